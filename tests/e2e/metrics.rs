@@ -41,10 +41,16 @@ fn start(list: &[(&str, &str)]) -> (Host, String) {
 
 fn start_manifest(manifest: &str) -> (Host, String) {
     let mut host = Host::spawn(folder(manifest), &[]);
+    let at = address_of(&mut host);
+    (host, at)
+}
+
+/// The address of the metrics of a host that starts; returns when the host is up.
+fn address_of(host: &mut Host) -> String {
     let said = host.wait_for("metrics are at http://");
     let at = said.split("http://").nth(1).and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned();
     host.wait_for(" is up: ");
-    (host, at)
+    at
 }
 
 /// The body of a response.
@@ -117,6 +123,53 @@ fn counts_outlive_children_and_restarts() {
     assert!(!host.run(&["ask", "/guide/y", "!panic"]).status.success());
     host.ok(&["ask", "/guide/y", "tea"]);
     assert_eq!(counted(), Some(3.0));
+}
+
+/// The value of a sample.
+fn value(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+}
+
+#[test]
+fn scrape_shows_resources_of_guests_and_of_the_process() {
+    let (host, at) = start(&[("/counter", "counter"), ("/echo", "echo")]);
+    assert_eq!(host.ok(&["ask", "/counter", "get"]), "0");
+    let text = get(&at, "/metrics");
+    let of = |series: &str| value(&text, series);
+    let both = ["counter", "echo"].map(|name| format!("{{actor=\"/{name}\",plugin=\"{name}\"}}"));
+    let memory = both.clone().map(|labels| of(&format!("playhouse_actor_memory_bytes{labels}")));
+    assert!(memory.iter().all(|bytes| *bytes >= 65536.0), "{memory:?}");
+    assert_eq!(memory.iter().sum::<f64>(), of("playhouse_guest_memory_bytes"));
+    for labels in both {
+        assert!(of(&format!("playhouse_guest_cpu_seconds_total{labels}")) >= 0.0);
+        assert_eq!(of(&format!("playhouse_actor_open_resources{labels}")), 0.0);
+    }
+    let origins = ["fresh", "cache", "rebuilt"];
+    let loaded = origins.map(|origin| of(&format!("playhouse_compilations_total{{origin=\"{origin}\"}}")));
+    assert_eq!(loaded.iter().sum::<f64>(), 2.0, "{loaded:?}");
+    assert_eq!(of("playhouse_compile_seconds_total") > 0.0, loaded[0] + loaded[2] > 0.0);
+    assert!(of("playhouse_host_memory_bytes{kind=\"code\"}") > 100_000.0);
+    assert!(of("process_resident_memory_bytes") > of("playhouse_host_memory_bytes{kind=\"code\"}"));
+    assert!(of("process_virtual_memory_bytes") > of("process_resident_memory_bytes"));
+    assert!(of("process_open_fds") >= 3.0 && of("process_max_fds") >= of("process_open_fds"));
+    assert!(of("process_threads") >= 4.0 && of("process_cpu_seconds_total") > 0.0);
+    assert_eq!(of("playhouse_uncaught_errors_total{kind=\"panic\"}"), 0.0);
+}
+
+#[test]
+fn left_out_log_lines_are_counted() {
+    let manifest = with_metrics(&[("/picky", "flaky")]) + "[actor.limits]\nlog_lines = 20\n";
+    let mut host = Host::spawn(folder(&manifest), &["--stdin", "/picky"]);
+    let at = address_of(&mut host);
+    host.feed("!reject this\n".repeat(500).as_bytes());
+    let letters = "playhouse_dead_letters_total{actor=\"/picky\",plugin=\"flaky\",reason=\"rejected\"}";
+    let text = std::iter::repeat_with(|| get(&at, "/metrics"))
+        .find(|text| text.contains(letters) && value(text, letters) >= 500.0)
+        .unwrap();
+    let left_out = value(&text, "playhouse_log_lines_left_out_total{actor=\"/picky\",source=\"host\"}");
+    assert!((1.0..=480.0).contains(&left_out), "{left_out} lines");
+    assert_eq!(value(&text, "playhouse_log_lines_dropped_total"), 0.0);
 }
 
 #[test]

@@ -1,20 +1,19 @@
 //! The host's stderr: log lines, progress, and messages to the operator. All of them go through one console, because a spinner
 //! and a line must not overwrite each other. A thread writes, so that a caller never waits for a stderr without a reader. Writing
-//! never panics: a closed stderr only loses lines.
+//! never panics: a closed stderr only loses lines. Messages to the operator are kept in the ring of the log as well.
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use playhouse_runtime::LogFormat;
 use playhouse_runtime::printable::counted;
+use playhouse_runtime::{LeftOutLines, Log, LogFormat, LogLine};
 use tracing::Level;
 
 use crate::log_budget::LogBudgets;
-use crate::log_line::Line;
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;
@@ -29,6 +28,8 @@ pub(crate) struct Console {
     lines: Arc<Lines>,
     /// The limits on log lines about each actor.
     budgets: Arc<LogBudgets>,
+    /// The log whose ring keeps the messages to the operator; none in commands other than `run`.
+    log: Arc<OnceLock<Log>>,
 }
 
 /// Text on its way to stderr.
@@ -39,6 +40,8 @@ struct Lines {
     filled: Condvar,
     /// Notified after each write.
     written: Condvar,
+    /// Counts the dropped texts.
+    left_out: Arc<LeftOutLines>,
 }
 
 #[derive(Default)]
@@ -61,6 +64,7 @@ impl Lines {
         let mut queue = self.lock();
         if queue.waiting.len() + text.len() > most || is_log && queue.dropped > 0 {
             queue.dropped += 1;
+            self.left_out.add_dropped(1);
             return;
         }
         queue.say_dropped();
@@ -128,8 +132,13 @@ impl Queue {
 fn as_line(format: LogFormat, text: &str) -> Cow<'_, str> {
     match format {
         LogFormat::Text => text.into(),
-        LogFormat::Json => Line::new(Level::INFO, "playhouse::console", text.to_owned()).json().into(),
+        LogFormat::Json => event_of(text).json().into(),
     }
+}
+
+/// A message to the operator as an event.
+fn event_of(text: &str) -> LogLine {
+    LogLine::new(Level::INFO, "playhouse::console", text.to_owned())
 }
 
 impl Console {
@@ -141,7 +150,8 @@ impl Console {
     }
 
     pub(crate) fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
-        let lines = Arc::new(Lines::default());
+        let budgets = Arc::<LogBudgets>::default();
+        let lines = Arc::new(Lines { left_out: budgets.left_out().clone(), ..Lines::default() });
         let (shared, beside) = (lines.clone(), bars.clone());
         // An error cannot be reported anywhere when stderr is closed.
         let mut write = move |text: &[u8]| drop(out.write_all(text));
@@ -151,16 +161,25 @@ impl Console {
                 None => write(text),
             });
         });
-        let (budgets, log) = (Arc::new(LogBudgets::default()), Arc::downgrade(&lines));
+        let log = Arc::<OnceLock<Log>>::default();
+        let (shown, kept) = (Arc::downgrade(&lines), log.clone());
         budgets.on_excess(move |address, excess| {
-            if let Some(log) = log.upgrade() {
-                let mut line = Line::new(Level::WARN, "playhouse", excess.to_string());
-                address.clone_into(&mut line.actor);
-                let line = line.shown(log.lock().format);
-                log.add(&line, WAITING_LOG_BYTES, true);
+            let mut line = LogLine::new(Level::WARN, "playhouse", excess.to_string());
+            address.clone_into(&mut line.actor);
+            if let Some(shown) = shown.upgrade() {
+                let text = line.shown(shown.lock().format);
+                shown.add(&text, WAITING_LOG_BYTES, true);
+            }
+            if let Some(log) = kept.get() {
+                log.add(&line);
             }
         });
-        Self { bars, lines, budgets }
+        Self { bars, lines, budgets, log }
+    }
+
+    /// Keeps messages to the operator in the ring of this log from now on. Only the first call counts.
+    pub(crate) fn keep(&self, log: Log) {
+        let _ = self.log.set(log);
     }
 
     /// The limits on log lines about each actor.
@@ -190,6 +209,9 @@ impl Console {
     /// Prints one or more lines, without waiting until they are written. In the format JSON they are one event.
     pub(crate) fn say(&self, text: &str) {
         self.lines.add(&as_line(self.format(), text), WAITING_BYTES, false);
+        if let Some(log) = self.log.get() {
+            log.add(&event_of(text));
+        }
     }
 
     /// Adds a line of the log.
@@ -247,6 +269,7 @@ mod tests {
         let written = all.lines().filter(|line| *line == LINE).count();
         let note = format!("playhouse: {} lines dropped here: stderr was read too slowly", 200_000 - written);
         assert!(all.len() < 3 * WAITING_LOG_BYTES && all.contains(&note), "{written} written");
+        assert_eq!(console.log_budgets().left_out().dropped(), 200_000 - written as u64);
         console.flush(Duration::from_mins(1));
     }
 

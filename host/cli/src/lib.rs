@@ -16,7 +16,7 @@
 //! | `run` | `playhouse run`: input, output, signals, summary |
 //! | `commands`, `client` | the other commands; their side of the control socket |
 //! | `compiler`, `system_limits` | the child that compiles; the host's needs of the system, checked at the start |
-//! | `console`, `log`, `log_line`, `log_budget`, `progress` | the output on stderr |
+//! | `console`, `log`, `log_budget`, `progress` | the output on stderr |
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `exit`, `exit_codes` | the end of the process and its codes |
 
@@ -30,7 +30,6 @@ mod exit_codes;
 mod lines;
 mod log;
 mod log_budget;
-mod log_line;
 mod progress;
 mod run;
 #[cfg(test)]

@@ -1,34 +1,33 @@
-//! The log: events of the host and lines of guests, on the console.
+//! The log: events of the host and lines of guests, on the console and in the ring.
 
-use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
+use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, Log, LogLine, LogSink};
+use tracing_subscriber::layer::Layer;
 
 use crate::console::Console;
 use crate::log_budget::Voice;
-use crate::log_line::Line;
 
-/// Writes log events to a console. Lines about an actor count for its budget.
-pub(crate) struct LogLines(pub Console);
-
-impl<S: Subscriber> Layer<S> for LogLines {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let metadata = event.metadata();
-        let mut line = Line::new(*metadata.level(), metadata.target(), String::new());
-        event.record(&mut line);
-        line.shorten();
-        let shown = line.shown(self.0.format());
-        let voice = if metadata.target() == GUEST_TARGET { Voice::Guest } else { Voice::Host };
-        let is_counted = !line.actor.is_empty() && metadata.target() != DECISION_TARGET;
-        if !is_counted || self.0.log_budgets().admit(&line.actor, voice, shown.len() as u64 + 1) {
-            self.0.log(&shown);
+/// Writes log lines to a console. Lines about an actor count for its budget.
+impl LogSink for Console {
+    fn take(&self, line: &LogLine) -> bool {
+        let shown = line.shown(self.format());
+        let voice = if line.target == GUEST_TARGET { Voice::Guest } else { Voice::Host };
+        let is_counted = !line.actor.is_empty() && line.target != DECISION_TARGET;
+        let is_admitted = !is_counted || self.log_budgets().admit(&line.actor, voice, shown.len() as u64 + 1);
+        if is_admitted {
+            self.log(&shown);
         }
+        is_admitted
     }
 }
 
-/// Starts the log. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`). Without it
+/// Starts the log on a console. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`). Without it
 /// `RUST_LOG` counts, without that the level of the manifest, and without that `info`.
-pub(crate) fn start_log(console: &Console, level: Option<&str>, of_manifest: Option<&str>) -> Result<(), String> {
+pub(crate) fn start_log(
+    log: &Log,
+    console: &Console,
+    level: Option<&str>,
+    of_manifest: Option<&str>,
+) -> Result<(), String> {
     use tracing_subscriber::filter::EnvFilter;
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
@@ -42,7 +41,7 @@ pub(crate) fn start_log(console: &Console, level: Option<&str>, of_manifest: Opt
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;
     // A second log in one process, as in tests, has no effect.
-    let _ = tracing_subscriber::registry().with(LogLines(console.clone()).with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(log.layer(console.clone()).with_filter(filter)).try_init();
     Ok(())
 }
 
@@ -63,7 +62,7 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(10);
         let console = Console::to(Slow(sender), None);
         console.set_format(format);
-        let log = tracing_subscriber::registry().with(LogLines(console.clone()));
+        let log = tracing_subscriber::registry().with(Log::new(0).layer(console.clone()));
         tracing::subscriber::with_default(log, || {
             let backtrace = Some("inner\u{1b}[2J\nouter");
             tracing::error!(
@@ -85,7 +84,7 @@ mod tests {
         let (_, line) = text.split_once(' ').expect("a time");
         assert_eq!(
             line,
-            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b attempt=2 reason=\\u{9b}\"x\"\n    at inner\\u{1b}[2J\n    at outer\n"
+            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b reason=\\u{9b}\"x\" attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
         );
     }
 
@@ -113,5 +112,38 @@ mod tests {
         let text = receiver.recv().expect("written");
         let event: Value = serde_json::from_slice(&text).expect("JSON");
         assert_eq!((&event["message"], &event["level"]), (&"two\nlines".into(), &"info".into()));
+    }
+
+    #[test]
+    fn ring_has_what_the_console_shows_and_no_more() {
+        use playhouse_runtime::LogSelection;
+
+        let (sender, receiver) = mpsc::sync_channel(10);
+        let (console, log) = (Console::to(Slow(sender), None), Log::new(1 << 20));
+        console.keep(log.clone());
+        console.log_budgets().set([("/a".to_owned(), 2, 10_000)]);
+        let subscriber = tracing_subscriber::registry().with(log.layer(console.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            for n in 0..9 {
+                tracing::info!(target: GUEST_TARGET, address = "/a", "line {n} \u{1b}[31m\n\"");
+            }
+        });
+        console.log_budgets().say_all();
+        console.say("that was all");
+        let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
+        let mut kept = Vec::new();
+        reader.read(|entry| kept.extend(entry.line().map(|json| LogLine::of_json(json).expect("JSON"))));
+        let texts: Vec<_> = kept.iter().map(|line| line.text.as_str()).collect();
+        let left_out = "left out 7 lines of its stderr (";
+        assert!(
+            matches!(texts[..], ["line 0 \u{1b}[31m\n\"", "line 1 \u{1b}[31m\n\"", excess, "that was all"] if excess.starts_with(left_out))
+        );
+        let mut shown = String::new();
+        while !shown.ends_with("that was all\n") {
+            shown.push_str(&String::from_utf8(receiver.recv().expect("it writes")).expect("text"));
+        }
+        // The console shows a message to the operator without time and level.
+        let same: Vec<_> = kept[..3].iter().map(|line| line.shown(LogFormat::Text)).collect();
+        assert_eq!(shown, format!("{}\nthat was all\n", same.join("\n")));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use playhouse_runtime::LeftOut;
+use playhouse_runtime::{LeftOut, LeftOutLines, LineSource};
 
 use playhouse_runtime::printable::counted;
 
@@ -21,12 +21,23 @@ pub(crate) enum Voice {
     Host,
 }
 
+impl Voice {
+    fn source(self) -> LineSource {
+        match self {
+            Self::Guest => LineSource::Guest,
+            Self::Host => LineSource::Host,
+        }
+    }
+}
+
 /// The budgets of all actors of the manifest. Lines about other actors, and about the play, are not counted.
 #[derive(Default)]
 pub(crate) struct LogBudgets {
     of: OnceLock<HashMap<String, Mutex<Budget>>>,
     /// Writes a note about left-out lines to the log.
     say: OnceLock<Say>,
+    /// The counts of all lines that were left out.
+    left_out: Arc<LeftOutLines>,
 }
 
 type Say = Box<dyn Fn(&str, &Excess) + Send + Sync>;
@@ -92,12 +103,19 @@ impl LogBudgets {
         let budget = |(address, most_lines, most_bytes)| {
             (address, Mutex::new(Budget { most_lines, most_bytes, period: None, excess: Excess::default() }))
         };
-        let _ = self.of.set(actors.into_iter().map(budget).collect());
+        let of: HashMap<_, _> = actors.into_iter().map(budget).collect();
+        self.left_out.set_actors(of.keys().cloned());
+        let _ = self.of.set(of);
     }
 
     /// Sets the function that writes a note about left-out lines. Only the first call counts.
     pub(crate) fn on_excess(&self, say: impl Fn(&str, &Excess) + Send + Sync + 'static) {
         let _ = self.say.set(Box::new(say));
+    }
+
+    /// The counts of all lines that were left out.
+    pub(crate) fn left_out(&self) -> &Arc<LeftOutLines> {
+        &self.left_out
     }
 
     /// Whether a line about the actor at this address is let through.
@@ -124,6 +142,7 @@ impl LogBudgets {
         } else {
             let first = !std::mem::replace(&mut period.over, true);
             budget.excess.add(voice, 1, bytes);
+            self.left_out.add(planned, voice.source(), 1);
             if first {
                 self.say_later(planned);
             }
@@ -140,6 +159,7 @@ impl LogBudgets {
             let mut budget = lock(budget);
             let first = budget.excess.is_none();
             budget.excess.add(Voice::Guest, left_out.lines, left_out.bytes);
+            self.left_out.add(planned, LineSource::Guest, left_out.lines);
             first
         };
         if first {
@@ -237,6 +257,7 @@ mod tests {
         budgets.say_all();
         budgets.say_all();
         assert_eq!(said.lock().unwrap().len(), 2, "each line is counted once");
+        assert_eq!(budgets.left_out().by_actor(), [("/a".to_owned(), [2, 9])]);
     }
 
     #[test]
@@ -253,6 +274,7 @@ mod tests {
         budgets.add_left_out("/a/child", LeftOut { lines: 3, bytes: 30, most_lines: 5, most_bytes: 1000 });
         budgets.say_all();
         assert!(said.lock().unwrap()[0].starts_with("/a left out 3 lines of its stderr (30 bytes)"));
+        assert_eq!(budgets.left_out().by_actor(), [("/a".to_owned(), [3, 0])]);
     }
 
     #[tokio::test(start_paused = true)]

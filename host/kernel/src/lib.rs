@@ -125,6 +125,7 @@ pub use words::notice::{Change, Notice, WatchError};
 pub use words::observed::{OBSERVATION_BOUNDS, Observed, OwnMetric};
 pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;
+pub use words::resource_use::{Resource, ResourceUse, Resources};
 pub use words::restart::{Backoff, RestartKind, RestartSpec, StartKind, Strategy, SupervisionSpec};
 pub use words::send_error::{ASK_RESULTS, Answer, AskError, SendError};
 pub use words::state::State;

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn progress(accepted: u64, finished: u64) -> Progress {
-        Progress { actor: ActorId::OUTSIDE, accepted, finished }
+        Progress { actor: ActorId::OUTSIDE, accepted, finished, handled: finished, cpu: Duration::ZERO }
     }
 
     /// The age, in seconds, after notes at these seconds.

@@ -12,7 +12,10 @@ use playhouse_kernel::{
 use crate::exposition::{Exposition, Format};
 use crate::families as f;
 use crate::family::Family;
+use crate::host_errors::HostError;
+use crate::left_out::LineSource;
 use crate::own;
+use crate::process::Process;
 
 /// The part of a scrape that the kernel does not know.
 #[derive(Debug, Clone)]
@@ -33,6 +36,31 @@ pub struct HostFacts {
     pub guest_memory: Option<(u64, u64)>,
     /// Files, folders and connections of all instances, and their maximum.
     pub open_resources: Option<(u64, u64)>,
+    /// Loaded plugins; none without plugins.
+    pub plugins: Option<PluginFacts>,
+    /// Log lines that were left out, by actor of the manifest and source.
+    pub lines_left_out: Vec<(String, [u64; 2])>,
+    /// Log lines that were dropped since stderr was read too slowly.
+    pub lines_dropped: u64,
+    /// Errors of the host, in the order of [`HostError::ALL`].
+    pub errors: [u64; HostError::ALL.len()],
+    /// The host's process.
+    pub process: Process,
+}
+
+/// The plugins that were loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PluginFacts {
+    /// Plugins that were compiled.
+    pub compiled_fresh: u64,
+    /// Plugins whose code came from the cache.
+    pub from_cache: u64,
+    /// Plugins that were compiled since the entry of the cache was damaged.
+    pub rebuilt: u64,
+    /// The time of all compilations.
+    pub compile_time: Duration,
+    /// Bytes of the machine code.
+    pub code_bytes: u64,
 }
 
 impl Default for HostFacts {
@@ -46,6 +74,11 @@ impl Default for HostFacts {
             instances: None,
             guest_memory: None,
             open_resources: None,
+            plugins: None,
+            lines_left_out: Vec::new(),
+            lines_dropped: 0,
+            errors: [0; HostError::ALL.len()],
+            process: Process::default(),
         }
     }
 }
@@ -58,6 +91,8 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
     of_actors(&mut text, &rows);
     of_plugins(&mut text, metrics);
     of_play(&mut text, metrics, facts);
+    of_host(&mut text, metrics, facts);
+    of_process(&mut text, &facts.process);
     own::add(&mut text, &rows);
     text.end()
 }
@@ -92,6 +127,13 @@ fn of_actors(text: &mut Exposition, rows: &[(String, &ActorMetrics)]) {
     each(text, &f::SENDER_WAITS, rows, |row| Some(row.totals.blocked).filter(|waits| *waits > 0));
     let seconds = |row: &ActorMetrics| (row.totals.blocked > 0).then_some(row.totals.blocked_for.as_secs_f64());
     each(text, &f::SENDER_WAIT_SECONDS, rows, seconds);
+    each(text, &f::REFUSED, rows, |row| Some(row.totals.refused).filter(|refused| *refused > 0));
+    each(text, &f::RETRIES, rows, |row| Some(row.totals.retries));
+    // The time of removed actors stays when no actor of the row is left.
+    let cpu = |row: &ActorMetrics| (row.resources.is_some() || !row.totals.cpu.is_zero()).then_some(row.totals.cpu);
+    each(text, &f::GUEST_CPU, rows, |row| Some(cpu(row)?.as_secs_f64()));
+    each(text, &f::ACTOR_MEMORY, rows, |row| Some(row.resources?.memory_bytes));
+    each(text, &f::ACTOR_OPEN, rows, |row| Some(row.resources?.open));
     let states = State::ALL.map(State::name);
     by_kind(text, &f::ACTORS, rows, &states, |row| &row.states);
     each(text, &f::INCARNATIONS, rows, |row| Some(row.totals.incarnations));
@@ -171,6 +213,52 @@ fn of_play(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
         let Some((now, most)) = value else { continue };
         text.family(used).add(&[], now);
         text.family(limit).add(&[], most);
+    }
+}
+
+/// What the host holds for guests, the origin of their code, and what went wrong in the host itself.
+fn of_host(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
+    let mut samples = text.family(&f::HOST_MEMORY);
+    samples.add(&["messages"], metrics.actors.iter().map(|row| row.waiting_bytes).sum::<u64>());
+    samples.add(&["dead_letters"], metrics.letter_bytes);
+    let heads = metrics.actors.iter().filter_map(|row| row.resources).map(|resources| resources.host_bytes);
+    samples.add(&["http_heads"], heads.sum::<u64>());
+    if let Some(plugins) = &facts.plugins {
+        samples.add(&["code"], plugins.code_bytes);
+        let mut samples = text.family(&f::COMPILATIONS);
+        samples.add(&["fresh"], plugins.compiled_fresh);
+        samples.add(&["cache"], plugins.from_cache);
+        samples.add(&["rebuilt"], plugins.rebuilt);
+        text.family(&f::COMPILE_SECONDS).add_time(&[], plugins.compile_time);
+    }
+    let mut samples = text.family(&f::LOG_LEFT_OUT);
+    for (actor, counts) in &facts.lines_left_out {
+        for (source, lines) in LineSource::ALL.iter().zip(counts).filter(|(_, lines)| **lines > 0) {
+            samples.add(&[actor, source.name()], lines);
+        }
+    }
+    text.family(&f::LOG_DROPPED).add(&[], facts.lines_dropped);
+    let mut samples = text.family(&f::HOST_ERRORS);
+    for (kind, count) in HostError::ALL.iter().zip(facts.errors) {
+        samples.add(&[kind.name()], count);
+    }
+}
+
+fn of_process(text: &mut Exposition, process: &Process) {
+    if let Some(cpu) = process.cpu {
+        text.family(&f::PROCESS_CPU).add_time(&[], cpu);
+    }
+    let values = [
+        (&f::PROCESS_RESIDENT, process.resident_bytes),
+        (&f::PROCESS_VIRTUAL, process.virtual_bytes),
+        (&f::PROCESS_OPEN_FDS, process.open_fds),
+        (&f::PROCESS_MAX_FDS, process.max_fds),
+        (&f::PROCESS_THREADS, process.threads),
+    ];
+    for (family, value) in values {
+        if let Some(value) = value {
+            text.family(family).add(&[], value);
+        }
     }
 }
 

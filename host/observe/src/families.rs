@@ -80,6 +80,42 @@ pub(crate) const SENDER_WAIT_SECONDS: Family = with(
         "The time that senders waited for space; only of mailboxes that were full.",
     ),
 );
+pub(crate) const REFUSED: Family = family(
+    Kind::Counter,
+    "playhouse_refused_messages",
+    ACTOR,
+    "Messages without space: refused to their sender, or dead letters by `mailbox-full`; only of mailboxes that were full.",
+);
+pub(crate) const RETRIES: Family = family(
+    Kind::Counter,
+    "playhouse_retries",
+    ACTOR,
+    "Messages that failed, or crashed their actor, and are handled again.",
+);
+pub(crate) const GUEST_CPU: Family = with(
+    Unit::Seconds,
+    family(
+        Kind::Counter,
+        "playhouse_guest_cpu_seconds",
+        ACTOR,
+        "CPU time of plugins, a sample every 10 ms; that of an actor's mailbox plugin is the actor's.",
+    ),
+);
+pub(crate) const ACTOR_MEMORY: Family = with(
+    Unit::Bytes,
+    family(
+        Kind::Gauge,
+        "playhouse_actor_memory_bytes",
+        ACTOR,
+        "Memory of an actor's live instances and of its mailbox plugin.",
+    ),
+);
+pub(crate) const ACTOR_OPEN: Family = family(
+    Kind::Gauge,
+    "playhouse_actor_open_resources",
+    ACTOR,
+    "Files, folders and connections that an actor's instances have open.",
+);
 pub(crate) const ACTORS: Family = family(
     Kind::Gauge,
     "playhouse_actors",
@@ -97,7 +133,7 @@ pub(crate) const TURN_SECONDS: Family = with(
         Kind::Histogram,
         "playhouse_turn_seconds",
         &["plugin"],
-        "Durations of turns. A turn that waits counts from its first wait; of others, a sample counts for all.",
+        "Durations of turns. A turn that waits counts from its first wait; of others, a sample stands for all.",
     ),
 );
 pub(crate) const TURN_MESSAGES: Family = family(
@@ -109,12 +145,7 @@ pub(crate) const TURN_MESSAGES: Family = family(
 pub(crate) const ASKS: Family = family(Kind::Counter, "playhouse_asks", &["result"], "Asks by their result.");
 pub(crate) const ASK_SECONDS: Family = with(
     Unit::Seconds,
-    family(
-        Kind::Histogram,
-        "playhouse_ask_seconds",
-        &[],
-        "Durations of asks; a sample counts for all with its result.",
-    ),
+    family(Kind::Histogram, "playhouse_ask_seconds", &[], "Durations of asks; a sample stands for all."),
 );
 pub(crate) const FAILED_STOPS: Family = family(
     Kind::Counter,
@@ -145,6 +176,58 @@ pub(crate) const DESCRIPTORS: Family = family(
 pub(crate) const DESCRIPTORS_LIMIT: Family =
     family(Kind::Gauge, "playhouse_open_resources_limit", &[], "Maximum number of these.");
 
+pub(crate) const HOST_MEMORY: Family = with(
+    Unit::Bytes,
+    family(
+        Kind::Gauge,
+        "playhouse_host_memory_bytes",
+        &["kind"],
+        "Memory of the host that is held for guests: waiting messages, dead letters, heads of HTTP requests, compiled code.",
+    ),
+);
+pub(crate) const COMPILATIONS: Family = family(
+    Kind::Counter,
+    "playhouse_compilations",
+    &["origin"],
+    "Plugins that were loaded, by the origin of their code: compiled, from the cache, or compiled since the cache was damaged.",
+);
+pub(crate) const COMPILE_SECONDS: Family =
+    with(Unit::Seconds, family(Kind::Counter, "playhouse_compile_seconds", &[], "The time of all compilations."));
+pub(crate) const LOG_LEFT_OUT: Family = family(
+    Kind::Counter,
+    "playhouse_log_lines_left_out",
+    &["actor", "source"],
+    "Log lines beyond limits.log_lines and limits.log_bytes: of the guest, or of the host about it; only of actors with some.",
+);
+pub(crate) const LOG_DROPPED: Family = family(
+    Kind::Counter,
+    "playhouse_log_lines_dropped",
+    &[],
+    "Log lines that were dropped since stderr was read too slowly.",
+);
+pub(crate) const HOST_ERRORS: Family = family(
+    Kind::Counter,
+    "playhouse_uncaught_errors",
+    &["kind"],
+    "Errors of the host itself that nothing handles: a panic is a bug, accept a connection that could not be taken.",
+);
+pub(crate) const PROCESS_CPU: Family = with(
+    Unit::Seconds,
+    family(Kind::Counter, "process_cpu_seconds", &[], "CPU time of the host's process, guests included."),
+);
+pub(crate) const PROCESS_RESIDENT: Family = with(
+    Unit::Bytes,
+    family(Kind::Gauge, "process_resident_memory_bytes", &[], "Resident memory of the host's process."),
+);
+pub(crate) const PROCESS_VIRTUAL: Family =
+    with(Unit::Bytes, family(Kind::Gauge, "process_virtual_memory_bytes", &[], "Address space of the host's process."));
+pub(crate) const PROCESS_OPEN_FDS: Family =
+    family(Kind::Gauge, "process_open_fds", &[], "Open file descriptors of the host's process.");
+pub(crate) const PROCESS_MAX_FDS: Family =
+    family(Kind::Gauge, "process_max_fds", &[], "Maximum number of open file descriptors.");
+pub(crate) const PROCESS_THREADS: Family =
+    family(Kind::Gauge, "process_threads", &[], "Threads of the host's process.");
+
 /// All families, in the order of a scrape.
 pub const FAMILIES: &[Family] = &[
     BUILD,
@@ -162,6 +245,11 @@ pub const FAMILIES: &[Family] = &[
     BLOCKED,
     SENDER_WAITS,
     SENDER_WAIT_SECONDS,
+    REFUSED,
+    RETRIES,
+    GUEST_CPU,
+    ACTOR_MEMORY,
+    ACTOR_OPEN,
     ACTORS,
     INCARNATIONS,
     RESTARTS,
@@ -177,6 +265,18 @@ pub const FAMILIES: &[Family] = &[
     GUEST_MEMORY_LIMIT,
     DESCRIPTORS,
     DESCRIPTORS_LIMIT,
+    HOST_MEMORY,
+    COMPILATIONS,
+    COMPILE_SECONDS,
+    LOG_LEFT_OUT,
+    LOG_DROPPED,
+    HOST_ERRORS,
+    PROCESS_CPU,
+    PROCESS_RESIDENT,
+    PROCESS_VIRTUAL,
+    PROCESS_OPEN_FDS,
+    PROCESS_MAX_FDS,
+    PROCESS_THREADS,
 ];
 
 #[cfg(test)]

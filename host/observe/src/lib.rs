@@ -1,4 +1,4 @@
-//! Metrics and health of a running play, for programs that watch it.
+//! Metrics, health and log of a running play, for programs that watch it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,9 +22,11 @@
 //! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
 //! | `own` | the families of actors' own metrics |
 //! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
+//! | `process`, `host_errors`, `left_out` | the host's own process and errors; log lines that were left out |
 //! | `ages` | the age of the oldest message, from how far actors were before |
 //! | `health` | whether the play is healthy and ready, and why not |
 //! | `server`, `hosts` | the HTTP server, and the hosts that a request may name |
+//! | `log`, `printable` | the lines of the log; foreign text made safe for a terminal |
 //!
 //! Nothing is registered anywhere: each scrape reads the counts that the kernel keeps.
 
@@ -34,16 +36,24 @@ mod exposition;
 mod families;
 mod family;
 mod health;
+mod host_errors;
 mod hosts;
+mod left_out;
+pub mod log;
 mod own;
+pub mod printable;
+mod process;
 mod server;
 
 pub use ages::Ages;
-pub use collect::{HostFacts, exposition_of};
+pub use collect::{HostFacts, PluginFacts, exposition_of};
 pub use exposition::{Exposition, Format};
 pub use families::FAMILIES;
 pub use family::{AnyFamily, Family, Kind, Unit};
 pub use health::{Health, Readiness};
+pub use host_errors::{HostError, count_panics};
 pub use hosts::{Hosts, is_public};
+pub use left_out::{LeftOutLines, LineSource};
 pub use own::{COUNTED, OBSERVED};
+pub use process::Process;
 pub use server::{DESCRIPTORS, MetricsServer, Source};

@@ -23,6 +23,7 @@ use crate::ages::Ages;
 use crate::collect::{HostFacts, PATIENCE, exposition_of};
 use crate::exposition::Format;
 use crate::health::{Health, Readiness};
+use crate::host_errors::HostError;
 use crate::hosts::Hosts;
 use connections::{Connection, Connections};
 
@@ -153,7 +154,10 @@ impl Server {
                     connections.open(|connection| async move { server.converse(stream, &connection).await });
                 }
                 // Such as too many open files: others close in time.
-                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                Err(_) => {
+                    HostError::Accept.count();
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
             }
         }
     }

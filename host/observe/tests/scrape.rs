@@ -5,11 +5,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use expect_test::expect_file;
 use playhouse_kernel::{
-    ActorMetrics, ActorSpec, ActorTotals, Address, AskMetrics, Bounds, Config, Failure, Kernel, Message, MetricNames,
-    Metrics, NativeActor, NativeContext, NativeLauncher, NativeResult, OBSERVATION_BOUNDS, Observed, OwnMetric, Plan,
-    State, Template,
+    ActorMetrics, ActorSpec, ActorTotals, Address, AskMetrics, Behavior, Bounds, BoxFuture, Config, Crash, Failure,
+    Kernel, Launcher, Message, MetricNames, Metrics, NativeActor, NativeContext, NativeLauncher, NativeResult,
+    OBSERVATION_BOUNDS, Observed, Overflow, OwnMetric, Plan, Resource, Resources, StartKind, State, Template, Turn,
 };
-use playhouse_observe::{COUNTED, FAMILIES, Format, HostFacts, OBSERVED, exposition_of};
+use playhouse_observe::{COUNTED, FAMILIES, Format, HostFacts, OBSERVED, PluginFacts, Process, exposition_of};
 
 /// Spawns, stops and fails as a message says.
 #[derive(Clone)]
@@ -149,10 +149,102 @@ async fn failures_are_counted_by_reason() {
     assert!(value(&text, "playhouse_turn_messages_count{plugin=\"native:Boss\"}") >= 1);
 }
 
+/// Fails each message once.
+#[derive(Clone)]
+struct Unsure;
+
+impl NativeActor for Unsure {
+    async fn msg_handler(&mut self, msg: Message, _: &mut NativeContext) -> NativeResult {
+        if msg.envelope.attempt == 0 { Err(Failure::Retry("not yet".into())) } else { Ok(()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_are_counted() {
+    let spec = ActorSpec::new(address("/unsure"), NativeLauncher::new(|| Unsure));
+    let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).expect("sound");
+    for _ in 0..3 {
+        tell(&kernel, "/unsure", "x").await;
+    }
+    kernel.wait_idle().await;
+    let text = scrape(&kernel).await;
+    let actor = "actor=\"/unsure\",plugin=\"native:Unsure\"";
+    assert_eq!(value(&text, &format!("playhouse_retries_total{{{actor}}}")), 3);
+    assert_eq!(value(&text, &format!("playhouse_messages_total{{{actor},outcome=\"done\"}}")), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_messages_are_counted() {
+    let mut spec = ActorSpec::new(address("/unsure"), NativeLauncher::new(|| Unsure));
+    spec.mailbox.capacity = 1;
+    spec.mailbox.overflow = Overflow::Reject;
+    spec.start = StartKind::Manual;
+    let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).expect("sound");
+    tell(&kernel, "/unsure", "it fits").await;
+    for _ in 0..2 {
+        kernel.tell(&address("/unsure"), b"x", Duration::ZERO).await.expect_err("there is no space");
+    }
+    let refused = "playhouse_refused_messages_total{actor=\"/unsure\",plugin=\"native:Unsure\"}";
+    assert_eq!(value(&scrape(&kernel).await, refused), 2);
+}
+
+/// Code that counts a second of CPU time and some memory in each run.
+struct Busy(Arc<NativeLauncher<Boss>>);
+
+impl Launcher for Busy {
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        turn.resource_use().add_cpu_ns(1_000_000_000);
+        turn.resource_use().take(Resource::Memory, 100);
+        turn.resource_use().take(Resource::Open, 2);
+        self.0.launch(turn)
+    }
+
+    fn plugin(&self) -> &str {
+        "busy"
+    }
+}
+
+impl Template for Busy {
+    fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
+        ActorSpec::new(address, Arc::new(Busy(NativeLauncher::new(|| Boss))))
+    }
+}
+
+#[tokio::test]
+async fn cpu_of_removed_actors_stays_and_their_memory_goes() {
+    let mut boss = ActorSpec::new(address("/boss"), NativeLauncher::new(|| Boss));
+    boss.grants.spawns = vec!["worker".into()];
+    let mut plan = Plan { actors: vec![boss], ..Plan::default() };
+    plan.plugins.insert("worker".into(), Arc::new(Busy(NativeLauncher::new(|| Boss))));
+    let kernel = Kernel::start(&plan).expect("sound");
+    for number in 0..3 {
+        tell(&kernel, "/boss", &format!("spawn {number}")).await;
+    }
+    kernel.wait_idle().await;
+    let workers = "{actor=\"/boss/**\",plugin=\"busy\"}";
+    let of = |text: &str, family: &str| value(text, &format!("{family}{workers}"));
+    let before = scrape(&kernel).await;
+    assert_eq!(of(&before, "playhouse_guest_cpu_seconds_total"), 3);
+    assert_eq!(of(&before, "playhouse_actor_memory_bytes"), 300);
+    assert_eq!(of(&before, "playhouse_actor_open_resources"), 6);
+    for number in 0..2 {
+        tell(&kernel, "/boss", &format!("stop {number}")).await;
+    }
+    kernel.wait_idle().await;
+    while kernel.actors().await.len() > 2 {
+        tokio::task::yield_now().await;
+    }
+    let after = scrape(&kernel).await;
+    assert_eq!(of(&after, "playhouse_guest_cpu_seconds_total"), 3);
+    assert_eq!(of(&after, "playhouse_actor_memory_bytes"), 100);
+    assert!(!after.contains("playhouse_actor_memory_bytes{actor=\"/boss\""), "native code has no memory of its own");
+}
+
 /// Counts that are all different, of an actor with a hostile plugin name and of the actors spawned below it.
 fn golden() -> (Metrics, HostFacts) {
     let mut totals = ActorTotals { handled: 10, restarts: 2, incarnations: 3, ..ActorTotals::default() };
     (totals.letters[0], totals.crashes[5], totals.turns[0], totals.turns[9]) = (4, 5, 6, 7);
+    (totals.retries, totals.refused, totals.cpu) = (19, 20, Duration::from_millis(2500));
     (totals.blocked, totals.blocked_for) = (8, Duration::from_millis(250));
     (totals.turn_durations.counts[3], totals.turn_durations.counts[12]) = (9, 1);
     totals.turn_durations.sum = Duration::from_secs(130);
@@ -172,6 +264,7 @@ fn golden() -> (Metrics, HostFacts) {
         waiting_bytes: 12,
         capacity: 1024,
         blocked: 13,
+        resources: Some(Resources { cpu: Duration::from_millis(30), memory_bytes: 15, open: 16, host_bytes: 17 }),
         oldest: Duration::from_millis(1500),
     };
     let mut spawned = ActorMetrics { spawned: true, plugin: "worker".into(), ..row.clone() };
@@ -185,6 +278,7 @@ fn golden() -> (Metrics, HostFacts) {
         actors: vec![row, spawned],
         asks: AskMetrics::default(),
         restarts: 4,
+        letter_bytes: 18,
         failed_shutdowns: 14,
     };
     let facts = HostFacts {
@@ -196,6 +290,24 @@ fn golden() -> (Metrics, HostFacts) {
         instances: Some((2, 1000)),
         guest_memory: Some((1 << 20, 1 << 30)),
         open_resources: Some((3, 512)),
+        plugins: Some(PluginFacts {
+            compiled_fresh: 1,
+            from_cache: 2,
+            rebuilt: 3,
+            compile_time: Duration::from_millis(4500),
+            code_bytes: 21,
+        }),
+        lines_left_out: vec![("/shop".into(), [22, 23])],
+        lines_dropped: 24,
+        errors: [25, 26],
+        process: Process {
+            cpu: Some(Duration::from_millis(27_500)),
+            resident_bytes: Some(28),
+            virtual_bytes: Some(29),
+            open_fds: Some(30),
+            max_fds: Some(31),
+            threads: Some(32),
+        },
     };
     (metrics, facts)
 }

@@ -33,7 +33,7 @@
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
 //! | `control` | the control socket of a running play: protocol and server |
-//! | `log_output`, `printable` | the output of guests as log events; foreign text made safe |
+//! | `log_output` | the output of guests as log events |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
 //!
 //! Nothing of the process is taken without being asked for: no signal handler, no log subscriber, no exit. `docs/embedding.md`
@@ -50,7 +50,6 @@ mod native;
 mod plan;
 mod play;
 pub mod plugins;
-pub mod printable;
 mod running;
 mod runtimes;
 pub mod system_limits;
@@ -58,12 +57,11 @@ pub mod system_limits;
 pub use descriptors::raise as raise_descriptor_limit;
 pub use errors::{PlayError, RequestError};
 pub use log_output::{GUEST_TARGET, LogOutput};
-pub use manifest::schema::LogFormat;
 pub use native::{Native, NativeOrder};
 pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
-// The types of the kernel and of the sandbox that the public face shows.
+// The types of the crates below that the public face shows.
 pub use playhouse_kernel::{
     ActorId, ActorLimits, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change,
     ChildFailed, Crash, CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision,
@@ -72,6 +70,12 @@ pub use playhouse_kernel::{
     NativeResult, Notice, Overflow, Pairs, Parts, Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage,
     StartError, StartKind, StartedActor, State, Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
+pub use playhouse_observe::log::{
+    AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFormat, LogLayer, LogLine, LogReader, LogSelection, LogSink,
+    PatternError, Progress, level_name,
+};
+pub use playhouse_observe::printable;
+pub use playhouse_observe::{LeftOutLines, LineSource, count_panics};
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,
     SandboxError, SystemLimit, compile_for_parent, inspect,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
-use playhouse_observe::MetricsServer;
+use playhouse_observe::log::Log;
+use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
 
@@ -25,7 +26,9 @@ pub(crate) struct Options {
     pub(crate) output: Arc<dyn Output>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) threads: Option<u16>,
+    pub(crate) log: Option<Log>,
     pub(crate) has_trial_starts: bool,
+    pub(crate) lines_left_out: Arc<LeftOutLines>,
 }
 
 /// A play that can be started. See the documentation of the crate for the defaults.
@@ -51,7 +54,14 @@ impl Play {
     }
 
     fn from_settings(settings: PlaySettings) -> Self {
-        let options = Options { output: Arc::new(LogOutput), socket: None, threads: None, has_trial_starts: true };
+        let options = Options {
+            output: Arc::new(LogOutput),
+            socket: None,
+            threads: None,
+            log: None,
+            has_trial_starts: true,
+            lines_left_out: Arc::default(),
+        };
         Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
     }
 
@@ -81,11 +91,26 @@ impl Play {
         self
     }
 
+    /// The counts of log lines that the program left out, for `/metrics`. Default: none are counted.
+    #[must_use]
+    pub fn lines_left_out(mut self, counts: Arc<LeftOutLines>) -> Self {
+        self.options.lines_left_out = counts;
+        self
+    }
+
     /// Makes a control socket at `path`, so that commands such as `playhouse tree` reach the play. Default: none. The default
     /// path of those commands is [`crate::control::socket::default_path`].
     #[must_use]
     pub fn control_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.options.socket = Some(path.into());
+        self
+    }
+
+    /// The log that `playhouse logs` reads over the control socket: the program gives its layer to `tracing`. Default: none, and
+    /// the command says so.
+    #[must_use]
+    pub fn log(mut self, log: Log) -> Self {
+        self.options.log = Some(log);
         self
     }
 
@@ -207,7 +232,7 @@ impl LoadedPlay {
         let sandbox = plugins.sandbox();
         let play =
             RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox))
+        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out))
     }
 }
 

@@ -11,8 +11,8 @@ use playhouse_kernel::{
     ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
     Reply, Stage, StartError, StartedActor, State,
 };
-use playhouse_observe::{HostFacts, MetricsServer, Readiness};
-use playhouse_sandbox::Sandbox;
+use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
+use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
@@ -114,9 +114,10 @@ impl RunningPlay {
         server: Option<MetricsServer>,
         settings: &PlaySettings,
         sandbox: Option<&Sandbox>,
+        lines_left_out: Arc<LeftOutLines>,
     ) -> Self {
         if let Some(server) = &server {
-            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned());
+            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out);
             server.source().play_started(self.kernel.clone(), facts);
         }
         self.metrics = server;
@@ -276,7 +277,12 @@ impl RunningPlay {
 }
 
 /// Reads the part of a scrape that the kernel does not know.
-fn host_facts(kernel: Kernel, play: String, sandbox: Option<Sandbox>) -> impl Fn() -> HostFacts + Send + Sync {
+fn host_facts(
+    kernel: Kernel,
+    play: String,
+    sandbox: Option<Sandbox>,
+    lines: Arc<LeftOutLines>,
+) -> impl Fn() -> HostFacts + Send + Sync {
     let started = SystemTime::now();
     move || HostFacts {
         play: play.clone(),
@@ -287,7 +293,17 @@ fn host_facts(kernel: Kernel, play: String, sandbox: Option<Sandbox>) -> impl Fn
         instances: sandbox.as_ref().map(|s| (s.instances().into(), s.max_instances().into())),
         guest_memory: sandbox.as_ref().map(Sandbox::memory),
         open_resources: sandbox.as_ref().map(Sandbox::descriptors),
+        plugins: sandbox.as_ref().map(|sandbox| plugin_facts(sandbox.compilations())),
+        lines_left_out: lines.by_actor(),
+        lines_dropped: lines.dropped(),
+        errors: HostError::counts(),
+        process: Process::read(),
     }
+}
+
+fn plugin_facts(loaded: Compilations) -> PluginFacts {
+    let Compilations { fresh, from_cache, rebuilt, took, code_bytes } = loaded;
+    PluginFacts { compiled_fresh: fresh, from_cache, rebuilt, compile_time: took, code_bytes }
 }
 
 impl Drop for RunningPlay {

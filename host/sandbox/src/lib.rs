@@ -59,5 +59,5 @@ pub use inspect::{Inspection, inspect};
 pub use limits::{Accounts, Blocking, Descriptors, Limits, RunClock, SubtreeLimits, SystemLimit};
 pub use mailbox::MailboxPlugin;
 pub use output::{LeftOut, Output};
-pub use run::{Compiled, PluginInfo};
+pub use run::{Compilations, Compiled, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

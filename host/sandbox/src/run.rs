@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `shared` | the state that all plugins and all runs of a sandbox share |
 //! | `admission` | the bound on live instances |
+//! | `compilations` | counts of loaded components |
 //! | `loading` | from the bytes of a file to a compiled component |
 //! | `store` | a store with its limits and without grants |
 //! | `panic` | a panic that a guest reports before its run ends |
 //! | `crash` | from an error of wasmtime to a crash report |
 
 mod admission;
+mod compilations;
 mod crash;
 mod loading;
 mod panic;
@@ -17,6 +19,8 @@ mod shared;
 mod store;
 
 pub(crate) use admission::{Admission, Instances};
+pub(crate) use compilations::CompilationCounts;
+pub use compilations::Compilations;
 pub(crate) use crash::{RunFacts, crash, failed_launch};
 pub use loading::{Compiled, PluginInfo};
 pub(crate) use loading::{load, sha256_hex};

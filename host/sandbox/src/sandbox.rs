@@ -14,7 +14,7 @@ use crate::compile::{self, Cache, CacheError, Compiler};
 use crate::component::{LoadError, check_size, read_plugin};
 use crate::limits::{Account, Beat, TICK};
 use crate::mailbox::{self, MailboxData, MailboxPlugin};
-use crate::run::{Instances, Shared};
+use crate::run::{CompilationCounts, Compilations, Instances, Shared};
 
 pub use config::SandboxConfig;
 
@@ -91,6 +91,7 @@ impl Sandbox {
             descriptors: Arc::new(Account::new("all actors together, by RLIMIT_NOFILE", config.descriptors, None)),
             allocation,
             instances: Instances::new(max_instances, key),
+            compilations: CompilationCounts::default(),
         });
         let weak = Arc::downgrade(&shared);
         std::thread::Builder::new()
@@ -145,6 +146,11 @@ impl Sandbox {
     /// Files, folders and connections that all incarnations have open now, and their bound.
     pub fn descriptors(&self) -> (u64, u64) {
         (self.shared.descriptors.used(), self.shared.descriptors.most)
+    }
+
+    /// The components that were loaded, by the origin of their machine code.
+    pub fn compilations(&self) -> Compilations {
+        self.shared.compilations.read()
     }
 
     /// The number of incarnations that live now.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use playhouse_runtime::control::socket;
 use playhouse_runtime::manifest::{self, PlaySettings, nearest};
 use playhouse_runtime::printable::counted;
-use playhouse_runtime::{Address, LoadedPlay, LogFormat, Output, Play, RunningPlay, Stage};
+use playhouse_runtime::{Address, LoadedPlay, Log, LogFormat, Output, Play, RunningPlay, Stage};
 
 use crate::console::Console;
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
@@ -49,7 +49,9 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
         Some(args::Format::Json) => LogFormat::Json,
     });
     let level = Some(settings.log.level.name());
-    start_log(console, args.log.as_deref(), level).map_err(|text| Exit::with(BAD_INPUT, text))?;
+    let log = Log::new(settings.log.memory.0);
+    console.keep(log.clone());
+    start_log(&log, console, args.log.as_deref(), level).map_err(|text| Exit::with(BAD_INPUT, text))?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(settings, to)?;
     }
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     }));
     let (actors, last_output) = (settings.actors.len(), settings.supervision.shutdown);
     let stdout = Stdout::new();
-    let play = options(play, args, console, &stdout).listen()?.load(&mut ConsoleProgress::new(console))?;
+    let play = options(play, args, console, &stdout).log(log).listen()?.load(&mut ConsoleProgress::new(console))?;
     let runtime = play.host_runtime()?;
     let name = play.settings().name.clone();
     let run = Run { args, console, stdout, name, actors, last_output, unsent: Unsent::default() };
@@ -73,7 +75,8 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
 fn options(play: Play, args: &args::Run, console: &Console, stdout: &Arc<Stdout>) -> Play {
     let output: Arc<dyn Output> =
         Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: console.log_budgets().clone() });
-    let mut play = play.output(output).compile_in(compiler::place());
+    let left_out = console.log_budgets().left_out().clone();
+    let mut play = play.output(output).lines_left_out(left_out).compile_in(compiler::place());
     if let Some(threads) = args.threads {
         play = play.actor_threads(threads);
     }

@@ -14,6 +14,7 @@ pub(crate) struct FailureCounts(OnceLock<Box<Counts>>);
 struct Counts {
     crashes: [AtomicU64; CrashReason::KINDS.len()],
     restarts: AtomicU64,
+    retries: AtomicU64,
 }
 
 impl FailureCounts {
@@ -25,11 +26,17 @@ impl FailureCounts {
         self.0.get_or_init(Box::default).restarts.fetch_add(1, Relaxed);
     }
 
+    /// Counts a message that failed, or crashed the actor, and is handled again.
+    pub(crate) fn retries(&self) {
+        self.0.get_or_init(Box::default).retries.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn add_to(&self, totals: &mut ActorTotals) {
         let Some(counts) = self.0.get() else { return };
         for (total, count) in totals.crashes.iter_mut().zip(&counts.crashes) {
             *total += count.load(Relaxed);
         }
+        totals.retries += counts.retries.load(Relaxed);
         totals.restarts += counts.restarts.load(Relaxed);
     }
 }

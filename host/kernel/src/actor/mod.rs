@@ -11,6 +11,7 @@ pub(crate) mod host_waits;
 pub(crate) mod instance;
 pub(crate) mod own_metrics;
 pub(crate) mod reports;
+pub(crate) mod sampled_durations;
 pub(crate) mod spec;
 mod state;
 pub(crate) mod subtree;

@@ -20,6 +20,7 @@ use crate::words::dead_letter::DeadReason;
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
 use crate::words::message::{ActorId, kept_number};
+use crate::words::resource_use::{ResourceUse, Resources};
 use crate::words::send_error::AskError;
 use crate::words::totals::ActorTotals;
 
@@ -82,6 +83,8 @@ pub(crate) struct Actor {
     pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
     /// Its crashes and restarts so far.
     pub(crate) failures: FailureCounts,
+    /// Made when code that counts its resources runs first.
+    resources: OnceLock<Arc<ResourceUse>>,
 }
 
 impl Actor {
@@ -99,6 +102,7 @@ impl Actor {
             children: Mutex::default(),
             failed: Mutex::default(),
             failures: FailureCounts::default(),
+            resources: OnceLock::new(),
             spec,
         }
     }
@@ -218,12 +222,23 @@ impl Actor {
         let mut totals =
             ActorTotals { handled: self.handled(), incarnations: self.incarnation(), ..ActorTotals::default() };
         self.mailbox.add_to(&mut totals);
+        totals.cpu = self.resources().unwrap_or_default().cpu;
         self.failures.add_to(&mut totals);
         for instance in &self.instances {
             instance.add_turns_to(&mut totals);
             instance.add_own_metrics_to(&self.spec.metrics, &mut totals);
         }
         totals
+    }
+
+    /// The counts of the resources that its code uses.
+    pub(crate) fn resource_use(&self) -> &Arc<ResourceUse> {
+        self.resources.get_or_init(Arc::default)
+    }
+
+    /// The resources that its code uses; none when its code does not count them.
+    pub(crate) fn resources(&self) -> Option<Resources> {
+        self.resources.get().map(|resources| resources.read())
     }
 
     /// The host's time, summed over all instances.

@@ -12,6 +12,7 @@ use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::Message;
+use crate::words::resource_use::ResourceUse;
 
 /// Starts the policy driver of an actor's mailbox, if it has a policy. Called when lookups begin to find the actor, and again
 /// whenever the mailbox is reopened.
@@ -39,6 +40,10 @@ impl Owner for PolicyOwner {
 
     fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    fn resource_use(&self) -> Arc<ResourceUse> {
+        self.actor.resource_use().clone()
     }
 
     /// Leaves enough slots for all instances of the actor, so that none waits for its own policy.

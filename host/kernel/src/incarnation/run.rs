@@ -22,6 +22,8 @@ use crate::words::watchdog::StartTime;
 const CALL_TARGET: Duration = Duration::from_millis(2);
 /// After full batches for this time, an incarnation lets other tasks run before the next batch.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
+/// A turn of this time is counted with its own duration when the clock was read: it stands for no other turn.
+const SLOW_TURN: Duration = Duration::from_millis(1);
 
 impl Incarnation {
     /// Runs to the end. `started` is called when the actor may get messages.
@@ -105,24 +107,29 @@ impl Incarnation {
             if count == 0 {
                 continue;
             }
-            let weight = turns.begin(count);
             // Only a full batch, and a sample, is measured: reading the clock costs as much as a short handler.
-            let began = (count == most || weight.is_sampled()).then(Instant::now);
+            let is_sample = turns.is_sample();
+            let began = (count == most || is_sample).then(Instant::now);
             let mut waits = None;
             let handled = self.guarded(None, &mut waits, behavior.handle()).await;
             let handled = handled.and_then(|()| within_limits_of(behavior));
-            if let Some(began) = began {
-                let took = began.elapsed();
-                if count == most {
-                    most = next_most(most, self.actor.spec.batch, took);
-                    ran += took;
+            match (began, waits) {
+                (None, None) => turns.returned(count),
+                (Some(began), waits) => {
+                    let took = began.elapsed();
+                    if count == most {
+                        most = next_most(most, self.actor.spec.batch, took);
+                        ran += took;
+                    }
+                    if waits.is_some() || took >= SLOW_TURN {
+                        turns.measured(count, took);
+                    } else if is_sample {
+                        turns.sampled(count, took);
+                    } else {
+                        turns.returned(count);
+                    }
                 }
-                if weight.is_sampled() && waits.is_none() {
-                    turns.sampled(weight, took);
-                }
-            }
-            if let Some(since) = waits {
-                turns.waited(began.unwrap_or(since).elapsed());
+                (None, Some(since)) => turns.measured(count, since.elapsed()),
             }
             match handled {
                 Ok(()) => {

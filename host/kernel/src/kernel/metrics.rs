@@ -12,6 +12,7 @@ use crate::kernel::Kernel;
 use crate::supervisor::Command;
 use crate::words::address::Address;
 use crate::words::message::ActorId;
+use crate::words::resource_use::Resources;
 use crate::words::state::State;
 use crate::words::totals::ActorTotals;
 
@@ -36,6 +37,8 @@ pub struct ActorMetrics {
     pub capacity: u64,
     /// Senders that wait for space now.
     pub blocked: u64,
+    /// The resources that their code uses; none when it does not count them, and none of it runs.
+    pub resources: Option<Resources>,
     /// The age of the oldest message that is not finished.
     pub oldest: Duration,
 }
@@ -51,6 +54,8 @@ pub struct Metrics {
     pub asks: AskMetrics,
     /// Restarts of all actors.
     pub restarts: u64,
+    /// Bytes of dead letters that are kept.
+    pub letter_bytes: u64,
     /// Stops that failed.
     pub failed_shutdowns: u64,
 }
@@ -64,13 +69,18 @@ pub struct Progress {
     pub accepted: u64,
     /// Messages that ended in any way.
     pub finished: u64,
+    /// Messages that were handled.
+    pub handled: u64,
+    /// CPU time of its code.
+    pub cpu: Duration,
 }
 
 impl Progress {
-    fn of(actor: &Actor) -> Self {
+    pub(super) fn of(actor: &Actor) -> Self {
         // Read first, so that there are never more ended messages than accepted ones.
         let finished = actor.finished();
-        Self { actor: actor.id, accepted: actor.mailbox.accepted(), finished }
+        let cpu = actor.resources().unwrap_or_default().cpu;
+        Self { actor: actor.id, finished, handled: actor.handled(), cpu, accepted: actor.mailbox.accepted() }
     }
 }
 
@@ -98,6 +108,9 @@ impl Kernel {
             row.waiting_bytes += bytes as u64;
             row.capacity += actor.mailbox.spec().capacity as u64;
             row.blocked += blocked as u64;
+            if let Some(resources) = actor.resources() {
+                row.resources.get_or_insert_default().add(resources);
+            }
             row.oldest = row.oldest.max(age(Progress::of(actor)));
         }
         for (above, groups) in &census.removed {
@@ -112,6 +125,7 @@ impl Kernel {
             actors: rows.into_rows(),
             asks: self.shared.routing.ask_counts.read(),
             restarts: self.restarts(),
+            letter_bytes: self.shared.routing.dead_letters.bytes() as u64,
             failed_shutdowns: self.failed_shutdowns(),
         }
     }
@@ -187,6 +201,7 @@ fn row(address: Address, spawned: bool, plugin: &str) -> ActorMetrics {
         waiting_bytes: 0,
         capacity: 0,
         blocked: 0,
+        resources: None,
         oldest: Duration::ZERO,
     }
 }

@@ -31,6 +31,7 @@ use crate::words::restart::StartKind;
 
 use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
+use crate::kernel::metrics::Progress;
 use crate::kernel::plan::{Plan, PlanError};
 use crate::mailbox::MailboxView;
 use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervisor};
@@ -40,6 +41,7 @@ use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, Lette
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
 use crate::words::message::{ActorId, Envelope, MessageId, Payload, QuestionParts, Reply, ReplyToken};
+use crate::words::resource_use::Resources;
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
 
@@ -79,6 +81,10 @@ pub struct ActorView {
     pub mailbox: MailboxView,
     /// Messages that it handled. Dead letters are in `mailbox`, by reason.
     pub handled: u64,
+    /// How far it is with its messages.
+    pub progress: Progress,
+    /// The resources that its code uses; none when its code does not count them.
+    pub resources: Option<Resources>,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
     /// The use of the limits on its subtree; empty when it has none.
@@ -264,6 +270,8 @@ impl Kernel {
             waiting: actor.waiting(),
             mailbox: actor.mailbox.view(),
             handled: actor.handled(),
+            progress: Progress::of(&actor),
+            resources: actor.resources(),
             last_crash: actor.last_crash(),
             subtree: actor.subtree_usage(),
             failed: actor.failed.lock().clone(),

@@ -7,6 +7,7 @@ mod failures;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::words::clock::Clock;
 use crate::words::crash::{Crash, CrashReason, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::Message;
+use crate::words::resource_use::ResourceUse;
 use crate::words::watchdog::{TimeLimit, within_limits};
 
 /// Rounds between two checks of the policy's own count of its messages.
@@ -34,6 +36,8 @@ pub(crate) trait Owner: Send + Sync {
     fn address(&self) -> &Address;
     fn mailbox(&self) -> &Mailbox;
     fn clock(&self) -> &Clock;
+    /// The place where the policy counts the resources that it uses.
+    fn resource_use(&self) -> Arc<ResourceUse>;
     /// A slot for the policy; an error says why there is none.
     fn admission(&self) -> Result<Slot, String>;
     /// A random pause below `ceiling`.
@@ -169,7 +173,12 @@ impl<O: Owner> PolicyDriver<O> {
 
     /// One run of the policy, to its end.
     async fn serve(&self, run: u64, failures: &mut Failures) -> End {
-        let about = About { address: self.owner.address().clone(), run, mailbox: *self.owner.mailbox().spec() };
+        let about = About {
+            address: self.owner.address().clone(),
+            run,
+            mailbox: *self.owner.mailbox().spec(),
+            resources: self.owner.resource_use(),
+        };
         let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
             Ok(policy) => policy,
             Err(end) => return end,

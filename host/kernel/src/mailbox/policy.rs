@@ -11,6 +11,7 @@ use crate::mailbox::spec::{MailboxSpec, Overflow};
 use crate::words::address::Address;
 use crate::words::crash::Crash;
 use crate::words::message::FlowId;
+use crate::words::resource_use::ResourceUse;
 use crate::words::restart::Backoff;
 
 /// Identifies one message of one mailbox, in order of arrival: a later one has a larger key.
@@ -34,6 +35,8 @@ pub struct About {
     pub run: u64,
     /// The mailbox's bounds, which the kernel enforces.
     pub mailbox: MailboxSpec,
+    /// The place where the policy counts the resources that it uses: that of the actor.
+    pub resources: Arc<ResourceUse>,
 }
 
 /// One run of a policy. Calls come one after another. Each future may be dropped before its end (a timeout, the end of the

@@ -125,6 +125,7 @@ impl Pressure {
         for (total, count) in totals.letters.iter_mut().zip(&counters.letters) {
             *total += count.load(Relaxed);
         }
+        totals.refused += counters.refused.load(Relaxed);
         totals.blocked += counters.blocked.load(Relaxed);
         totals.blocked_for += Duration::from_micros(counters.blocked_us.load(Relaxed));
     }

@@ -191,6 +191,7 @@ impl Turn {
                     "will retry: {text}"
                 );
                 let due = Instant::now() + self.shared.jitter.below(ceiling);
+                self.actor.failures.retries();
                 self.instance.backlog.lock().delayed.push((due, message));
                 return false;
             }

@@ -44,6 +44,7 @@ use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
 use crate::words::notice::Notice;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::overrun::Overrun;
+use crate::words::resource_use::ResourceUse;
 
 use batch::Batch;
 use budget::{Budget, FULL_BYTES, FULL_SENDS};
@@ -212,6 +213,11 @@ impl Turn {
     /// names the wait for operators.
     pub fn host_wait(&self, what: &'static str) -> HostWait {
         HostWait { instance: self.instance.clone(), what }
+    }
+
+    /// The place where this incarnation's code counts the resources that it uses.
+    pub fn resource_use(&self) -> Arc<ResourceUse> {
+        self.actor.resource_use().clone()
     }
 
     /// Runs `then` once, when the incarnation has no work: no message waits, and none is to be handled again. `then` must not

@@ -16,6 +16,7 @@ pub(crate) mod observed;
 pub(crate) mod outcome;
 pub(crate) mod overrun;
 pub(crate) mod random;
+pub(crate) mod resource_use;
 pub(crate) mod restart;
 pub(crate) mod send_error;
 pub(crate) mod state;

@@ -32,17 +32,11 @@ pub(crate) fn duration_class(took: Duration) -> usize {
     DURATION_BOUNDS.partition_point(|bound| *bound < took)
 }
 
-/// The number of events that the event with this number, from 1, stands for when one in `one_in`, a power of two, is measured;
-/// 0 when it is not measured. The first, second, fourth and so on are measured too, so that few events have a measured one.
+/// Whether the event with this number, from 1, is measured when one in `one_in`, a power of two, is. The first, second, fourth and
+/// so on are measured too, so that few events have a measured one.
 #[inline]
-pub(crate) fn sample_weight(number: u64, one_in: u64) -> u64 {
-    if number & (one_in - 1) == 0 {
-        if number == one_in { one_in / 2 } else { one_in }
-    } else if number < one_in && number.is_power_of_two() {
-        (number / 2).max(1)
-    } else {
-        0
-    }
+pub(crate) fn is_sample(number: u64, one_in: u64) -> bool {
+    number & (one_in - 1) == 0 || number < one_in && number.is_power_of_two()
 }
 
 /// Durations by class.
@@ -72,6 +66,12 @@ pub struct ActorTotals {
     pub crashes: [u64; CrashReason::KINDS.len()],
     /// Restarts after a failure.
     pub restarts: u64,
+    /// Messages that failed, or crashed the actor, and are handled again.
+    pub retries: u64,
+    /// Messages that found no space: refused to their sender, or dead letters with the reason `mailbox-full`.
+    pub refused: u64,
+    /// CPU time of its code.
+    pub cpu: Duration,
     /// Runs of its code that began.
     pub incarnations: u64,
     /// How often a sender waited for space in its mailbox.
@@ -80,8 +80,8 @@ pub struct ActorTotals {
     pub blocked_for: Duration,
     /// Turns by their size, by class of [`TURN_SIZE_BOUNDS`], and larger ones.
     pub turns: [u64; TURN_SIZE_BOUNDS.len() + 1],
-    /// The durations of turns. A turn that waits counts from its first wait. Of the turns that return at once, a sample is
-    /// measured, and each measured one counts for all since the one before.
+    /// The durations of these turns. A turn that waits counts from its first wait. Of the turns that return at once, a sample is
+    /// measured, and each measured one stands for all until the next.
     pub turn_durations: Durations,
     /// The metrics that the actors' code counted or observed itself, by name.
     pub own: BTreeMap<Arc<str>, OwnMetric>,
@@ -94,6 +94,9 @@ impl ActorTotals {
         add_each(&mut self.letters, &other.letters);
         add_each(&mut self.crashes, &other.crashes);
         self.restarts += other.restarts;
+        self.retries += other.retries;
+        self.refused += other.refused;
+        self.cpu += other.cpu;
         self.incarnations += other.incarnations;
         self.blocked += other.blocked;
         self.blocked_for = self.blocked_for.saturating_add(other.blocked_for);
@@ -105,7 +108,7 @@ impl ActorTotals {
     }
 }
 
-fn add_each<const N: usize>(counts: &mut [u64; N], others: &[u64; N]) {
+pub(crate) fn add_each<const N: usize>(counts: &mut [u64; N], others: &[u64; N]) {
     for (count, other) in counts.iter_mut().zip(others) {
         *count += other;
     }
@@ -116,14 +119,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn measured_events_stand_for_all_before_them() {
-        let mut stood_for = 0;
-        for number in 1..=640 {
-            let weight = sample_weight(number, 64);
-            stood_for += weight;
-            assert!(weight == 0 || stood_for == number, "{stood_for} at {number}");
-        }
-        assert_eq!(stood_for, 640);
+    fn first_events_are_measured_more_often() {
+        let samples: Vec<u64> = (1..=200).filter(|number| is_sample(*number, 64)).collect();
+        assert_eq!(samples, [1, 2, 4, 8, 16, 32, 64, 128, 192]);
     }
 
     #[test]

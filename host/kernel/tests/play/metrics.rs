@@ -35,6 +35,18 @@ async fn turn_that_waits_is_measured_from_its_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn histogram_has_each_turn_that_returned_at_once() {
+    let kernel = start(vec![quick(|_| Ok(Outcome::Done(None))).at("/a")]).await;
+    for turns in 1..=7 {
+        tell(&kernel, "/a", "x").await;
+        kernel.wait_idle().await;
+        let totals = first_row(&kernel).await.totals;
+        let measured = totals.turn_durations.counts.iter().sum::<u64>();
+        assert_eq!((measured, totals.turns.iter().sum::<u64>()), (turns, turns));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn crash_is_counted_by_its_reason_with_its_restart() {
     let kernel = start(vec![quick(|_| Err(trap())).at("/a")]).await;
     tell(&kernel, "/a", "x").await;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError};
+use playhouse_observe::HostError;
 use playhouse_observe::{Health, Readiness};
 use playhouse_sandbox::SystemLimit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -100,6 +101,7 @@ impl Server {
                     tokio::spawn(async move { host.converse(stream, &connection).await });
                 }
                 Err(error) => {
+                    HostError::Accept.count();
                     if said.is_none_or(|said| said.elapsed() >= PAUSE_BETWEEN_COMPLAINTS) {
                         said = Some(Instant::now());
                         let why = SystemLimit::explained(&error);

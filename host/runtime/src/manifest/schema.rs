@@ -12,7 +12,7 @@ use toml::Spanned;
 
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
-pub use watching::{Log, LogFormat, LogLevel, Metrics};
+pub use watching::{Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
 

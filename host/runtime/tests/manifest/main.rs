@@ -6,6 +6,7 @@ mod addresses;
 mod flow;
 mod instances;
 mod limits;
+mod log;
 mod message;
 mod metric_names;
 mod metrics;

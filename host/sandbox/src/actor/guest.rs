@@ -65,12 +65,13 @@ impl Guest {
         let (plugin, limits) = (&setup.plugin, *setup.limits);
         let admission =
             plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let held = Held::new(setup.accounts.memory());
+        let uses = turn.resource_use();
+        let held = Held::new(setup.accounts.memory(), &uses);
         let lines = |kind| Lines::new(kind, turn.address().clone(), setup.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
         let actor = &setup.resources;
         let wasi = actor.wasi_context(&mut bare_wasi(&plugin.name, &stdout, &stderr));
-        let http = Http::new(turn.address().clone(), actor.outgoing.clone(), turn.timeout(), limits.request_head_bytes);
+        let http = Http::new(&turn, actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
             turn: RefCell::new(turn),
             in_turns: false,
@@ -83,7 +84,7 @@ impl Guest {
             http,
             resources: resources(&limits),
         };
-        let (mut store, meter) = confined(&plugin.sandbox, &limits, data, |data| &mut data.memory);
+        let (mut store, meter) = confined(&plugin.sandbox, &limits, uses, data, |data| &mut data.memory);
         let files = actor.files(store.data().turn.borrow().address(), &meter);
         if let Some(files) = files {
             store.data_mut().files = files;

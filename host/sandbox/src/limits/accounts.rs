@@ -8,7 +8,7 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use playhouse_kernel::{Address, Bounds, Usage};
+use playhouse_kernel::{Address, Bounds, Resource, ResourceUse, Usage};
 
 /// Limits on the use of an actor and all actors below it together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,12 +127,14 @@ impl Account {
 #[derive(Debug)]
 pub(crate) struct Held {
     account: Arc<Account>,
+    /// The counts of the actor, for readers.
+    uses: Arc<ResourceUse>,
     bytes: AtomicU64,
 }
 
 impl Held {
-    pub(crate) fn new(account: &Arc<Account>) -> Arc<Self> {
-        Arc::new(Self { account: account.clone(), bytes: AtomicU64::new(0) })
+    pub(crate) fn new(account: &Arc<Account>, uses: &Arc<ResourceUse>) -> Arc<Self> {
+        Arc::new(Self { account: account.clone(), uses: uses.clone(), bytes: AtomicU64::new(0) })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -141,6 +143,7 @@ impl Held {
 
     pub(crate) fn grow(&self, more: u64) -> Result<(), Arc<Account>> {
         self.account.take(more)?;
+        self.uses.take(Resource::Memory, more);
         self.bytes.fetch_add(more, Relaxed);
         Ok(())
     }
@@ -148,12 +151,14 @@ impl Held {
     /// Takes back the count of a growth that did not happen.
     pub(crate) fn shrink(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);
+        self.uses.give_back(Resource::Memory, bytes);
         self.account.give_back(bytes);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        self.uses.give_back(Resource::Memory, self.bytes());
         self.account.give_back(self.bytes());
     }
 }
@@ -174,6 +179,10 @@ mod tests {
         (all, top, below)
     }
 
+    fn held(accounts: &Accounts) -> Arc<Held> {
+        Held::new(&accounts.memory, &Arc::default())
+    }
+
     fn used(accounts: &[&Accounts]) -> Vec<u64> {
         accounts.iter().map(|accounts| accounts.memory.used()).collect()
     }
@@ -181,7 +190,7 @@ mod tests {
     #[test]
     fn growth_counts_in_all_accounts_above_or_in_none() {
         let (all, top, below) = accounts();
-        let (first, second, third) = (Held::new(&below.memory), Held::new(&top.memory), Held::new(&all.memory));
+        let (first, second, third) = (held(&below), held(&top), held(&all));
         assert!(first.grow(30).is_ok());
         assert_eq!(first.grow(11).expect_err("too much").key, "`limits.subtree.memory` of `/a/b`");
         assert!(second.grow(15).is_ok());
@@ -200,7 +209,7 @@ mod tests {
         let top = all.below(&Bounds::NONE, &address("/a"), limit);
         let within = Bounds { accounts: Some(top.passed_on()), ..Bounds::NONE };
         let children = ["/a/b", "/a/c"].map(|at| all.below(&within, &address(at), SubtreeLimits::default()));
-        let take = |accounts: &Accounts| Descriptors::new(9).take(accounts.descriptors());
+        let take = |accounts: &Accounts| Descriptors::new(9).take(accounts.descriptors(), None);
         let held = [take(&children[0]), take(&children[1]), take(&top)];
         assert!(held.iter().all(Result::is_ok));
         assert!([&children[0], &children[1], &top].into_iter().all(|accounts| take(accounts).is_err()));
@@ -213,11 +222,14 @@ mod tests {
     #[test]
     fn drop_gives_back_what_an_incarnation_held() {
         let (all, top, below) = accounts();
+        let uses = Arc::default();
         for _ in 0..10_000 {
-            let held = Held::new(&below.memory);
+            let held = Held::new(&below.memory, &uses);
             assert!(held.grow(30).is_ok() && held.grow(30).is_err());
             held.shrink(5);
+            assert_eq!(uses.read().memory_bytes, 25);
         }
+        assert_eq!(uses.read().memory_bytes, 0);
         assert_eq!(used(&[&all, &top, &below]), [0, 0, 0]);
     }
 }

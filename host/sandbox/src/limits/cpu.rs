@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use playhouse_kernel::ResourceUse;
 use wasmtime::UpdateDeadline;
 
 /// The time between two ticks of the sandbox's clock.
@@ -35,6 +36,10 @@ pub(crate) struct CpuMeter {
     /// CPU time of this message's host calls on other threads in the low bits, and the number of the message in the high bits: a
     /// call that ends after its message is not counted.
     host: AtomicU64,
+    /// The counts of the actor, for readers. A call adds to them what this meter counts, at ticks and waits alone: the first
+    /// tick of a call stands for the time before it and for the time after the last one, so that the sum of many short calls
+    /// is right on average.
+    uses: Arc<ResourceUse>,
 }
 
 /// The first polls of a call, around which the thread's clock is not read.
@@ -48,7 +53,7 @@ const HOST_NS: u64 = (1 << 48) - 1;
 pub(crate) struct Bill(u64);
 
 impl CpuMeter {
-    pub(crate) fn new(clock: Arc<AtomicU64>, budget: Duration) -> Self {
+    pub(crate) fn new(clock: Arc<AtomicU64>, budget: Duration, uses: Arc<ResourceUse>) -> Self {
         let each_ns = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
         Self {
             clock,
@@ -59,6 +64,7 @@ impl CpuMeter {
             polls: AtomicU32::new(0),
             thread_ns: AtomicU64::new(0),
             host: AtomicU64::new(0),
+            uses,
         }
     }
 
@@ -98,12 +104,18 @@ impl CpuMeter {
         let before_ns = thread_ns();
         let done = call();
         let more_ns = thread_ns().saturating_sub(before_ns);
+        self.uses.add_cpu_ns(more_ns);
         let add = |host: u64| {
             let sum_ns = (host & HOST_NS).saturating_add(more_ns).min(HOST_NS);
             (host & !HOST_NS == to.0).then_some(to.0 | sum_ns)
         };
         let _ = self.host.try_update(Relaxed, Relaxed, add);
         done
+    }
+
+    /// The counts of the actor.
+    pub(crate) fn uses(&self) -> &Arc<ResourceUse> {
+        &self.uses
     }
 
     /// The budget of the call that runs.
@@ -143,6 +155,7 @@ impl CpuMeter {
         };
         let used_ns = self.used_ns.load(Relaxed).saturating_add(more_ns);
         self.used_ns.store(used_ns, Relaxed);
+        self.uses.add_cpu_ns(more_ns);
         (ticks, used_ns)
     }
 }
@@ -161,6 +174,10 @@ fn thread_ns() -> u64 {
 mod tests {
     use super::*;
 
+    fn meter(clock: &Arc<AtomicU64>, budget_ms: u64) -> CpuMeter {
+        CpuMeter::new(clock.clone(), Duration::from_millis(budget_ms), Arc::default())
+    }
+
     fn poll(meter: &CpuMeter, ran: impl FnOnce()) {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let _ = meter.poll(&mut cx, |_| {
@@ -172,7 +189,7 @@ mod tests {
     #[test]
     fn time_spent_waiting_is_not_cpu_time() {
         let clock = Arc::new(AtomicU64::new(7));
-        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(20));
+        let meter = meter(&clock, 20);
         meter.restart(1);
         for _ in 0..100 {
             poll(&meter, || {});
@@ -184,7 +201,7 @@ mod tests {
     #[test]
     fn late_tick_counts_once_and_long_call_by_thread_clock() {
         let clock = Arc::new(AtomicU64::new(7));
-        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
+        let meter = meter(&clock, 1);
         meter.restart(1);
         poll(&meter, || {
             clock.fetch_add(1000, Relaxed);
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn meter_counts_short_steps_between_waits_that_are_over_at_once() {
         let clock = Arc::new(AtomicU64::new(7));
-        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
+        let meter = meter(&clock, 1);
         meter.restart(1);
         let step = || {
             let began = thread_ns();
@@ -226,7 +243,7 @@ mod tests {
     #[test]
     fn meter_counts_host_calls_on_other_threads() {
         let clock = Arc::new(AtomicU64::new(7));
-        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
+        let meter = meter(&clock, 1);
         meter.restart(1);
         let call = || {
             let began = thread_ns();
@@ -242,8 +259,33 @@ mod tests {
     }
 
     #[test]
+    fn sum_of_all_calls_grows_by_ticks_and_waits() {
+        let clock = Arc::new(AtomicU64::new(7));
+        let meter = meter(&clock, 1000);
+        let sum = || meter.uses.read().cpu;
+        for _ in 0..3 {
+            meter.restart(1);
+            poll(&meter, || {});
+        }
+        assert_eq!(sum(), Duration::ZERO, "no tick came");
+        for calls in 1..=3_u32 {
+            meter.restart(1);
+            poll(&meter, || {
+                clock.fetch_add(1, Relaxed);
+                meter.ticked();
+            });
+            assert_eq!(sum(), TICK * calls);
+        }
+        meter.bill(meter.open_bill(), || {
+            let began = thread_ns();
+            while thread_ns() - began < 2_000_000 {}
+        });
+        assert!(sum() >= TICK * 3 + Duration::from_millis(2));
+    }
+
+    #[test]
     fn abandoned_call_is_billed_to_no_later_message() {
-        let meter = CpuMeter::new(Arc::default(), Duration::from_millis(1));
+        let meter = meter(&Arc::default(), 1);
         let call = || {
             let began = thread_ns();
             while thread_ns() - began < 2_000_000 {}

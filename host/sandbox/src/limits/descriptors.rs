@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, Resource, ResourceUse};
 
 use super::accounts::Account;
 
@@ -41,11 +41,18 @@ impl Descriptors {
     }
 
     /// Counts one more open descriptor. `Err` is the account whose limit is reached: of the actor, of one above it, or of all
-    /// together.
-    pub(crate) fn take(&self, shared: &Arc<Account>) -> Result<Descriptor, Arc<Account>> {
+    /// together. `uses` are the counts of the actor, for readers.
+    pub(crate) fn take(
+        &self,
+        shared: &Arc<Account>,
+        uses: Option<&Arc<ResourceUse>>,
+    ) -> Result<Descriptor, Arc<Account>> {
         self.own.take(1)?;
         shared.take(1).inspect_err(|_| self.own.give_back(1))?;
-        Ok(Descriptor { own: self.own.clone(), shared: shared.clone() })
+        if let Some(uses) = uses {
+            uses.take(Resource::Open, 1);
+        }
+        Ok(Descriptor { own: self.own.clone(), shared: shared.clone(), uses: uses.cloned() })
     }
 
     /// Logs the first refusal of a descriptor to `actor` by `account`.
@@ -66,10 +73,14 @@ impl Descriptors {
 pub(crate) struct Descriptor {
     own: Arc<Account>,
     shared: Arc<Account>,
+    uses: Option<Arc<ResourceUse>>,
 }
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
+        if let Some(uses) = &self.uses {
+            uses.give_back(Resource::Open, 1);
+        }
         self.own.give_back(1);
         self.shared.give_back(1);
     }
@@ -89,20 +100,22 @@ mod tests {
 
     #[test]
     fn descriptor_counts_until_it_is_dropped() {
-        let (own, all) = (Descriptors::new(2), shared(u64::MAX));
-        let (first, second) = (own.take(&all), own.take(&all));
-        assert!(first.is_ok() && second.is_ok() && own.take(&all).is_err());
+        let (own, all, uses) = (Descriptors::new(2), shared(u64::MAX), Arc::default());
+        let (first, second) = (own.take(&all, Some(&uses)), own.take(&all, Some(&uses)));
+        assert!(first.is_ok() && second.is_ok() && own.take(&all, None).is_err());
+        assert_eq!(uses.read().open, 2);
         drop(first);
-        assert!(own.take(&all).is_ok());
+        assert_eq!(uses.read().open, 1);
+        assert!(own.take(&all, None).is_ok());
     }
 
     #[test]
     fn childs_descriptors_count_for_its_parent() {
         let (parent, all) = (Descriptors::new(3), shared(u64::MAX));
         let child = Descriptors::new(2).below(&parent);
-        let held = [child.take(&all), child.take(&all), parent.take(&all)];
+        let held = [child.take(&all, None), child.take(&all, None), parent.take(&all, None)];
         assert!(held.iter().all(Result::is_ok));
-        assert!(parent.take(&all).is_err() && child.take(&all).is_err());
+        assert!(parent.take(&all, None).is_err() && child.take(&all, None).is_err());
         drop(held);
         assert_eq!((used(&parent), used(&child), all.used()), (0, 0, 0));
     }
@@ -110,11 +123,11 @@ mod tests {
     #[test]
     fn descriptors_of_all_actors_are_bounded_together() {
         let (one, other, all) = (Descriptors::new(9), Descriptors::new(9), shared(2));
-        let held = [one.take(&all), other.take(&all)];
+        let held = [one.take(&all, None), other.take(&all, None)];
         assert!(held.iter().all(Result::is_ok));
-        assert!([&one, &other].into_iter().all(|own| own.take(&all).is_err_and(|account| account.key == "all")));
+        assert!([&one, &other].into_iter().all(|own| own.take(&all, None).is_err_and(|account| account.key == "all")));
         assert_eq!((used(&one), used(&other)), (1, 1));
         drop(held);
-        assert!(other.take(&all).is_ok());
+        assert!(other.take(&all, None).is_ok());
     }
 }

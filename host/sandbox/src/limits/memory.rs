@@ -109,7 +109,7 @@ mod tests {
 
     fn limiter(memory_bytes: u64, account_bytes: u64) -> MemoryLimiter {
         let account = Arc::new(Account::new("the test", account_bytes, None));
-        MemoryLimiter::new(&Limits { memory_bytes, ..Limits::default() }, Held::new(&account), 0)
+        MemoryLimiter::new(&Limits { memory_bytes, ..Limits::default() }, Held::new(&account, &Arc::default()), 0)
     }
 
     #[test]

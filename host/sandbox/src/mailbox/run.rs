@@ -38,7 +38,7 @@ impl Run {
         let (plugin, limits) = (&setup.plugin, setup.limits);
         let admission =
             plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let held = Held::new(setup.accounts.memory());
+        let held = Held::new(setup.accounts.memory(), &about.resources);
         let stderr = Lines::new(Kind::Stderr(setup.log.clone()), about.address.clone(), setup.output.clone());
         let data = MailboxData {
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
@@ -46,7 +46,8 @@ impl Run {
             wasi: bare_wasi(&plugin.name, &stderr, &stderr).build(),
             resources: resources(&limits),
         };
-        let (mut store, meter) = confined(&plugin.sandbox, &limits, data, |data| &mut data.memory);
+        let (mut store, meter) =
+            confined(&plugin.sandbox, &limits, about.resources.clone(), data, |data| &mut data.memory);
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;

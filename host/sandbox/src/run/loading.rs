@@ -57,6 +57,8 @@ pub(crate) fn load(sandbox: &Shared, file: &Path, wasm: &[u8]) -> Result<(Compon
     component::check_names(file, wasm)?;
     let sha256 = sha256_hex(wasm);
     let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
+    let code = component.image_range();
+    sandbox.compilations.add(&compiled, code.end.addr().saturating_sub(code.start.addr()) as u64);
     let Interface { imports, exports, hooks } = Interface::of(&component);
     let info = PluginInfo {
         sha256,

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use wasmtime::Engine;
 
 use super::admission::Instances;
+use super::compilations::CompilationCounts;
 use crate::compile::{Cache, Compiler, Purpose};
 use crate::limits::{Account, Accounts, Beat};
 use crate::wasi::http::Wire;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     /// A description of the allocation of instances, for logs.
     pub(crate) allocation: String,
     pub(crate) instances: Instances,
+    pub(crate) compilations: CompilationCounts,
 }
 
 impl Shared {

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
+use playhouse_kernel::ResourceUse;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
@@ -17,10 +18,12 @@ pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// The lowest bound on the bytes that a guest may pass in one call, even if its memory is smaller.
 const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
 
-/// A store that enforces `limits` on its code, and the meter of its CPU time, started for one message.
+/// A store that enforces `limits` on its code, and the meter of its CPU time, started for one message. `uses` are the counts
+/// of the actor, for readers.
 pub(crate) fn confined<T: 'static>(
     sandbox: &Shared,
     limits: &Limits,
+    uses: Arc<ResourceUse>,
     data: T,
     memory: fn(&mut T) -> &mut MemoryLimiter,
 ) -> (Store<T>, Arc<CpuMeter>) {
@@ -28,7 +31,7 @@ pub(crate) fn confined<T: 'static>(
     store.limiter(move |data| memory(data));
     store.set_max_component_handles(limits.resources);
     store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
-    let meter = Arc::new(CpuMeter::new(sandbox.clock.clone(), limits.cpu));
+    let meter = Arc::new(CpuMeter::new(sandbox.clock.clone(), limits.cpu, uses));
     store.epoch_deadline_callback({
         let meter = meter.clone();
         move |_: StoreContextMut<'_, T>| Ok(meter.ticked())

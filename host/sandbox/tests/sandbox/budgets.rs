@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use playhouse_kernel::Resources;
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
 use crate::play::{PATIENCE, Play, address};
@@ -42,4 +43,31 @@ async fn crowd_with_little_time_does_not_crash() {
     let crashes: Vec<_> =
         actors.iter().filter_map(|actor| actor.last_crash.as_ref()).map(ToString::to_string).collect();
     assert_eq!(crashes, [""; 0]);
+}
+
+/// The resources of the only actor.
+async fn resources(play: &Play) -> Resources {
+    play.kernel.actors().await[0].resources.expect("its code counts them")
+}
+
+#[tokio::test]
+async fn resources_of_an_actor_outlive_its_incarnations() {
+    let once = format!("{WORK} (memory (export \"more\") 3)");
+    let limits = Limits { cpu: Duration::from_secs(10), ..Limits::default() };
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 1, ..SandboxConfig::default() }).unwrap();
+    let play = Play::limited(sandbox, &[("/work", actor(&once))], limits, |_| {});
+    // Each message takes several ticks of the clock, unless the thread that ticks has to wait.
+    while resources(&play).await.cpu == Duration::ZERO {
+        play.kernel.tell(&address("/work"), b"x", PATIENCE).await.unwrap();
+        play.kernel.wait_idle().await;
+    }
+    let before = resources(&play).await;
+    assert_eq!(before.memory_bytes, play.sandbox.memory().0);
+    assert!(before.memory_bytes >= 3 << 16, "{before:?}");
+    play.kernel.halt(&address("/work")).await;
+    assert_eq!(resources(&play).await, Resources { memory_bytes: 0, ..before });
+    play.kernel.start_actor(&address("/work")).await.unwrap();
+    let after = resources(&play).await;
+    assert_eq!(after.memory_bytes, before.memory_bytes);
+    assert!(after.cpu >= before.cpu);
 }

@@ -68,6 +68,11 @@ impl DeadLetters {
         inner.trim(self.spec);
     }
 
+    /// Bytes of the kept letters.
+    pub(crate) fn bytes(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
     /// The kept letters, oldest first.
     pub(crate) fn list(&self) -> Vec<Arc<DeadLetter>> {
         self.inner.lock().kept.values().map(|kept| kept.letter.clone()).collect()

@@ -1,7 +1,13 @@
 //! `[play.metrics]` and `[play.log]`: a play as others watch it.
 
+use std::fmt;
+
+use playhouse_observe::log::{LEAST_RING_BYTES, LogFormat};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
 use toml::Spanned;
+
+use crate::manifest::units::ByteSize;
 
 /// `[play.metrics]`. With `listen`, the host serves `/metrics`, `/healthz` and `/readyz` over HTTP, from before the first plugin
 /// is compiled until the play is over.
@@ -30,17 +36,50 @@ pub struct Log {
     /// before. Example: `level = "warn"`. Default: `"info"`.
     #[serde(default)]
     pub level: LogLevel,
+    /// Memory for the last lines, which `playhouse logs` reads; at least `"1MiB"`, or `0` for none. It is allocated as it fills.
+    /// Example: `memory = "16MiB"`. Default: `"64MiB"`.
+    #[serde(default)]
+    pub memory: RingMemory,
 }
 
-/// The format of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// Lines for readers.
-    #[default]
-    Text,
-    /// An object in each line.
-    Json,
+/// The memory of the log's ring in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingMemory(pub usize);
+
+impl Default for RingMemory {
+    fn default() -> Self {
+        Self(64 << 20)
+    }
+}
+
+impl<'de> Deserialize<'de> for RingMemory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SizeOrZero;
+        impl Visitor<'_> for SizeOrZero {
+            type Value = RingMemory;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size with its unit, or 0 to keep no lines")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<RingMemory, E> {
+                let bytes = text.parse::<ByteSize>().map_err(E::custom)?.in_memory();
+                if bytes < LEAST_RING_BYTES {
+                    let least = ByteSize(LEAST_RING_BYTES as u64);
+                    return Err(E::custom(format!(
+                        "`{text}` is too small: it must be at least {least}, or 0 to keep no lines"
+                    )));
+                }
+                Ok(RingMemory(bytes))
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<RingMemory, E> {
+                if number == 0 {
+                    Ok(RingMemory(0))
+                } else {
+                    Err(E::custom(format!("`{number}` has no unit: write it as in \"64MiB\"")))
+                }
+            }
+        }
+        deserializer.deserialize_any(SizeOrZero)
+    }
 }
 
 /// A level of the log.

@@ -71,9 +71,10 @@ impl Files {
     /// waits for such files before it refuses. WASI has no error of its own for too many open files.
     pub(super) async fn descriptor(&self) -> FsResult<Descriptor> {
         let ActorFiles { descriptors, shared, blocking, .. } = &self.granted;
+        let uses = self.meter.as_ref().map(|meter| meter.uses());
         loop {
             let closed = blocking.closing().next();
-            match (descriptors.take(shared), closed) {
+            match (descriptors.take(shared, uses), closed) {
                 (Ok(taken), _) => return Ok(taken),
                 (Err(_), Some(closed)) => closed.await,
                 (Err(account), None) => {

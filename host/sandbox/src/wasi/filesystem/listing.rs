@@ -155,7 +155,7 @@ mod tests {
         }
         let folder = Arc::new(Folder::open(top.path(), "/x", false).unwrap());
         let account = Arc::new(Account::new("all", 1, None));
-        let counted = Descriptors::new(1).take(&account).unwrap();
+        let counted = Descriptors::new(1).take(&account, None).unwrap();
         let listing = Listing::open(&File::open(top.path()).unwrap(), folder, counted).unwrap();
         let mut names = Vec::new();
         while let Some((piece, left_out)) = listing.reader.0.read().unwrap() {

@@ -320,7 +320,7 @@ mod tests {
         let mode = Mode { read: true, write: true };
         let dir = Dir { file: folder.opened().clone(), folder: folder.clone(), mode, counted: None };
         let how = How { mode, follow: FollowSymlinks::No, create: Create::Always, truncate: false, directory: false };
-        let counted = Descriptors::new(1).take(&Arc::new(Account::new("all".to_owned(), 1, None))).unwrap();
+        let counted = Descriptors::new(1).take(&Arc::new(Account::new("all".to_owned(), 1, None)), None).unwrap();
         let closing = Arc::new(Closing::default());
         let (release, blocked) = mpsc::channel();
         closing.close(Slow(blocked));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use http::HeaderMap;
+use playhouse_kernel::{Resource, ResourceUse};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
@@ -54,6 +55,8 @@ pub(crate) struct Heads {
     most: usize,
     /// An upper bound on the bytes of all heads: their bytes when they were last counted, and the bytes added since.
     charged: usize,
+    /// The counts of the actor, which have `charged` as well.
+    uses: Arc<ResourceUse>,
     /// Requests whose body was taken, by the number of the request; `bodies` has them by the number of the body. A number
     /// that is used again gets a new entry.
     requests: HashMap<u32, Weak<Request>>,
@@ -79,11 +82,18 @@ impl Drop for Request {
     }
 }
 
+impl Drop for Heads {
+    fn drop(&mut self) {
+        self.uses.give_back(Resource::Host, self.charged as u64);
+    }
+}
+
 impl Heads {
-    pub(super) fn new(most_bytes: u64) -> Self {
+    pub(super) fn new(most_bytes: u64, uses: Arc<ResourceUse>) -> Self {
         Self {
             most: usize::try_from(most_bytes).unwrap_or(usize::MAX),
             charged: 0,
+            uses,
             requests: HashMap::new(),
             bodies: HashMap::new(),
             trailers: Arc::default(),
@@ -103,10 +113,13 @@ impl Heads {
     /// Counts `bytes` that are added to the heads.
     pub(super) fn charge(&mut self, table: &mut ResourceTable, bytes: usize) -> Result<(), Excess> {
         let most = self.most.saturating_mul(MOST_HEADS);
+        let before = self.charged;
         self.charged = self.charged.saturating_add(bytes);
         if self.charged > most {
             self.charged = self.held(table).saturating_add(bytes);
         }
+        self.uses.take(Resource::Host, self.charged as u64);
+        self.uses.give_back(Resource::Host, before as u64);
         if self.charged > most { Err(Excess::Heads { most, each: self.most }) } else { Ok(()) }
     }
 
@@ -230,8 +243,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn charged_bytes_count_until_the_heads_are_dropped() {
+        let (uses, mut table) = (Arc::<ResourceUse>::default(), ResourceTable::new());
+        let mut heads = Heads::new(100, uses.clone());
+        heads.charge(&mut table, 60).expect("it fits");
+        heads.charge(&mut table, 30).expect("it fits");
+        assert_eq!(uses.read().host_bytes, 90);
+        heads.charge(&mut table, 6400 - 89).expect("none of the others is in the table any more");
+        assert_eq!(uses.read().host_bytes, 6400 - 89);
+        drop(heads);
+        assert_eq!(uses.read().host_bytes, 0);
+    }
+
+    #[test]
     fn fields_that_lose_half_get_a_new_map() {
-        let mut heads = Heads::new(1 << 16);
+        let mut heads = Heads::new(1 << 16, Arc::default());
         assert!(!heads.has_shrunk(1, 100, 90));
         assert!(!heads.has_shrunk(1, 95, 51));
         assert!(!heads.has_shrunk(2, 51, 40), "other fields have a peak of their own");
@@ -243,7 +269,7 @@ mod tests {
     #[test]
     fn removed_fields_take_no_capacity() {
         let actor = Address::parse("/a").unwrap();
-        let hooks = &mut Hooks { actor, outgoing: None, patience: std::time::Duration::ZERO };
+        let hooks = &mut Hooks { actor, uses: Arc::default(), outgoing: None, patience: std::time::Duration::ZERO };
         let mut fields = FieldMap::new_mutable(1 << 20);
         for n in 0..400 {
             fields.append(hooks, format!("x{n}"), b"1".to_vec()).unwrap();

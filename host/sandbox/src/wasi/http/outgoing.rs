@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Request};
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, ResourceUse, Turn};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -62,6 +62,8 @@ pub(crate) struct Http {
 
 pub(crate) struct Hooks {
     pub(super) actor: Address,
+    /// The counts of the actor, for readers.
+    pub(super) uses: Arc<ResourceUse>,
     /// None without grants.
     pub(super) outgoing: Option<Arc<Outgoing>>,
     /// The longest time for each step of a request.
@@ -70,12 +72,13 @@ pub(crate) struct Hooks {
 
 impl Http {
     /// A request may have a head of `head_bytes`.
-    pub(crate) fn new(actor: Address, outgoing: Option<Arc<Outgoing>>, patience: Duration, head_bytes: u64) -> Self {
-        let heads = Heads::new(head_bytes);
+    pub(crate) fn new(turn: &Turn, outgoing: Option<Arc<Outgoing>>, head_bytes: u64) -> Self {
+        let (actor, uses, patience) = (turn.address().clone(), turn.resource_use(), turn.timeout());
+        let heads = Heads::new(head_bytes, uses.clone());
         let mut context = WasiHttpCtx::new();
         // This limit counts fewer bytes for each field than `heads`, which checks first.
         context.set_field_size_limit(heads.most());
-        Self { context, hooks: Hooks { actor, outgoing, patience }, heads }
+        Self { context, hooks: Hooks { actor, uses, outgoing, patience }, heads }
     }
 }
 
@@ -115,7 +118,7 @@ impl WasiHttpHooks for Hooks {
             return Box::new(async { Err(Error::ConnectionLimitReached) });
         };
         let descriptors = &outgoing.grants.descriptors;
-        let descriptor = match descriptors.take(&outgoing.descriptors) {
+        let descriptor = match descriptors.take(&outgoing.descriptors, Some(&self.uses)) {
             Ok(descriptor) => descriptor,
             Err(account) => {
                 descriptors.say_refused(&self.actor, &account);

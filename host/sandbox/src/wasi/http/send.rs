@@ -250,7 +250,7 @@ mod tests {
         let (descriptors, all) = (Descriptors::new(2), Arc::new(Account::new("all", 2, None)));
         let taken = || Held {
             permit: requests.clone().try_acquire_owned().unwrap(),
-            descriptor: descriptors.take(&all).unwrap(),
+            descriptor: descriptors.take(&all, None).unwrap(),
         };
         let mut waiting = Box::pin(resolve(&blocking, &named, taken()));
         assert!(futures::poll!(&mut waiting).is_pending());

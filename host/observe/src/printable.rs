@@ -106,6 +106,37 @@ pub fn timestamp(at: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
+/// The time of a text that [`timestamp`] wrote.
+pub fn of_timestamp(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let number = |text: &str| text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut of_date = date.splitn(3, '-').map(number);
+    let (year, month, day) = (of_date.next()??, of_date.next()??, of_date.next()??);
+    let (clock, millis) = time.split_once('.')?;
+    let mut of_clock = clock.splitn(3, ':').map(number);
+    let (hour, minute, second) = (of_clock.next()??, of_clock.next()??, of_clock.next()??);
+    let millis = number(millis)?;
+    let in_range = (1970..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60
+        && millis < 1000;
+    if !in_range {
+        return None;
+    }
+    // The date as days since 1970: days_from_civil of the source in `timestamp`.
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(seconds * 1000 + millis))
+}
+
 /// `123 KiB`, `1.2 MiB`.
 pub fn size(bytes: u64) -> String {
     match bytes {

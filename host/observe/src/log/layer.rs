@@ -1,0 +1,41 @@
+//! The layer of `tracing`: each event becomes a line, goes to a sink, and into the ring.
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+use super::{Log, LogLine};
+
+/// The receiver of each line: a console, or a program's own output. It is called by the thread that reports the event, and must
+/// neither wait nor report events.
+pub trait LogSink: Send + Sync + 'static {
+    /// Takes a line. A line that is refused, since a limit leaves it out, is kept nowhere.
+    fn take(&self, line: &LogLine) -> bool;
+}
+
+/// The sink of a log without other output: it takes all lines.
+impl LogSink for () {
+    fn take(&self, _: &LogLine) -> bool {
+        true
+    }
+}
+
+/// The layer of a log.
+pub struct LogLayer<S> {
+    log: Log,
+    sink: S,
+}
+
+impl<S> LogLayer<S> {
+    pub(super) fn new(log: Log, sink: S) -> Self {
+        Self { log, sink }
+    }
+}
+
+impl<S: LogSink, T: Subscriber> Layer<T> for LogLayer<S> {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, T>) {
+        let line = LogLine::of(event);
+        if self.sink.take(&line) {
+            self.log.add(&line);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A line of the log, as text or as JSON: the same event with the same fields.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
+
+use super::format::LogFormat;
+use crate::printable::{Printable, is_escaped, of_timestamp, timestamp};
+
+/// Maximum length of the text of one log line.
+const LOG_TEXT_BYTES: usize = 8 << 10;
+
+/// One event of the log. An empty text is an absent field. Readers filter by the standard fields of the log, so that each is one
+/// of its fields.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// The time of the event.
+    pub at: SystemTime,
+    /// The event's level.
+    pub level: Level,
+    /// The part of the host that reports the event, or `playhouse::guest` for a line that a guest wrote.
+    pub target: Cow<'static, str>,
+    /// The name of the event's type.
+    pub event: String,
+    /// The address of the actor that the event is about.
+    pub actor: String,
+    /// The plugin of the actor.
+    pub plugin: String,
+    /// The incarnation of the actor; 0 without one.
+    pub incarnation: u64,
+    /// The flow of the message that the event is about: 32 hexadecimal digits.
+    pub flow: String,
+    /// The id of this message.
+    pub id: String,
+    /// The reason, in one word.
+    pub reason: String,
+    /// The text for readers.
+    pub text: String,
+    /// The functions of a backtrace, one in each line.
+    pub backtrace: String,
+    /// The other fields, in their order.
+    pub fields: Vec<(Cow<'static, str>, Value)>,
+}
+
+impl LogLine {
+    /// An event of now, without fields.
+    pub fn new(level: Level, target: &'static str, text: String) -> Self {
+        Self {
+            at: SystemTime::now(),
+            level,
+            target: target.into(),
+            event: String::new(),
+            actor: String::new(),
+            plugin: String::new(),
+            incarnation: 0,
+            flow: String::new(),
+            id: String::new(),
+            reason: String::new(),
+            text,
+            backtrace: String::new(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// The event of `tracing` as a line of now, its texts shortened.
+    pub fn of(event: &Event<'_>) -> Self {
+        let metadata = event.metadata();
+        let mut line = Self::new(*metadata.level(), metadata.target(), String::new());
+        event.record(&mut line);
+        line.text = shortened(std::mem::take(&mut line.text));
+        line.backtrace = shortened(std::mem::take(&mut line.backtrace));
+        line
+    }
+
+    /// The standard fields that the line has, in the order of both formats.
+    fn standard(&self) -> impl Iterator<Item = (&str, Value)> + '_ {
+        let texts = [("event", &self.event), ("plugin", &self.plugin)];
+        let later = [("flow", &self.flow), ("id", &self.id), ("reason", &self.reason)];
+        let of = |(name, text): (&'static str, &String)| (!text.is_empty()).then(|| (name, text.as_str().into()));
+        let incarnation = (self.incarnation > 0).then(|| ("incarnation", self.incarnation.into()));
+        texts.into_iter().filter_map(of).chain(incarnation).chain(later.into_iter().filter_map(of))
+    }
+
+    /// The line in this format.
+    pub fn shown(&self, format: LogFormat) -> String {
+        match format {
+            LogFormat::Text => self.text(),
+            LogFormat::Json => self.json(),
+        }
+    }
+
+    /// `2026-11-22T16:46:00.123Z WARN /address text key=value`. The functions of a backtrace follow, each on a line of its own.
+    fn text(&self) -> String {
+        let mut line = format!("{} {}", timestamp(self.at), self.level);
+        for part in [&self.actor, &self.text] {
+            if !part.is_empty() {
+                let _ = write!(line, " {}", Printable(part));
+            }
+        }
+        let mut fields = String::new();
+        let others = self.fields.iter().map(|(name, value)| (name.as_ref(), value.clone()));
+        for (name, value) in self.standard().chain(others) {
+            let _ = match value {
+                Value::String(text) => write!(fields, " {name}={text}"),
+                other => write!(fields, " {name}={other}"),
+            };
+        }
+        let _ = write!(line, "{}", Printable(&shortened(fields)));
+        for function in self.backtrace.lines() {
+            let _ = write!(line, "\n    at {}", Printable(function));
+        }
+        line
+    }
+
+    /// An object in one line: `time`, `level`, `target`, `actor`, the standard fields, `message`, the other fields,
+    /// `backtrace`.
+    pub fn json(&self) -> String {
+        escaped(serde_json::to_string(self).expect("an event is a map of texts and numbers, which JSON can say"))
+    }
+
+    /// The event of an object that [`LogLine::json`] wrote. The time is exact to a millisecond.
+    pub fn of_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+impl Serialize for LogLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("time", &timestamp(self.at))?;
+        object.serialize_entry("level", level_name(self.level))?;
+        object.serialize_entry("target", &self.target)?;
+        if !self.actor.is_empty() {
+            object.serialize_entry("actor", &self.actor)?;
+        }
+        for (name, value) in self.standard() {
+            object.serialize_entry(name, &value)?;
+        }
+        object.serialize_entry("message", &self.text)?;
+        let mut left = LOG_TEXT_BYTES;
+        for (name, value) in &self.fields {
+            let bytes = value.as_str().map_or(8, str::len);
+            if bytes > left {
+                object.serialize_entry("shortened", &true)?;
+                break;
+            }
+            left -= bytes;
+            object.serialize_entry(name, value)?;
+        }
+        if !self.backtrace.is_empty() {
+            object.serialize_entry("backtrace", &self.backtrace.lines().collect::<Vec<_>>())?;
+        }
+        object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for LogLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OfObject)
+    }
+}
+
+/// Reads an object, and keeps the order of its fields.
+struct OfObject;
+
+impl<'de> Visitor<'de> for OfObject {
+    type Value = LogLine;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event of the log")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<LogLine, A::Error> {
+        let mut line = LogLine::new(Level::INFO, "", String::new());
+        while let Some(name) = object.next_key::<String>()? {
+            match name.as_str() {
+                "time" => {
+                    let text: String = object.next_value()?;
+                    line.at = of_timestamp(&text).ok_or_else(|| A::Error::custom("`time` is no time in UTC"))?;
+                }
+                "level" => {
+                    let text: String = object.next_value()?;
+                    line.level = text.parse().map_err(|_| A::Error::custom("`level` is no level"))?;
+                }
+                "target" => line.target = Cow::Owned(object.next_value()?),
+                "event" => line.event = object.next_value()?,
+                "actor" => line.actor = object.next_value()?,
+                "plugin" => line.plugin = object.next_value()?,
+                "incarnation" => line.incarnation = object.next_value()?,
+                "flow" => line.flow = object.next_value()?,
+                "id" => line.id = object.next_value()?,
+                "reason" => line.reason = object.next_value()?,
+                "message" => line.text = object.next_value()?,
+                "backtrace" => line.backtrace = object.next_value::<Vec<String>>()?.join("\n"),
+                _ => line.fields.push((Cow::Owned(name), object.next_value()?)),
+            }
+        }
+        Ok(line)
+    }
+}
+
+/// The name of a level in the manifest, on the command line and in JSON.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// JSON whose text has no character that a terminal would act on. JSON escapes those below the space by itself.
+fn escaped(json: String) -> String {
+    if !json.chars().any(is_escaped) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_escaped(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LOG_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(LOG_TEXT_BYTES));
+        text.push('…');
+    }
+    text
+}
+
+impl Visit for LogLine {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        match field.name() {
+            "address" => self.actor = format!("{value:?}"),
+            "event" => self.event = format!("{value:?}"),
+            "plugin" => self.plugin = format!("{value:?}"),
+            "flow" => self.flow = format!("{value:?}"),
+            "id" => self.id = format!("{value:?}"),
+            "reason" => self.reason = format!("{value:?}"),
+            "backtrace" => self.backtrace = format!("{value:?}"),
+            "message" if self.text.is_empty() => self.text = format!("{value:?}"),
+            name => self.fields.push((name.into(), format!("{value:?}").into())),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "incarnation" => self.incarnation = value,
+            name => self.fields.push((name.into(), value.into())),
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.fields.push((field.name().into(), value.into()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.fields.push((field.name().into(), value.into()));
+    }
+}
