@@ -98,7 +98,7 @@ pub enum Op {
     Observe {
         /// The metric's number, from the kernel.
         metric: u32,
-        /// The value: any number, which the kernel checks.
+        /// The value, finite and not negative.
         value: f64,
     },
 }
@@ -231,8 +231,12 @@ impl Encoder {
     }
 
     /// Records an observed value of a metric.
+    ///
+    /// # Panics
+    /// When the value is negative or not finite.
     #[inline]
     pub fn observe(&mut self, metric: u32, value: f64) {
+        assert!(value.is_finite() && value >= 0.0, "a value is finite and not negative");
         self.measure(OBSERVE, metric, value.to_le_bytes());
     }
 
@@ -491,11 +495,13 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
             Ok(Op::Timer(TimerAt { again, metadata_bytes, route, at: from..from + body.len() }))
         }
         CANCEL if route != 0 => Err(FrameError::NotZero { at }),
-        CANCEL if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
+        CANCEL | COUNT | OBSERVE if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
         CANCEL => Ok(Op::Cancel { id: number(0)? }),
-        COUNT | OBSERVE if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
         COUNT => Ok(Op::Count { metric: route, by: number(0)? }),
-        OBSERVE => Ok(Op::Observe { metric: route, value: f64::from_bits(number(0)?) }),
+        OBSERVE => match f64::from_bits(number(0)?) {
+            value if value.is_finite() && value >= 0.0 => Ok(Op::Observe { metric: route, value }),
+            _ => Err(FrameError::Value { at }),
+        },
         found => Err(FrameError::Kind { at, found }),
     }
 }

@@ -92,7 +92,7 @@ fn done_messages_need_no_operation() {
 #[test]
 fn malformed_operations_are_refused_with_their_reason() {
     let at = 0;
-    let cases: [(Vec<u8>, FrameError); 26] = [
+    let cases: [(Vec<u8>, FrameError); 28] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
         (vec![0; 7], FrameError::NoTrailer { bytes: 7 }),
         (vec![0; 8], FrameError::Version { found: 0 }),
@@ -106,6 +106,8 @@ fn malformed_operations_are_refused_with_their_reason() {
         (ended(1, &[op(16, 0, 0, b"")]), FrameError::Kind { at, found: 16 }),
         (ended(1, &[op(14, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
         (ended(1, &[op(15, 0, 7, &[0; 7])]), FrameError::Length { at, found: 7 }),
+        (ended(1, &[op(15, 0, 8, &f64::NAN.to_le_bytes())]), FrameError::Value { at }),
+        (ended(1, &[op(15, 0, 8, &(-1.0_f64).to_le_bytes())]), FrameError::Value { at }),
         (ended(1, &[op(10, 1, 47, &[0; 47])]), FrameError::Length { at, found: 47 }),
         (ended(1, &[op(10, 1, 48, &[0; 48])]), FrameError::Metadata { at, fault: MetadataError::Malformed }),
         (ended(1, &[op(11, 0, 4, &[4, 0, 0, 0])]), FrameError::Metadata { at, fault: MetadataError::Malformed }),

@@ -193,7 +193,7 @@ mod tests {
                     10 => encoder.tell_with(route, &metadata, &body),
                     11 => encoder.done_with(&metadata, &body),
                     17 => encoder.count(route, u64::from(route)),
-                    18 => encoder.observe(route, 1.0 - body.len() as f64),
+                    18 => encoder.observe(route, body.len() as f64),
                     12 => encoder.timer(u64::from(route) + 9, route, u64::from(route), true, &metadata, &body),
                     _ => encoder.tell(route, &body),
                 }

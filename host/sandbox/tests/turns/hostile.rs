@@ -108,17 +108,20 @@ async fn operations_out_of_message_order_are_a_crash() {
 
 #[tokio::test(start_paused = true)]
 async fn metric_that_is_not_declared_is_a_crash() {
-    let measured = |metric, value| {
-        frame(|out| {
+    let measured = |metric, value: f64| {
+        let mut frame = frame(|out| {
             out.count(metric, 1);
-            out.observe(metric, value);
+            out.observe(metric, 7.0);
             (0..2).for_each(|_| out.done(None));
-        })
+        });
+        // The value of the second operation: an encoder makes no bad one.
+        frame[40..48].copy_from_slice(&value.to_le_bytes());
+        frame
     };
     assert_eq!(crash(&answers("", &measured(1, 1.0))).await, "it measures metric 1, which it was never given");
     for value in [-1.0, f64::NAN, f64::INFINITY] {
         let text = crash(&answers("", &measured(0, value))).await;
-        assert_eq!(text, "it observes a value of metric 0 that is negative or not finite");
+        assert_eq!(text, "the value of the operation at byte 24 is negative or not finite");
     }
 }
 
