@@ -13,7 +13,14 @@ pub fn root() -> &'static Path {
 
 /// Runs cargo in the workspace.
 pub fn cargo(arguments: &[&str]) {
-    let status = Command::new(env!("CARGO")).args(arguments).current_dir(root()).status();
+    let mut command = Command::new(env!("CARGO"));
+    // Variables about the package of this test: a build script that looks at them would run again, and all that needs it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    let status = command.args(arguments).current_dir(root()).status();
     assert!(status.is_ok_and(|status| status.success()), "cargo {arguments:?} failed");
 }
 

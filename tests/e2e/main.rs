@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod alerts;
 mod aplay;
 mod children;
 mod circuit;
@@ -23,8 +24,10 @@ mod log;
 mod mailboxes;
 mod metrics;
 mod output;
+mod own_metrics;
 mod passivation;
 mod pressure;
+mod prometheus;
 mod shutdown;
 mod signals;
 mod stuck;

@@ -2,59 +2,33 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
 
 use crate::harness::{Host, actors, command, folder};
+use crate::prometheus::{Prometheus, Scraped, promtool};
 
-/// `/orders` declares the metrics that it counts, as do the orders that `/guide` spawns; `/undeclared` declares none.
-const MEASURING: &str = r#"
-    [[actor]]
-    address = "/orders"
-    plugin = "orders"
-    metrics = ["orders", "amount"]
-    restart = { backoff = { max = "10ms" } }
+/// `[play.metrics]` at a port that the system chooses.
+pub const METRICS: &str = "[play.metrics]\nlisten = \"127.0.0.1:0\"\n\n";
 
-    [[actor]]
-    address = "/undeclared"
-    plugin = "orders"
-
-    [[actor]]
-    address = "/guide"
-    plugin = "guide"
-    spawns = ["orders"]
-
-    [[plugin]]
-    name = "orders"
-    metrics = ["orders", "amount"]
-"#;
-
-/// `[play.metrics]` at a port that the system chooses, after the manifest's actors.
 fn with_metrics(list: &[(&str, &str)]) -> String {
-    format!("[play.metrics]\nlisten = \"127.0.0.1:0\"\n\n{}", actors(list))
+    format!("{METRICS}{}", actors(list))
+}
+
+/// The address at which a host said that its metrics are.
+pub fn metrics_of(host: &Host) -> String {
+    let said = host.said().iter().find_map(|line| line.split("metrics are at http://").nth(1));
+    said.and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned()
 }
 
 /// A host with metrics, and their address.
 fn start(list: &[(&str, &str)]) -> (Host, String) {
-    start_manifest(&with_metrics(list))
-}
-
-fn start_manifest(manifest: &str) -> (Host, String) {
-    let mut host = Host::spawn(folder(manifest), &[]);
-    let at = address_of(&mut host);
+    let host = Host::start(folder(&with_metrics(list)), &[]);
+    let at = metrics_of(&host);
     (host, at)
 }
 
-/// The address of the metrics of a host that starts; returns when the host is up.
-fn address_of(host: &mut Host) -> String {
-    let said = host.wait_for("metrics are at http://");
-    let at = said.split("http://").nth(1).and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned();
-    host.wait_for(" is up: ");
-    at
-}
-
 /// The body of a response.
-fn get(at: &str, path: &str) -> String {
+pub fn get(at: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(at).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\n\r\n").unwrap();
     let mut said = String::new();
@@ -81,48 +55,6 @@ fn host_serves_its_counts_and_its_health() {
     assert_eq!(get(&at, "/readyz"), "ready\n");
     assert_eq!(host.ok(&["health"]), "healthy: the kernel answers\n");
     assert_eq!(host.ok(&["health", "--ready"]), "ready\n");
-}
-
-/// The value of one of the metrics of actors' own.
-fn own(text: &str, series: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix("playhouse_")?.strip_prefix(series)?.trim().parse().ok())
-}
-
-#[test]
-fn actor_counts_what_its_manifest_declares() {
-    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[])));
-    // The asks come after the tells, so that all of them are handled.
-    for order in ["tea 2.5", "tea 12.5", "", "later", "!panic"] {
-        host.ok(&["tell", "/orders", order]);
-    }
-    assert_eq!(host.ok(&["ask", "/orders", "tea"]), "one tea");
-    let text = get(&at, "/metrics");
-    let labels = r#"{actor="/orders",plugin="orders"}"#;
-    let sums = ["counted_orders_total", "observed_amount_count", "observed_amount_sum"];
-    assert_eq!(sums.map(|name| own(&text, &format!("{name}{labels}"))), [Some(3.0), Some(2.0), Some(15.0)], "{text}");
-    let bucket = r#"observed_amount_bucket{actor="/orders",plugin="orders",le="10.0"}"#;
-    assert_eq!(own(&text, bucket), Some(1.0), "{text}");
-    let refused = host.run(&["ask", "/undeclared", "tea"]);
-    let refused = String::from_utf8_lossy(&refused.stderr);
-    let way_out = "`/undeclared` has no metric `orders`: add the name to `metrics` of its [[actor]] in the manifest";
-    assert!(refused.contains(way_out), "{refused}");
-    assert_eq!(host.ok(&["ask", "/orders", "tea"]), "one tea", "the play goes on");
-}
-
-#[test]
-fn counts_outlive_children_and_restarts() {
-    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[])));
-    let counted = || own(&get(&at, "/metrics"), r#"counted_orders_total{actor="/guide/**",plugin="orders"}"#);
-    assert_eq!(counted(), None);
-    for name in ["x", "y"] {
-        assert_eq!(host.ok(&["ask", "/guide", &format!("spawn {name} orders")]), "ok");
-        host.ok(&["ask", &format!("/guide/{name}"), "tea"]);
-    }
-    assert_eq!(counted(), Some(2.0));
-    assert_eq!(host.ok(&["ask", "/guide", "stop x"]), "ok");
-    assert!(!host.run(&["ask", "/guide/y", "!panic"]).status.success());
-    host.ok(&["ask", "/guide/y", "tea"]);
-    assert_eq!(counted(), Some(3.0));
 }
 
 /// The value of a sample.
@@ -160,8 +92,8 @@ fn scrape_shows_resources_of_guests_and_of_the_process() {
 #[test]
 fn left_out_log_lines_are_counted() {
     let manifest = with_metrics(&[("/picky", "flaky")]) + "[actor.limits]\nlog_lines = 20\n";
-    let mut host = Host::spawn(folder(&manifest), &["--stdin", "/picky"]);
-    let at = address_of(&mut host);
+    let mut host = Host::start(folder(&manifest), &["--stdin", "/picky"]);
+    let at = metrics_of(&host);
     host.feed("!reject this\n".repeat(500).as_bytes());
     let letters = "playhouse_dead_letters_total{actor=\"/picky\",plugin=\"flaky\",reason=\"rejected\"}";
     let text = std::iter::repeat_with(|| get(&at, "/metrics"))
@@ -179,68 +111,75 @@ fn health_without_a_host_exits_with_3() {
 }
 
 #[test]
+fn health_answers_while_the_first_plugin_compiles() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    // The compilation takes longer than the test, and ends with the host.
+    std::fs::write(folder.path().join("plugins/bomb.wasm"), playhouse_tests::compiles_for_ever()).unwrap();
+    let limits = "[play.limits]\ncompile_time = \"1h\"\n";
+    let manifest = format!("[play]\nname = \"test\"\n{METRICS}{limits}{}", actors(&[("/bomb", "bomb")]));
+    std::fs::write(folder.path().join("playhouse.toml"), manifest).unwrap();
+    let mut host = Host::spawn(folder, &[]);
+    host.wait_for("compiling bomb");
+    let at = metrics_of(&host);
+    assert_eq!(get(&at, "/healthz"), "healthy: the plugins are being loaded\n");
+    assert_eq!(get(&at, "/readyz"), "not ready: the plugins are being loaded\n");
+    for arguments in [&["health"][..], &["health", "--ready"]] {
+        let output = host.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "there is no control socket yet: {said}");
+    }
+}
+
+#[test]
+fn readiness_says_everything_that_is_missing() {
+    let stubborn = "config = { at_shutdown = \"sleep\" }\nlimits = { timeout = \"1h\" }\n";
+    let manifest = format!(
+        "memory_high = \"1B\"\n[play.supervision]\nshutdown = \"1h\"\n{METRICS}{}{stubborn}",
+        actors(&[("/stubborn", "flaky")])
+    );
+    let mut host = Host::start(folder(&manifest), &[]);
+    let at = metrics_of(&host);
+    assert_eq!(get(&at, "/healthz"), "healthy: the kernel answers\n");
+    host.signal(rustix::process::Signal::TERM);
+    host.wait_for("waiting for /stubborn");
+    let ready = get(&at, "/readyz");
+    let wanted = "not ready: it is stopping; memory is short: ";
+    assert!(ready.starts_with(wanted) && ready.contains("`memory_high` in [play] is \"1B\""), "{ready}");
+    let output = host.run(&["health", "--ready"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains(wanted), "{said}");
+    assert_eq!(host.ok(&["health"]), "healthy: the kernel answers\n", "it stops in order, and is healthy");
+}
+
+#[test]
 fn taken_port_of_the_metrics_is_said() {
     let (_host, at) = start(&[("/echo", "echo")]);
     let second = folder(&with_metrics(&[("/echo", "echo")]).replace("127.0.0.1:0", &at));
     let ended = command(second.path()).arg("run").output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(2), "{said}");
-    assert!(said.contains(&format!("cannot listen at {at} (`listen` in [play.metrics])")), "{said}");
+    assert!(said.contains(&format!("cannot listen at {at}: Address already in use")), "{said}");
+    assert!(said.contains("playhouse.toml:6:10") && said.contains(&format!("listen = \"{at}\"")), "{said}");
+    assert!(said.contains("choose another port, or end the program that listens there"), "{said}");
 }
 
 #[test]
 fn promtool_finds_no_fault_in_a_scrape() {
-    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[("/counter", "counter")])));
+    let (host, at) = start(&[("/counter", "counter")]);
     host.ok(&["tell", "/counter", "one more"]);
-    host.ok(&["ask", "/orders", "tea 2.5"]);
-    let mut promtool = Command::new("promtool");
-    let promtool = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut promtool = promtool.stdout(Stdio::piped()).spawn().expect("`apt-get install prometheus`");
-    promtool.stdin.take().unwrap().write_all(get(&at, "/metrics").as_bytes()).unwrap();
-    let ended = promtool.wait_with_output().unwrap();
-    let said = [ended.stdout, ended.stderr].concat();
-    assert!(ended.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
-}
-
-/// A process that ends with the test.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    promtool(&["check", "metrics"], get(&at, "/metrics").as_bytes(), Path::new("."));
 }
 
 #[test]
 fn prometheus_scrapes_a_host() {
-    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[("/counter", "counter")])));
+    let (host, at) = start(&[("/counter", "counter")]);
     host.ok(&["tell", "/counter", "one more"]);
     assert_eq!(host.ok(&["ask", "/counter", "get"]), "1");
-    host.ok(&["ask", "/orders", "tea 2.5"]);
-    let folder = tempfile::tempdir().unwrap();
-    let config = format!(
-        "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n- job_name: playhouse\n  \
-         static_configs:\n  - targets: ['{at}']\n"
-    );
-    std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
-    // A free port: Prometheus does not say which one the system chose for port 0.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let prometheus = Command::new("prometheus")
-        .current_dir(folder.path())
-        .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", &format!("--web.listen-address={port}")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _prometheus = Ends(prometheus.expect("`apt-get install prometheus`"));
-    let query = "/api/v1/query?query=playhouse_messages_total%7Bactor%3D%22%2Fcounter%22%2Coutcome%3D%22done%22%7D";
-    // Each round is a request to a server that starts; a minute is far longer than its start takes.
-    let found = (0..600).any(|_| {
-        std::thread::sleep(Duration::from_millis(100));
-        let Ok(mut stream) = TcpStream::connect(port) else { return false };
-        let asked = write!(stream, "GET {query} HTTP/1.0\r\nHost: {port}\r\n\r\n");
-        let mut said = String::new();
-        asked.is_ok() && stream.read_to_string(&mut said).is_ok() && said.contains(",\"2\"]")
-    });
-    assert!(found, "Prometheus has no sample of /counter");
+    let scraped = Scraped { name: "host", at: at.parse().unwrap(), every_ms: 200 };
+    let rule = "groups:\n- name: test\n  rules:\n  - alert: Scraped\n    expr: \
+                playhouse_messages_total{actor=\"/counter\",outcome=\"done\"} == 2\n";
+    let mut prometheus = Prometheus::start(&[scraped], rule);
+    prometheus
+        .wait_for("sample of /counter", &mut Vec::new(), |seen| seen.iter().any(|alert| alert.name() == "Scraped"));
 }

@@ -1,17 +1,25 @@
-//! An operator can act when a host is stopped, and when other clients crowd its socket.
+//! An operator can act when a host is stopped or its loop is stuck, and when other clients crowd its socket.
 
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc;
 
+use playhouse_runtime::control::socket::default_path;
+use playhouse_runtime::{Message, NativeActor, NativeContext, NativeResult, Play};
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::harness::{Host, actors, command, folder};
+use crate::metrics::{METRICS, get};
 
 #[test]
 fn clients_of_a_stopped_host_end_with_1_and_name_its_socket() {
     let host = Host::start(folder(&actors(&[("/echo", "echo"), ("/other", "echo")])), &[]);
     host.signal(Signal::STOP);
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 7] = [
+        &["health"],
         &["ask", "/echo", "x", "--timeout", "100ms"],
         &["tell", "/echo", "x"],
         &["tree"],
@@ -55,4 +63,57 @@ fn idle_connections_lock_out_no_client_and_lose_no_line() {
     drop(lines);
     assert!(client.wait().unwrap().success());
     assert_eq!(host.actor("/counter")["handled"], 3);
+}
+
+#[derive(Clone)]
+struct Quiet;
+
+impl NativeActor for Quiet {
+    async fn msg_handler(&mut self, _: Message, _: &mut NativeContext) -> NativeResult {
+        Ok(())
+    }
+}
+
+/// A program that embeds a play and blocks the thread of its runtime, on which the kernel's loop runs.
+pub struct Stuck {
+    /// The address of its metrics.
+    pub metrics: String,
+    folder: TempDir,
+    /// The thread goes on when this is dropped.
+    _blocks: mpsc::Sender<()>,
+}
+
+impl Stuck {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("playhouse.toml");
+        std::fs::write(&manifest, format!("[play]\nname = \"stuck\"\nnative = [\"/quiet\"]\n{METRICS}")).unwrap();
+        let ((up, is_up), (blocks, blocked)) = (mpsc::channel::<SocketAddr>(), mpsc::channel::<()>());
+        std::thread::spawn(move || block(&manifest, &up, &blocked));
+        Self { metrics: is_up.recv().unwrap().to_string(), folder, _blocks: blocks }
+    }
+}
+
+fn block(manifest: &Path, up: &mpsc::Sender<SocketAddr>, blocked: &mpsc::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let play = Play::from_manifest(manifest).unwrap().native("/quiet", Quiet);
+        let play = play.control_socket(default_path(manifest.parent().unwrap())).start().await.unwrap();
+        play.wait_booted().await;
+        up.send(play.metrics_address().unwrap()).unwrap();
+        let _ = blocked.recv();
+    });
+}
+
+#[test]
+fn kernel_that_is_stuck_fails_every_health_check() {
+    let stuck = Stuck::start();
+    let health = get(&stuck.metrics, "/healthz");
+    assert_eq!(health, "not healthy: the kernel did not answer within 1 s\n");
+    for arguments in [&["health"][..], &["health", "--ready"]] {
+        let output = command(stuck.folder.path()).args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("did not answer within 2s"), "{said}");
+    }
 }

@@ -19,6 +19,9 @@ use playhouse_runtime::control::socket::{self, SocketError};
 /// Time that a host may stay silent: before it accepts a connection, while it does not read, and before it answers or reports
 /// that it still works on the request, which it does every two seconds.
 const SILENCE: Duration = Duration::from_secs(10);
+/// Time for the answer about the host's health: the kernel has a second, and the answer as long once more. A host that does not
+/// answer in this time is not healthy.
+const HEALTH: Duration = Duration::from_secs(2);
 /// Additional time after which the client gives up on an ask: the error of the host comes first, and has more details.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a request is sent again after the host closed the connection as idle, in which case it was not done.
@@ -121,9 +124,9 @@ impl Time {
     fn new(request: &Request) -> Self {
         let total = match request {
             Request::Ask { timeout_ms, .. } => Some(Duration::from_millis(*timeout_ms).saturating_add(GRACE)),
+            Request::Health {} => Some(HEALTH),
             // The host answers these requests at once.
             Request::Tree {}
-            | Request::Health {}
             | Request::Limit { .. }
             | Request::DeadLetters { .. }
             | Request::DeadLetter { .. }

@@ -91,10 +91,10 @@ impl From<PlayError> for Exit {
             PlayError::Plugins(error) => error.into(),
             PlayError::Socket(error) => error.into(),
             PlayError::System(error) => error.into(),
-            error @ (PlayError::NativeAddress(_)
-            | PlayError::NativeMissing(_)
-            | PlayError::Plan(_)
-            | PlayError::Metrics { .. }) => Self::with(BAD_INPUT, error.to_string()),
+            PlayError::Metrics(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
+            error @ (PlayError::NativeAddress(_) | PlayError::NativeMissing(_) | PlayError::Plan(_)) => {
+                Self::with(BAD_INPUT, error.to_string())
+            }
         }
     }
 }

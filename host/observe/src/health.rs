@@ -41,7 +41,7 @@ impl Health {
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Loading => "healthy: the plugins are loaded",
+            Self::Loading => "healthy: the plugins are being loaded",
             Self::Answers => "healthy: the kernel answers",
             Self::Over => "not healthy: the play is over",
             Self::Stuck => "not healthy: the kernel did not answer within 1 s",
@@ -59,7 +59,7 @@ pub struct Readiness {
 impl Readiness {
     /// The readiness of a play; of none while its plugins are loaded.
     pub fn of(kernel: Option<&Kernel>) -> Self {
-        let Some(kernel) = kernel else { return Self { missing: vec!["its plugins are being loaded".into()] } };
+        let Some(kernel) = kernel else { return Self { missing: vec!["the plugins are being loaded".into()] } };
         let stage = match kernel.stage() {
             Stage::Starting => Some("its actors are starting"),
             Stage::Running => None,

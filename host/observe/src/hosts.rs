@@ -16,6 +16,8 @@ impl Hosts {
     /// Whether the value of a `Host` header passes.
     pub(crate) fn allows(&self, header: &str) -> bool {
         let name = without_port(header);
+        // The same name, written as an absolute one.
+        let name = name.strip_suffix('.').unwrap_or(name);
         let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
         literal.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
@@ -42,9 +44,19 @@ mod tests {
     #[test]
     fn other_names_than_the_given_ones_are_refused() {
         let hosts = Hosts::new(["Metrics.example".to_owned()]);
-        for passes in
-            ["127.0.0.1", "127.0.0.1:9464", "[::1]:9464", "[::1]", "localhost", "LOCALHOST:1", "metrics.EXAMPLE:9464"]
-        {
+        for passes in [
+            "127.0.0.1",
+            "127.0.0.1:9464",
+            "[::1]:9464",
+            "[::1]",
+            "::1",
+            "[::ffff:10.0.0.1]:1",
+            "localhost",
+            "LOCALHOST:1",
+            "localhost.:9464",
+            "metrics.EXAMPLE:9464",
+            "metrics.example.",
+        ] {
             assert!(hosts.allows(passes), "{passes}");
         }
         for refused in [
@@ -54,7 +66,20 @@ mod tests {
             "metrics.example.evil",
             "127.0.0.1.evil:9464",
             ":9464",
+            ".",
+            "localhost..",
             "localhost:x",
+            "localhost:1:2",
+            "localhost 127.0.0.1",
+            "operator@localhost",
+            "[localhost]",
+            "[::1",
+            // Other ways in which a resolver takes 127.0.0.1.
+            "2130706433",
+            "0x7f.1",
+            "127.1",
+            "127.0.0.1.nip.example",
+            "*",
         ] {
             assert!(!hosts.allows(refused), "{refused}");
         }
@@ -64,6 +89,20 @@ mod tests {
     fn only_loopback_addresses_are_not_public() {
         let public = |text: &str| is_public(text.parse().expect("an address"));
         assert_eq!(["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"].map(public), [false; 4]);
-        assert_eq!(["0.0.0.0:1", "10.0.0.1:1", "[::]:1"].map(public), [true; 3]);
+        for all_or_others in [
+            "0.0.0.0:1",
+            "[::]:1",
+            "[::ffff:0.0.0.0]:1",
+            "[::ffff:10.0.0.1]:1",
+            "10.0.0.1:1",
+            "192.168.0.1:1",
+            "172.16.0.1:1",
+            "169.254.1.1:1",
+            "[fe80::1%1]:1",
+            "[fc00::1]:1",
+            "[::127.0.0.1]:1",
+        ] {
+            assert!(public(all_or_others), "{all_or_others}");
+        }
     }
 }

@@ -2,10 +2,10 @@
 //! play, and still answers when the host's own loop is stuck.
 
 mod connections;
+mod texts;
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use playhouse_kernel::Kernel;
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 
 use crate::ages::Ages;
 use crate::collect::{HostFacts, PATIENCE, exposition_of};
@@ -26,9 +26,12 @@ use crate::health::{Health, Readiness};
 use crate::host_errors::HostError;
 use crate::hosts::Hosts;
 use connections::{Connection, Connections};
+use texts::{Text, Texts};
 
-/// Maximum number of connections. One more closes the oldest that has not sent its request, or is closed itself.
+/// Maximum number of connections. One more closes the oldest that has not sent its request, or else the slowest reader.
 const CONNECTIONS: usize = 64;
+/// Maximum number of texts of scrapes that clients have not taken yet. One more closes the readers of the oldest.
+const TEXTS: usize = 8;
 /// Maximum number of descriptors that a server has open: its connections, its listener, and those of its event loop.
 pub const DESCRIPTORS: u64 = CONNECTIONS as u64 + 4;
 /// Time for a request's head to arrive.
@@ -49,10 +52,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub struct Source {
     playing: OnceLock<Playing>,
     ages: Ages,
-    /// The size of the last scrape.
-    last_bytes: AtomicUsize,
-    /// Held while a scrape is written: scrapes wait for each other, so that a storm of them holds one text at a time.
-    scrape: Mutex<()>,
+    texts: Texts,
 }
 
 struct Playing {
@@ -82,17 +82,18 @@ impl Source {
     }
 
     /// The text of a scrape; none before there is a play.
-    pub async fn scrape(&self, format: Format) -> Option<Vec<u8>> {
+    pub async fn scrape(&self, format: Format) -> Option<Bytes> {
+        Some(self.text(format).await?.into_bytes())
+    }
+
+    async fn text(&self, format: Format) -> Option<Text> {
         let playing = self.playing.get()?;
-        let _one_at_a_time = self.scrape.lock().await;
-        let now = Instant::now();
-        let metrics = playing.kernel.metrics(PATIENCE, |progress| self.ages.of(progress, now)).await;
-        let facts = (playing.facts)();
-        // A little more than the last time, so that the text is not copied while it grows.
-        let last = self.last_bytes.load(Ordering::Relaxed);
-        let text = exposition_of(&metrics, &facts, format, Vec::with_capacity(last + last / 16 + 4096));
-        self.last_bytes.store(text.len(), Ordering::Relaxed);
-        Some(text)
+        let write = async |buffer| {
+            let now = Instant::now();
+            let metrics = playing.kernel.metrics(PATIENCE, |progress| self.ages.of(progress, now)).await;
+            exposition_of(&metrics, &(playing.facts)(), format, buffer)
+        };
+        Some(self.texts.next(format, write).await)
     }
 }
 
@@ -146,7 +147,7 @@ struct Server {
 
 impl Server {
     async fn serve(self: Arc<Self>, listener: tokio::net::TcpListener) {
-        let connections = Connections::new(CONNECTIONS);
+        let connections = Connections::new(CONNECTIONS, TEXTS);
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -165,7 +166,7 @@ impl Server {
     async fn converse(&self, stream: TcpStream, connection: &Connection) {
         let service = service_fn(|request| async move {
             connection.begin();
-            Ok::<_, Infallible>(self.answer(&request).await)
+            Ok::<_, Infallible>(self.answer(&request, connection).await)
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         // A connection for each request: a client that only holds one open takes no place.
@@ -174,11 +175,26 @@ impl Server {
         let _ = tokio::time::timeout(WHOLE, http.serve_connection(TokioIo::new(stream), service)).await;
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-        if !host.or(request.uri().host()).is_some_and(|host| self.hosts.allows(host)) {
-            let why = "this host is not in `hosts` of [play.metrics]\n";
-            return text(StatusCode::MISDIRECTED_REQUEST, why.to_owned());
+    /// The refusal of a request whose names of this host are missing, ambiguous, or not allowed. Each name that a request has must
+    /// be allowed: which of them a client meant is not known.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let mut headers = request.headers().get_all(HOST).iter();
+        let (host, more) = (headers.next(), headers.next());
+        if more.is_some() || host.is_none() && request.version() >= Version::HTTP_11 {
+            return Some(text(StatusCode::BAD_REQUEST, "a request needs one Host\n".to_owned()));
+        }
+        let host = host.map(|host| host.to_str().unwrap_or_default());
+        let mut names = host.into_iter().chain(request.uri().host()).peekable();
+        if names.peek().is_some() && names.all(|name| self.hosts.allows(name)) {
+            return None;
+        }
+        let why = "this host is not in `hosts` of [play.metrics]\n";
+        Some(text(StatusCode::MISDIRECTED_REQUEST, why.to_owned()))
+    }
+
+    async fn answer(&self, request: &Request<Incoming>, connection: &Connection) -> Response<Full<Bytes>> {
+        if let Some(refusal) = self.refusal(request) {
+            return refusal;
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
@@ -186,7 +202,7 @@ impl Server {
             return refused;
         }
         match request.uri().path() {
-            "/metrics" => self.metrics(request.headers()).await,
+            "/metrics" => self.metrics(request.headers(), connection).await,
             "/healthz" => {
                 let health = Health::of(self.source.kernel()).await;
                 text(status(health.is_healthy()), format!("{health}\n"))
@@ -199,12 +215,13 @@ impl Server {
         }
     }
 
-    async fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    async fn metrics(&self, headers: &HeaderMap, connection: &Connection) -> Response<Full<Bytes>> {
         let format = Format::accepted(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
-        let Some(body) = self.source.scrape(format).await else {
+        let Some(body) = self.source.text(format).await else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the plugins are being loaded\n".to_owned());
         };
-        let mut response = Response::new(Full::new(Bytes::from(body)));
+        connection.sends(body.number());
+        let mut response = Response::new(Full::new(body.into_bytes()));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
         response
     }

@@ -45,9 +45,15 @@ async fn get(at: SocketAddr, path: &str) -> String {
 async fn health_answers_before_there_is_a_play() {
     let server = server();
     let health = get(server.address(), "/healthz").await;
-    assert!(health.starts_with("HTTP/1.1 200 ") && health.ends_with("healthy: the plugins are loaded\n"), "{health}");
+    assert!(
+        health.starts_with("HTTP/1.1 200 ") && health.ends_with("healthy: the plugins are being loaded\n"),
+        "{health}"
+    );
     let ready = get(server.address(), "/readyz").await;
-    assert!(ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("its plugins are being loaded\n"), "{ready}");
+    assert!(
+        ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("not ready: the plugins are being loaded\n"),
+        "{ready}"
+    );
     assert!(get(server.address(), "/metrics").await.starts_with("HTTP/1.1 503 "));
 }
 

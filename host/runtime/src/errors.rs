@@ -3,7 +3,7 @@
 use playhouse_kernel::{Address, AddressError, AskError, PlanError, SendError};
 
 use crate::control::socket::SocketError;
-use crate::manifest::ManifestError;
+use crate::manifest::{ManifestError, Problems};
 use crate::plugins::PluginsError;
 
 /// The reason why a play does not start.
@@ -31,15 +31,8 @@ pub enum PlayError {
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// The address of `[play.metrics]` cannot be listened at.
-    #[error(
-        "cannot listen at {address} (`listen` in [play.metrics]): {why}; choose another port, or end the program that has it"
-    )]
-    Metrics {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// The system's reason.
-        why: std::io::Error,
-    },
+    #[error("{}", .0.render(false))]
+    Metrics(Problems),
     /// The system refuses threads or descriptors.
     #[error("the play cannot start: {0}")]
     System(#[from] std::io::Error),

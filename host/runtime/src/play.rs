@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, PlaySettings};
+use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -141,8 +142,9 @@ impl Play {
     /// [`Play::start`] does this by itself.
     pub fn listen(mut self) -> Result<Self, PlayError> {
         if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
-            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone());
-            let server = server.map_err(|why| PlayError::Metrics { address: metrics.listen, why })?;
+            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone()).map_err(|why| {
+                PlayError::Metrics(Problems::new(self.settings.source.clone(), vec![cannot_listen(metrics, &why)]))
+            })?;
             tracing::info!(target: "playhouse", "metrics are at http://{}/metrics", server.address());
             self.metrics = Some(server);
         }
@@ -233,6 +235,21 @@ impl LoadedPlay {
         let play =
             RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
         Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out))
+    }
+}
+
+/// The problem that the metrics have no port.
+fn cannot_listen(metrics: &MetricsSettings, why: &std::io::Error) -> Problem {
+    let problem = Problem::at(metrics.place.clone(), format!("cannot listen at {}: {why}", metrics.listen), "here");
+    match why.kind() {
+        ErrorKind::AddrInUse => problem.help("choose another port, or end the program that listens there"),
+        ErrorKind::AddrNotAvailable => {
+            problem.help("this machine has no such address: `ip address` lists those it has")
+        }
+        ErrorKind::PermissionDenied => {
+            problem.help("choose a port from 1024 on: those below need CAP_NET_BIND_SERVICE")
+        }
+        _ => problem,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
 
 /// Prints the state; an exit code of 1 says that it is not good.
 pub(crate) fn health(args: &args::Health) -> Result<(), Exit> {
-    match connect(&args.host)?.request(&Request::Health {})? {
+    match Client::connect_for(&args.host.socket, &Request::Health {})?.request(&Request::Health {})? {
         Response::Health { healthy, health, .. } if !healthy => Err(Exit::with(FAILED, health)),
         Response::Health { ready, readiness, .. } if args.ready && !ready => Err(Exit::with(FAILED, readiness)),
         Response::Health { readiness, .. } if args.ready => print(&format!("{readiness}\n")),

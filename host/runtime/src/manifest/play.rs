@@ -56,6 +56,8 @@ pub struct PlaySettings {
 pub struct MetricsSettings {
     /// The address of the server.
     pub listen: SocketAddr,
+    /// The place of the address in the manifest.
+    pub place: Range<usize>,
     /// The names that a request may have in its `Host` header.
     pub hosts: Hosts,
 }

@@ -50,7 +50,7 @@ impl Checks {
             self.add(Problem::at(expose.span(), what, "here").help("leave it out, or listen at another address"));
         }
         let hosts = Hosts::new(names.iter().map(|name| name.get_ref().clone()));
-        Some(MetricsSettings { listen: address, hosts })
+        Some(MetricsSettings { listen: address, place: listen.span(), hosts })
     }
 
     fn host_name(&mut self, name: &Spanned<String>) {
