@@ -44,6 +44,7 @@ pub(super) struct Written<'a> {
     supervision: &'a schema::Supervision,
     limits: &'a schema::Limits,
     grants: &'a schema::Grants,
+    log: schema::ActorLog,
 }
 
 impl<'a> Written<'a> {
@@ -64,6 +65,7 @@ impl<'a> Written<'a> {
             supervision: &actor.supervision,
             limits: &actor.limits,
             grants: &actor.grants,
+            log: actor.log,
         }
     }
 
@@ -84,6 +86,7 @@ impl<'a> Written<'a> {
             supervision: &plugin.supervision,
             limits: &plugin.limits,
             grants: &plugin.grants,
+            log: plugin.log,
         }
     }
 }
@@ -125,6 +128,7 @@ impl Checks {
             sandbox_limits: self.measured(limits, memory_bytes),
             subtree: limits.subtree.as_ref().map(shared_limits).unwrap_or_default(),
             absent_env: absent(&written.grants.env),
+            log_level: written.log.level,
             grants,
         }
     }
