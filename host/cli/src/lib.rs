@@ -69,6 +69,8 @@ pub fn main(cli: Cli) -> ExitCode {
             None => commands::tree::tree(&args),
         },
         Command::Health(args) => commands::remote::health(&args),
+        Command::Logs(args) => commands::logs::logs(&args, &console),
+        Command::LogLevel(args) => commands::log_level::log_level(&args),
         Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),
         Command::Stop(args) => commands::remote::stop(&args),

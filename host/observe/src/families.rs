@@ -176,6 +176,25 @@ pub(crate) const DESCRIPTORS: Family = family(
 pub(crate) const DESCRIPTORS_LIMIT: Family =
     family(Kind::Gauge, "playhouse_open_resources_limit", &[], "Maximum number of these.");
 
+pub(crate) const LOG_RING: Family =
+    with(Unit::Bytes, family(Kind::Gauge, "playhouse_log_ring_bytes", &[], "Memory of the last log lines."));
+pub(crate) const LOG_RING_LIMIT: Family = with(
+    Unit::Bytes,
+    family(
+        Kind::Gauge,
+        "playhouse_log_ring_limit_bytes",
+        &[],
+        "Maximum memory of the last log lines: memory in [play.log].",
+    ),
+);
+pub(crate) const LOG_SUBSCRIBERS: Family =
+    family(Kind::Gauge, "playhouse_log_subscribers", &[], "Clients of the control socket that read the log.");
+pub(crate) const LOG_LOST: Family = family(
+    Kind::Counter,
+    "playhouse_log_subscriber_lost_lines",
+    &[],
+    "Log lines that clients of the control socket read too slowly.",
+);
 pub(crate) const HOST_MEMORY: Family = with(
     Unit::Bytes,
     family(
@@ -265,6 +284,10 @@ pub const FAMILIES: &[Family] = &[
     GUEST_MEMORY_LIMIT,
     DESCRIPTORS,
     DESCRIPTORS_LIMIT,
+    LOG_RING,
+    LOG_RING_LIMIT,
+    LOG_SUBSCRIBERS,
+    LOG_LOST,
     HOST_MEMORY,
     COMPILATIONS,
     COMPILE_SECONDS,

@@ -9,6 +9,7 @@ use playhouse_kernel::{
     Kernel, Launcher, Message, Metrics, NativeActor, NativeContext, NativeLauncher, NativeResult, Overflow, Plan,
     Resource, Resources, StartKind, State, Template, Turn,
 };
+use playhouse_observe::log::RingCounts;
 use playhouse_observe::{FAMILIES, Format, HostFacts, PluginFacts, Process, exposition_of};
 
 /// Spawns, stops and fails as a message says.
@@ -272,6 +273,7 @@ fn golden() -> (Metrics, HostFacts) {
         instances: Some((2, 1000)),
         guest_memory: Some((1 << 20, 1 << 30)),
         open_resources: Some((3, 512)),
+        log: Some(RingCounts { bytes: 262_144, most_bytes: 64 << 20, subscribers: 2, lost: 9 }),
         plugins: Some(PluginFacts {
             compiled_fresh: 1,
             from_cache: 2,

@@ -34,6 +34,7 @@ acts! {
     connect_out
     exit_the_process
     fill_stderr
+    fill_stderr_for_ever
     fill_stdout_that_nobody_reads
     fill_the_disk
     flood_a_neighbour
@@ -82,6 +83,7 @@ acts! {
     spawn_with_a_library
     spawn_without_end
     watch_without_end
+    write_lines_that_forge_the_log
 }
 
 struct Hostile(Act);
