@@ -27,6 +27,7 @@ mod logs;
 mod mailboxes;
 mod metrics;
 mod output;
+mod own_metrics;
 mod passivation;
 mod pressure;
 mod prometheus;

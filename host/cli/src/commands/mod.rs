@@ -10,7 +10,7 @@ pub(crate) mod logs;
 pub(crate) mod remote;
 pub(crate) mod table;
 pub(crate) mod tree;
-mod watch;
+pub(crate) mod watch;
 
 use std::fmt::Write as _;
 use std::io::Write;
