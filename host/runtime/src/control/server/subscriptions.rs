@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::PATIENCE;
+use super::line::PATIENCE;
 
 /// Maximum number of readers at a time.
 const READERS: usize = 16;
