@@ -77,10 +77,10 @@ fn crash_is_one_log_line_and_its_backtrace_is_logged_once() {
     let ended = host.end();
     let crashes: Vec<_> = ended.stderr.lines().filter(|line| line.contains("crashed: overflowed")).collect();
     let field = |name: &str, line: &str| {
-        line.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned).unwrap_or_default()
+        line.split(['\t', ' ']).find_map(|field| field.strip_prefix(name)).map(str::to_owned).unwrap_or_default()
     };
     let attempts: Vec<_> = crashes.iter().map(|line| field("attempt=", line)).collect();
-    assert_eq!(attempts, ["1/3", "2/3", "3/3"], "{}", ended.stderr);
+    assert_eq!(attempts, ["1", "2", "3"], "{}", ended.stderr);
     let letter = ended.stderr.lines().find(|line| line.contains("dead letter: ")).expect("waited for");
     let flow = field("flow=", letter);
     assert_eq!((flow.len(), field("hops=", letter).as_str()), (32, "0"), "{letter}");

@@ -33,4 +33,5 @@ mod stuck;
 mod subtrees;
 mod system_limits;
 mod terminal;
+mod watch;
 mod word_count;

@@ -31,7 +31,7 @@ pub enum Command {
     /// Show a component: digest, imports, exports, hooks, and whether it can run as an actor.
     Inspect(Inspect),
     /// Show the actors of a running host.
-    Tree(Look),
+    Tree(Tree),
     /// Say whether a running host is healthy; exit code 1 when it is not, 3 when there is none.
     Health(Health),
     /// Send a message to an actor of a running host; returns once the message is in the mailbox.
@@ -121,7 +121,7 @@ pub struct Host {
     pub socket: PathBuf,
 }
 
-/// `playhouse tree`.
+/// The host that gets the request, and the form of the output.
 #[derive(Debug, Args)]
 pub struct Look {
     /// The host.
@@ -130,6 +130,20 @@ pub struct Look {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `playhouse tree`.
+#[derive(Debug, Args)]
+pub struct Tree {
+    /// The host, and the form of the output: with `--watch`, JSON is one object in each line.
+    #[command(flatten)]
+    pub look: Look,
+    /// Show the actors again each second, or with a time as in `--watch=5s` at that interval (at least 100ms), until
+    /// Ctrl-C, with exit code 0. On a terminal each tree replaces the one before; JSON is one object in each line.
+    /// Exit code 3 when the host ends.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "1s",
+          value_parser = parse_interval)]
+    pub watch: Option<Duration>,
 }
 
 /// `playhouse tell`.
@@ -271,6 +285,12 @@ fn parse_address(text: &str) -> Result<Address, String> {
 fn parse_time(text: &str) -> Result<Duration, String> {
     let time = text.parse::<Time>().map(|time| time.0);
     time.map_err(|error| format!("{error}: {}", playhouse_runtime::manifest::units::TIME_FORM))
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_time(text)?;
+    let shortest = Duration::from_millis(100);
+    if interval < shortest { Err(format!("the interval is at least {shortest:?}")) } else { Ok(interval) }
 }
 
 fn parse_tell(text: &str) -> Result<(Address, String), String> {

@@ -2,7 +2,6 @@
 //! and a line must not overwrite each other. A thread writes, so that a caller never waits for a stderr without a reader. Writing
 //! never panics: a closed stderr only loses lines. Messages to the operator are kept in the ring of the log as well.
 
-use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,9 +9,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use playhouse_runtime::printable::counted;
-use playhouse_runtime::{LeftOutLines, Log, LogFormat, LogLine};
-use tracing::Level;
+use playhouse_runtime::{AboutHost, LeftOutLines, Log, LogEvent, LogFormat, LogLine};
 
+use crate::events::StderrLinesDropped;
 use crate::log_budget::LogBudgets;
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
@@ -121,24 +120,20 @@ impl Queue {
     fn say_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            let text = format!("playhouse: {} dropped here: stderr was read too slowly", counted(dropped, "line"));
-            self.waiting.extend_from_slice(as_line(self.format, &text).as_bytes());
+            let shown = &counted(dropped, "line");
+            let event = StderrLinesDropped { subject: AboutHost, lines: dropped, shown };
+            self.waiting.extend_from_slice(as_line(self.format, "playhouse: ", &event).as_bytes());
             self.waiting.push(b'\n');
         }
     }
 }
 
-/// A message to the operator as a line of the log's format.
-fn as_line(format: LogFormat, text: &str) -> Cow<'_, str> {
+/// A message to the operator as a line of the log's format. Text begins with `prefix`.
+fn as_line(format: LogFormat, prefix: &str, event: &impl LogEvent) -> String {
     match format {
-        LogFormat::Text => text.into(),
-        LogFormat::Json => event_of(text).json().into(),
+        LogFormat::Text => format!("{prefix}{}", event.text()),
+        LogFormat::Json => LogLine::of_type(event).json(),
     }
-}
-
-/// A message to the operator as an event.
-fn event_of(text: &str) -> LogLine {
-    LogLine::new(Level::INFO, "playhouse::console", text.to_owned())
 }
 
 impl Console {
@@ -163,9 +158,8 @@ impl Console {
         });
         let log = Arc::<OnceLock<Log>>::default();
         let (shown, kept) = (Arc::downgrade(&lines), log.clone());
-        budgets.on_excess(move |address, excess| {
-            let mut line = LogLine::new(Level::WARN, "playhouse", excess.to_string());
-            address.clone_into(&mut line.actor);
+        budgets.on_excess(move |event| {
+            let line = LogLine::of_type(event);
             if let Some(shown) = shown.upgrade() {
                 let text = line.shown(shown.lock().format);
                 shown.add(&text, WAITING_LOG_BYTES, true);
@@ -206,12 +200,27 @@ impl Console {
         self.lines.lock().format
     }
 
-    /// Prints one or more lines, without waiting until they are written. In the format JSON they are one event.
-    pub(crate) fn say(&self, text: &str) {
-        self.lines.add(&as_line(self.format(), text), WAITING_BYTES, false);
+    /// Prints `playhouse: ` and the text of an event, without waiting until they are written. In the format JSON that is a line
+    /// of the log.
+    pub(crate) fn say(&self, event: &impl LogEvent) {
+        self.say_after("playhouse: ", event);
+    }
+
+    /// Like [`Console::say`], for an event whose text stands alone.
+    pub(crate) fn show(&self, event: &impl LogEvent) {
+        self.say_after("", event);
+    }
+
+    fn say_after(&self, prefix: &str, event: &impl LogEvent) {
+        self.lines.add(&as_line(self.format(), prefix, event), WAITING_BYTES, false);
         if let Some(log) = self.log.get() {
-            log.add(&event_of(text));
+            log.add(&LogLine::of_type(event));
         }
+    }
+
+    /// Prints one or more lines of a command that has no log.
+    pub(crate) fn print(&self, text: &str) {
+        self.lines.add(text, WAITING_BYTES, false);
     }
 
     /// Adds a line of the log.
@@ -256,7 +265,7 @@ mod tests {
         for _ in 0..200_000 {
             console.lines.add(LINE, WAITING_LOG_BYTES, true);
         }
-        console.say("the summary");
+        console.print("the summary");
         console.flush(Duration::from_millis(1));
         let reader = std::thread::spawn(move || {
             let mut all = String::new();
@@ -278,7 +287,7 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
         let console = Console::to(Slow(sender), None);
-        console.say("nobody reads this");
+        console.print("nobody reads this");
         console.flush(Duration::MAX);
     }
 }

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use crate::console::Console;
+use crate::events::{HostFailed, ManifestWrong};
 
 use crate::client::ClientError;
 use playhouse_runtime::control::socket::SocketError;
 use playhouse_runtime::manifest::ManifestError;
 use playhouse_runtime::plugins::PluginsError;
 use playhouse_runtime::printable::Printable;
-use playhouse_runtime::{PlayError, SandboxError, SystemLimit};
+use playhouse_runtime::{AboutHost, PlayError, SandboxError, SystemLimit};
 
 pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
 
@@ -50,10 +51,12 @@ impl Exit {
     /// Prints the text or the problems, and returns the process's exit code.
     pub(crate) fn report(&self, console: &Console) -> ExitCode {
         if let Some(problems) = &self.problems {
-            console.say(problems.render(console.wants_colour()).trim_end());
+            let shown = problems.render(console.wants_colour());
+            let exit_code = u32::from(self.code);
+            console.show(&ManifestWrong { subject: AboutHost, exit_code, shown: shown.trim_end() });
         }
         if let Some(text) = &self.text {
-            console.say(&format!("playhouse: {text}"));
+            console.say(&HostFailed { subject: AboutHost, exit_code: u32::from(self.code), why: text });
         }
         ExitCode::from(self.code)
     }

@@ -16,6 +16,7 @@
 //! | `run` | `playhouse run`: input, output, signals, summary |
 //! | `commands`, `client` | the other commands; their side of the control socket |
 //! | `compiler`, `system_limits` | the child that compiles; the host's needs of the system, checked at the start |
+//! | `events` | the events of the log that the command has |
 //! | `console`, `log`, `log_budget`, `progress` | the output on stderr |
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `exit`, `exit_codes` | the end of the process and its codes |
@@ -25,6 +26,7 @@ mod client;
 mod commands;
 mod compiler;
 mod console;
+pub mod events;
 mod exit;
 mod exit_codes;
 mod lines;
@@ -62,7 +64,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args, &console),
         Command::Check(args) => commands::check::check(&args, &console),
         Command::Inspect(args) => commands::inspect::inspect(&args),
-        Command::Tree(args) => commands::remote::tree(&args),
+        Command::Tree(args) => commands::tree::tree(&args),
         Command::Health(args) => commands::remote::health(&args),
         Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),

@@ -50,11 +50,12 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use playhouse_runtime::LogFormat;
+    use playhouse_runtime::{AboutHost, Address, LogFormat};
     use serde_json::Value;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::events::{HostFailed, InputFailed};
     use crate::slow::Slow;
 
     /// The text of a hostile event in this format.
@@ -84,7 +85,7 @@ mod tests {
         let (_, line) = text.split_once(' ').expect("a time");
         assert_eq!(
             line,
-            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b reason=\\u{9b}\"x\" attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
+            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b\treason=\"\\u009b\\\"x\\\"\" attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
         );
     }
 
@@ -107,11 +108,12 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(10);
         let console = Console::to(Slow(sender), None);
         console.set_format(LogFormat::Json);
-        console.say("two\nlines");
+        console.say(&HostFailed { subject: AboutHost, exit_code: 1, why: "two\nlines" });
         console.flush(Duration::from_mins(1));
         let text = receiver.recv().expect("written");
         let event: Value = serde_json::from_slice(&text).expect("JSON");
-        assert_eq!((&event["message"], &event["level"]), (&"two\nlines".into(), &"info".into()));
+        assert_eq!((&event["message"], &event["level"]), (&"two\nlines".into(), &"error".into()));
+        assert_eq!((&event["event"], &event["exit_code"]), (&"host-failed".into(), &1.into()));
     }
 
     #[test]
@@ -121,7 +123,7 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(10);
         let (console, log) = (Console::to(Slow(sender), None), Log::new(1 << 20));
         console.keep(log.clone());
-        console.log_budgets().set([("/a".to_owned(), 2, 10_000)]);
+        console.log_budgets().set([(Address::parse("/a").expect("good"), "test".to_owned(), 2, 10_000)]);
         let subscriber = tracing_subscriber::registry().with(log.layer(console.clone()));
         tracing::subscriber::with_default(subscriber, || {
             for n in 0..9 {
@@ -129,7 +131,7 @@ mod tests {
             }
         });
         console.log_budgets().say_all();
-        console.say("that was all");
+        console.show(&InputFailed { subject: AboutHost, why: "that was all" });
         let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
         let mut kept = Vec::new();
         reader.read(|entry| kept.extend(entry.line().map(|json| LogLine::of_json(json).expect("JSON"))));

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use playhouse_runtime::{LeftOut, LeftOutLines, LineSource};
+use playhouse_runtime::{AboutActor, Address, LeftOut, LeftOutLines, LineSource, LogLinesLeftOut};
 
 use playhouse_runtime::printable::counted;
 
@@ -33,14 +33,21 @@ impl Voice {
 /// The budgets of all actors of the manifest. Lines about other actors, and about the play, are not counted.
 #[derive(Default)]
 pub(crate) struct LogBudgets {
-    of: OnceLock<HashMap<String, Mutex<Budget>>>,
+    of: OnceLock<HashMap<String, Planned>>,
     /// Writes a note about left-out lines to the log.
     say: OnceLock<Say>,
     /// The counts of all lines that were left out.
     left_out: Arc<LeftOutLines>,
 }
 
-type Say = Box<dyn Fn(&str, &Excess) + Send + Sync>;
+type Say = Box<dyn Fn(&LogLinesLeftOut<'_>) + Send + Sync>;
+
+/// An actor of the manifest.
+struct Planned {
+    address: Address,
+    plugin: String,
+    budget: Mutex<Budget>,
+}
 
 struct Budget {
     most_lines: u64,
@@ -83,25 +90,23 @@ impl Excess {
     }
 }
 
+/// The lines in words.
 impl fmt::Display for Excess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { guest_lines, host_lines, bytes, most_lines, most_bytes } = self;
+        let Self { guest_lines, host_lines, .. } = self;
         let parts = [(*guest_lines, "of its stderr"), (*host_lines, "of the host about it")];
         let parts = parts.iter().filter(|(lines, _)| *lines > 0);
         let parts: Vec<_> = parts.map(|(lines, whose)| format!("{} {whose}", counted(*lines, "line"))).collect();
-        write!(
-            f,
-            "left out {} ({bytes} bytes): limits.log_lines is {most_lines} a second, limits.log_bytes {most_bytes}",
-            parts.join(" and ")
-        )
+        f.write_str(&parts.join(" and "))
     }
 }
 
 impl LogBudgets {
-    /// Sets the actors of the manifest: address, lines a second, bytes a second. Only the first call counts.
-    pub(crate) fn set(&self, actors: impl IntoIterator<Item = (String, u64, u64)>) {
-        let budget = |(address, most_lines, most_bytes)| {
-            (address, Mutex::new(Budget { most_lines, most_bytes, period: None, excess: Excess::default() }))
+    /// Sets the actors of the manifest: address, plugin, lines a second, bytes a second. Only the first call counts.
+    pub(crate) fn set(&self, actors: impl IntoIterator<Item = (Address, String, u64, u64)>) {
+        let budget = |(address, plugin, most_lines, most_bytes): (Address, _, _, _)| {
+            let budget = Mutex::new(Budget { most_lines, most_bytes, period: None, excess: Excess::default() });
+            (address.to_string(), Planned { address, plugin, budget })
         };
         let of: HashMap<_, _> = actors.into_iter().map(budget).collect();
         self.left_out.set_actors(of.keys().cloned());
@@ -109,7 +114,7 @@ impl LogBudgets {
     }
 
     /// Sets the function that writes a note about left-out lines. Only the first call counts.
-    pub(crate) fn on_excess(&self, say: impl Fn(&str, &Excess) + Send + Sync + 'static) {
+    pub(crate) fn on_excess(&self, say: impl Fn(&LogLinesLeftOut<'_>) + Send + Sync + 'static) {
         let _ = self.say.set(Box::new(say));
     }
 
@@ -124,8 +129,8 @@ impl LogBudgets {
     }
 
     fn admit_at(self: &Arc<Self>, now: Instant, address: &str, voice: Voice, bytes: u64) -> bool {
-        let Some((planned, budget)) = self.find(address) else { return true };
-        let mut budget = lock(budget);
+        let Some(planned) = self.find(address) else { return true };
+        let mut budget = planned.lock();
         let before = if budget.period.as_ref().is_some_and(|period| period.end <= now) {
             budget.period = None;
             budget.take_excess()
@@ -142,7 +147,7 @@ impl LogBudgets {
         } else {
             let first = !std::mem::replace(&mut period.over, true);
             budget.excess.add(voice, 1, bytes);
-            self.left_out.add(planned, voice.source(), 1);
+            self.left_out.add(planned.address.as_str(), voice.source(), 1);
             if first {
                 self.say_later(planned);
             }
@@ -154,12 +159,12 @@ impl LogBudgets {
 
     /// Counts lines of an actor's stderr that the sandbox left out by the same limits.
     pub(crate) fn add_left_out(self: &Arc<Self>, address: &str, left_out: LeftOut) {
-        let Some((planned, budget)) = self.find(address) else { return };
+        let Some(planned) = self.find(address) else { return };
         let first = {
-            let mut budget = lock(budget);
+            let mut budget = planned.lock();
             let first = budget.excess.is_none();
             budget.excess.add(Voice::Guest, left_out.lines, left_out.bytes);
-            self.left_out.add(planned, LineSource::Guest, left_out.lines);
+            self.left_out.add(planned.address.as_str(), LineSource::Guest, left_out.lines);
             first
         };
         if first {
@@ -172,39 +177,40 @@ impl LogBudgets {
         let Some(all) = self.of.get() else { return };
         let mut all: Vec<_> = all.iter().collect();
         all.sort_by_key(|(address, _)| *address);
-        for (address, budget) in all {
-            let excess = lock(budget).take_excess();
-            self.say(address, &excess);
+        for (_, planned) in all {
+            let excess = planned.lock().take_excess();
+            self.say(planned, &excess);
         }
     }
 
     /// Reports the left-out lines after the second, also for an actor that writes no more lines.
-    fn say_later(self: &Arc<Self>, planned: &str) {
+    fn say_later(self: &Arc<Self>, planned: &Planned) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (budgets, planned) = (Arc::downgrade(self), planned.to_owned());
+        let (budgets, address) = (Arc::downgrade(self), planned.address.clone());
         runtime.spawn(async move {
             tokio::time::sleep(PERIOD).await;
             let Some(budgets) = budgets.upgrade() else { return };
-            if let Some((planned, budget)) = budgets.find(&planned) {
-                let excess = lock(budget).take_excess();
+            if let Some(planned) = budgets.find(address.as_str()) {
+                let excess = planned.lock().take_excess();
                 budgets.say(planned, &excess);
             }
         });
     }
 
-    fn say(&self, address: &str, excess: &Excess) {
-        if let Some(say) = self.say.get().filter(|_| !excess.is_none()) {
-            say(address, excess);
-        }
+    fn say(&self, planned: &Planned, excess: &Excess) {
+        let Some(say) = self.say.get().filter(|_| !excess.is_none()) else { return };
+        let Excess { guest_lines, host_lines, bytes, most_lines, most_bytes } = *excess;
+        let subject = AboutActor { address: &planned.address, plugin: Some(planned.plugin.as_str()) };
+        say(&LogLinesLeftOut { subject, guest_lines, host_lines, bytes, most_lines, most_bytes, shown: excess });
     }
 
     /// The actor of the manifest at this address, or the nearest above it.
-    fn find(&self, address: &str) -> Option<(&str, &Mutex<Budget>)> {
+    fn find(&self, address: &str) -> Option<&Planned> {
         let all = self.of.get()?;
         let mut address = address;
         loop {
-            if let Some((planned, budget)) = all.get_key_value(address) {
-                return Some((planned, budget));
+            if let Some(planned) = all.get(address) {
+                return Some(planned);
             }
             address = &address[..address.rfind('/')?];
         }
@@ -218,20 +224,24 @@ impl Budget {
     }
 }
 
-fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
-    budget.lock().unwrap_or_else(PoisonError::into_inner)
+impl Planned {
+    fn lock(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use playhouse_runtime::LogEvent;
+
     use super::*;
 
     fn budgets(lines: u64, bytes: u64) -> (Arc<LogBudgets>, Arc<Mutex<Vec<String>>>) {
         let (budgets, said) = (Arc::new(LogBudgets::default()), Arc::new(Mutex::new(Vec::new())));
-        budgets.set(["/a", "/b"].map(|address| (address.to_owned(), lines, bytes)));
+        budgets.set(["/a", "/b"].map(|at| (Address::parse(at).expect("good"), "test".to_owned(), lines, bytes)));
         let notes = said.clone();
-        budgets.on_excess(move |address, excess| {
-            notes.lock().expect("no test panics here").push(format!("{address} {excess}"));
+        budgets.on_excess(move |event| {
+            notes.lock().expect("no test panics here").push(format!("{} {}", event.subject.address, event.text()));
         });
         (budgets, said)
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
-use playhouse_runtime::Compiled;
+use playhouse_runtime::events::{PluginCompiled, PluginCompiling, PluginRecompiled};
 use playhouse_runtime::plugins::LoadProgress;
 use playhouse_runtime::printable::size;
+use playhouse_runtime::{AboutPlugin, Compiled, LogEvent};
 
 use crate::console::Console;
 
@@ -24,11 +25,11 @@ impl<'a> ConsoleProgress<'a> {
 
 impl LoadProgress for ConsoleProgress<'_> {
     fn compiling(&mut self, plugin: &str, bytes: u64) {
-        let text = format!("compiling {plugin} ({})", size(bytes));
+        let event = PluginCompiling { subject: AboutPlugin(plugin), bytes, name: plugin, size: &size(bytes) };
         if self.console.is_terminal() {
-            self.bars.entry(plugin.to_owned()).or_default().extend(self.console.spinner(text));
+            self.bars.entry(plugin.to_owned()).or_default().extend(self.console.spinner(event.text()));
         } else {
-            self.console.say(&format!("{text}…"));
+            self.console.show(&event);
         }
     }
 
@@ -40,11 +41,14 @@ impl LoadProgress for ConsoleProgress<'_> {
 
     fn compiled(&mut self, plugin: &str, how: &Compiled) {
         match how {
-            Compiled::Fresh(took) => self.console.say(&format!("compiled {plugin} in {:.1}s", took.as_secs_f64())),
-            Compiled::Rebuilt { why, took } => self.console.say(&format!(
-                "compiled {plugin} again in {:.1}s: its compiled code in the cache was damaged ({why})",
-                took.as_secs_f64()
-            )),
+            Compiled::Fresh(took) => {
+                let (subject, seconds) = (AboutPlugin(plugin), took.as_secs_f64());
+                self.console.show(&PluginCompiled { subject, seconds, name: plugin });
+            }
+            Compiled::Rebuilt { why, took } => {
+                let (subject, seconds) = (AboutPlugin(plugin), took.as_secs_f64());
+                self.console.show(&PluginRecompiled { subject, seconds, name: plugin, why });
+            }
             Compiled::FromCache => {}
         }
     }

@@ -92,8 +92,9 @@ pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
-pub use kernel::metrics::{ActorMetrics, Metrics, Progress};
+pub use kernel::metrics::{ActorMetrics, Metrics};
 pub use kernel::plan::{Plan, PlanError};
+pub use kernel::progress::Progress;
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::admission::MaxInstances;
 pub use mailbox::policy::{
@@ -102,7 +103,7 @@ pub use mailbox::policy::{
 };
 pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
 pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
-pub use supervisor::{DECISION_TARGET, InstanceView, Stage, StartError, StartedActor};
+pub use supervisor::{InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
 pub use turn::spawn::{SpawnError, StopError};
@@ -114,6 +115,11 @@ pub use words::dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
 };
 pub use words::decision::Decision;
+pub use words::event::{
+    AboutActor, AboutHost, AboutMessage, AboutPlugin, AboutRun, DECISION_TARGET, EventField, EventType, EventValue,
+    FieldValue, HOST_TARGET, LogEvent, Occurs, Subject, SubjectFields,
+};
+pub use words::events::EVENTS;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;

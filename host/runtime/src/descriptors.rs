@@ -1,9 +1,11 @@
 //! Descriptors: the files, sockets and folders that this process may have open (`RLIMIT_NOFILE`). The host keeps a reserve for
 //! itself, and its actors share the others, so that an operator reaches the host even if guests use up all their descriptors.
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use playhouse_sandbox::SystemLimit;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::events::{DescriptorsFew, DescriptorsShared};
 use crate::manifest::PlaySettings;
 
 /// With fewer than this, a run says their number at its default log level.
@@ -72,20 +74,21 @@ impl Shares {
     pub(crate) fn say(&self) {
         let Self { all, of_actors, connections } = self;
         let Some(all) = *all else {
-            return tracing::debug!(target: "playhouse", "open files, sockets and folders: no limit");
+            return DescriptorsShared { subject: AboutHost, most: None, actors: None, clients: *connections }.log();
         };
         if all < ENOUGH {
-            tracing::info!(
-                target: "playhouse",
-                "open files, sockets and folders: at most {all}, of which all actors together may have {of_actors}, and clients \
-                 {connections}; {}", SystemLimit::Files.advice()
-            );
+            let advice = SystemLimit::Files.advice();
+            DescriptorsFew {
+                subject: AboutHost,
+                most: all,
+                actors: *of_actors,
+                clients: *connections,
+                advice: &advice,
+            }
+            .log();
         } else {
-            tracing::debug!(
-                target: "playhouse",
-                "open files, sockets and folders: at most {all}, of which all actors together may have {of_actors}, and clients \
-                 {connections}"
-            );
+            let (most, actors) = (Some(all), Some(*of_actors));
+            DescriptorsShared { subject: AboutHost, most, actors, clients: *connections }.log();
         }
     }
 }

@@ -43,6 +43,7 @@ pub mod allocator;
 pub mod control;
 mod descriptors;
 mod errors;
+pub mod events;
 mod log_output;
 pub mod manifest;
 mod memory;
@@ -56,12 +57,16 @@ pub mod system_limits;
 
 pub use descriptors::raise as raise_descriptor_limit;
 pub use errors::{PlayError, RequestError};
+pub use events::EVENTS;
 pub use log_output::{GUEST_TARGET, LogOutput};
 pub use native::{Native, NativeOrder};
 pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
 // The types of the crates below that the public face shows.
+pub use playhouse_kernel::{
+    AboutActor, AboutHost, AboutPlugin, EVENTS as KERNEL_EVENTS, EventType, HOST_TARGET, LogEvent, Occurs, log_events,
+};
 pub use playhouse_kernel::{
     ActorId, ActorLimits, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change,
     ChildFailed, Crash, CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision,
@@ -76,6 +81,7 @@ pub use playhouse_observe::log::{
 };
 pub use playhouse_observe::printable;
 pub use playhouse_observe::{LeftOutLines, LineSource, count_panics};
+pub use playhouse_sandbox::events::{EVENTS as SANDBOX_EVENTS, LogLinesLeftOut};
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,
     SandboxError, SystemLimit, compile_for_parent, inspect,

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::Kernel;
+use playhouse_kernel::{AboutHost, Kernel, LogEvent};
 use tokio::time::MissedTickBehavior;
 
 use crate::allocator;
+use crate::events::{MemoryRelieved, MemoryShort, MemoryUnknown};
 use crate::manifest::units::{ByteSize, MemoryMark};
 use crate::printable::size;
 
@@ -195,10 +196,7 @@ impl Watch {
     fn at(root: PathBuf, mark: MemoryMark, kernel: &Kernel) -> Self {
         let mut watch = Self { mark, sources: Sources { root }, short: false };
         if watch.sources.most_used(mark).is_none() {
-            tracing::warn!(
-                target: "playhouse",
-                "this system does not say how much memory is used (no /proc): `memory_high` in [play] has no effect"
-            );
+            MemoryUnknown { subject: AboutHost }.log();
         }
         watch.look(kernel);
         watch
@@ -241,14 +239,11 @@ impl Watch {
         if short {
             let why: Arc<str> = format!("{usage}, and `memory_high` in [play] is \"{}\"", self.mark).into();
             if !self.short {
-                tracing::warn!(
-                    target: "playhouse",
-                    "memory is short: {why}. Messages from outside are refused until it is a tenth below"
-                );
+                MemoryShort { subject: AboutHost, why: &why }.log();
             }
             kernel.set_memory_pressure(Some(why));
         } else if self.short {
-            tracing::warn!(target: "playhouse", "memory is free again ({usage}): messages from outside are taken");
+            MemoryRelieved { subject: AboutHost, usage: &usage }.log();
             kernel.set_memory_pressure(None);
         }
         self.short = short;

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
+use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
 use playhouse_observe::log::Log;
 use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
+use crate::events::{MetricsListening, VariableAbsent};
 use crate::log_output::LogOutput;
 use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems};
 use crate::native::{Native, NativeOrder};
@@ -145,7 +146,7 @@ impl Play {
             let server = MetricsServer::start(metrics.listen, metrics.hosts.clone()).map_err(|why| {
                 PlayError::Metrics(Problems::new(self.settings.source.clone(), vec![cannot_listen(metrics, &why)]))
             })?;
-            tracing::info!(target: "playhouse", "metrics are at http://{}/metrics", server.address());
+            MetricsListening { subject: AboutHost, listen: server.address().to_string() }.log();
             self.metrics = Some(server);
         }
         Ok(self)
@@ -214,10 +215,8 @@ impl LoadedPlay {
         let Self { metrics, settings, natives, options, shares, plugins } = self;
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
-                tracing::warn!(
-                    target: "playhouse", address = %actor.address,
-                    "it is granted the variable {}, which this host does not have", Printable(name)
-                );
+                let subject = AboutActor { address: &actor.address, plugin: actor.settings.plugin.as_str() };
+                VariableAbsent { subject, variable: name, shown: &Printable(name) }.log();
             }
         }
         let natives = placed(&settings, natives)?;

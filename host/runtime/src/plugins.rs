@@ -6,9 +6,10 @@ mod loading;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Index, Range};
 
-use playhouse_kernel::Clock;
+use playhouse_kernel::{AboutHost, Clock, LogEvent};
 use playhouse_sandbox::{
-    Compilation, CompilePlace, MailboxPlugin, Missing, Plugin, PluginInfo, Sandbox, SandboxConfig, SandboxError,
+    CacheUnavailable, Compilation, CompilePlace, MailboxPlugin, Missing, Plugin, PluginInfo, Sandbox, SandboxConfig,
+    SandboxError,
 };
 use tokio::runtime::Handle;
 
@@ -17,6 +18,7 @@ pub use self::loading::{LoadProgress, LogProgress};
 use self::initial_memory::{child_memory_problems, memory_problem, shared_memory_limit};
 use self::loading::{Job, Loaded, Role, load_side_by_side};
 use crate::descriptors::Shares;
+use crate::events::GuestsLimited;
 use crate::manifest::{MailboxPluginSettings, PlayLimits, PlaySettings, Problem, Problems, Settings};
 use crate::memory::guest_memory;
 use crate::printable::{self, Printable};
@@ -84,10 +86,8 @@ pub enum PluginsError {
 fn sandbox(play: &PlaySettings, shares: Shares, place: CompilePlace) -> Result<Sandbox, SandboxError> {
     let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
     if cache_dir.is_none() {
-        tracing::warn!(
-            target: "playhouse",
-            "no cache of compiled code, so that each start compiles again: set XDG_CACHE_HOME and XDG_STATE_HOME, or HOME, to absolute paths"
-        );
+        let why = &"set XDG_CACHE_HOME and XDG_STATE_HOME, or HOME, to absolute paths";
+        CacheUnavailable { subject: AboutHost, why }.log();
     }
     let mut config = SandboxConfig { cache_dir, key_dir, ..SandboxConfig::default() };
     if let Some(max_instances) = play.max_instances {
@@ -106,11 +106,14 @@ fn sandbox(play: &PlaySettings, shares: Shares, place: CompilePlace) -> Result<S
             config.max_instances = share.instances;
             config.instances_key = format!("what is left to guests of a limit of the system ({advice})");
         }
-        tracing::warn!(
-            target: "playhouse",
-            "guests may have {} of memory together and {} instances: {advice}", printable::size(config.memory_bytes),
-            config.max_instances
-        );
+        let event = GuestsLimited {
+            subject: AboutHost,
+            memory_bytes: config.memory_bytes,
+            instances: u64::from(config.max_instances),
+            advice: &advice,
+            memory: &printable::size(config.memory_bytes),
+        };
+        event.log();
     }
     (config.stack_bytes, config.component_bytes) = (stack_bytes, component_bytes);
     config.compilation = Compilation { place, ..Compilation::default() };

@@ -108,7 +108,7 @@ impl RunningPlay {
         Ok(Self { kernel, tree, patience, tasks, host, actors: Some(actors), metrics: None, _socket: socket })
     }
 
-    /// Shows the play at this server.
+    /// Shows the play at this server, whose thread then samples the actors as well. Without a server, a task does.
     pub(crate) fn with_metrics(
         mut self,
         server: Option<MetricsServer>,
@@ -116,9 +116,12 @@ impl RunningPlay {
         sandbox: Option<&Sandbox>,
         lines_left_out: Arc<LeftOutLines>,
     ) -> Self {
+        let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
             let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out);
-            server.source().play_started(self.kernel.clone(), facts);
+            server.source().play_started(self.kernel.clone(), sampler, facts);
+        } else {
+            self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
         }
         self.metrics = server;
         self

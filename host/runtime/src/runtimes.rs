@@ -5,9 +5,11 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use playhouse_sandbox::SystemLimit;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::events::ThreadsFew;
 use crate::manifest::{PlayActor, PlaySettings};
 use crate::system_limits::{self, HOST_BLOCKING_THREADS, KEPT_BLOCKING_THREADS};
 
@@ -21,11 +23,7 @@ pub(crate) fn of_actors(play: &PlaySettings, threads: Option<u16>) -> std::io::R
     let (blocking, few) = bounded_threads(blocking_threads(play));
     if few {
         let limit = system_limits::guest_share().map_or(SystemLimit::Threads, |share| share.limit);
-        tracing::warn!(
-            target: "playhouse",
-            "this play may want up to {} threads for calls that block, and a limit of the system may leave fewer: calls wait for \
-             each other then; {}", blocking_threads(play), limit.advice()
-        );
+        ThreadsFew { subject: AboutHost, threads: blocking_threads(play), advice: &limit.advice() }.log();
     }
     with(threads, blocking, few)
 }

@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use wasmtime::component::Linker;
 
 use crate::actor::{self, ActorData, Plugin};
 use crate::compile::{self, Cache, CacheError, Compiler};
 use crate::component::{LoadError, check_size, read_plugin};
+use crate::events::InstancesLimited;
 use crate::limits::{Account, Beat, TICK};
 use crate::mailbox::{self, MailboxData, MailboxPlugin};
 use crate::run::{CompilationCounts, Compilations, Instances, Shared};
@@ -67,11 +69,7 @@ impl Sandbox {
         };
         let (wanted, most) = (config.max_instances.max(1), compile::most_instances());
         if wanted > most {
-            tracing::warn!(
-                target: "playhouse",
-                "max_instances is {wanted}, and this machine has memory mappings for {most} only; \
-                 raise the sysctl `vm.max_map_count`"
-            );
+            InstancesLimited { subject: AboutHost, wanted, instances: most }.log();
         }
         let max_instances = wanted.min(most);
         let key = if wanted > most { "the sysctl `vm.max_map_count`".to_owned() } else { config.instances_key };

@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 2] = [
     (
         "host/sandbox",
         &[
+            "events",
             "limits",
             "contract",
             "component",

@@ -33,11 +33,11 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     print(&shown(play, plugins, &flow))?;
     for kind in warnings {
         for warning in kind.iter().take(MOST_PRINTED) {
-            console.say(&format!("warning: {warning}"));
+            console.print(&format!("warning: {warning}"));
         }
         if kind.len() > MOST_PRINTED {
             let more = kind.len() - MOST_PRINTED;
-            console.say(&format!("warning: {more} more like the one before; `playhouse check --json` has them all"));
+            console.print(&format!("warning: {more} more like the one before; `playhouse check --json` has them all"));
         }
     }
     Ok(())

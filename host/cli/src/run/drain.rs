@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use playhouse_runtime::{ActorView, RunningPlay};
+use playhouse_runtime::{AboutHost, ActorView, LogEvent, RunningPlay};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::console::Console;
+use crate::events::{PlayStopping, StopWaiting};
 use playhouse_runtime::printable::counted;
 
 /// Time between two lines; on a terminal the spinner's text changes more often.
@@ -16,7 +17,7 @@ const NAMED: usize = 8;
 
 /// Tells an operator that Ctrl-C began the orderly end.
 pub(super) fn announce(console: &Console) {
-    console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
+    console.say(&PlayStopping { subject: AboutHost });
 }
 
 /// Shuts down and waits until all actors have stopped. With `asked`, an operator waits for the end, and is told at once.
@@ -29,8 +30,8 @@ pub(super) async fn drain(play: &RunningPlay, console: &Console, asked: bool) {
     if !asked || console.is_terminal() {
         // A line is printed only for a wait that takes longer; on a terminal the spinner shows it.
         said = None;
-    } else if let Some(text) = &said {
-        console.say(&format!("playhouse: waiting for {text}"));
+    } else if let Some((actors, shown)) = &said {
+        console.say(&StopWaiting { subject: AboutHost, actors: *actors, shown });
     }
     let period = if console.is_terminal() { REFRESH } else { REPORT };
     let mut ticks = interval_at(Instant::now() + period, period);
@@ -42,17 +43,15 @@ pub(super) async fn drain(play: &RunningPlay, console: &Console, asked: bool) {
             _ = ticks.tick() => {}
         }
         let waiting = look(play).await;
-        if waiting.is_none() || waiting == said {
-            continue;
-        }
-        let text = format!("waiting for {}", waiting.as_deref().unwrap_or_default());
+        let Some((actors, shown)) = waiting.as_ref().filter(|_| waiting != said) else { continue };
+        let event = StopWaiting { subject: AboutHost, actors: *actors, shown };
         if console.is_terminal() {
-            let bar = bar.get_or_insert_with(|| console.spinner(text.clone()));
+            let bar = bar.get_or_insert_with(|| console.spinner(event.text()));
             if let Some(bar) = bar {
-                bar.set_message(text);
+                bar.set_message(event.text());
             }
         } else {
-            console.say(&format!("playhouse: {text}"));
+            console.say(&event);
         }
         said = waiting;
     }
@@ -61,15 +60,16 @@ pub(super) async fn drain(play: &RunningPlay, console: &Console, asked: bool) {
     }
 }
 
-/// The actors that have not stopped yet; `None` when all have.
-async fn look(play: &RunningPlay) -> Option<String> {
+/// The actors that have not stopped yet: their number, and their names; `None` when all have.
+async fn look(play: &RunningPlay) -> Option<(usize, String)> {
     let actors = play.actors().await;
     let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
-    match up.len() {
-        0 => None,
-        n if n > NAMED => Some(format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor"))),
-        _ => Some(up.join(", ")),
-    }
+    let shown = match up.len() {
+        0 => return None,
+        n if n > NAMED => format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor")),
+        _ => up.join(", "),
+    };
+    Some((up.len(), shown))
 }
 
 fn is_up(actor: &ActorView) -> bool {

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
-use playhouse_runtime::{Address, RequestError, RunningPlay, SendError};
+use playhouse_runtime::{AboutHost, Address, RequestError, RunningPlay, SendError};
 use tokio::sync::mpsc;
 
 use crate::console::Console;
+use crate::events::{InputDropped, InputRefused, LineTooLong, LinesTooLong};
 use crate::lines::{Line, Lines};
 use playhouse_runtime::printable::counted;
 
@@ -47,19 +48,22 @@ impl Unsent {
     /// Reports the unsent input. The first lines that were too long are reported already.
     pub(super) fn say(&self, console: &Console) {
         if let more @ 1.. = self.too_long.get().saturating_sub(NAMED_LINES) {
-            console.say(&format!("playhouse: {} of stdin too long, and not sent", counted(more, "more line")));
+            let shown = counted(more, "more line");
+            console.say(&LinesTooLong { subject: AboutHost, lines: more, shown: &shown });
         }
         for (to, dropped) in &*self.dropped.borrow() {
-            let dropped = counted(*dropped, "message");
-            console
-                .say(&format!("playhouse: {dropped} of the input dropped: the mailbox of {to} was full (drop-newest)"));
+            let (shown, to) = (counted(*dropped, "message"), to.to_string());
+            console.say(&InputDropped { subject: AboutHost, to, messages: *dropped, shown: &shown });
         }
         if let (short @ 1.., why) = &*self.short.borrow() {
-            console.say(&format!("playhouse: {} of the input refused: {why}", counted(*short, "message")));
+            let shown = format!("{} of the input refused: {why}", counted(*short, "message"));
+            let reason = "memory-pressure";
+            console.say(&InputRefused { subject: AboutHost, reason, to: None, messages: *short, shown: &shown });
         }
         for (to, refused) in &*self.refused.borrow() {
-            let refused = counted(*refused, "message");
-            console.say(&format!("playhouse: {refused} of the input found no room in the mailbox of {to}"));
+            let shown = format!("{} of the input found no room in the mailbox of {to}", counted(*refused, "message"));
+            let (reason, to) = ("mailbox-full", Some(to.to_string()));
+            console.say(&InputRefused { subject: AboutHost, reason, to, messages: *refused, shown: &shown });
         }
     }
 }
@@ -132,7 +136,7 @@ impl<'a> Input<'a> {
                 Line::TooLong { number, bytes } => {
                     self.unsent.too_long.update(|count| count + 1);
                     if self.unsent.too_long.get() <= NAMED_LINES {
-                        self.console.say(&format!("playhouse: {}", too_long(number, bytes, limit, to)));
+                        say_too_long(self.console, number, bytes, limit, to);
                     }
                 }
             }
@@ -154,12 +158,9 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The error for a line that is too long.
-pub(crate) fn too_long(number: u64, bytes: u64, limit: usize, to: &Address) -> String {
-    format!(
-        "line {number} of stdin was not sent: it has {bytes} bytes, and `limits.message` of `{to}` is {limit} bytes: \
-         raise it, or send shorter lines"
-    )
+/// Reports a line that is too long.
+pub(crate) fn say_too_long(console: &Console, line: u64, bytes: u64, most_bytes: usize, to: &Address) {
+    console.say(&LineTooLong { subject: AboutHost, line, bytes, most_bytes, to: to.to_string() });
 }
 
 /// Stdin in chunks, read by a thread that ends with stdin or with the receiver.

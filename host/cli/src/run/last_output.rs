@@ -8,6 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use super::output::Stdout;
 use super::signals::Signals;
 use crate::console::Console;
+use crate::events::OutputWaiting;
+use playhouse_runtime::AboutHost;
 use playhouse_runtime::printable::counted;
 
 /// Time after which a line reports the wait for the reader.
@@ -75,7 +77,7 @@ async fn reached(at: Option<Instant>) {
 }
 
 fn say(stdout: &Stdout, console: &Console, way_out: &str) {
-    let left = counted(stdout.waiting_bytes(), "byte");
-    console
-        .say(&format!("playhouse: waiting for the reader of stdout, which has not taken {left} of output: {way_out}"));
+    let left_bytes = stdout.waiting_bytes();
+    let left = counted(left_bytes, "byte");
+    console.say(&OutputWaiting { subject: AboutHost, left_bytes, left: &left, way_out });
 }

@@ -26,9 +26,10 @@ use std::time::Duration;
 use playhouse_runtime::control::socket;
 use playhouse_runtime::manifest::{self, PlaySettings, nearest};
 use playhouse_runtime::printable::counted;
-use playhouse_runtime::{Address, LoadedPlay, Log, LogFormat, Output, Play, RunningPlay, Stage};
+use playhouse_runtime::{AboutHost, Address, LoadedPlay, Log, LogEvent, LogFormat, Output, Play, RunningPlay, Stage};
 
 use crate::console::Console;
+use crate::events::{ActorsFailed, InputFailed, PlayUp, StdoutClosed};
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::log::start_log;
 use crate::progress::ConsoleProgress;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     }
     console.log_budgets().set(settings.actors.iter().map(|actor| {
         let limits = &actor.settings.sandbox_limits;
-        (actor.address.to_string(), limits.log_lines, limits.log_bytes)
+        (actor.address.clone(), actor.settings.plugin.clone(), limits.log_lines, limits.log_bytes)
     }));
     let (actors, last_output) = (settings.actors.len(), settings.supervision.shutdown);
     let stdout = Stdout::new();
@@ -157,7 +158,7 @@ impl Run<'_> {
             return End::Over;
         }
         let actors = counted(self.actors as u64, "actor");
-        tracing::info!(target: "playhouse", "{} is up: {actors}", self.name);
+        PlayUp { subject: AboutHost, play: &self.name, actors: self.actors, shown: &actors }.log();
         let mut input = Input::new(play, self.console, &self.unsent);
         input.gives_up(self.args.until_idle);
         let fed = async {
@@ -187,15 +188,15 @@ impl Run<'_> {
         match &end {
             End::StdoutClosed => {
                 let why = self.stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
-                self.console.say(&format!("playhouse: stdout takes no more output ({why}): stopping in order"));
+                self.console.say(&StdoutClosed { subject: AboutHost, why: &why });
             }
-            End::BadInput(Some(text)) => self.console.say(&format!("playhouse: {text}")),
+            End::BadInput(Some(why)) => self.console.say(&InputFailed { subject: AboutHost, why }),
             End::BadInput(None) | End::Done | End::Signal | End::Over => {}
         }
         self.unsent.say(self.console);
         let before = Left::of(play);
         let asked = matches!(end, End::Signal);
-        let failed = summary::failed(&play.actors().await);
+        let failed = summary::failures(&play.actors().await);
         tokio::select! {
             () = drain::drain(play, self.console, asked) => {}
             () = signals.second(self.console) => return Err(self.cut_off(play, signals).await),
@@ -210,11 +211,10 @@ impl Run<'_> {
             ));
         }
         self.console.log_budgets().say_all();
-        if let Some(text) = summary::summary(play) {
-            self.console.say(text.trim_end());
-        }
-        for line in &failed {
-            self.console.say(line);
+        summary::say(play, self.console);
+        if !failed.is_empty() {
+            let shown = summary::failed(&failed);
+            self.console.say(&ActorsFailed { subject: AboutHost, actors: failed.len(), shown: &shown });
         }
         let left = match end {
             // A play that a signal ends is judged by what its end left behind, not by all that it went through.
@@ -251,9 +251,7 @@ impl Run<'_> {
             () = signals.next() => {}
         }
         self.console.log_budgets().say_all();
-        if let Some(text) = summary::summary(play) {
-            self.console.say(text.trim_end());
-        }
+        summary::say(play, self.console);
         Exit::with(KILLED, "ended at once; waiting messages were not handled")
     }
 }

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use playhouse_runtime::{ActorView, RunningPlay, State};
+use playhouse_runtime::{AboutHost, ActorView, RunningPlay, State};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::output::Stdout;
 use crate::console::Console;
+use crate::events::{PlayStalled, StdoutStalled};
 use playhouse_runtime::printable::counted;
 
 /// Time without progress after which the wait is reported.
@@ -35,12 +36,11 @@ pub(super) async fn watch(play: &RunningPlay, stdout: &Stdout, console: &Console
         if now == last {
             if now.written.is_some() {
                 if !said_stdout {
-                    console
-                        .say("playhouse: waiting for stdout: its reader takes nothing, and actors wait to write more");
+                    console.say(&StdoutStalled { subject: AboutHost });
                     said_stdout = true;
                 }
-            } else if !said_stopped && let Some(text) = stopped(&play.actors().await) {
-                console.say(&format!("playhouse: waiting for {text}"));
+            } else if !said_stopped && let Some(shown) = stopped(&play.actors().await) {
+                console.say(&PlayStalled { subject: AboutHost, shown: &shown });
                 said_stopped = true;
             }
         }

@@ -3,7 +3,12 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use playhouse_runtime::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, RunningPlay, WhyGaveUp};
+use playhouse_runtime::{
+    AboutHost, ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, FailedActor, RunningPlay, WhyGaveUp,
+};
+
+use crate::console::Console;
+use crate::events::PlaySummary;
 
 use playhouse_runtime::printable::{Printable, counted, preview};
 
@@ -16,15 +21,17 @@ const FRAMES: usize = 8;
 /// Maximum number of last lines on stderr that are shown for each failure.
 const STDERR_LINES: usize = 5;
 
-/// The summary; `None` without dead letters, restarts and failed shutdowns.
-pub(super) fn summary(play: &RunningPlay) -> Option<String> {
-    let (counts, restarts, failed) = (play.dead_letter_counts(), play.restarts(), play.failed_shutdowns());
-    if counts.total() == 0 && restarts == 0 && failed == 0 {
-        return None;
+/// Prints the summary, unless there are no dead letters, no restarts and no failed shutdowns.
+pub(super) fn say(play: &RunningPlay, console: &Console) {
+    let (counts, restarts, failed_shutdowns) = (play.dead_letter_counts(), play.restarts(), play.failed_shutdowns());
+    if counts.total() == 0 && restarts == 0 && failed_shutdowns == 0 {
+        return;
     }
-    let mut out = format!("playhouse: {} handled; ", counted(play.handled(), "message"));
-    out.push_str(&shown(&counts, &play.dead_letters(), restarts, failed));
-    Some(out)
+    let handled = play.handled();
+    let shown = shown(&counts, &play.dead_letters(), restarts, failed_shutdowns);
+    let shown = format!("{} handled; {}", counted(handled, "message"), shown.trim_end());
+    let dead_letters = counts.sum().all;
+    console.say(&PlaySummary { subject: AboutHost, handled, dead_letters, restarts, failed_shutdowns, shown: &shown });
 }
 
 fn shown(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], restarts: u64, failed_shutdowns: u64) -> String {
@@ -73,16 +80,15 @@ fn write_backtrace(out: &mut String, report: &CrashReport) {
     }
 }
 
-/// The lines about failed actors: their number, and the reason for each of the first ones.
-pub(super) fn failed(actors: &[ActorView]) -> Vec<String> {
-    let failed: Vec<_> = actors
-        .iter()
-        .filter_map(|actor| actor.failed.as_ref().filter(|failed| failed.actor == actor.address))
-        .collect();
-    if failed.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![format!("playhouse: {} failed:", counted(failed.len() as u64, "actor"))];
+/// The failures of actors, without those of the actors below them.
+pub(super) fn failures(actors: &[ActorView]) -> Vec<Arc<FailedActor>> {
+    let failed = |actor: &ActorView| actor.failed.clone().filter(|failed| failed.actor == actor.address);
+    actors.iter().filter_map(failed).collect()
+}
+
+/// The failed actors: their number, and the reason for each of the first ones, each on a line of its own.
+pub(super) fn failed(failed: &[Arc<FailedActor>]) -> String {
+    let mut lines = vec![format!("{} failed:", counted(failed.len() as u64, "actor"))];
     for failed in failed.iter().take(SHOWN) {
         let last = failed.last.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
         lines.push(format!("  {}: {}{}", failed.actor, failed.why, Printable(&last)));
@@ -90,7 +96,7 @@ pub(super) fn failed(actors: &[ActorView]) -> Vec<String> {
     if failed.len() > SHOWN {
         lines.push(format!("  … and {} more", failed.len() - SHOWN));
     }
-    lines
+    lines.join("\n")
 }
 
 /// The reason why the play ended: the failures that counted, the latest first, each with the failures below it.

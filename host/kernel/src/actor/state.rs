@@ -17,6 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutActor, AboutRun, Described};
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
 use crate::words::message::{ActorId, kept_number};
@@ -60,8 +61,8 @@ impl Spawned {
     }
 }
 
-/// An actor, from its registration to the end of the kernel, or until it is gone. Most of its many methods read one counter or
-/// flag that several tasks change.
+/// An actor, from its registration to the end of the kernel, or until it is gone. Its many fields are the parts that outlive
+/// incarnations; most of its many methods read one counter or flag that several tasks change.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
@@ -87,12 +88,18 @@ pub(crate) struct Actor {
     resources: OnceLock<Arc<ResourceUse>>,
 }
 
+impl Described for Actor {
+    fn about(&self) -> AboutActor<'_> {
+        AboutActor { address: self.address(), plugin: self.spec.code.plugin() }
+    }
+}
+
 impl Actor {
     /// A new actor. Lookups do not find it yet.
     pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>, membership: Membership) -> Self {
         Self {
             id,
-            mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
+            mailbox: Mailbox::new(spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
             instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.limits.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
@@ -131,6 +138,11 @@ impl Actor {
 
     pub(crate) fn address(&self) -> &Address {
         &self.spec.address
+    }
+
+    /// An incarnation of the actor as the subject of events.
+    pub(crate) fn about_run(&self, incarnation: u64) -> AboutRun<'_> {
+        AboutRun { actor: self.about(), incarnation }
     }
 
     /// Messages that wait, including those that were put back.

@@ -8,9 +8,9 @@ use crate::dispatch::Shared;
 use crate::mailbox::Mailbox;
 use crate::mailbox::admission::Slot;
 use crate::mailbox::driver::{Owner, driver};
-use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutActor, Described};
 use crate::words::message::Message;
 use crate::words::resource_use::ResourceUse;
 
@@ -30,8 +30,8 @@ struct PolicyOwner {
 }
 
 impl Owner for PolicyOwner {
-    fn address(&self) -> &Address {
-        self.actor.address()
+    fn about(&self) -> AboutActor<'_> {
+        self.actor.about()
     }
 
     fn mailbox(&self) -> &Mailbox {

@@ -10,6 +10,8 @@ use crate::dispatch::routing::Routing;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
+use crate::words::event::{AboutActor, AboutMessage, Described, LogEvent};
+use crate::words::events::{LetterDropped, LetterReplayed};
 use crate::words::message::{ActorId, Envelope, MessageId, Payload, ReplyToken};
 use crate::words::send_error::SendError;
 
@@ -54,7 +56,8 @@ impl LetterOrders<'_> {
         };
         let payload = Payload { parts: &before, body: &letter.message.body };
         self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
-        tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
+        let subject = (target.about(), AboutMessage::from(&envelope));
+        LetterReplayed { subject, letter: id.to_string(), of: &id }.log();
         replay.accepted();
         Ok(envelope.id)
     }
@@ -92,7 +95,16 @@ impl LetterOrders<'_> {
 
     pub(crate) fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
         let letter = self.routing.dead_letters.remove(id)?;
-        tracing::info!(target: "playhouse", address = %letter.to, "dropped the dead letter {id}: {}", letter.reason);
+        let receiver = self.routing.registry.get(&letter.to);
+        let plugin = receiver.as_ref().map(|actor| actor.about().plugin);
+        let event = LetterDropped {
+            subject: (AboutActor { address: &letter.to, plugin }, AboutMessage::from(&letter.message.envelope)),
+            reason: letter.reason.kind(),
+            letter: id.to_string(),
+            of: &id,
+            why: &letter.reason,
+        };
+        event.log();
         Ok(())
     }
 

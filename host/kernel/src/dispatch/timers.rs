@@ -187,7 +187,7 @@ impl TimerQueue {
             inside = space.put(&timer.envelope, &timer.payload());
             place = inside.then(|| space.place());
         };
-        let pushed = target.mailbox.push(put);
+        let pushed = target.mailbox.push(&**target, put);
         timer.latest = place.map(|place| (target.id, place));
         let reason = match pushed {
             Ok(displaced) => {

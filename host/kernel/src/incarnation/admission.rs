@@ -11,8 +11,8 @@ use crate::actor::instance::Instance;
 use crate::incarnation::state::{Broken, Incarnation};
 use crate::mailbox::Signal;
 use crate::mailbox::admission::{Admitted, Evictable, EvictionState, Slot};
-use crate::words::address::Address;
 use crate::words::crash::{Crash, CrashReason};
+use crate::words::event::AboutRun;
 
 impl Incarnation {
     /// Whether it starts with this signal. An incarnation that is told to stop before it started does not start, unless
@@ -55,8 +55,8 @@ impl Incarnation {
 }
 
 impl Admitted for Incarnation {
-    fn address(&self) -> &Address {
-        self.actor.address()
+    fn about(&self) -> AboutRun<'_> {
+        self.actor.about_run(self.number)
     }
 
     fn start_timeout(&self) -> Duration {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::state::{Broken, End, Incarnation};
-use crate::words::crash::{Crash, CrashReport, log_crash, panic_message};
+use crate::words::crash::{Crash, CrashReport, panic_message};
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutMessage, LogEvent};
+use crate::words::events::{ActorCrashed, DropPanicked};
 use crate::words::message::{Envelope, Message};
 
 impl Incarnation {
@@ -68,6 +70,7 @@ impl Incarnation {
         replayed: usize,
         in_turn: bool,
     ) -> Arc<CrashReport> {
+        let message = blamed.map(AboutMessage::from);
         let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
         let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
         let attempts = self.actor.spec.restart.attempts;
@@ -75,17 +78,24 @@ impl Incarnation {
         let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
         let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_turn, ..report });
         let before = self.instance.last_crash.lock().replace(report.clone());
-        log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
+        let again = before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace);
+        // The code's output on stderr is in the log already.
+        let event = ActorCrashed {
+            subject: (self.actor.about_run(self.number), message),
+            reason: report.crash.reason.kind(),
+            attempts: message.map(|_| attempts),
+            replayed: Some(replayed).filter(|replayed| *replayed > 0),
+            backtrace: if again { None } else { report.crash.logged_backtrace() },
+            crash: &report.crash.reason,
+        };
+        event.log();
         report
     }
 
     /// Drops the code's state. A panic in its destructors is logged and does not reach the kernel.
     pub(super) fn discard(&self, behavior: Box<dyn Behavior>) {
         if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(behavior))) {
-            tracing::error!(
-                target: "playhouse", address = %self.actor.address(),
-                "panicked while it was dropped: {}", panic_message(&*panic)
-            );
+            DropPanicked { subject: self.actor.about_run(self.number), panic: &panic_message(&*panic) }.log();
         }
     }
 }

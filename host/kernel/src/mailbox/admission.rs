@@ -10,7 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::words::address::Address;
+use crate::words::event::{AboutRun, LogEvent};
+use crate::words::events::StartWaiting;
 
 /// A bound on the incarnations that live at a time. When all slots are in use, starts queue in order of arrival until another
 /// incarnation ends; an idle one that may be passivated ends for them. If within [`crate::ActorLimits::start_timeout`] no slot became
@@ -68,8 +69,8 @@ impl EvictionState {
 
 /// An incarnation that takes a slot, as admission sees it.
 pub(crate) trait Admitted {
-    /// The address of its actor, for the log.
-    fn address(&self) -> &Address;
+    /// The incarnation as the subject of events.
+    fn about(&self) -> AboutRun<'_>;
     /// The time within which a slot must become free, or the queue must move.
     fn start_timeout(&self) -> Duration;
     /// The instance, if it may be passivated.
@@ -208,11 +209,7 @@ impl Slots {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _queued = Queued(&self.waiting);
         if !self.evict_idle() {
-            tracing::warn!(
-                target: "playhouse", address = %incarnation.address(),
-                "its start waits for a free slot: {} instances run, which is {}, and none of them is idle with `idle = \"stop\"`",
-                self.most, self.rule
-            );
+            StartWaiting { subject: incarnation.about(), instances: self.most, rule: &self.rule }.log();
         }
         let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
         loop {

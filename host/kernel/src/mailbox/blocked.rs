@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::mailbox::inner::Blocked;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::space::Space;
+use crate::words::event::Described;
 use crate::words::message::Message;
 
 impl Mailbox {
@@ -33,6 +34,7 @@ impl Place<'_> {
     /// Waits for space for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
     pub(crate) async fn push(
         &self,
+        owner: &impl Described,
         body_bytes: usize,
         deadline: Instant,
         fill: impl FnOnce(&mut Space<'_>),
@@ -55,7 +57,7 @@ impl Place<'_> {
         if tokio::time::timeout_at(deadline, turn).await.is_err() {
             return Err(Refused::Full);
         }
-        self.mailbox.push_as(Some(self.ticket), fill)
+        self.mailbox.push_as(owner, Some(self.ticket), fill)
     }
 }
 

@@ -20,10 +20,11 @@ use crate::mailbox::admission::Slot;
 use crate::mailbox::ordered::Refusal;
 use crate::mailbox::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
 use crate::mailbox::queue::Mailbox;
-use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::crash::{Crash, CrashReason, panic_message};
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutActor, LogEvent};
+use crate::words::events::{PolicyCrashed, PolicyDriverPanicked, PolicyDropPanicked};
 use crate::words::message::Message;
 use crate::words::resource_use::ResourceUse;
 use crate::words::watchdog::{TimeLimit, within_limits};
@@ -33,7 +34,7 @@ const ROUNDS_A_CHECK: u64 = 64;
 
 /// The actor whose mailbox a policy orders, as the driver sees it.
 pub(crate) trait Owner: Send + Sync {
-    fn address(&self) -> &Address;
+    fn about(&self) -> AboutActor<'_>;
     fn mailbox(&self) -> &Mailbox;
     fn clock(&self) -> &Clock;
     /// The place where the policy counts the resources that it uses.
@@ -53,10 +54,8 @@ pub(crate) fn driver<O: Owner>(owner: O, spec: PolicySpec) -> Option<impl Future
     let driver = PolicyDriver { owner, spec, generation };
     Some(async move {
         if let Err(panic) = AssertUnwindSafe(driver.run()).catch_unwind().await {
-            tracing::error!(
-                target: "playhouse", address = %driver.owner.address(),
-                "a bug in the kernel, please report it: the policy driver of this mailbox panicked: {}", panic_message(&*panic)
-            );
+            let (subject, policy) = (driver.owner.about(), driver.spec.launcher.plugin().to_owned());
+            PolicyDriverPanicked { subject, policy, panic: &panic_message(&*panic) }.log();
             driver.owner.mailbox().order_gives_up(driver.generation);
         }
     })
@@ -146,7 +145,6 @@ impl<O: Owner> PolicyDriver<O> {
     }
 
     fn log(&self, run: u64, crash: &Crash, too_often: bool) {
-        let plugin = self.spec.launcher.plugin();
         let next = if too_often {
             let (intensity, period) = (self.spec.intensity, self.spec.period);
             format!(
@@ -156,11 +154,17 @@ impl<O: Owner> PolicyDriver<O> {
         } else {
             String::new()
         };
-        tracing::error!(
-            target: "playhouse", address = %self.owner.address(), run,
-            backtrace = (!crash.backtrace.is_empty()).then(|| crash.shown_backtrace(8).join("\n")),
-            "its mailbox plugin `{plugin}` {}; no message is lost{next}", crash.reason
-        );
+        let event = PolicyCrashed {
+            subject: self.owner.about(),
+            reason: crash.reason.kind(),
+            policy: self.spec.launcher.plugin().to_owned(),
+            run,
+            gave_up: too_often,
+            backtrace: crash.logged_backtrace(),
+            crash: &crash.reason,
+            next: &next,
+        };
+        event.log();
     }
 
     /// Takes a slot for the policy if enough are left for all instances of its actor, so that none waits for its own policy.
@@ -174,7 +178,7 @@ impl<O: Owner> PolicyDriver<O> {
     /// One run of the policy, to its end.
     async fn serve(&self, run: u64, failures: &mut Failures) -> End {
         let about = About {
-            address: self.owner.address().clone(),
+            address: self.owner.about().address.clone(),
             run,
             mailbox: *self.owner.mailbox().spec(),
             resources: self.owner.resource_use(),
@@ -186,10 +190,8 @@ impl<O: Owner> PolicyDriver<O> {
         let Err(end) = self.rounds(&mut *policy, failures).await;
         // A panic in its destructors is not the kernel's.
         if std::panic::catch_unwind(AssertUnwindSafe(|| drop(policy))).is_err() {
-            tracing::error!(
-                target: "playhouse", address = %self.owner.address(),
-                "its mailbox plugin panicked while it was dropped"
-            );
+            let policy = self.spec.launcher.plugin().to_owned();
+            PolicyDropPanicked { subject: self.owner.about(), policy }.log();
         }
         end
     }

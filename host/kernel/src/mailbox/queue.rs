@@ -13,16 +13,15 @@ use crate::mailbox::pressure::Pressure;
 use crate::mailbox::space::{MessagePlace, Space};
 use crate::mailbox::spec::{MailboxSpec, Overflow};
 use crate::mailbox::view::MailboxView;
-use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{Described, LogEvent};
+use crate::words::events::MailboxFull;
 use crate::words::message::Message;
 use crate::words::totals::ActorTotals;
 
 /// The queue in front of one actor. It has many methods: senders, instances, the supervisor and the policy driver each have
 /// theirs, and all of them work on what one lock guards.
 pub(crate) struct Mailbox {
-    /// The actor's address, for the log.
-    pub(super) address: Address,
     pub(super) spec: MailboxSpec,
     pub(super) inner: Mutex<Inner>,
     pub(super) pressure: Pressure,
@@ -53,10 +52,9 @@ pub(crate) enum Refused {
 
 impl Mailbox {
     /// An empty mailbox for 1 to [`MOST_INSTANCES`] instances.
-    pub(crate) fn new(address: Address, spec: MailboxSpec, policy: Option<PolicySpec>, instances: usize) -> Self {
+    pub(crate) fn new(spec: MailboxSpec, policy: Option<PolicySpec>, instances: usize) -> Self {
         assert!((1..=MOST_INSTANCES).contains(&instances), "the plan was checked");
         Self {
-            address,
             spec,
             pressure: Pressure::default(),
             inner: Mutex::new(Inner {
@@ -116,22 +114,20 @@ impl Mailbox {
     }
 
     /// Warns operators about a message that found no space, once in each episode.
-    fn warn_if_new(&self, waiting: usize, bytes: usize) {
+    fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
         if !self.pressure.is_full() {
             return;
         }
         let chooses = self.inner.lock().order.as_ref().is_some_and(|order| order.chooses());
-        let then = match self.overflow() {
-            _ if chooses => "its plugin drops what it chooses",
-            Overflow::Block => "senders wait",
-            Overflow::Reject => "messages are refused",
-            Overflow::DropNewest => "new messages are dropped",
-            Overflow::DropOldest => "the oldest messages are dropped",
+        let rule = self.overflow();
+        let (overflow, then) = match rule {
+            _ if chooses => ("policy", "its plugin drops what it chooses"),
+            Overflow::Block => (rule.name(), "senders wait"),
+            Overflow::Reject => (rule.name(), "messages are refused"),
+            Overflow::DropNewest => (rule.name(), "new messages are dropped"),
+            Overflow::DropOldest => (rule.name(), "the oldest messages are dropped"),
         };
-        tracing::warn!(
-            target: "playhouse", address = %self.address, waiting, bytes, capacity = self.spec.capacity,
-            "the mailbox is full: {then}"
-        );
+        MailboxFull { subject: owner.about(), overflow, waiting, bytes, capacity: self.spec.capacity, then }.log();
     }
 
     pub(crate) fn accepted(&self) -> u64 {
@@ -140,12 +136,17 @@ impl Mailbox {
 
     /// Runs `fill` with the mailbox locked; wakes one instance if any message was accepted. Returns the messages that
     /// [`Overflow::DropOldest`] displaced. Refuses when closed, or when other senders already wait for space.
-    pub(crate) fn push(&self, fill: impl FnOnce(&mut Space<'_>)) -> Result<Vec<Message>, Refused> {
-        self.push_as(None, fill)
+    pub(crate) fn push(
+        &self,
+        owner: &impl Described,
+        fill: impl FnOnce(&mut Space<'_>),
+    ) -> Result<Vec<Message>, Refused> {
+        self.push_as(owner, None, fill)
     }
 
     pub(super) fn push_as(
         &self,
+        owner: &impl Described,
         ticket: Option<u64>,
         fill: impl FnOnce(&mut Space<'_>),
     ) -> Result<Vec<Message>, Refused> {
@@ -182,7 +183,7 @@ impl Mailbox {
             waker.wake();
         }
         if let Some((waiting, bytes)) = full {
-            self.warn_if_new(waiting, bytes);
+            self.warn_if_new(owner, waiting, bytes);
         }
         Ok(displaced)
     }

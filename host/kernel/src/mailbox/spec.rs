@@ -15,6 +15,18 @@ pub enum Overflow {
     DropOldest,
 }
 
+impl Overflow {
+    /// The rule in one word, as in the manifest.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Reject => "reject",
+            Self::DropNewest => "drop-newest",
+            Self::DropOldest => "drop-oldest",
+        }
+    }
+}
+
 /// The bounds of a mailbox.
 #[derive(Debug, Clone, Copy)]
 pub struct MailboxSpec {

@@ -1,8 +1,8 @@
 //! A mailbox with several instances, against a model: which sleep, which were woken, which are busy.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use playhouse_frame::Parts;
 
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
-
+use crate::words::event::AboutActor;
 use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken};
 
 const ENVELOPE: Envelope = Envelope {
@@ -58,6 +58,11 @@ enum Then {
     Ends,
 }
 
+fn owner() -> AboutActor<'static> {
+    static ROOT: LazyLock<Address> = LazyLock::new(Address::root);
+    AboutActor { address: &ROOT, plugin: "test" }
+}
+
 struct Model {
     mailbox: Mailbox,
     instances: Vec<(Doing, Arc<Alarm>)>,
@@ -67,7 +72,7 @@ impl Model {
     fn new(instances: usize) -> Self {
         let instance = || (Doing::Works, Arc::default());
         Self {
-            mailbox: Mailbox::new(Address::root(), MailboxSpec::default(), None, instances),
+            mailbox: Mailbox::new(MailboxSpec::default(), None, instances),
             instances: std::iter::repeat_with(instance).take(instances).collect(),
         }
     }
@@ -75,7 +80,7 @@ impl Model {
     fn push(&self, messages: usize) {
         let fill =
             |space: &mut Space<'_>| (0..messages).for_each(|_| assert!(space.put(&ENVELOPE, &Payload::plain(b"x"))));
-        assert_eq!(self.mailbox.push(fill), Ok(Vec::new()));
+        assert_eq!(self.mailbox.push(&owner(), fill), Ok(Vec::new()));
     }
 
     /// An instance looks, as an incarnation does; returns how many messages it takes.
@@ -193,7 +198,7 @@ fn last_drained_instance_closes_the_mailbox() {
     assert!(!model.mailbox.is_drained(2), "a message waits");
     assert_eq!(model.look(2, Then::Takes(1)), 1);
     assert!(model.mailbox.is_drained(2));
-    assert_eq!(model.mailbox.push(|_| ()), Err(Refused::Closed));
+    assert_eq!(model.mailbox.push(&owner(), |_| ()), Err(Refused::Closed));
 }
 
 #[test]
@@ -210,12 +215,12 @@ fn nudge_wakes_an_instance_that_is_about_to_sleep() {
 #[tokio::test(start_paused = true)]
 async fn take_reports_a_woken_sender_only_with_messages_left() {
     let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
-    let mailbox = Mailbox::new(Address::root(), spec, None, 1);
+    let mailbox = Mailbox::new(spec, None, 1);
     let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &Payload::default()) {};
-    mailbox.push(fill).expect("it is open");
-    let place = mailbox.queue_up();
+    mailbox.push(&owner(), fill).expect("it is open");
+    let (place, owner) = (mailbox.queue_up(), owner());
     let cx = &mut Context::from_waker(Waker::noop());
-    let mut waits = std::pin::pin!(place.push(0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
+    let mut waits = std::pin::pin!(place.push(&owner, 0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
     assert!(waits.as_mut().poll(cx).is_pending());
     let take = |most| {
         let mut batch = TakenMessages::default();

@@ -15,6 +15,8 @@ use crate::supervisor::failures::report_bug;
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
+use crate::words::events::{ActorKilled, ActorRestarting};
 use crate::words::notice::Change;
 
 impl Supervisor {
@@ -30,10 +32,7 @@ impl Supervisor {
             Action::Kill { node, late } => {
                 if late {
                     self.shared.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(
-                        target: "playhouse", address = %self.role(node).actor.address(),
-                        "did not stop in time: killed"
-                    );
+                    ActorKilled { subject: self.role(node).about() }.log();
                 }
                 self.role(node).signal(Signal::Kill);
             }
@@ -63,7 +62,15 @@ impl Supervisor {
                 let role = self.role(node);
                 role.actor.failures.restarted();
                 let decision = Decision::Restarts { pause, window, strategy };
-                tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
+                let event = ActorRestarting {
+                    subject: role.about(),
+                    reason: self.verdicts.open(node).map(|report| report.crash.reason.kind()),
+                    pause_seconds: pause.as_secs_f64(),
+                    restarts: window.restarts,
+                    intensity: window.intensity,
+                    decision: &decision,
+                };
+                event.log();
                 let Role { actor, instance, .. } = role;
                 *instance.back_at.lock() = Some(Instant::now() + pause);
                 if let Some(back_at) = actor.back_at().filter(|_| !pause.is_zero()) {

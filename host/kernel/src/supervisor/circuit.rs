@@ -10,12 +10,13 @@ use crate::actor::Actor;
 use crate::actor::instance::Instance;
 use crate::mailbox::bit;
 use crate::supervision::events::Node;
-use crate::supervisor::command::DECISION_TARGET;
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
+use crate::words::events::ActorFailed;
 use crate::words::failed::{FailedActor, never};
 use crate::words::failure::WhyGaveUp;
 use crate::words::state::State;
@@ -31,7 +32,16 @@ impl Supervisor {
         let cause = self.verdicts.open(node);
         let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
         let address = actor.address();
-        tracing::error!(target: DECISION_TARGET, %address, "{decision} (`playhouse start {address}` tries at once){last}");
+        let event = ActorFailed {
+            subject: self.role(node).about(),
+            reason: why.kind(),
+            crash: cause.as_ref().map(|report| report.crash.reason.kind()),
+            trial_seconds: trial_in.map(|pause| pause.as_secs_f64()),
+            decision: &decision,
+            address,
+            last: &last,
+        };
+        event.log();
         self.verdicts.decided(node, decision);
         *instance.back_at.lock() =
             Some(trial_in.and_then(|pause| Instant::now().checked_add(pause)).unwrap_or_else(never));

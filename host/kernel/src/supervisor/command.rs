@@ -58,7 +58,3 @@ pub enum Stage {
     /// The kernel had to give up; the failures that led there, the last one first.
     GaveUp(Vec<Arc<CrashReport>>),
 }
-
-/// The log target of decisions that end an actor directly under `/`, or the play. They are few, and no limit on an actor's
-/// log lines drops them.
-pub const DECISION_TARGET: &str = "playhouse::decision";

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use crate::actor::directive_request::{ChildFailed, DirectiveRequest};
 use crate::incarnation::End;
 use crate::supervision::events::{Event, Node};
-use crate::supervisor::command::{DECISION_TARGET, Stage};
+use crate::supervisor::command::Stage;
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::panic_message;
 use crate::words::crash::{Crash, CrashReason, CrashReport};
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
+use crate::words::events::{KernelPanicked, PlayGaveUp, SupervisorGaveUp};
 use crate::words::failure::{Fault, WhyGaveUp};
 
 impl Supervisor {
@@ -40,11 +42,13 @@ impl Supervisor {
         let role = self.roles[node.index()].clone();
         let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
         let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
-        if address.is_root() {
-            let child = self.role(child).actor.address();
-            tracing::error!(target: DECISION_TARGET, address = %child, "ends the play: {why}{last}");
+        let crash = cause.as_ref().map(|report| report.crash.reason.kind());
+        let (reason, failed) = (why.kind(), self.role(child));
+        if let Some(role) = &role {
+            let child = failed.actor.address().to_string();
+            SupervisorGaveUp { subject: role.about(), reason, crash, child, why: &why, last: &last }.log();
         } else {
-            tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
+            PlayGaveUp { subject: failed.about(), reason, crash, why: &why, last: &last }.log();
         }
         self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
         let Some(Role { instance, .. }) = role else {
@@ -100,7 +104,8 @@ impl Supervisor {
 /// Reports a panic of the kernel itself while it ran an incarnation as a crash, so that the actor is restarted.
 pub(super) fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
     let message = format!("a bug in the kernel, please report it: {}", panic_message(panic));
-    tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
+    let subject = role.actor.about_run(incarnation);
+    KernelPanicked { subject, reason: "panic", message: &message }.log();
     let crash = Crash::new(CrashReason::Panic { message });
     let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
     *role.instance.last_crash.lock() = Some(report.clone());

@@ -20,8 +20,8 @@ mod views;
 mod watch_table;
 mod watches;
 
+pub use command::Stage;
 pub(crate) use command::{Command, Commands};
-pub use command::{DECISION_TARGET, Stage};
 pub use start_error::{StartError, StartedActor};
 pub(crate) use state::Supervisor;
 pub use views::InstanceView;

@@ -6,6 +6,8 @@ use std::task::{Wake, Waker};
 use crate::supervision::events::Node;
 use crate::supervisor::command::{Command, Commands};
 use crate::supervisor::state::Supervisor;
+use crate::words::event::LogEvent;
+use crate::words::events::StartRefused;
 
 /// The waker in a mailbox that stands for an incarnation.
 struct Sleeper {
@@ -40,11 +42,7 @@ impl Supervisor {
     pub(super) fn note_refusal(&mut self, node: Node, seen: u64) {
         let Some(role) = self.role_mut(node) else { return };
         if role.refused_at.replace(seen).is_none() {
-            let waiting = role.actor.waiting();
-            tracing::info!(
-                target: "playhouse", address = %role.actor.address(), waiting,
-                "its code refused to start: its messages wait"
-            );
+            StartRefused { subject: role.about(), waiting: role.actor.waiting() }.log();
         }
     }
 

@@ -6,6 +6,7 @@ use crate::actor::Actor;
 use crate::actor::instance::Instance;
 use crate::mailbox::Signal;
 use crate::supervision::events::Node;
+use crate::words::event::AboutRun;
 
 /// The role of a node: one instance of an actor. The instances of an actor are siblings.
 #[derive(Clone)]
@@ -29,6 +30,11 @@ pub(super) struct Role {
 }
 
 impl Role {
+    /// Its latest incarnation as the subject of events.
+    pub(super) fn about(&self) -> AboutRun<'_> {
+        self.actor.about_run(self.instance.incarnation())
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         self.actor.mailbox.set_signal(self.instance.index, signal);
     }

@@ -12,6 +12,8 @@ use crate::supervisor::state::{OrderedStart, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
+use crate::words::events::StartFailed;
 use crate::words::failure::Directive;
 use crate::words::state::State;
 
@@ -72,7 +74,8 @@ impl Supervisor {
     pub(super) fn start_failed(&mut self, node: Node) {
         let Some(report) = self.verdicts.open(node) else { return };
         self.verdicts.decided(node, Decision::NotStarted);
-        tracing::warn!(target: "playhouse", address = %report.address, "{}", Decision::NotStarted);
+        let (subject, reason) = (self.role(node).about(), report.crash.reason.kind());
+        StartFailed { subject, reason, decision: &Decision::NotStarted }.log();
         self.fail_ordered_start(node, &report);
         let Role { actor, instance, .. } = self.role(node).clone();
         // An actor that an operator started still exists; one that was just spawned does not, unless it has another instance.

@@ -80,7 +80,7 @@ impl Supervisor {
         self.watches.told += 1;
         let (envelope, body) = notice.message(actor.address(), watcher.incarnation, self.watches.told);
         let mut inside = false;
-        match actor.mailbox.push(|space| inside = space.put(&envelope, &Payload::plain(&body))) {
+        match actor.mailbox.push(&*actor, |space| inside = space.put(&envelope, &Payload::plain(&body))) {
             Ok(displaced) => self.shared.routing.dead_letter(&actor, displaced, &DeadReason::Overflow, true),
             Err(Refused::Full) => {}
             // The watcher is at its end.

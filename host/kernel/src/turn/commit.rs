@@ -16,6 +16,8 @@ use crate::dispatch::routing::delivery::{Patience, Run};
 use crate::dispatch::timers::{Timer, Timers};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutMessage, LogEvent};
+use crate::words::events::MessageRetried;
 use crate::words::message::Reply;
 use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
@@ -176,28 +178,25 @@ impl Turn {
         let mut message = self.batch.messages.message(index);
         message.envelope.attempt += 1;
         let attempt = message.envelope.attempt;
-        let restart = &self.actor.spec.restart;
+        let (restart, run) = (&self.actor.spec.restart, self.incarnation());
         match failure {
             Failure::Retry(text) if attempt < restart.attempts => {
                 let ceiling = restart.backoff.ceiling(attempt);
-                tracing::info!(
-                    target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                    attempt, flow = %message.envelope.flow, hops = message.envelope.hops,
-                    "will retry: {text}"
-                );
+                let subject = (self.actor.about_run(run), AboutMessage::from(&message.envelope));
+                MessageRetried { subject, reason: "failed", attempts: restart.attempts, failure: &text }.log();
                 let due = Instant::now() + self.shared.jitter.below(ceiling);
                 self.actor.failures.retries();
                 self.instance.backlog.lock().delayed.push((due, message));
                 return false;
             }
             Failure::Retry(text) => {
-                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
+                self.shared.routing.dead_letter_of_run(run, &self.actor, message, &DeadReason::Failed(text));
             }
             Failure::Reject(text) => {
-                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
+                self.shared.routing.dead_letter_of_run(run, &self.actor, message, &DeadReason::Rejected(text));
             }
             Failure::BadReply(text) => {
-                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
+                self.shared.routing.dead_letter_of_run(run, &self.actor, message, &DeadReason::BadReply(text));
             }
         }
         true

@@ -183,11 +183,19 @@ impl Crash {
         lines
     }
 
+    /// The innermost functions as a field of an event; none without a backtrace.
+    pub(crate) fn logged_backtrace(&self) -> Option<String> {
+        (!self.backtrace.is_empty()).then(|| self.shown_backtrace(LOGGED_FRAMES).join("\n"))
+    }
+
     /// A crash of which only the reason is known.
     pub fn new(reason: CrashReason) -> Self {
         Self { reason, backtrace: Vec::new(), stderr: Vec::new() }
     }
 }
+
+/// Functions of a backtrace in the log.
+const LOGGED_FRAMES: usize = 8;
 
 /// Most bytes that are kept of a text that an actor gave as a reason.
 pub(crate) const REASON_BYTES: usize = 4 << 10;
@@ -284,28 +292,6 @@ impl fmt::Display for CrashReport {
         }
         Ok(())
     }
-}
-
-/// Functions of a backtrace in the log.
-const LOGGED_FRAMES: usize = 8;
-
-/// Logs one line, and under it the innermost functions of the backtrace, unless the backtrace is the same as before
-/// (`again`). The code's output on stderr is in the log already.
-pub(crate) fn log_crash(report: &CrashReport, again: bool) {
-    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
-    tracing::error!(
-        target: "playhouse",
-        address = %report.address,
-        incarnation = report.incarnation,
-        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
-        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
-        flow = report.flow.map(|(flow, _)| tracing::field::display(flow)),
-        hops = report.flow.map(|(_, hops)| hops),
-        replayed = (report.replayed > 0).then_some(report.replayed),
-        backtrace = shown,
-        "crashed: {}",
-        report.crash.reason
-    );
 }
 
 /// The text of a caught panic.

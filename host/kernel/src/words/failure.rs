@@ -74,6 +74,22 @@ pub enum WhyGaveUp {
     AllFailed,
 }
 
+impl WhyGaveUp {
+    /// The kind in one word, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TooOften(_) => "too-often",
+            Self::FailedStart => "failed-start",
+            Self::Escalated => "escalated",
+            Self::NothingHandled(_) => "nothing-handled",
+            Self::NotUp(_) => "not-up",
+            Self::TrialFailed => "trial-failed",
+            Self::Ended => "ended",
+            Self::AllFailed => "all-failed",
+        }
+    }
+}
+
 impl fmt::Display for WhyGaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,6 +5,9 @@ pub(crate) mod clock;
 pub(crate) mod crash;
 pub(crate) mod dead_letter;
 pub(crate) mod decision;
+#[macro_use]
+pub(crate) mod event;
+pub(crate) mod events;
 pub(crate) mod failed;
 pub(crate) mod failure;
 pub(crate) mod grants;

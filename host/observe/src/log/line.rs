@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
+use playhouse_kernel::{AboutMessage, FieldValue, LogEvent, Subject};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -95,7 +96,33 @@ impl LogLine {
         }
     }
 
-    /// `2026-11-22T16:46:00.123Z WARN /address text key=value`. The functions of a backtrace follow, each on a line of its own.
+    /// The event as a line of now, for a program that shows it by itself.
+    pub fn of_type<E: LogEvent>(event: &E) -> Self {
+        let mut line = Self::new(E::TYPE.level, E::TYPE.target, shortened(event.text()));
+        let subject = event.subject();
+        E::TYPE.name.clone_into(&mut line.event);
+        line.actor = subject.address().map(ToString::to_string).unwrap_or_default();
+        line.plugin = subject.plugin().unwrap_or_default().to_owned();
+        line.incarnation = subject.incarnation().unwrap_or_default();
+        if let Some(AboutMessage { flow, id, attempt, hops }) = subject.message() {
+            (line.flow, line.id) = (flow.to_string(), id.to_string());
+            line.fields.extend([("attempt".into(), attempt.into()), ("hops".into(), hops.into())]);
+        }
+        for (name, value) in event.own_fields() {
+            match (name, value) {
+                ("reason", FieldValue::Text(reason)) => line.reason = reason,
+                ("backtrace", FieldValue::Text(backtrace)) => line.backtrace = shortened(backtrace),
+                (name, FieldValue::Text(text)) => line.fields.push((name.into(), text.into())),
+                (name, FieldValue::Number(number)) => line.fields.push((name.into(), number.into())),
+                (name, FieldValue::Float(number)) => line.fields.push((name.into(), number.into())),
+                (name, FieldValue::Flag(flag)) => line.fields.push((name.into(), flag.into())),
+            }
+        }
+        line
+    }
+
+    /// `2026-11-22T16:46:00.123Z WARN /address text`, a tab, and the fields: `key=value key="other value"`. The functions of a
+    /// backtrace follow, each on a line of its own. No text has a tab of its own, so that no text looks like a field.
     fn text(&self) -> String {
         let mut line = format!("{} {}", timestamp(self.at), self.level);
         for part in [&self.actor, &self.text] {
@@ -103,15 +130,21 @@ impl LogLine {
                 let _ = write!(line, " {}", Printable(part));
             }
         }
-        let mut fields = String::new();
         let others = self.fields.iter().map(|(name, value)| (name.as_ref(), value.clone()));
+        let (mut gap, mut left) = ('\t', LOG_TEXT_BYTES);
         for (name, value) in self.standard().chain(others) {
-            let _ = match value {
-                Value::String(text) => write!(fields, " {name}={text}"),
-                other => write!(fields, " {name}={other}"),
+            let shown = match value {
+                Value::String(text) if is_bare(&text) => text,
+                other => escaped(other.to_string()),
             };
+            if shown.len() > left {
+                let _ = write!(line, "{gap}shortened=true");
+                break;
+            }
+            left -= shown.len();
+            let _ = write!(line, "{gap}{name}={shown}");
+            gap = ' ';
         }
-        let _ = write!(line, "{}", Printable(&shortened(fields)));
         for function in self.backtrace.lines() {
             let _ = write!(line, "\n    at {}", Printable(function));
         }
@@ -216,6 +249,11 @@ pub fn level_name(level: Level) -> &'static str {
     }
 }
 
+/// Whether a value of a field stands in a line of text without quotes. Others are strings of JSON.
+fn is_bare(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || is_escaped(c) || matches!(c, '"' | '=' | '\\'))
+}
+
 /// JSON whose text has no character that a terminal would act on. JSON escapes those below the space by itself.
 fn escaped(json: String) -> String {
     if !json.chars().any(is_escaped) {
@@ -267,6 +305,10 @@ impl Visit for LogLine {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
+        self.fields.push((field.name().into(), value.into()));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
         self.fields.push((field.name().into(), value.into()));
     }
 

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::wire::{AddressText, Body};
 
-use super::views::{KeptLetter, Letter, Letters, Tree};
+use super::letter_views::{KeptLetter, Letter, Letters};
+use super::views::Tree;
 use super::wire::as_text;
 
 /// The version of the protocol that this host uses.

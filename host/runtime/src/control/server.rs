@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError};
+use playhouse_kernel::{AboutHost, Address, AskError, Kernel, LogEvent, SendError, StartError};
 use playhouse_observe::HostError;
 use playhouse_observe::{Health, Readiness};
 use playhouse_sandbox::SystemLimit;
@@ -26,6 +26,7 @@ use self::line::{Line, read_line};
 use self::start_outcome::outcome_of_start;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
 use super::whole_tree::WholeTree;
+use crate::events::ControlFailed;
 use crate::manifest::nearest;
 
 /// Default maximum of connections at a time.
@@ -105,10 +106,7 @@ impl Server {
                     if said.is_none_or(|said| said.elapsed() >= PAUSE_BETWEEN_COMPLAINTS) {
                         said = Some(Instant::now());
                         let why = SystemLimit::explained(&error);
-                        tracing::warn!(
-                            target: "playhouse::control",
-                            "the control socket cannot accept a connection, and closes idle ones for it: {why}"
-                        );
+                        ControlFailed { subject: AboutHost, why: &why }.log();
                     }
                     let closed = tokio::time::timeout(ACCEPT_AGAIN, connections.close_longest_idle());
                     if !(SystemLimit::behind(&error, false).is_some() && closed.await.unwrap_or(false)) {

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use playhouse_kernel::{AboutPlugin, LogEvent};
 use playhouse_sandbox::{Compiled, LoadError, MailboxPlugin, Plugin, PluginInfo, Sandbox};
+
+use crate::events::{PluginCompiled, PluginCompiling, PluginRecompiled};
+use crate::printable::size;
 
 /// Time after which loading is announced. Code from the cache is loaded before.
 const AN_INSTANT: Duration = Duration::from_millis(200);
@@ -26,17 +30,19 @@ pub struct LogProgress;
 
 impl LoadProgress for LogProgress {
     fn compiling(&mut self, plugin: &str, bytes: u64) {
-        tracing::info!(target: "playhouse", "compiling {plugin} ({bytes} bytes)");
+        PluginCompiling { subject: AboutPlugin(plugin), bytes, name: plugin, size: &size(bytes) }.log();
     }
 
     fn compiled(&mut self, plugin: &str, how: &Compiled) {
         match how {
             Compiled::FromCache => {}
-            Compiled::Fresh(took) => tracing::info!(target: "playhouse", "compiled {plugin} in {took:.1?}"),
-            Compiled::Rebuilt { why, took } => tracing::warn!(
-                target: "playhouse",
-                "compiled {plugin} again in {took:.1?}: its compiled code in the cache was damaged ({why})"
-            ),
+            Compiled::Fresh(took) => {
+                PluginCompiled { subject: AboutPlugin(plugin), seconds: took.as_secs_f64(), name: plugin }.log();
+            }
+            Compiled::Rebuilt { why, took } => {
+                let (subject, seconds) = (AboutPlugin(plugin), took.as_secs_f64());
+                PluginRecompiled { subject, seconds, name: plugin, why }.log();
+            }
         }
     }
 

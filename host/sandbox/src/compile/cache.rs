@@ -13,14 +13,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use owner::not_ours;
+use playhouse_kernel::{AboutHost, LogEvent};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
+use secret::Secret;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::events::{CacheNotPruned, CacheNotWritten, CacheUnavailable};
 use crate::limits::SystemLimit;
-use owner::not_ours;
-use secret::Secret;
 
 pub use owner::CacheError;
 
@@ -68,20 +70,15 @@ impl Cache {
     /// cache.
     pub(crate) fn open(folder: PathBuf, key_folder: Option<&Path>) -> Result<Option<Self>, CacheError> {
         let Some(key_folder) = key_folder else {
-            tracing::warn!(
-                target: "playhouse",
-                "no cache of compiled code, so that each start compiles again: its key has no folder; set XDG_STATE_HOME or HOME to an \
-                 absolute path"
-            );
+            let why = &"its key has no folder; set XDG_STATE_HOME or HOME to an absolute path";
+            CacheUnavailable { subject: AboutHost, why }.log();
             return Ok(None);
         };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&folder) {
             let shown = folder.display();
-            tracing::warn!(
-                target: "playhouse",
-                "no cache of compiled code, so that each start compiles again: cannot make the folder `{shown}`: {error}; set \
-                 XDG_CACHE_HOME to a folder that this user can write"
-            );
+            let way_out = "set XDG_CACHE_HOME to a folder that this user can write";
+            let why = &format_args!("cannot make the folder `{shown}`: {error}; {way_out}");
+            CacheUnavailable { subject: AboutHost, why }.log();
             return Ok(None);
         }
         let refuse = |problem: String| {
@@ -151,15 +148,11 @@ impl Cache {
     /// Keeps compiled code. A concurrent reader sees the old entry or the new one, never half of one.
     pub(crate) fn put(&self, key: &Key, code: &[u8]) {
         if let Err(error) = self.write(key, code) {
-            let shown = self.path.display();
-            let error = SystemLimit::explained(&error);
-            tracing::warn!(
-                target: "playhouse",
-                "cannot keep compiled code in `{shown}`: {error}; the next start compiles the plugin again"
-            );
+            let (folder, why) = (self.path.display().to_string(), &SystemLimit::explained(&error));
+            CacheNotWritten { subject: AboutHost, folder, why }.log();
         }
         if let Err(error) = self.prune() {
-            tracing::debug!(target: "playhouse", "cannot look through the cache of compiled code: {error}");
+            CacheNotPruned { subject: AboutHost, why: &error }.log();
         }
     }
 

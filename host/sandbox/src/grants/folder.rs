@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use rustix::fs::{Mode, OFlags};
 
 use super::growth::{Growth, Quota};
+use crate::events::NamesLeftOut;
 
 /// The default bound on the growth of a folder.
 const GROWTH_BYTES: u64 = 1 << 30;
@@ -89,12 +91,7 @@ impl Folder {
     pub(crate) fn log_left_out(&self, names: u64) -> bool {
         let says = names > 0 && !self.said.swap(true, Relaxed);
         if says {
-            tracing::warn!(
-                target: "playhouse",
-                "names that are not UTF-8 are left out when actors list folders in `{}`: {names} in one listing. Rename these files \
-                if actors need them; this is logged once",
-                self.host.display()
-            );
+            NamesLeftOut { subject: AboutHost, folder: self.host.display().to_string(), names }.log();
         }
         says
     }

@@ -1,8 +1,8 @@
 //! The receiver of the lines that actors write: implemented by the user of this crate.
 
-use std::fmt;
+use playhouse_kernel::{AboutActor, Address, BoxFuture, LogEvent};
 
-use playhouse_kernel::{Address, BoxFuture};
+use crate::events::LogLinesLeftOut;
 
 /// The receiver of the lines that actors write. Its methods run on the runtime's workers and must not block.
 pub trait Output: Send + Sync + 'static {
@@ -25,7 +25,7 @@ pub trait Output: Send + Sync + 'static {
     fn stderr(&self, from: &Address, line: &[u8]);
     /// Lines of an actor's standard error were left out, since it wrote more than its limits allow. Called once for each second.
     fn left_out(&self, from: &Address, left_out: LeftOut) {
-        tracing::warn!(target: "playhouse", address = %from, "{left_out}");
+        left_out.log(from);
     }
 }
 
@@ -42,13 +42,18 @@ pub struct LeftOut {
     pub most_bytes: u64,
 }
 
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl LeftOut {
+    fn log(self, from: &Address) {
         let Self { lines, bytes, most_lines, most_bytes } = self;
-        write!(
-            f,
-            "left out {lines} lines ({bytes} bytes) of its stderr: limits.log_lines is {most_lines} a second, \
-             limits.log_bytes {most_bytes}"
-        )
+        let event = LogLinesLeftOut {
+            subject: AboutActor { address: from, plugin: None },
+            guest_lines: lines,
+            host_lines: 0,
+            bytes,
+            most_lines,
+            most_bytes,
+            shown: &format_args!("{lines} lines of its stderr"),
+        };
+        event.log();
     }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutMessage, AboutRun, Described, LogEvent};
+use crate::words::events::DeadLettered;
 use crate::words::message::{ActorId, Message};
 use crate::words::restart::RestartKind;
 use crate::words::send_error::{AskError, SendError};
@@ -14,6 +16,23 @@ impl Routing {
     /// the messages.
     pub(crate) fn dead_letter(
         &self,
+        actor: &Actor,
+        messages: impl IntoIterator<Item = Message>,
+        reason: &DeadReason,
+        counted: bool,
+    ) {
+        let run = reason.crash().map(|report| report.incarnation);
+        self.dead_letter_after(run, actor, messages, reason, counted);
+    }
+
+    /// Makes a dead letter of a message that failed in this incarnation.
+    pub(crate) fn dead_letter_of_run(&self, run: u64, actor: &Actor, message: Message, reason: &DeadReason) {
+        self.dead_letter_after(Some(run), actor, [message], reason, false);
+    }
+
+    fn dead_letter_after(
+        &self,
+        run: Option<u64>,
         actor: &Actor,
         messages: impl IntoIterator<Item = Message>,
         reason: &DeadReason,
@@ -49,15 +68,13 @@ impl Routing {
             self.asks.answer(message.envelope.reply, Err(answer));
             actor.mailbox.count_letter(reason);
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
-            tracing::warn!(
-                target: "playhouse",
-                address = %actor.address(),
-                id = %message.envelope.id,
-                attempts = message.envelope.attempt,
-                flow = %message.envelope.flow,
-                hops = message.envelope.hops,
-                "dead letter: {reason}"
-            );
+            let event = DeadLettered {
+                subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(&message.envelope)),
+                reason: reason.kind(),
+                crash: reason.crash().map(|report| report.crash.reason.kind()),
+                why: reason,
+            };
+            event.log();
             // The letters of all descendants count for the actor of the plan above them.
             let accountable = self.registry.planned_above(actor);
             self.dead_letters.add(accountable, message, actor.address().clone(), sender, reason.clone());

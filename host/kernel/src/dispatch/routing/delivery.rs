@@ -86,7 +86,7 @@ impl Routing {
         delivered: &mut usize,
     ) -> Result<(), Refused> {
         let whole = run.is_most_of(bytes);
-        let pushed = target.mailbox.push(|space| run.fill(space, bytes, delivered, whole));
+        let pushed = target.mailbox.push(target, |space| run.fill(space, bytes, delivered, whole));
         pushed.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true))
     }
 
@@ -138,10 +138,10 @@ impl Routing {
             let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
             let fill = |space: &mut Space<'_>| run.fill(space, bytes, delivered, whole);
             let again = match &place {
-                None => target.mailbox.push(fill),
+                None => target.mailbox.push(target, fill),
                 Some((place, deadline, _)) => {
                     let place: &Place<'_> = place;
-                    place.push(next, *deadline, fill).await
+                    place.push(target, next, *deadline, fill).await
                 }
             };
             pushed = again.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true));
@@ -178,14 +178,14 @@ impl Routing {
         check_size(target, payload.body)?;
         let mut inside = false;
         let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
-        let mut pushed = target.mailbox.push(fill);
+        let mut pushed = target.mailbox.push(target, fill);
         let full = match &pushed {
             Ok(_) => !inside,
             Err(refused) => *refused == Refused::Full,
         };
         if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
-            pushed = place.push(payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
+            pushed = place.push(target, payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
         }
         match pushed {
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use tokio::time::Instant;
+
+use crate::events::ControlRefused;
 
 /// Maximum number of lines in one period; further ones are counted.
 const LINES: u32 = 10;
@@ -39,11 +42,10 @@ impl Window {
 impl Complaints {
     pub(super) fn say(&self, what: fmt::Arguments<'_>) {
         let admitted = self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
-        match admitted {
-            None => {}
-            Some(0) => tracing::warn!(target: "playhouse::control", "{what}"),
-            Some(n) => tracing::warn!(target: "playhouse::control", "{what} ({n} more like it were not logged)"),
-        }
+        let Some(left_out) = admitted else { return };
+        let more = if left_out > 0 { format!(" ({left_out} more like it were not logged)") } else { String::new() };
+        let left_out = Some(left_out).filter(|left_out| *left_out > 0);
+        ControlRefused { subject: AboutHost, left_out, why: &what, more: &more }.log();
     }
 }
 

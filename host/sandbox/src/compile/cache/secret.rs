@@ -8,12 +8,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, linkat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::owner::{CacheError, not_ours};
+use crate::events::CacheUnavailable;
 use crate::limits::SystemLimit;
 
 const BYTES: usize = 32;
@@ -28,11 +30,9 @@ impl Secret {
     pub(super) fn open(folder: &Path) -> Result<Option<Self>, CacheError> {
         let without = |error: &dyn std::fmt::Display| {
             let shown = folder.display();
-            tracing::warn!(
-                target: "playhouse",
-                "no cache of compiled code, so that each start compiles again: cannot keep its key in `{shown}`: {error}; set \
-                 XDG_STATE_HOME to a folder that this user can write"
-            );
+            let way_out = "set XDG_STATE_HOME to a folder that this user can write";
+            let why = &format_args!("cannot keep its key in `{shown}`: {error}; {way_out}");
+            CacheUnavailable { subject: AboutHost, why }.log();
             Ok(None)
         };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {

@@ -14,6 +14,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
+use playhouse_kernel::{AboutHost, LogEvent};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
@@ -25,6 +26,7 @@ use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::events::NoCertificates;
 use crate::grants::{Grants, Target};
 use crate::limits::{Blocking, Descriptor};
 
@@ -160,11 +162,7 @@ async fn trust() -> Result<Arc<ClientConfig>, Error> {
     let (trusted, _) = roots.add_parsable_certificates(found.certs);
     if trusted == 0 {
         let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-        tracing::warn!(
-            target: "playhouse",
-            "this machine trusts no certificate{why}, so all https requests fail: install the package `ca-certificates`, \
-            or set SSL_CERT_FILE"
-        );
+        NoCertificates { subject: AboutHost, why: &why }.log();
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -1,0 +1,222 @@
+//! The events that the kernel logs.
+
+use std::fmt::Display;
+
+use crate::words::address::Address;
+use crate::words::crash::CrashReason;
+use crate::words::dead_letter::{DeadReason, LetterId};
+use crate::words::decision::Decision;
+use crate::words::event::{AboutActor, AboutMessage, AboutRun, DECISION_TARGET, HOST_TARGET};
+
+log_events! {
+    /// All events of the kernel.
+    pub const EVENTS;
+
+    /// The code of an actor crashed, or did not start. Its supervisor decides about the next start: the event that follows
+    /// says how. The functions of the code, innermost first, are in `backtrace`, unless they are those of the crash before.
+    pub(crate) struct ActorCrashed<'a>("actor-crashed", ERROR, HOST_TARGET) about (AboutRun<'a>, Option<AboutMessage>) {
+        /// The kind of the crash, as in the metric `playhouse_crashes_total`.
+        reason: &'static str,
+        /// The attempts that the message has, if it alone is to blame: `restart.attempts`.
+        attempts: Option<u32>,
+        /// Messages that are handled again, one at a time, to find the one to blame.
+        replayed: Option<usize>,
+        /// The innermost functions, one in a line.
+        backtrace: Option<String>,
+    }
+    text(crash: &'a CrashReason) "crashed: {crash}";
+    example "crashed: panicked: no such order, src/lib.rs:12:5";
+    advice "Read the text, the functions, and the lines that the actor wrote before. `playhouse tree` shows the last \
+            crash of each actor. A crash with `id` is about one message: after its last attempt it is a dead letter.";
+
+    /// An actor restarts after a failure.
+    pub(crate) struct ActorRestarting<'a>("actor-restarting", INFO, HOST_TARGET) about AboutRun<'a> {
+        /// The kind of the crash, as in the metric `playhouse_restarts_total`.
+        reason: Option<&'static str>,
+        /// The pause before the restart, in seconds.
+        pause_seconds: f64,
+        /// Restarts that count within the period, this one included.
+        restarts: u32,
+        /// The restarts that are allowed within the period: `restart.intensity`.
+        intensity: u32,
+    }
+    text(decision: &'a Decision) "{decision}";
+    example "restarts in 12ms, restart 2 of 10 within 10s";
+
+    /// The start of an actor that an operator ordered, or the first start of a spawned actor, failed. It is not tried again.
+    pub(crate) struct StartFailed<'a>("start-failed", WARN, HOST_TARGET) about AboutRun<'a> {
+        /// The kind of the crash.
+        reason: &'static str,
+    }
+    text(decision: &'a Decision) "{decision}";
+    example "is not tried again: its start failed";
+
+    /// The code of an actor refused to start (`decide_to_start`). Its messages wait, and it is asked again.
+    pub(crate) struct StartRefused<'a>("start-refused", INFO, HOST_TARGET) about AboutRun<'a> {
+        /// Messages that wait.
+        waiting: usize,
+    }
+    text() "its code refused to start: its messages wait";
+    example "its code refused to start: its messages wait";
+
+    /// The start of an actor waits, since all instances that may be live at a time are in use, and none of them is idle.
+    pub(crate) struct StartWaiting<'a>("start-waiting", WARN, HOST_TARGET) about AboutRun<'a> {
+        /// Live instances.
+        instances: usize,
+    }
+    text(rule: &'a str)
+        "its start waits for a free slot: {instances} instances run, which is {rule}, and none of them is idle with `idle = \"stop\"`";
+    example "its start waits for a free slot: 100 instances run, which is max_instances, and none of them is idle with `idle = \"stop\"`";
+    advice "Raise the limit that the text names, or let actors be passivated with `idle = \"stop\"`.";
+
+    /// An actor did not stop within `limits.shutdown`: its incarnation was ended.
+    pub(crate) struct ActorKilled<'a>("actor-killed", WARN, HOST_TARGET) about AboutRun<'a> {
+    }
+    text() "did not stop in time: killed";
+    example "did not stop in time: killed";
+    advice "Its `shutdown` hook, or the message that it handled, took too long. Raise `limits.shutdown` if that is right.";
+
+    /// An actor directly under `/` failed too often, and with it all actors below it. Its messages wait for a trial start.
+    pub(crate) struct ActorFailed<'a>("actor-failed", ERROR, DECISION_TARGET) about AboutRun<'a> {
+        /// Why it is not restarted, in one word: `too-often`, `nothing-handled`, `not-up`, `trial-failed`, `failed-start`,
+        /// `escalated`.
+        reason: &'static str,
+        /// The kind of its last crash.
+        crash: Option<&'static str>,
+        /// The pause before the trial start, in seconds; without it only an operator starts the actor.
+        trial_seconds: Option<f64>,
+    }
+    text(decision: &'a Decision, address: &'a Address, last: &'a dyn Display)
+        "{decision} (`playhouse start {address}` tries at once){last}";
+    example "failed: 11 failures within 10s, and 10 restarts are allowed; a trial start in 60s (`playhouse start /shop` tries at once); \
+             the last: /shop (incarnation 11) trapped: unreachable";
+    advice "Find the cause in the `actor-crashed` events before it, repair the plugin or its surroundings, then \
+            `playhouse start`.";
+
+    /// A supervisor below `/` gave up on a child and fails itself: its own supervisor decides what happens then.
+    pub(crate) struct SupervisorGaveUp<'a>("supervisor-gave-up", ERROR, HOST_TARGET) about AboutRun<'a> {
+        /// Why it gave up, in one word: `too-often`, `failed-start`, `escalated`.
+        reason: &'static str,
+        /// The kind of the child's last crash.
+        crash: Option<&'static str>,
+        /// The child that failed.
+        child: String,
+    }
+    text(why: &'a dyn Display, last: &'a dyn Display) "gave up: {why}{last}";
+    example "gave up: 3 failures within 10s, and 2 restarts are allowed; the last: /shop/till (incarnation 3) trapped: unreachable";
+
+    /// The play ends because an actor that it requires failed, or since every actor failed. The host exits with status 4.
+    pub(crate) struct PlayGaveUp<'a>("play-gave-up", ERROR, DECISION_TARGET) about AboutRun<'a> {
+        /// Why it ends, in one word: `ended`, `all-failed`, or the reason for which the required actor is not restarted.
+        reason: &'static str,
+        /// The kind of the actor's last crash.
+        crash: Option<&'static str>,
+    }
+    text(why: &'a dyn Display, last: &'a dyn Display) "ends the play: {why}{last}";
+    example "ends the play: every actor failed; the last: /shop (incarnation 11) trapped: unreachable";
+    advice "The summary at the end lists the failures that led there.";
+
+    /// The code of an actor panicked when it was dropped. The actor goes on.
+    pub(crate) struct DropPanicked<'a>("drop-panicked", ERROR, HOST_TARGET) about AboutRun<'a> {
+    }
+    text(panic: &'a str) "panicked while it was dropped: {panic}";
+    example "panicked while it was dropped: no such table";
+
+    /// The kernel itself panicked while it ran an actor, which counts as a crash of the actor.
+    pub(crate) struct KernelPanicked<'a>("kernel-panicked", ERROR, HOST_TARGET) about AboutRun<'a> {
+        /// Always `panic`.
+        reason: &'static str,
+    }
+    text(message: &'a str) "{message}";
+    example "a bug in the kernel, please report it: index out of bounds";
+    advice "Report it with this line and those before it.";
+
+    /// A message failed and is handled again after a pause.
+    pub(crate) struct MessageRetried<'a>("message-retried", INFO, HOST_TARGET) about (AboutRun<'a>, AboutMessage) {
+        /// Always `failed`, as of the dead letter that the message becomes after its last attempt.
+        reason: &'static str,
+        /// The attempts that the message has: `restart.attempts`.
+        attempts: u32,
+    }
+    text(failure: &'a str) "will retry: {failure}";
+    example "will retry: the shop does not answer";
+
+    /// A message will not be handled. It is kept as a dead letter.
+    pub(crate) struct DeadLettered<'a>("dead-letter", WARN, HOST_TARGET) about (AboutRun<'a, Option<u64>>, AboutMessage) {
+        /// The kind of the reason, as in the metric `playhouse_dead_letters_total`.
+        reason: &'static str,
+        /// The kind of the crash that is the reason.
+        crash: Option<&'static str>,
+    }
+    text(why: &'a DeadReason) "dead letter: {why}";
+    example "dead letter: rejected: no such product";
+    advice "`playhouse dead-letters` shows it. Repair the cause, then replay or drop it.";
+
+    /// An operator replayed a dead letter: the receiver accepted it as a new message of the same flow.
+    pub(crate) struct LetterReplayed<'a>("letter-replayed", INFO, HOST_TARGET) about (AboutActor<'a>, AboutMessage) {
+        /// The id of the dead letter.
+        letter: String,
+    }
+    text(of: &'a LetterId) "replays the dead letter {of}";
+    example "replays the dead letter 5d1f09c41b0e4a5f8f6c1f0a2b3c4d5e";
+
+    /// An operator dropped a dead letter.
+    pub(crate) struct LetterDropped<'a>("letter-dropped", INFO, HOST_TARGET) about (AboutActor<'a, Option<&'a str>>, AboutMessage) {
+        /// The kind of the reason of the dead letter.
+        reason: &'static str,
+        /// The id of the dead letter.
+        letter: String,
+    }
+    text(of: &'a LetterId, why: &'a DeadReason) "dropped the dead letter {of}: {why}";
+    example "dropped the dead letter 5d1f09c41b0e4a5f8f6c1f0a2b3c4d5e: rejected: no such product";
+
+    /// A mailbox has no space for a message. Logged once until it has had space for a while.
+    pub(crate) struct MailboxFull<'a>("mailbox-full", WARN, HOST_TARGET) about AboutActor<'a> {
+        /// The rule for further messages, in one word: `block`, `reject`, `drop-newest`, `drop-oldest`, or `policy` when the
+        /// mailbox's plugin chooses.
+        overflow: &'static str,
+        /// Messages that wait.
+        waiting: usize,
+        /// Their bytes.
+        bytes: usize,
+        /// The messages that may wait: `mailbox.capacity`.
+        capacity: usize,
+    }
+    text(then: &'a str) "the mailbox is full: {then}";
+    example "the mailbox is full: senders wait";
+    advice "The actor is slower than its senders, or hangs: `playhouse tree` shows its state. Give it more `instances`, or \
+            let senders send less.";
+
+    /// The plugin of a mailbox crashed. It is started again, and gets all messages again.
+    pub(crate) struct PolicyCrashed<'a>("policy-crashed", ERROR, HOST_TARGET) about AboutActor<'a> {
+        /// The kind of the crash.
+        reason: &'static str,
+        /// The plugin of the mailbox.
+        policy: String,
+        /// The number of its run, from 1.
+        run: u64,
+        /// Whether it crashed too often: the mailbox goes on without it, first in, first out.
+        gave_up: bool,
+        /// The innermost functions, one in a line.
+        backtrace: Option<String>,
+    }
+    text(crash: &'a CrashReason, next: &'a str) "its mailbox plugin `{policy}` {crash}; no message is lost{next}";
+    example "its mailbox plugin `priority` trapped: unreachable; no message is lost";
+
+    /// The plugin of a mailbox panicked when it was dropped.
+    pub(crate) struct PolicyDropPanicked<'a>("policy-drop-panicked", ERROR, HOST_TARGET) about AboutActor<'a> {
+        /// The plugin of the mailbox.
+        policy: String,
+    }
+    text() "its mailbox plugin panicked while it was dropped";
+    example "its mailbox plugin panicked while it was dropped";
+
+    /// The kernel itself panicked while it drove the plugin of a mailbox. The mailbox goes on without it.
+    pub(crate) struct PolicyDriverPanicked<'a>("policy-driver-panicked", ERROR, HOST_TARGET) about AboutActor<'a> {
+        /// The plugin of the mailbox.
+        policy: String,
+    }
+    text(panic: &'a str) "a bug in the kernel, please report it: the policy driver of this mailbox panicked: {panic}";
+    example "a bug in the kernel, please report it: the policy driver of this mailbox panicked: index out of bounds";
+    advice "Report it with this line and those before it.";
+}

@@ -1,0 +1,143 @@
+//! The events that the runtime logs.
+
+use std::fmt::Display;
+
+use playhouse_kernel::{AboutActor, AboutHost, AboutPlugin, HOST_TARGET, log_events};
+
+/// The target of the events of the control socket.
+const CONTROL_TARGET: &str = "playhouse::control";
+
+log_events! {
+    /// All events of the runtime.
+    pub const EVENTS;
+
+    /// A plugin is being compiled, since the cache has no compiled code of it.
+    pub struct PluginCompiling<'a>("plugin-compiling", INFO, HOST_TARGET) about AboutPlugin<'a> {
+        /// The size of its file.
+        bytes: u64,
+    }
+    text(name: &'a str, size: &'a str) "compiling {name} ({size})";
+    example "compiling shop (1.2 MiB)";
+
+    /// A plugin was compiled.
+    pub struct PluginCompiled<'a>("plugin-compiled", INFO, HOST_TARGET) about AboutPlugin<'a> {
+        /// The time that it took, in seconds.
+        seconds: f64,
+    }
+    text(name: &'a str) "compiled {name} in {seconds:.1}s";
+    example "compiled shop in 1.4s";
+
+    /// A plugin was compiled again, since its compiled code in the cache was damaged.
+    pub struct PluginRecompiled<'a>("plugin-recompiled", WARN, HOST_TARGET) about AboutPlugin<'a> {
+        /// The time that it took, in seconds.
+        seconds: f64,
+    }
+    text(name: &'a str, why: &'a str) "compiled {name} again in {seconds:.1}s: its compiled code in the cache was damaged ({why})";
+    example "compiled shop again in 1.4s: its compiled code in the cache was damaged (its seal is wrong)";
+    advice "If nobody changed the file, check the disk, and the rights of the cache's folder.";
+
+    /// The HTTP server of `[play.metrics]` listens.
+    pub(crate) struct MetricsListening("metrics-listening", INFO, HOST_TARGET) about AboutHost {
+        /// Its address, with the port.
+        listen: String,
+    }
+    text() "metrics are at http://{listen}/metrics";
+    example "metrics are at http://127.0.0.1:9464/metrics";
+
+    /// An actor is granted a variable of the environment that this host does not have. The actor starts without it.
+    pub(crate) struct VariableAbsent<'a>("variable-absent", WARN, HOST_TARGET) about AboutActor<'a> {
+        /// The name of the variable.
+        variable: &'a str,
+    }
+    text(shown: &'a dyn Display) "it is granted the variable {shown}, which this host does not have";
+    example "it is granted the variable SHOP_KEY, which this host does not have";
+    advice "Set the variable for the host, or remove the grant.";
+
+    /// The system allows fewer threads than the actors may need for calls that block. Such calls may wait for each other.
+    pub(crate) struct ThreadsFew<'a>("threads-few", WARN, HOST_TARGET) about AboutHost {
+        /// Threads that the actors may need.
+        threads: usize,
+    }
+    text(advice: &'a str)
+        "this play may want up to {threads} threads for calls that block, and a limit of the system may leave fewer: calls wait for \
+         each other then; {advice}";
+    example "this play may want up to 1024 threads for calls that block, and a limit of the system may leave fewer: calls wait for \
+             each other then; raise `ulimit -u`";
+    advice "Raise the limit that the text names.";
+
+    /// A limit of the system leaves less memory, or fewer instances, than the manifest asks for.
+    pub(crate) struct GuestsLimited<'a>("guests-limited", WARN, HOST_TARGET) about AboutHost {
+        /// Memory that all guests together may have.
+        memory_bytes: u64,
+        /// Instances that may be live at a time.
+        instances: u64,
+    }
+    text(advice: &'a str, memory: &'a str) "guests may have {memory} of memory together and {instances} instances: {advice}";
+    example "guests may have 512.0 MiB of memory together and 40 instances: raise `ulimit -v`";
+    advice "Raise the limit that the text names.";
+
+    /// The number of files, sockets and folders that the host may have open at a time is low.
+    pub(crate) struct DescriptorsFew<'a>("descriptors-few", INFO, HOST_TARGET) about AboutHost {
+        /// The limit of the process.
+        most: u64,
+        /// The share of all actors together.
+        actors: u64,
+        /// Connections of clients.
+        clients: usize,
+    }
+    text(advice: &'a str)
+        "open files, sockets and folders: at most {most}, of which all actors together may have {actors}, and clients {clients}; \
+         {advice}";
+    example "open files, sockets and folders: at most 256, of which all actors together may have 128, and clients 32; raise `ulimit -n`";
+    advice "Raise the limit if actors open files or connections.";
+
+    /// The number of files, sockets and folders that the host may have open at a time.
+    pub(crate) struct DescriptorsShared("descriptors-shared", DEBUG, HOST_TARGET) about AboutHost {
+        /// The limit of the process; absent without one.
+        most: Option<u64>,
+        /// The share of all actors together; absent without a limit.
+        actors: Option<u64>,
+        /// Connections of clients.
+        clients: usize,
+    }
+    text() "open files, sockets and folders are shared: clients may have {clients}";
+    example "open files, sockets and folders are shared: clients may have 64";
+
+    /// This system does not say how much memory is used. `memory_high` in `[play]` has no effect.
+    pub(crate) struct MemoryUnknown("memory-unknown", WARN, HOST_TARGET) about AboutHost {
+    }
+    text() "this system does not say how much memory is used (no /proc): `memory_high` in [play] has no effect";
+    example "this system does not say how much memory is used (no /proc): `memory_high` in [play] has no effect";
+    advice "Mount `/proc` for the host.";
+
+    /// Memory is short: messages from outside are refused until the use is a tenth below the mark.
+    pub(crate) struct MemoryShort<'a>("memory-short", WARN, HOST_TARGET) about AboutHost {
+    }
+    text(why: &'a str) "memory is short: {why}. Messages from outside are refused until it is a tenth below";
+    example "memory is short: the host uses 91 % of 512.0 MiB, and `memory_high` in [play] is \"90%\". Messages from outside are \
+             refused until it is a tenth below";
+    advice "`playhouse tree` shows the memory of each actor. Lower limits of actors, or give the host more memory.";
+
+    /// Memory is free again: messages from outside are taken.
+    pub(crate) struct MemoryRelieved<'a>("memory-relieved", WARN, HOST_TARGET) about AboutHost {
+    }
+    text(usage: &'a dyn Display) "memory is free again ({usage}): messages from outside are taken";
+    example "memory is free again (the host uses 70 % of 512.0 MiB): messages from outside are taken";
+
+    /// A connection to the control socket was refused, or a request on it was not understood. At most 10 such lines are
+    /// logged in 10 seconds.
+    pub(crate) struct ControlRefused<'a>("control-refused", WARN, CONTROL_TARGET) about AboutHost {
+        /// Such lines that were not logged before this one.
+        left_out: Option<u64>,
+    }
+    text(why: &'a dyn Display, more: &'a str) "{why}{more}";
+    example "refused a connection of user 1001";
+    advice "Only the user who runs the host may use its socket.";
+
+    /// The control socket cannot accept a connection. The host closes idle connections and tries again.
+    pub(crate) struct ControlFailed<'a>("control-failed", WARN, CONTROL_TARGET) about AboutHost {
+    }
+    text(why: &'a dyn Display) "the control socket cannot accept a connection, and closes idle ones for it: {why}";
+    example "the control socket cannot accept a connection, and closes idle ones for it: too many open files";
+    advice "Raise the limit that the text names.";
+}
