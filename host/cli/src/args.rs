@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use playhouse_runtime::{Address, DeadReason};
+use playhouse_runtime::{Address, AddressPattern, DeadReason, PatternError};
 
 use playhouse_runtime::manifest::units::Time;
 
@@ -34,6 +34,10 @@ pub enum Command {
     Tree(Tree),
     /// Say whether a running host is healthy; exit code 1 when it is not, 3 when there is none.
     Health(Health),
+    /// Print the last lines of a running host's log, and with `-f` the lines to come until the play is over.
+    Logs(Logs),
+    /// Set the level of the log for some actors of a running host, for a while; without arguments, list the levels by actor.
+    LogLevel(LogLevel),
     /// Send a message to an actor of a running host; returns once the message is in the mailbox.
     Tell(Tell),
     /// Send a message and print the reply.
@@ -132,6 +136,39 @@ pub struct Look {
     pub json: bool,
 }
 
+/// `playhouse logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Print the lines to come as well, until the play is over. Begins with the last 10 lines, unless `--since` or `--lines` is
+    /// given.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only lines about these actors: `/a` is one actor, `/a/*` its children, `/a/**` all below it. May be given several times.
+    #[arg(long = "actor", value_name = "PATTERN")]
+    pub actors: Vec<AddressPattern>,
+    /// Only lines of this flow: its id, or the beginning of the id.
+    #[arg(long, value_name = "ID")]
+    pub flow: Option<String>,
+    /// Only lines of this level, or of a more severe one.
+    #[arg(long, value_name = "LEVEL", value_parser = clap::builder::PossibleValuesParser::new(LEVELS))]
+    pub level: Option<String>,
+    /// Only lines of this time until now, as in 30s, 10m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub since: Option<Duration>,
+    /// Only the last N lines.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub lines: Option<u64>,
+    /// Print each line as an object.
+    #[arg(long)]
+    pub json: bool,
+    /// The host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// The levels of the log.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
 /// `playhouse tree`.
 #[derive(Debug, Args)]
 pub struct Tree {
@@ -172,6 +209,38 @@ pub struct Health {
     /// The host.
     #[command(flatten)]
     pub host: Host,
+}
+
+/// `playhouse log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevel {
+    /// The actors, also those that come later: `/a` is one actor, `/a/*` its children, `/a/**` all below it.
+    #[arg(value_name = "PATTERN", value_parser = parse_pattern, requires = "change")]
+    pub actors: Option<AddressPattern>,
+    /// The lowest level to show of them.
+    #[arg(group = "change", value_parser = clap::builder::PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"]))]
+    pub level: Option<String>,
+    /// Time after which the level ends, as in 30s, 10m, 2h, or forever. Default: 10m.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_lasting, requires = "level")]
+    pub lasts: Option<Lasting>,
+    /// End the level that was set for exactly this pattern.
+    #[arg(long, group = "change", requires = "actors")]
+    pub reset: bool,
+    /// Print the list as JSON.
+    #[arg(long, conflicts_with = "actors")]
+    pub json: bool,
+    /// The host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// The time for which a level of the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It ends by itself.
+    For(Duration),
+    /// It holds until it is reset.
+    Forever,
 }
 
 /// `playhouse ask`.
@@ -287,6 +356,23 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     time.map_err(|error| format!("{error}: {}", playhouse_runtime::manifest::units::TIME_FORM))
 }
 
+fn parse_pattern(text: &str) -> Result<AddressPattern, String> {
+    match text {
+        "/" => Err("`/` is the play itself and no actor: `/**` are all actors".to_owned()),
+        text => text.parse().map_err(|error: PatternError| error.to_string()),
+    }
+}
+
+fn parse_lasting(text: &str) -> Result<Lasting, String> {
+    if text == "forever" {
+        return Ok(Lasting::Forever);
+    }
+    match parse_time(text)? {
+        Duration::ZERO => Err("a level holds for some time, or forever".to_owned()),
+        time => Ok(Lasting::For(time)),
+    }
+}
+
 fn parse_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_time(text)?;
     let shortest = Duration::from_millis(100);
@@ -320,6 +406,36 @@ mod tests {
             For more information, try '--help'.
         "#]]
         .assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn log_level_needs_a_change_for_a_pattern() {
+        let parsed = |arguments: &[&str]| Cli::try_parse_from([&["playhouse", "log-level"], arguments].concat());
+        for good in [
+            &[][..],
+            &["--json"],
+            &["/a/**", "debug"],
+            &["/a/*", "warn", "--for", "90s"],
+            &["/a", "error", "--for", "forever"],
+            &["/**", "--reset"],
+        ] {
+            assert!(parsed(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            &["/a"][..],
+            &["/", "debug"],
+            &["a", "debug"],
+            &["/a/***", "debug"],
+            &["/a", "loud"],
+            &["/a", "debug", "--reset"],
+            &["--reset"],
+            &["/a", "--for", "5m"],
+            &["/a", "debug", "--for", "0s"],
+            &["/a", "debug", "--for", "soon"],
+            &["/a", "debug", "--json"],
+        ] {
+            assert!(parsed(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

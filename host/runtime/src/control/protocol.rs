@@ -13,11 +13,18 @@
 //! {"v":1,"request":"replay-letters","which":{"to":"/count"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
 //! {"v":1,"request":"drop-letter","id":"5d1f"}                ->  {"v":1,"dropped":{"letter":"5d1f…","to":"/count"}}
 //! {"v":1,"request":"drop-letters","which":{"reason":"failed"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
+//! {"v":1,"request":"logs","level":"warn","follow":true}      ->  {"v":1,"log":{…}}, {"v":1,"lost":{"lines":9}}, …, {"v":1,"end":{…}}
+//! {"v":1,"request":"log-levels"}                             ->  {"v":1,"log-levels":{"levels":[…]}}
+//! {"v":1,"request":"set-log-level","actors":"/count","level":"debug","for_ms":600000} -> {"v":1,"log-level-set":{"matching":1,…}}
+//! {"v":1,"request":"reset-log-level","actors":"/count"}      ->  {"v":1,"log-level-reset":{"level":"debug"}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
 //! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer, the host
 //! sends `{"v":1,"working":{}}` every two seconds. A host that has too many connections closes the one that has been idle
 //! longest, with an error of the kind `closed-idle`: requests without an answer at that time were not done.
+//!
+//! A request for logs is answered by any number of lines: one for each event, one where events were lost because the client was
+//! too slow, and an end. With `follow`, the end comes when the play is over. `working` comes while there are no events.
 
 use playhouse_kernel::Address;
 use serde::{Deserialize, Serialize};
@@ -44,6 +51,8 @@ pub enum Request {
     Tree {},
     /// Whether the kernel answers, and whether the play takes work.
     Health {},
+    /// Read the log.
+    Logs(LogsRequest),
     /// Send a message.
     Tell {
         /// The receiver.
@@ -112,6 +121,51 @@ pub enum Request {
         /// The selected letters.
         which: Which,
     },
+    /// The levels of the log by actor.
+    LogLevels {},
+    /// Set the level of some actors.
+    SetLogLevel(SetLogLevel),
+    /// End a level that an operator set.
+    ResetLogLevel {
+        /// The pattern for which the level was set.
+        actors: String,
+    },
+}
+
+/// The level of the log for some actors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLogLevel {
+    /// The actors, now and later: `/a` is one actor, `/a/*` are its children, and `/a/**` are all actors below it.
+    pub actors: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// Milliseconds after which the level ends; without them it holds until it is reset.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub for_ms: Option<u64>,
+}
+
+/// The lines of the log that a client wants: those that match each field that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogsRequest {
+    /// Lines about an actor that matches one of these patterns: `/a` is one actor, `/a/*` its children, `/a/**` all below it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<String>,
+    /// Lines of this flow: its id, or the beginning of the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Lines of this level (`error`, `warn`, `info`, `debug`, `trace`) and of those that are more severe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// Lines of the last milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// The number of lines to begin with: the last ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// Whether to go on with the lines to come, until the play is over.
+    pub follow: bool,
 }
 
 /// A selection of dead letters: those that match each field that is given.
@@ -158,6 +212,18 @@ pub enum Response {
         /// The size of the longest body, in bytes.
         message_bytes: u64,
     },
+    /// A part of the response to [`Request::Logs`]: an event, as [`playhouse_observe::log::LogLine::json`] writes it.
+    Log(serde_json::Value),
+    /// A part of the response to [`Request::Logs`]: events that were lost here, because the client read too slowly.
+    Lost {
+        /// The number of events, selected or not.
+        lines: u64,
+    },
+    /// The end of the response to [`Request::Logs`].
+    End {
+        /// Whether the play is over.
+        stopped: bool,
+    },
     /// Sent before a response that takes longer: the host is alive, and works on the request.
     Working {},
     /// The response to [`Request::Stop`] and [`Request::Start`].
@@ -194,16 +260,60 @@ pub enum Response {
         /// The letters that are still in the store, although the request was to send or remove them.
         failed: Vec<KeptLetter>,
     },
+    /// The response to [`Request::LogLevels`].
+    LogLevels {
+        /// The levels: first those of operators, which go before the others.
+        levels: Vec<LevelLine>,
+    },
+    /// The response to [`Request::SetLogLevel`].
+    LogLevelSet {
+        /// Number of actors that match now.
+        matching: u64,
+        /// The level of the same pattern that an operator set before.
+        replaced: Option<String>,
+    },
+    /// The response to [`Request::ResetLogLevel`].
+    LogLevelReset {
+        /// The level that ended.
+        level: String,
+    },
     /// The request was not done.
     Error(Refusal),
+}
+
+/// A level of the log in a response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelLine {
+    /// A pattern, an address, or `spawned from` a plugin.
+    pub actors: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// The origin.
+    pub from: LevelSource,
+    /// The operator who set it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<String>,
+    /// Milliseconds until it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub left_ms: Option<u64>,
+}
+
+/// The origin of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LevelSource {
+    /// The manifest.
+    Manifest,
+    /// An operator, while the play runs.
+    Operator,
 }
 
 /// The reason why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
-    /// `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
+    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `ambiguous-flow`, `no-log`,
+    /// `refused`, `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
     /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or the reason why an ask has no reply: `timeout`, `no-reply`,
     /// `rejected`, `retries-spent`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
     pub kind: String,
@@ -253,6 +363,22 @@ pub fn encode<T: Serialize>(what: &T) -> Vec<u8> {
     line
 }
 
+/// Writes an event of the log, given as JSON, as one line.
+pub(super) fn encode_log(json: &str, out: &mut Vec<u8>) {
+    for part in [LOG_BEFORE, json, LOG_AFTER, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// The text around an event in a line.
+const LOG_BEFORE: &str = "{\"v\":1,\"log\":";
+const LOG_AFTER: &str = "}";
+
+/// The JSON of an event in a line, without its newline; `None` when the line is another response.
+pub fn decode_log(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok()?.strip_prefix(LOG_BEFORE)?.strip_suffix(LOG_AFTER)
+}
+
 /// Reads a response, without its newline.
 pub fn decode_response(line: &[u8]) -> serde_json::Result<Response> {
     serde_json::from_slice::<Versioned<Response>>(line).map(|versioned| versioned.rest)
@@ -275,6 +401,15 @@ mod tests {
         let to = || Address::parse("/a/b").expect("good");
         for request in [
             Request::Tree {},
+            Request::Logs(LogsRequest::default()),
+            Request::Logs(LogsRequest {
+                actors: vec!["/a/**".into()],
+                flow: Some("5d".into()),
+                level: Some("warn".into()),
+                since_ms: Some(1),
+                lines: Some(2),
+                follow: true,
+            }),
             Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']) },
             Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
             Request::Limit { to: to() },
@@ -286,6 +421,10 @@ mod tests {
             Request::ReplayLetters { which: Which { to: Some(AddressText(to())), reason: None } },
             Request::DropLetter { id: String::new() },
             Request::DropLetters { which: Which { to: None, reason: Some("failed".into()) } },
+            Request::LogLevels {},
+            Request::SetLogLevel(SetLogLevel { actors: "/**".into(), level: "debug".into(), for_ms: Some(5) }),
+            Request::SetLogLevel(SetLogLevel { actors: "/a".into(), level: "warn".into(), for_ms: None }),
+            Request::ResetLogLevel { actors: "/a/*".into() },
         ] {
             let line = encode(&request);
             assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
@@ -298,6 +437,17 @@ mod tests {
         let line = encode(&Response::Moved { before: "idle".into(), now: "stopped".into() });
         assert_eq!(String::from_utf8_lossy(&line), "{\"v\":1,\"moved\":{\"before\":\"idle\",\"now\":\"stopped\"}}\n");
         assert!(matches!(decode_response(&line), Ok(Response::Moved { now, .. }) if now == "stopped"));
+    }
+
+    #[test]
+    fn event_in_a_line_is_a_response_with_the_same_text() {
+        let (json, mut line) = (r#"{"time":"x","message":"}\""}"#, Vec::new());
+        encode_log(json, &mut line);
+        let line = line.strip_suffix(b"\n").expect("one line");
+        assert_eq!(decode_log(line), Some(json));
+        let Ok(Response::Log(event)) = decode_response(line) else { panic!("it is a response") };
+        assert_eq!(event["message"], "}\"");
+        assert_eq!(decode_log(&encode(&Response::End { stopped: true })), None);
     }
 
     #[test]
@@ -318,7 +468,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `log-levels`, `set-log-level`, `reset-log-level`"
             ]],
         );
         check(

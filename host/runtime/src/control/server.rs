@@ -3,16 +3,21 @@
 mod complaints;
 mod connections;
 mod letters;
+mod levels;
 mod line;
+mod logs;
 mod orders;
 mod start_outcome;
+pub(crate) mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use levels::end_levels;
 use playhouse_kernel::{AboutHost, Address, AskError, Kernel, LogEvent, SendError, StartError};
 use playhouse_observe::HostError;
+use playhouse_observe::log::Log;
 use playhouse_observe::{Health, Readiness};
 use playhouse_sandbox::SystemLimit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,6 +29,7 @@ use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
 use self::start_outcome::outcome_of_start;
+use self::subscriptions::Subscriptions;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
@@ -57,6 +63,10 @@ pub(crate) struct Server {
     longest_request: usize,
     /// The log lines about bad requests and connections.
     complaints: Arc<Complaints>,
+    /// The log that operators read; `None` when the program has given none.
+    log: Option<Log>,
+    /// The readers of the log.
+    subscriptions: Arc<Subscriptions>,
     /// Most connections at once.
     connections: usize,
     /// Whether a process of the first user may give orders to a host of the second.
@@ -74,15 +84,28 @@ impl Server {
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             complaints: Arc::default(),
+            log: None,
+            subscriptions: Subscriptions::among(CONNECTIONS),
             connections: CONNECTIONS,
             may_connect,
         }
     }
 
+    /// The host with a log that operators read.
+    #[must_use]
+    pub(crate) fn with_log(self, log: Option<Log>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// The readers of the log.
+    pub(crate) fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.subscriptions
+    }
+
     /// The host with a maximum of `most` connections.
     #[must_use]
     pub(crate) fn with_connections(self, most: usize) -> Self {
-        Self { connections: most, ..self }
+        Self { connections: most, subscriptions: Subscriptions::among(most), ..self }
     }
 
     /// Serves until the future is dropped.
@@ -119,8 +142,8 @@ impl Server {
 
     async fn converse(&self, mut stream: UnixStream, connection: &Connection) {
         let me = rustix::process::geteuid().as_raw();
-        match stream.peer_cred() {
-            Ok(peer) if (self.may_connect)(peer.uid(), me) => {}
+        let operator = match stream.peer_cred() {
+            Ok(peer) if (self.may_connect)(peer.uid(), me) => format!("user {}", peer.uid()),
             Ok(peer) => {
                 self.complaints.say(format_args!("refused a connection of user {}", peer.uid()));
                 let you = peer.uid();
@@ -128,7 +151,7 @@ impl Server {
                 return say(&stream, FOREIGN_USER, message);
             }
             Err(error) => return self.complaints.say(format_args!("refused a connection: {error}")),
-        }
+        };
         let mut buffer = Vec::new();
         loop {
             let line = tokio::select! {
@@ -150,10 +173,16 @@ impl Server {
                 }
             };
             let response = match request {
-                Ok(request) => match self.answer_while_there(request, &mut stream).await {
-                    Some(response) => response,
-                    None => return,
-                },
+                Ok(request) => {
+                    let answered = match request {
+                        Request::Logs(wanted) => self.send_logs(wanted, &mut stream).await,
+                        request => self.answer_while_there(request, &operator, &mut stream).await,
+                    };
+                    match answered {
+                        Some(response) => response,
+                        None => return,
+                    }
+                }
                 Err(refusal) => {
                     self.complaints.say(format_args!("a request was not understood: {refusal}"));
                     Response::Error(refusal)
@@ -168,8 +197,8 @@ impl Server {
 
     /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the
     /// request.
-    async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
-        let mut answer = std::pin::pin!(self.answer(request));
+    async fn answer_while_there(&self, request: Request, operator: &str, stream: &mut UnixStream) -> Option<Response> {
+        let mut answer = std::pin::pin!(self.answer(request, operator));
         let mut looks = 0_u32;
         loop {
             tokio::select! {
@@ -184,7 +213,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+    async fn answer(&self, request: Request, operator: &str) -> Result<Response, Refusal> {
         match request {
             Request::Health {} => {
                 let (health, ready) = (Health::of(Some(&self.kernel)).await, Readiness::of(Some(&self.kernel)));
@@ -196,6 +225,7 @@ impl Server {
                 })
             }
             Request::Tree {} => Ok(Response::Tree(self.tree.read().await)),
+            Request::Logs(_) => Err(Refusal::new("refused", "the log is sent in many lines")),
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
                 Err(error) => Err(self.refusal(error).await),
@@ -255,6 +285,9 @@ impl Server {
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
             Request::DropLetter { id } => self.drop(&id),
             Request::DropLetters { which } => Ok(self.drop_all(which)),
+            Request::LogLevels {} => self.log_levels(),
+            Request::SetLogLevel(order) => self.set_log_level(order, operator).await,
+            Request::ResetLogLevel { actors } => self.reset_log_level(&actors, operator),
         }
     }
 
@@ -333,6 +366,8 @@ mod tests {
             patience: Arc::default(),
             longest_request: 1 << 10,
             complaints,
+            log: None,
+            subscriptions: Subscriptions::among(CONNECTIONS),
             connections: CONNECTIONS,
             may_connect,
         };

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
+    SupervisionSpec,
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
-use super::schema::Log;
+use super::schema::{Log, LogLevel};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -116,6 +117,8 @@ pub struct Settings {
     pub sends_below: Vec<Address>,
     /// The plugins that the actor may spawn.
     pub spawns: Vec<String>,
+    /// The names of the actor's own metrics.
+    pub metrics: MetricNames,
     /// The time of the start.
     pub start: StartKind,
     /// Time without a message after which the actor is passivated; `None` if it stays.
@@ -142,6 +145,8 @@ pub struct Settings {
     pub grants: Grants,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
+    /// The level of the actor's log; `None` for that of its parent, or of the host.
+    pub log_level: Option<LogLevel>,
 }
 
 impl Settings {

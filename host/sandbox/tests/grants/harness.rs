@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use playhouse_kernel::{ActorSpec, Address, AskError, Bounds, Config, Kernel, Plan, Template};
-use playhouse_sandbox::{Folder, Grants, Host, Limits, Output, Plugin, Sandbox, SandboxConfig, Variable};
+use playhouse_sandbox::{Folder, Grants, Host, Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig, Variable};
 
 /// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -15,8 +15,8 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 pub fn address(text: &str) -> Address {
@@ -72,6 +72,11 @@ impl Play {
     pub async fn ask(&self, what: &str) -> String {
         let reply = self.try_ask(what).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         String::from_utf8(reply).unwrap()
+    }
+
+    /// Files, folders and connections that the actor has open, as its counts say.
+    pub async fn open_resources(&self) -> u64 {
+        self.kernel.actors().await[0].resources.expect("its code counts them").open
     }
 
     pub async fn try_ask(&self, what: &str) -> Result<Vec<u8>, AskError> {

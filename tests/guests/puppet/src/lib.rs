@@ -14,13 +14,18 @@
 //! | `reject WHY`, `retry WHY` | fails |
 //! | `retry-once WHY` | fails the first attempt |
 //! | `trap` | panics |
+//! | `print X` | writes the line X to stderr |
 //! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; a refusal is sent to `/log` |
 //! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; a refusal is sent to `/log` |
 //! | `cancel` | cancels the last timer |
+//! | `count NAME BY`, `observe NAME VALUE` | counts, observes; a refusal is sent to `/log` |
+//! | `counts N` | counts N times |
 //! | `around` | sends its children, whether it finds `w`, and the state of `/log` to `/log` |
 //! | `watch A` | watches A: its address and each change are sent to `/log` |
 //! | `say stop`, `say restart` | its directive for a failed child; `/log` gets its name, the crash kind and the attempt |
 //! | anything else | nothing |
+//!
+//! With `prints` in its config it writes the line `hook` to stderr in `prepare_children`.
 //!
 //! With `reports` in its config it sends the outcome of each message to `/log`: the attempt, the outcome, and `dead` for a dead
 //! letter. At the outcome of a message that was rejected as `boom` it panics.
@@ -79,6 +84,9 @@ impl Actor for Puppet {
     }
 
     fn prepare_children(&mut self, ctx: &mut Context) -> Result {
+        if ctx.config("prints").is_some() {
+            eprintln!("hook");
+        }
         if ctx.incarnation() > 1 { log_error(ctx, ctx.spawn("again", "worker")) } else { Ok(()) }
     }
 }
@@ -112,6 +120,7 @@ impl Puppet {
                 Ok(count) => ctx.tell("/log", format!("all {count}"))?,
                 error => log_error(ctx, error)?,
             },
+            "print" => eprintln!("{rest}"),
             "reply" => ctx.reply(rest),
             "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),
             "back" => ctx.tell(&ctx.sender().unwrap_or_default(), rest)?,
@@ -142,6 +151,9 @@ impl Puppet {
                 log_error(ctx, timer)?;
             }
             "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
+            "count" => log_error(ctx, ctx.count(to, body.parse()?))?,
+            "observe" => log_error(ctx, ctx.observe(to, body.parse()?))?,
+            "counts" => (0..rest.parse::<u32>()?).try_for_each(|_| ctx.count("orders", 1))?,
             "say" => self.word = if rest == "stop" { Directive::Stop } else { Directive::Restart },
             "watch" => log_error(ctx, ctx.watch(rest))?,
             "around" => {
