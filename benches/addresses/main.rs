@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{ActorSpec, Address, Kernel, Plan, StartKind, State};
-use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Sandbox, SandboxConfig};
 
 const ADDRESSES: usize = 1_000_000;
 const WOKEN: usize = 10_000;
@@ -85,8 +85,8 @@ async fn measure(addresses: usize) -> anyhow::Result<()> {
 struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 fn address(n: usize) -> anyhow::Result<Address> {

@@ -14,7 +14,7 @@ use playhouse_kernel::{
     About, ActorSpec, Address, Arrivals, Behavior, BoxFuture, Crash, Kernel, Key, Launcher, MailboxPolicy, Outcome,
     Overflow, Plan, PolicyLauncher, PolicySpec, Rules, Turn, WhenFull,
 };
-use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Sandbox, SandboxConfig};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 5;
@@ -104,8 +104,8 @@ fn body(n: usize) -> [u8; 64] {
 struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 /// An actor that handles each message at once and replies.

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use playhouse_kernel::{Address, BoxFuture};
-use playhouse_sandbox::Output;
+use playhouse_kernel::BoxFuture;
+use playhouse_sandbox::{LineOrigin, Output};
 
 /// Far longer than any step of a test takes.
 pub const PATIENCE: Duration = Duration::from_mins(2);
@@ -59,7 +59,7 @@ pub struct Counted {
 }
 
 impl Output for Counted {
-    fn stdout(&self, _: &Address, piece: &[u8], _: bool) {
+    fn stdout(&self, _: &LineOrigin<'_>, piece: &[u8], _: bool) {
         self.stdout_bytes.fetch_add(piece.len() as u64, Relaxed);
     }
 
@@ -71,7 +71,7 @@ impl Output for Counted {
         if self.stdout_full() { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(())) }
     }
 
-    fn stderr(&self, _: &Address, _: &[u8]) {
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {
         self.lines.fetch_add(1, Relaxed);
     }
 }

@@ -10,7 +10,7 @@ use playhouse_kernel::{
     ActorSpec, Address, AskError, Backoff, Bounds, Config, DeadLetterSpec, Kernel, Plan, Stage, SupervisionSpec,
     Template,
 };
-use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 use tokio::task::JoinHandle;
 
 /// Far longer than any step of the soak takes.
@@ -179,8 +179,8 @@ impl Template for Workers {
 struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 fn plugin_file(name: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use playhouse_kernel::{
     ActorSpec, Address, Backoff, Behavior, Bounds, BoxFuture, Config, Crash, Kernel, Launcher, Outcome, Plan,
     SupervisionSpec, Template, Turn,
 };
-use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 use tokio::sync::Notify;
 
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -105,8 +105,8 @@ impl Template for Child {
 struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 /// An actor in plain Rust that wakes the bench with each message.

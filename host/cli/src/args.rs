@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use playhouse_runtime::{Address, DeadReason};
+use playhouse_runtime::{Address, AddressPattern, DeadReason, PatternError};
 
 use playhouse_runtime::manifest::units::Time;
 
@@ -31,9 +31,11 @@ pub enum Command {
     /// Show a component: digest, imports, exports, hooks, and whether it can run as an actor.
     Inspect(Inspect),
     /// Show the actors of a running host.
-    Tree(Look),
+    Tree(Tree),
     /// Say whether a running host is healthy; exit code 1 when it is not, 3 when there is none.
     Health(Health),
+    /// Set the level of the log for some actors of a running host, for a while; without arguments, list the levels by actor.
+    LogLevel(LogLevel),
     /// Send a message to an actor of a running host; returns once the message is in the mailbox.
     Tell(Tell),
     /// Send a message and print the reply.
@@ -121,7 +123,7 @@ pub struct Host {
     pub socket: PathBuf,
 }
 
-/// `playhouse tree`.
+/// The host that gets the request, and the form of the output.
 #[derive(Debug, Args)]
 pub struct Look {
     /// The host.
@@ -130,6 +132,20 @@ pub struct Look {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `playhouse tree`.
+#[derive(Debug, Args)]
+pub struct Tree {
+    /// The host, and the form of the output: with `--watch`, JSON is one object in each line.
+    #[command(flatten)]
+    pub look: Look,
+    /// Show the actors again each second, or with a time as in `--watch=5s` at that interval (at least 100ms), until
+    /// Ctrl-C, with exit code 0. On a terminal each tree replaces the one before; JSON is one object in each line.
+    /// Exit code 3 when the host ends.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "1s",
+          value_parser = parse_interval)]
+    pub watch: Option<Duration>,
 }
 
 /// `playhouse tell`.
@@ -158,6 +174,38 @@ pub struct Health {
     /// The host.
     #[command(flatten)]
     pub host: Host,
+}
+
+/// `playhouse log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevel {
+    /// The actors, also those that come later: `/a` is one actor, `/a/*` its children, `/a/**` all below it.
+    #[arg(value_name = "PATTERN", value_parser = parse_pattern, requires = "change")]
+    pub actors: Option<AddressPattern>,
+    /// The lowest level to show of them.
+    #[arg(group = "change", value_parser = clap::builder::PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"]))]
+    pub level: Option<String>,
+    /// Time after which the level ends, as in 30s, 10m, 2h, or forever. Default: 10m.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_lasting, requires = "level")]
+    pub lasts: Option<Lasting>,
+    /// End the level that was set for exactly this pattern.
+    #[arg(long, group = "change", requires = "actors")]
+    pub reset: bool,
+    /// Print the list as JSON.
+    #[arg(long, conflicts_with = "actors")]
+    pub json: bool,
+    /// The host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// The time for which a level of the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It ends by itself.
+    For(Duration),
+    /// It holds until it is reset.
+    Forever,
 }
 
 /// `playhouse ask`.
@@ -273,6 +321,29 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     time.map_err(|error| format!("{error}: {}", playhouse_runtime::manifest::units::TIME_FORM))
 }
 
+fn parse_pattern(text: &str) -> Result<AddressPattern, String> {
+    match text {
+        "/" => Err("`/` is the play itself and no actor: `/**` are all actors".to_owned()),
+        text => text.parse().map_err(|error: PatternError| error.to_string()),
+    }
+}
+
+fn parse_lasting(text: &str) -> Result<Lasting, String> {
+    if text == "forever" {
+        return Ok(Lasting::Forever);
+    }
+    match parse_time(text)? {
+        Duration::ZERO => Err("a level holds for some time, or forever".to_owned()),
+        time => Ok(Lasting::For(time)),
+    }
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_time(text)?;
+    let shortest = Duration::from_millis(100);
+    if interval < shortest { Err(format!("the interval is at least {shortest:?}")) } else { Ok(interval) }
+}
+
 fn parse_tell(text: &str) -> Result<(Address, String), String> {
     let (address, body) = text.split_once('=').ok_or("expected an address, `=` and a message, as in /count=hello")?;
     Ok((parse_address(address)?, body.to_owned()))
@@ -300,6 +371,36 @@ mod tests {
             For more information, try '--help'.
         "#]]
         .assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn log_level_needs_a_change_for_a_pattern() {
+        let parsed = |arguments: &[&str]| Cli::try_parse_from([&["playhouse", "log-level"], arguments].concat());
+        for good in [
+            &[][..],
+            &["--json"],
+            &["/a/**", "debug"],
+            &["/a/*", "warn", "--for", "90s"],
+            &["/a", "error", "--for", "forever"],
+            &["/**", "--reset"],
+        ] {
+            assert!(parsed(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            &["/a"][..],
+            &["/", "debug"],
+            &["a", "debug"],
+            &["/a/***", "debug"],
+            &["/a", "loud"],
+            &["/a", "debug", "--reset"],
+            &["--reset"],
+            &["/a", "--for", "5m"],
+            &["/a", "debug", "--for", "0s"],
+            &["/a", "debug", "--for", "soon"],
+            &["/a", "debug", "--json"],
+        ] {
+            assert!(parsed(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

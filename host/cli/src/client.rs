@@ -131,7 +131,10 @@ impl Time {
             | Request::DeadLetters { .. }
             | Request::DeadLetter { .. }
             | Request::DropLetter { .. }
-            | Request::DropLetters { .. } => Some(SILENCE),
+            | Request::DropLetters { .. }
+            | Request::LogLevels {}
+            | Request::SetLogLevel(_)
+            | Request::ResetLogLevel { .. } => Some(SILENCE),
             // The host waits for an actor, within the limits of the manifest.
             Request::Stop { .. }
             | Request::Start { .. }
@@ -146,6 +149,7 @@ impl Time {
                 | Request::Limit { .. }
                 | Request::DeadLetters { .. }
                 | Request::DeadLetter { .. }
+                | Request::LogLevels {}
         );
         Self { silence: SILENCE, total, began: Instant::now(), changes }
     }

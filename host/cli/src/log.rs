@@ -41,6 +41,7 @@ pub(crate) fn start_log(
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;
     // A second log in one process, as in tests, has no effect.
+    let filter = log.levels().filter(filter);
     let _ = tracing_subscriber::registry().with(log.layer(console.clone()).with_filter(filter)).try_init();
     Ok(())
 }

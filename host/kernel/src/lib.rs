@@ -92,8 +92,9 @@ pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
-pub use kernel::metrics::{ActorMetrics, Metrics, Progress};
+pub use kernel::metrics::{ActorMetrics, Metrics};
 pub use kernel::plan::{Plan, PlanError};
+pub use kernel::progress::Progress;
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::admission::MaxInstances;
 pub use mailbox::policy::{

@@ -1,66 +1,54 @@
-//! The age of the oldest unfinished message of each actor. Messages carry no time, so that they cost nothing more: the numbers
-//! of accepted messages are noted from time to time, and the oldest message is at least as old as the first note that has it.
+//! The age of the oldest unfinished message of an actor. Messages carry no time, so that they cost nothing more: the numbers of
+//! accepted messages are noted from time to time, and the oldest message is at least as old as the first note that has it.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use playhouse_kernel::{ActorId, Kernel, Progress};
+use playhouse_kernel::Progress;
 
 /// Most notes about one actor. When there are more, every second of the older ones is dropped.
 const MOST_NOTES: usize = 32;
 
-/// The time of each number of accepted messages.
+/// The time of each number of accepted messages, for one actor.
 #[derive(Default)]
-pub struct Ages(Mutex<HashMap<ActorId, Vec<(Instant, u64)>>>);
+pub(crate) struct Notes(Vec<(Instant, u64)>);
 
-impl Ages {
-    /// Notes how far all actors of a play are. An actor without unfinished messages has no notes.
-    pub fn note(&self, kernel: &Kernel, now: Instant) {
-        let mut notes = self.0.lock();
-        let mut next = HashMap::with_capacity(notes.len());
-        kernel.progress(|progress| {
-            if let Some(noted) = noted(notes.remove(&progress.actor), progress, now) {
-                next.insert(progress.actor, noted);
-            }
-        });
-        *notes = next;
+impl Notes {
+    /// Notes how far the actor is. An actor without unfinished messages has no notes.
+    pub(crate) fn note(&mut self, progress: &Progress, now: Instant) {
+        let Self(notes) = self;
+        if progress.accepted == progress.finished {
+            *notes = Vec::new();
+            return;
+        }
+        notes.retain(|note| note.1 > progress.finished);
+        if notes.last().is_some_and(|last| last.1 >= progress.accepted) {
+            return;
+        }
+        if notes.len() == MOST_NOTES {
+            let mut index = 0;
+            // The first note has the oldest message.
+            notes.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+        }
+        notes.push((now, progress.accepted));
     }
 
     /// The least age of the actor's oldest unfinished message; zero before the first note that has it.
-    pub fn of(&self, progress: Progress, now: Instant) -> Duration {
+    pub(crate) fn age(&self, progress: &Progress, now: Instant) -> Duration {
         if progress.accepted == progress.finished {
             return Duration::ZERO;
         }
-        let notes = self.0.lock();
-        let first = notes.get(&progress.actor).and_then(|notes| notes.iter().find(|note| note.1 > progress.finished));
+        let first = self.0.iter().find(|note| note.1 > progress.finished);
         first.map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at))
     }
 }
 
-/// The notes about one actor with a new one; none when no message is unfinished.
-fn noted(before: Option<Vec<(Instant, u64)>>, progress: Progress, now: Instant) -> Option<Vec<(Instant, u64)>> {
-    if progress.accepted == progress.finished {
-        return None;
-    }
-    let mut notes = before.unwrap_or_default();
-    notes.retain(|note| note.1 > progress.finished);
-    if notes.last().is_none_or(|last| last.1 < progress.accepted) {
-        notes.push((now, progress.accepted));
-    }
-    if notes.len() > MOST_NOTES {
-        let mut index = 0;
-        // The first note has the oldest message, and the last one is new.
-        notes.retain(|_| {
-            index += 1;
-            index % 2 == 1
-        });
-    }
-    Some(notes)
-}
-
 #[cfg(test)]
 mod tests {
+    use playhouse_kernel::ActorId;
+
     use super::*;
 
     fn progress(accepted: u64, finished: u64) -> Progress {
@@ -68,16 +56,15 @@ mod tests {
     }
 
     /// The age, in seconds, after notes at these seconds.
-    fn age(notes: &[(u64, u64, u64)], at: u64, last: Progress) -> u64 {
+    fn age(all: &[(u64, u64, u64)], at: u64, last: Progress) -> u64 {
         let began = Instant::now();
         let after = |seconds| began + Duration::from_secs(seconds);
-        let mut all = None;
-        for (at, accepted, finished) in notes {
-            all = noted(all, progress(*accepted, *finished), after(*at));
-            assert!(all.as_ref().is_none_or(|notes| notes.len() <= MOST_NOTES));
+        let mut notes = Notes::default();
+        for (at, accepted, finished) in all {
+            notes.note(&progress(*accepted, *finished), after(*at));
+            assert!(notes.0.capacity() <= MOST_NOTES);
         }
-        let ages = Ages(Mutex::new(all.into_iter().map(|notes| (last.actor, notes)).collect()));
-        ages.of(last, after(at)).as_secs()
+        notes.age(&last, after(at)).as_secs()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::host_errors::HostError;
 use crate::left_out::LineSource;
 use crate::process::Process;
 
-/// The part of a scrape that the kernel does not know.
+/// The part of a scrape that the kernel does not know. Its many fields are families, each of which has a value of its own.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
     /// The name of the play.
@@ -214,7 +214,7 @@ fn of_play(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
     }
 }
 
-/// What the host holds for guests, the origin of their code, and what went wrong in the host itself.
+/// The memory that the host holds for guests, the origin of their code, and the errors of the host itself.
 fn of_host(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
     let mut samples = text.family(&f::HOST_MEMORY);
     samples.add(&["messages"], metrics.actors.iter().map(|row| row.waiting_bytes).sum::<u64>());

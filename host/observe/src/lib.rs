@@ -3,7 +3,7 @@
 //! ```
 //! use std::time::Duration;
 //! use playhouse_kernel::{Kernel, Plan};
-//! use playhouse_observe::{Ages, Format, HostFacts, exposition_of};
+//! use playhouse_observe::{Format, HostFacts, exposition_of};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,6 @@
 //! let metrics = kernel.metrics(Duration::from_secs(1), |_| Duration::ZERO).await;
 //! let text = exposition_of(&metrics, &HostFacts::default(), Format::Prometheus, Vec::new());
 //! assert!(String::from_utf8(text)?.contains("# TYPE playhouse_restarts_total counter\n"));
-//! # let _ = Ages::default();
 //! # Ok(())
 //! # }
 //! ```
@@ -22,7 +21,7 @@
 //! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
 //! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
 //! | `process`, `host_errors`, `left_out` | the host's own process and errors; log lines that were left out |
-//! | `ages` | the age of the oldest message, from how far actors were before |
+//! | `sampler`, `ages` | rates, and the age of the oldest message, from samples of all actors |
 //! | `health` | whether the play is healthy and ready, and why not |
 //! | `server`, `hosts` | the HTTP server, and the hosts that a request may name |
 //! | `log`, `printable` | the lines of the log; foreign text made safe for a terminal |
@@ -41,9 +40,9 @@ mod left_out;
 pub mod log;
 pub mod printable;
 mod process;
+mod sampler;
 mod server;
 
-pub use ages::Ages;
 pub use collect::{HostFacts, PluginFacts, exposition_of};
 pub use exposition::{Exposition, Format};
 pub use families::FAMILIES;
@@ -53,4 +52,5 @@ pub use host_errors::{HostError, count_panics};
 pub use hosts::{Hosts, is_public};
 pub use left_out::{LeftOutLines, LineSource};
 pub use process::Process;
+pub use sampler::{Recent, Sampler};
 pub use server::{DESCRIPTORS, MetricsServer, Source};

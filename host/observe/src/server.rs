@@ -7,7 +7,7 @@ mod texts;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -17,14 +17,14 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use playhouse_kernel::Kernel;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-use crate::ages::Ages;
 use crate::collect::{HostFacts, PATIENCE, exposition_of};
 use crate::exposition::Format;
 use crate::health::{Health, Readiness};
 use crate::host_errors::HostError;
 use crate::hosts::Hosts;
+use crate::sampler::Sampler;
 use connections::{Connection, Connections};
 use texts::{Text, Texts};
 
@@ -42,8 +42,6 @@ const WHOLE: Duration = Duration::from_secs(15);
 const HEAD_BYTES: usize = 8 << 10;
 /// Maximum number of header lines.
 const HEADERS: usize = 64;
-/// Time between two notes about the messages of all actors.
-const NOTES: Duration = Duration::from_secs(1);
 /// The pause after a connection could not be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -51,33 +49,38 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub struct Source {
     playing: OnceLock<Playing>,
-    ages: Ages,
+    /// Notified when there is a play.
+    started: Notify,
     texts: Texts,
 }
 
 struct Playing {
     kernel: Kernel,
+    sampler: Arc<Sampler>,
     facts: Box<dyn Fn() -> HostFacts + Send + Sync>,
 }
 
 impl Source {
-    /// Shows this play from now on; `facts` reads the host's part of a scrape. The first play counts.
-    pub fn play_started(&self, kernel: Kernel, facts: impl Fn() -> HostFacts + Send + Sync + 'static) {
-        let _ = self.playing.set(Playing { kernel, facts: Box::new(facts) });
+    /// Shows this play from now on, and samples it; `facts` reads the host's part of a scrape. The first play counts.
+    pub fn play_started(
+        &self,
+        kernel: Kernel,
+        sampler: Arc<Sampler>,
+        facts: impl Fn() -> HostFacts + Send + Sync + 'static,
+    ) {
+        let _ = self.playing.set(Playing { kernel, sampler, facts: Box::new(facts) });
+        self.started.notify_one();
     }
 
     fn kernel(&self) -> Option<&Kernel> {
         self.playing.get().map(|playing| &playing.kernel)
     }
 
-    /// Notes periodically how far the actors are.
-    async fn note(&self) {
-        let mut ticks = tokio::time::interval(NOTES);
-        loop {
-            ticks.tick().await;
-            if let Some(kernel) = self.kernel() {
-                self.ages.note(kernel, Instant::now());
-            }
+    /// Samples the actors once there is a play: on the server's thread, which goes on when the host's own loop is stuck.
+    async fn sample(&self) {
+        self.started.notified().await;
+        if let Some(Playing { kernel, sampler, .. }) = self.playing.get() {
+            sampler.clone().run(kernel.clone()).await;
         }
     }
 
@@ -89,8 +92,9 @@ impl Source {
     async fn text(&self, format: Format) -> Option<Text> {
         let playing = self.playing.get()?;
         let write = async |buffer| {
-            let now = Instant::now();
-            let metrics = playing.kernel.metrics(PATIENCE, |progress| self.ages.of(progress, now)).await;
+            let now = tokio::time::Instant::now().into_std();
+            let oldest = |progress| playing.sampler.oldest(&progress, now);
+            let metrics = playing.kernel.metrics(PATIENCE, oldest).await;
             exposition_of(&metrics, &(playing.facts)(), format, buffer)
         };
         Some(self.texts.next(format, write).await)
@@ -121,7 +125,7 @@ impl MetricsServer {
             runtime.block_on(async {
                 tokio::select! {
                     () = serving.clone().serve(listener) => {}
-                    () = serving.source.note() => {}
+                    () = serving.source.sample() => {}
                     _ = end => {}
                 }
             });
@@ -149,16 +153,13 @@ impl Server {
     async fn serve(self: Arc<Self>, listener: tokio::net::TcpListener) {
         let connections = Connections::new(CONNECTIONS, TEXTS);
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let server = self.clone();
-                    connections.open(|connection| async move { server.converse(stream, &connection).await });
-                }
+            if let Ok((stream, _)) = listener.accept().await {
+                let server = self.clone();
+                connections.open(|connection| async move { server.converse(stream, &connection).await });
+            } else {
                 // Such as too many open files: others close in time.
-                Err(_) => {
-                    HostError::Accept.count();
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
+                HostError::Accept.count();
+                tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
     }

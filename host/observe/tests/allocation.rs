@@ -1,12 +1,13 @@
 //! The memory that a scrape allocates. No other test is in this file, since all of a process are counted together.
 
 use std::alloc::System;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
     ActorSpec, Address, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
 };
-use playhouse_observe::{Format, HostFacts, Source};
+use playhouse_observe::{Format, HostFacts, Sampler, Source};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -39,7 +40,7 @@ async fn play() -> Kernel {
 #[tokio::test]
 async fn scrape_of_a_thousand_actors_allocates_little() {
     let source = Source::default();
-    source.play_started(play().await, HostFacts::default);
+    source.play_started(play().await, Arc::new(Sampler::new(Instant::now())), HostFacts::default);
     // The first one does not know its size.
     let first = source.scrape(Format::Prometheus).await.expect("a play");
     let region = Region::new(ALLOCATOR);

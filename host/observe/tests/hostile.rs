@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{ActorSpec, Address, Kernel, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan};
-use playhouse_observe::{HostFacts, Hosts, MetricsServer};
+use playhouse_observe::{HostFacts, Hosts, MetricsServer, Sampler};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,7 +25,11 @@ async fn server(actors: usize) -> (MetricsServer, Kernel) {
     let actors = (0..actors).map(|n| ActorSpec::new(address(n), NativeLauncher::new(|| Quiet))).collect();
     let kernel = Kernel::start(&Plan { actors, ..Plan::default() }).expect("sound");
     kernel.wait_booted().await;
-    server.source().play_started(kernel.clone(), HostFacts::default);
+    server.source().play_started(
+        kernel.clone(),
+        std::sync::Arc::new(Sampler::new(std::time::Instant::now())),
+        HostFacts::default,
+    );
     (server, kernel)
 }
 

@@ -1,10 +1,11 @@
 //! The HTTP server, as clients see it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use playhouse_kernel::{ActorSpec, Address, Kernel, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan};
-use playhouse_observe::{HostFacts, Hosts, MetricsServer};
+use playhouse_observe::{HostFacts, Hosts, MetricsServer, Sampler};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -19,6 +20,10 @@ impl NativeActor for Quiet {
 
 fn server() -> MetricsServer {
     MetricsServer::start("127.0.0.1:0".parse().expect("an address"), Hosts::default()).expect("bound")
+}
+
+fn sampler() -> Arc<Sampler> {
+    Arc::new(Sampler::new(Instant::now()))
 }
 
 async fn kernel() -> Kernel {
@@ -60,7 +65,7 @@ async fn health_answers_before_there_is_a_play() {
 #[tokio::test]
 async fn play_that_runs_is_healthy_ready_and_scraped() {
     let (server, kernel) = (server(), kernel().await);
-    server.source().play_started(kernel.clone(), HostFacts::default);
+    server.source().play_started(kernel.clone(), sampler(), HostFacts::default);
     assert!(get(server.address(), "/healthz").await.starts_with("HTTP/1.1 200 "));
     assert!(get(server.address(), "/readyz").await.ends_with("\r\n\r\nready\n"));
     let scrape = get(server.address(), "/metrics").await;
@@ -82,7 +87,7 @@ fn kernel_that_is_stuck_is_not_healthy() {
     let host = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("built");
     // The supervision runs on this runtime, which does nothing from here on.
     let kernel = host.block_on(kernel());
-    server.source().play_started(kernel, HostFacts::default);
+    server.source().play_started(kernel, sampler(), HostFacts::default);
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("built");
     let health = client.block_on(get(server.address(), "/healthz"));
     assert!(health.starts_with("HTTP/1.1 503 ") && health.ends_with("did not answer within 1 s\n"), "{health}");
@@ -93,7 +98,7 @@ fn kernel_that_is_stuck_is_not_healthy() {
 #[tokio::test]
 async fn openmetrics_is_sent_to_clients_that_accept_it() {
     let server = server();
-    server.source().play_started(kernel().await, HostFacts::default);
+    server.source().play_started(kernel().await, sampler(), HostFacts::default);
     let at = server.address();
     let accept = "Accept: application/openmetrics-text;version=1.0.0";
     let scrape = says(at, &format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n\r\n")).await;
@@ -145,7 +150,7 @@ async fn silent_connections_do_not_keep_others_out() {
 #[tokio::test]
 async fn storm_of_scrapes_is_answered() {
     let server = server();
-    server.source().play_started(kernel().await, HostFacts::default);
+    server.source().play_started(kernel().await, sampler(), HostFacts::default);
     let at = server.address();
     let all = (0..50).map(|_| tokio::spawn(async move { get(at, "/metrics").await }));
     for scrape in all.collect::<Vec<_>>() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use playhouse_kernel::{
     ActorSpec, Address, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
 };
-use playhouse_observe::{Format, HostFacts, Hosts, MetricsServer};
+use playhouse_observe::{Format, HostFacts, Hosts, MetricsServer, Sampler};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -36,7 +36,11 @@ async fn storm_of_scrapes_holds_few_texts_and_the_play_goes_on() {
     let kernel = Kernel::start(&Plan { actors, ..Plan::default() }).expect("sound");
     kernel.wait_booted().await;
     let server = MetricsServer::start("127.0.0.1:0".parse().expect("an address"), Hosts::default()).expect("bound");
-    server.source().play_started(kernel.clone(), HostFacts::default);
+    server.source().play_started(
+        kernel.clone(),
+        std::sync::Arc::new(Sampler::new(std::time::Instant::now())),
+        HostFacts::default,
+    );
     let text_bytes = server.source().scrape(Format::Prometheus).await.expect("a play").len();
     let region = Region::new(ALLOCATOR);
     let mut clients = Vec::new();

@@ -44,6 +44,48 @@ log_events! {
     text() "metrics are at http://{listen}/metrics";
     example "metrics are at http://127.0.0.1:9464/metrics";
 
+    /// An operator set the level of the log for some actors (`playhouse log-level`).
+    pub(crate) struct LogLevelSet<'a>("log-level-set", INFO, CONTROL_TARGET) about AboutHost {
+        /// The actors.
+        pattern: &'a str,
+        /// Their level.
+        to: &'a str,
+        /// The operator: a user of the system.
+        operator: &'a str,
+        /// The time after which it ends, in seconds.
+        seconds: Option<f64>,
+    }
+    text(until: &'a str) "the log level of {pattern} is {to} {until}, set by {operator}";
+    example "the log level of /shop/** is debug for 10m, set by user 1000";
+
+    /// An operator ended a level of the log that an operator had set.
+    pub(crate) struct LogLevelReset<'a>("log-level-reset", INFO, CONTROL_TARGET) about AboutHost {
+        /// The actors.
+        pattern: &'a str,
+        /// Their level until now.
+        was: &'a str,
+        /// The operator who ended it.
+        operator: &'a str,
+        /// The operator who set it.
+        set_by: &'a str,
+    }
+    text() "the log level of {pattern}, {was} by {set_by}, was reset by {operator}";
+    example "the log level of /shop/**, debug by user 1000, was reset by user 0";
+
+    /// The time of a level of the log that an operator had set is over.
+    pub(crate) struct LogLevelEnded<'a>("log-level-ended", INFO, CONTROL_TARGET) about AboutHost {
+        /// The actors.
+        pattern: &'a str,
+        /// Their level until now.
+        was: &'a str,
+        /// The operator who set it.
+        set_by: &'a str,
+        /// The time that it lasted, in seconds.
+        seconds: f64,
+    }
+    text(time: &'a str) "the log level of {pattern}, {was} by {set_by}, ended after {time}";
+    example "the log level of /shop/**, debug by user 1000, ended after 10m";
+
     /// An actor is granted a variable of the environment that this host does not have. The actor starts without it.
     pub(crate) struct VariableAbsent<'a>("variable-absent", WARN, HOST_TARGET) about AboutActor<'a> {
         /// The name of the variable.

@@ -33,7 +33,7 @@
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
 //! | `control` | the control socket of a running play: protocol and server |
-//! | `log_output` | the output of guests as log events |
+//! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
 //!
 //! Nothing of the process is taken without being asked for: no signal handler, no log subscriber, no exit. `docs/embedding.md`
@@ -44,6 +44,7 @@ pub mod control;
 mod descriptors;
 mod errors;
 pub mod events;
+mod leveled_output;
 mod log_output;
 pub mod manifest;
 mod memory;
@@ -76,13 +77,13 @@ pub use playhouse_kernel::{
     Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
 pub use playhouse_observe::log::{
-    AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFormat, LogLayer, LogLine, LogReader, LogSelection, LogSink,
-    PatternError, Progress, level_name,
+    AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFilter, LogFormat, LogLayer, LogLevels, LogLine, LogReader,
+    LogSelection, LogSink, PatternError, Progress, level_name,
 };
 pub use playhouse_observe::printable;
 pub use playhouse_observe::{LeftOutLines, LineSource, count_panics};
 pub use playhouse_sandbox::events::{EVENTS as SANDBOX_EVENTS, LogLinesLeftOut};
 pub use playhouse_sandbox::{
-    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,
-    SandboxError, SystemLimit, compile_for_parent, inspect,
+    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineOrigin,
+    LoadError, Output, Part, SandboxError, SystemLimit, compile_for_parent, inspect,
 };

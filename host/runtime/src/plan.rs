@@ -6,8 +6,10 @@ use std::sync::Arc;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, Template,
 };
-use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
+use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Plugin};
+use tracing::Level;
 
+use crate::leveled_output::LeveledOutput;
 use crate::manifest::{PlaySettings, Settings};
 use crate::plugins::Plugins;
 
@@ -29,12 +31,13 @@ pub(crate) fn instances_for_spawned(play: &PlaySettings, plugins: &Plugins) -> O
 }
 
 /// The plan that the kernel runs.
-pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
-    let made = |settings: &Settings, recursive| Made {
+pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledOutput>, seed: u64) -> Plan {
+    let made = |settings: &Settings, recursive, spawned_level| Made {
         plugin: plugins[&settings.plugin].clone(),
         mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailbox_plugin(&mailbox.plugin).clone()),
         settings: settings.clone(),
         recursive,
+        spawned_level,
         output: output.clone(),
     };
     let mut actors: Vec<ActorSpec> = Vec::with_capacity(play.actors.len());
@@ -42,13 +45,15 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Outp
     for actor in &play.actors {
         let above = actor.address.parent().and_then(|parent| accounts.get(&parent).cloned());
         let within = Bounds { accounts: above, ..Bounds::NONE };
-        let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
+        let spec = made(&actor.settings, false, None).spec(actor.address.clone(), BTreeMap::new(), within);
         accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
         actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
-        let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
-        (plugin.settings.plugin.clone(), template)
+        let settings = &plugin.settings;
+        let template: Arc<dyn Template> =
+            Arc::new(made(settings, plugin.recursive, settings.log_level.map(Level::from)));
+        (settings.plugin.clone(), template)
     });
     Plan {
         actors,
@@ -68,7 +73,9 @@ struct Made {
     mailbox: Option<MailboxPlugin>,
     settings: Settings,
     recursive: bool,
-    output: Arc<dyn Output>,
+    /// The level of the log of each spawned actor. Actors of the manifest have theirs from the start.
+    spawned_level: Option<Level>,
+    output: Arc<LeveledOutput>,
 }
 
 impl Made {
@@ -97,9 +104,11 @@ impl Template for Made {
         let accounts = self.plugin.accounts(&within, &address, settings.subtree);
         let mut whole = settings.config.clone();
         whole.extend(config);
+        let output = self.spawned_level.map(|level| self.output.spawned(&address, level));
+        let output = output.unwrap_or_else(|| self.output.clone());
         ActorSpec {
             address,
-            code: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()).into(),
+            code: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, output).into(),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
-use playhouse_observe::log::Log;
+use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
+use tracing::Level;
 
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
 use crate::events::{MetricsListening, VariableAbsent};
+use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems};
+use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems, Settings};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -108,8 +110,9 @@ impl Play {
         self
     }
 
-    /// The log that `playhouse logs` reads over the control socket: the program gives its layer to `tracing`. Default: none, and
-    /// the command says so.
+    /// The log that `playhouse logs` reads over the control socket: the program gives its layer to `tracing`. The play sets its
+    /// levels by actor to those of the manifest; they have effect in a layer with [`LogLevels::filter`]. Default: none, and the
+    /// command says so.
     #[must_use]
     pub fn log(mut self, log: Log) -> Self {
         self.options.log = Some(log);
@@ -213,6 +216,8 @@ impl LoadedPlay {
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
         let Self { metrics, settings, natives, options, shares, plugins } = self;
+        let levels = options.log.as_ref().map(|log| log.levels().clone()).unwrap_or_default();
+        set_levels(&levels, &settings);
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
                 let subject = AboutActor { address: &actor.address, plugin: actor.settings.plugin.as_str() };
@@ -222,7 +227,8 @@ impl LoadedPlay {
         let natives = placed(&settings, natives)?;
         let actors = runtimes::of_actors(&settings, options.threads)?;
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let mut plan = plan::plan(&settings, &plugins, &options.output, seed);
+        let output = LeveledOutput::new(options.output, levels.clone());
+        let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
         plan.actors.splice(..0, natives.first);
@@ -231,10 +237,26 @@ impl LoadedPlay {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
         let sandbox = plugins.sandbox();
-        let play =
-            RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out))
+        let play = RunningPlay::start(
+            &plan,
+            &settings,
+            actors,
+            sandbox,
+            options.socket.as_deref(),
+            shares.connections,
+            options.log,
+        )?;
+        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out).with_levels(levels))
     }
+}
+
+/// Sets the levels of the manifest.
+fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
+    let level = |settings: &Settings| settings.log_level.map(Level::from);
+    let actors = settings.actors.iter().map(|actor| (actor.address.clone(), level(&actor.settings)));
+    let spawnable = settings.spawnable.iter();
+    let spawnable = spawnable.filter_map(|one| Some((one.settings.plugin.clone(), level(&one.settings)?)));
+    levels.set(actors, spawnable);
 }
 
 /// The problem that the metrics have no port.

@@ -11,12 +11,13 @@ use playhouse_kernel::{
     ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
     Reply, Stage, StartError, StartedActor, State,
 };
+use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
 use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
-use crate::control::server::Server;
+use crate::control::server::{Server, end_levels};
 use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
@@ -61,6 +62,7 @@ pub struct RunningPlay {
     /// The caller's runtime.
     host: Handle,
     actors: Option<ActorThreads>,
+    levels: LogLevels,
     /// Dropped after the play: it answers until then.
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
@@ -87,6 +89,7 @@ impl RunningPlay {
         sandbox: Option<&Sandbox>,
         path: Option<&Path>,
         connections: usize,
+        log: Option<Log>,
     ) -> Result<Self, PlayError> {
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
@@ -102,13 +105,23 @@ impl RunningPlay {
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
-            tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());
+            tasks.push(tokio::spawn(server.with_connections(connections).with_log(log).serve(listener)).abort_handle());
         }
         let host = Handle::current();
-        Ok(Self { kernel, tree, patience, tasks, host, actors: Some(actors), metrics: None, _socket: socket })
+        Ok(Self {
+            kernel,
+            tree,
+            patience,
+            tasks,
+            host,
+            actors: Some(actors),
+            levels: LogLevels::default(),
+            metrics: None,
+            _socket: socket,
+        })
     }
 
-    /// Shows the play at this server.
+    /// Shows the play at this server, whose thread then samples the actors as well. Without a server, a task does.
     pub(crate) fn with_metrics(
         mut self,
         server: Option<MetricsServer>,
@@ -116,11 +129,21 @@ impl RunningPlay {
         sandbox: Option<&Sandbox>,
         lines_left_out: Arc<LeftOutLines>,
     ) -> Self {
+        let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
             let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out);
-            server.source().play_started(self.kernel.clone(), facts);
+            server.source().play_started(self.kernel.clone(), sampler, facts);
+        } else {
+            self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
         }
         self.metrics = server;
+        self
+    }
+
+    /// The levels of the log by actor.
+    pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
+        self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
+        self.levels = levels;
         self
     }
 
@@ -309,6 +332,7 @@ fn plugin_facts(loaded: Compilations) -> PluginFacts {
 impl Drop for RunningPlay {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+        self.levels.set([], []);
         if matches!(self.kernel.stage(), Stage::Stopped | Stage::GaveUp(_)) {
             return;
         }

@@ -4,12 +4,12 @@
 //! ```
 //! # use std::{sync::Arc, time::Duration};
 //! use playhouse_kernel::{ActorSpec, Address, Config, Kernel, Plan};
-//! use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
+//! use playhouse_sandbox::{Limits, LineOrigin, Output, Sandbox, SandboxConfig};
 //!
 //! struct Silent;
 //! impl Output for Silent {
-//!     fn stdout(&self, _from: &Address, _piece: &[u8], _ends_line: bool) {}
-//!     fn stderr(&self, _from: &Address, _line: &[u8]) {}
+//!     fn stdout(&self, _from: &LineOrigin<'_>, _piece: &[u8], _ends_line: bool) {}
+//!     fn stderr(&self, _from: &LineOrigin<'_>, _line: &[u8]) {}
 //! }
 //!
 //! # #[tokio::main]
@@ -60,6 +60,6 @@ pub use grants::{Access, Folder, Grants, Host, HostError, Missing, Network, Netw
 pub use inspect::{Inspection, inspect};
 pub use limits::{Accounts, Blocking, Descriptors, Limits, RunClock, SubtreeLimits, SystemLimit};
 pub use mailbox::MailboxPlugin;
-pub use output::{LeftOut, Output};
+pub use output::{HandledMessage, LeftOut, LineOrigin, Output};
 pub use run::{Compilations, Compiled, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

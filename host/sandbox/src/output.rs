@@ -2,8 +2,11 @@
 
 mod lines;
 mod meter;
+mod origin;
 mod receiver;
 
 pub(crate) use lines::{Kind, Lines, Unpermitted};
 pub(crate) use meter::LogMeter;
+pub(crate) use origin::Writer;
+pub use origin::{HandledMessage, LineOrigin};
 pub use receiver::{LeftOut, Output};

@@ -20,9 +20,9 @@ mod store;
 
 pub(crate) use admission::{Admission, Instances};
 pub(crate) use compilations::CompilationCounts;
-pub use compilations::Compilations;
+pub use compilations::{Compilations, Compiled};
 pub(crate) use crash::{RunFacts, crash, failed_launch};
-pub use loading::{Compiled, PluginInfo};
+pub use loading::PluginInfo;
 pub(crate) use loading::{load, sha256_hex};
 pub(crate) use panic::Panic;
 pub(crate) use shared::Shared;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{ActorSpec, Address, Kernel, Plan, Stage, SupervisionSpec};
-use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Sandbox, SandboxConfig};
 use tokio::runtime::{Builder, Runtime};
 
 /// A time limit that never ends: the clock stands still.
@@ -142,6 +142,6 @@ impl Scene {
 struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }

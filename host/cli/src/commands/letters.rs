@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::remote::{connect, shortened, unexpected};
+use super::remote::{connect, unexpected};
 use super::table::table;
+use super::tree::shortened;
 use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
+use playhouse_runtime::control::letter_views::{KeptLetter, Letter, Letters};
 use playhouse_runtime::control::protocol::{AddressText, Body, Request, Response, Which};
-use playhouse_runtime::control::views::{BlamedView, FatesView, KeptLetter, Letter, Letters};
+use playhouse_runtime::control::views::{BlamedView, FatesView};
 use playhouse_runtime::printable::{Printable, age, counted, hex_dump, is_plain_text};
 
 /// Number of digits of an id in a list.

@@ -1,12 +1,15 @@
-//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote` and `letters` send requests to a
-//! running host, `table` aligns columns.
+//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters` and `log_level` send requests
+//! to a running host, `tree` and `watch` show its actors, `table` aligns columns.
 
 pub(crate) mod check;
 mod grants;
 pub(crate) mod inspect;
 pub(crate) mod letters;
+pub(crate) mod log_level;
 pub(crate) mod remote;
 pub(crate) mod table;
+pub(crate) mod tree;
+mod watch;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -30,6 +33,12 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Exit> {
 /// Prints JSON for programs: one document, indented.
 fn print_json<T: Serialize>(what: &T) -> Result<(), Exit> {
     let text = serde_json::to_string_pretty(what).map_err(std::io::Error::from)?;
+    print(&format!("{}\n", plain_json(&text)))
+}
+
+/// Prints JSON for programs: one document in a line.
+fn print_json_line<T: Serialize>(what: &T) -> Result<(), Exit> {
+    let text = serde_json::to_string(what).map_err(std::io::Error::from)?;
     print(&format!("{}\n", plain_json(&text)))
 }
 

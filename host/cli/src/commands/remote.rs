@@ -1,35 +1,17 @@
 //! The commands that send requests about actors to a running host.
 
-use std::fmt::Write as _;
 use std::io::{IsTerminal, Read};
-use std::time::Duration;
 
 use playhouse_runtime::Address;
 
-use super::table::{as_tree, table};
-use super::{print, print_bytes, print_json};
+use super::{print, print_bytes};
 use crate::args;
 use crate::client::{Client, ClientError};
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
 use playhouse_runtime::control::protocol::{Body, Request, Response};
-use playhouse_runtime::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree, UsageView};
-use playhouse_runtime::printable::{Printable, counted, for_terminal, size};
-
-/// Maximum length of a crash reason in the tree.
-const REASON_CHARS: usize = 80;
-
-pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
-    match connect(&args.host)?.request(&Request::Tree {})? {
-        Response::Tree(tree) if args.json => print_json(&tree),
-        Response::Tree(mut tree) => {
-            as_tree(&mut tree.actors, |actor| &actor.address);
-            print(&shown_tree(&tree))
-        }
-        other => Err(unexpected(&other)),
-    }
-}
+use playhouse_runtime::printable::{counted, for_terminal};
 
 /// Prints the state; an exit code of 1 says that it is not good.
 pub(crate) fn health(args: &args::Health) -> Result<(), Exit> {
@@ -185,120 +167,4 @@ fn body(client: &mut Client, to: &Address, given: Option<&str>, within: &Request
         return Err(Exit::with(FAILED, text));
     }
     Ok(body)
-}
-
-fn shown_tree(tree: &Tree) -> String {
-    let row = |actor: &ActorLine| {
-        let depth = actor.address.matches('/').count() - 1;
-        let spawned = if actor.spawned { " (spawned)" } else { "" };
-        let last = actor.last_crash.as_ref().map(|crash| shortened(&crash.reason)).unwrap_or_default();
-        vec![
-            format!("{}{}{spawned}", "  ".repeat(depth), actor.address),
-            actor.plugin.clone(),
-            actor.detail.as_ref().unwrap_or(&actor.state).clone(),
-            format!("{}/{}", actor.up(), actor.instances.len()),
-            actor.incarnation.to_string(),
-            actor.restarts.to_string(),
-            actor.waiting.to_string(),
-            actor.handled.to_string(),
-            actor.dead_letters.values().sum::<u64>().to_string(),
-            last,
-        ]
-    };
-    let headline = [
-        "ADDRESS",
-        "PLUGIN",
-        "STATE",
-        "UP",
-        "INCARNATION",
-        "RESTARTS",
-        "WAITING",
-        "HANDLED",
-        "DEAD LETTERS",
-        "LAST CRASH",
-    ];
-    let rows: Vec<_> = tree.actors.iter().map(row).collect();
-    let short = tree.memory_pressure.as_ref().map(|why| format!("memory is short: {}\n", Printable(why)));
-    let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
-    let mut out = format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7, 8]));
-    let mailboxes = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox));
-    let lines: Vec<_> = tree
-        .actors
-        .iter()
-        .filter_map(|actor| failed_line(actor).or_else(|| failed_instances(actor)))
-        .chain(tree.actors.iter().filter_map(subtree_line))
-        .chain(mailboxes)
-        .collect();
-    if !lines.is_empty() {
-        out.push('\n');
-        for line in lines {
-            let _ = writeln!(out, "{line}");
-        }
-    }
-    out
-}
-
-/// The use of `limits.subtree` by an actor that has such limits, and by all actors below it.
-fn subtree_line(actor: &ActorLine) -> Option<String> {
-    let part = |(key, usage): (&String, &UsageView)| match key.as_str() {
-        "memory" => format!("{} of {} {key}", size(usage.used), size(usage.most)),
-        _ => format!("{} of {} {key}", usage.used, usage.most),
-    };
-    let parts: Vec<_> = actor.subtree.as_ref()?.iter().map(part).collect();
-    Some(format!("{} and all below it use {}", actor.address, parts.join(", ")))
-}
-
-/// The reason and the time of an actor's own failure, and the next step.
-fn failed_line(actor: &ActorLine) -> Option<String> {
-    let failed = actor.failed.as_ref().filter(|failed| failed.actor == actor.address)?;
-    let FailedLine { actor, since, why, .. } = failed;
-    let last = failed.next_trial_in_ms.map_or_else(
-        || format!("only `playhouse start {actor}` starts it"),
-        |ms| format!("the next trial start is in {}s, or `playhouse start {actor}`", ms.div_ceil(1000)),
-    );
-    Some(format!("{actor} is failed since {since}: {}; {last}", Printable(why)))
-}
-
-/// The number of failed instances of an actor with other instances, the reason, the time, and the next step.
-fn failed_instances(actor: &ActorLine) -> Option<String> {
-    let failed: Vec<_> = actor.instances.iter().filter_map(|instance| instance.failed.as_ref()).collect();
-    let first = failed.iter().min_by_key(|failed| failed.next_trial_in_ms.unwrap_or(u64::MAX))?;
-    let next = first.next_trial_in_ms.map_or_else(
-        || format!("only `playhouse start {}` starts one", actor.address),
-        |ms| format!("the next trial start is in {}s, or `playhouse start {}`", ms.div_ceil(1000), actor.address),
-    );
-    let (address, count, all) = (&actor.address, failed.len(), actor.instances.len());
-    let FailedLine { since, why, .. } = first;
-    Some(format!("{address} has {count} of {all} instances failed since {since}: {}; {next}", Printable(why)))
-}
-
-/// The lines about a mailbox that was full, and about its plugin.
-fn mailbox_lines(address: &str, mailbox: &MailboxLine) -> Vec<String> {
-    let mut lines = Vec::new();
-    let lost = [(mailbox.refused, "refused"), (mailbox.dropped, "dropped"), (mailbox.abandoned, "abandoned")];
-    let mut parts: Vec<_> = lost.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if mailbox.blocked > 0 {
-        let (all, longest) =
-            (Duration::from_millis(mailbox.blocked_ms), Duration::from_millis(mailbox.longest_block_ms));
-        let times = if mailbox.blocked == 1 { "once" } else { &format!("{} times", mailbox.blocked) };
-        parts.push(format!("senders waited {times}, {all:?} in all, {longest:?} at most"));
-    }
-    if mailbox.blocked_now > 0 {
-        parts.push(format!("{} wait now", mailbox.blocked_now));
-    }
-    if mailbox.full > 0 || !parts.is_empty() {
-        let full = format!("the mailbox of {address} was full ({} of {})", mailbox.most, mailbox.capacity);
-        lines.push(format!("{full}: {}", if parts.is_empty() { "nothing was lost".into() } else { parts.join(", ") }));
-    }
-    if let Some(plugin) = mailbox.plugin.as_ref().filter(|plugin| plugin.crashes > 0) {
-        let times = counted(plugin.crashes, "time");
-        let last = plugin.last_crash.as_deref().map(|why| format!(": {}", shortened(why))).unwrap_or_default();
-        let MailboxPluginLine { name, state, .. } = plugin;
-        lines.push(format!("the mailbox plugin {name} of {address} crashed {times} and is {state}{last}"));
-    }
-    lines
-}
-
-pub(super) fn shortened(text: &str) -> String {
-    playhouse_runtime::printable::preview(text.as_bytes(), REASON_CHARS)
 }

@@ -6,11 +6,12 @@ use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_runtime::{Address, BoxFuture};
-use playhouse_runtime::{LeftOut, Output, SystemLimit};
+use playhouse_runtime::{LeftOut, LineOrigin, Output, SystemLimit};
 use tokio::sync::Notify;
+use tracing::Level;
 
 use crate::log_budget::LogBudgets;
-use playhouse_runtime::GUEST_TARGET;
+use playhouse_runtime::LogOutput;
 use playhouse_runtime::printable::for_terminal;
 
 /// Maximum bytes that wait for stdout; a guest that writes more waits.
@@ -280,8 +281,8 @@ pub(crate) struct GuestOutput {
 }
 
 impl Output for GuestOutput {
-    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool) {
-        self.stdout.piece(from, piece, ends_line);
+    fn stdout(&self, from: &LineOrigin<'_>, piece: &[u8], ends_line: bool) {
+        self.stdout.piece(from.actor, piece, ends_line);
     }
 
     fn stdout_full(&self) -> bool {
@@ -296,15 +297,16 @@ impl Output for GuestOutput {
         Box::pin(self.stdout.wait_space())
     }
 
-    fn stderr(&self, from: &Address, line: &[u8]) {
-        tracing::info!(target: GUEST_TARGET, address = %from, "{}", String::from_utf8_lossy(line));
+    fn log_enabled(&self, actor: &Address, level: Level) -> bool {
+        LogOutput.log_enabled(actor, level)
+    }
+
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
+        LogOutput.stderr(from, line);
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {
-        // A log level without lines of guests shows no note about them either.
-        if tracing::enabled!(target: GUEST_TARGET, tracing::Level::INFO) {
-            self.log_budgets.add_left_out(from.as_str(), left_out);
-        }
+        self.log_budgets.add_left_out(from.as_str(), left_out);
     }
 }
 

@@ -61,8 +61,8 @@ impl Spawned {
     }
 }
 
-/// An actor, from its registration to the end of the kernel, or until it is gone. Most of its many methods read one counter or
-/// flag that several tasks change.
+/// An actor, from its registration to the end of the kernel, or until it is gone. Its many fields are the parts that outlive
+/// incarnations; most of its many methods read one counter or flag that several tasks change.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,

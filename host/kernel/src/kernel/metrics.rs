@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::dispatch::ask_counts::AskMetrics;
 use crate::kernel::Kernel;
+use crate::kernel::progress::Progress;
 use crate::supervisor::Command;
 use crate::words::address::Address;
 use crate::words::message::ActorId;
@@ -58,30 +59,6 @@ pub struct Metrics {
     pub letter_bytes: u64,
     /// Stops that failed.
     pub failed_shutdowns: u64,
-}
-
-/// How far an actor is with its messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The actor.
-    pub actor: ActorId,
-    /// Messages that were accepted.
-    pub accepted: u64,
-    /// Messages that ended in any way.
-    pub finished: u64,
-    /// Messages that were handled.
-    pub handled: u64,
-    /// CPU time of its code.
-    pub cpu: Duration,
-}
-
-impl Progress {
-    pub(super) fn of(actor: &Actor) -> Self {
-        // Read first, so that there are never more ended messages than accepted ones.
-        let finished = actor.finished();
-        let cpu = actor.resources().unwrap_or_default().cpu;
-        Self { actor: actor.id, finished, handled: actor.handled(), cpu, accepted: actor.mailbox.accepted() }
-    }
 }
 
 impl Kernel {

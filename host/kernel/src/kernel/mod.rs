@@ -2,6 +2,7 @@
 
 pub(crate) mod metrics;
 pub(crate) mod plan;
+pub(crate) mod progress;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ use crate::words::restart::StartKind;
 
 use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
-use crate::kernel::metrics::Progress;
 use crate::kernel::plan::{Plan, PlanError};
+use crate::kernel::progress::Progress;
 use crate::mailbox::MailboxView;
 use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervisor};
 use crate::words::address::Address;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format` | the formats |
 //! | `line` | one event: its fields, and its two formats |
+//! | `levels` | levels by actor, and the filter that applies them |
 //! | `layer` | the layer of `tracing`: each event goes to a sink, and into the ring |
 //! | `ring`, `record` | the last lines in bounded memory, and the bytes of one of them |
 //! | `selection` | the lines that a reader wants |
@@ -11,6 +12,7 @@
 
 mod format;
 mod layer;
+mod levels;
 mod line;
 mod reader;
 mod record;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 pub use format::LogFormat;
 pub use layer::{LogLayer, LogSink};
+pub use levels::{LevelsInForce, LogFilter, LogLevels, MOST_OVERRIDES, Override, SpawnedLevel, TooManyOverrides};
 pub use line::{LogLine, level_name};
 pub use reader::{Entry, LogReader, Progress};
 pub use ring::{LEAST_BYTES as LEAST_RING_BYTES, Place};
@@ -51,6 +54,7 @@ pub struct Log {
 struct Shared {
     /// `None` without memory for it.
     ring: Option<Ring>,
+    levels: LogLevels,
     /// Number of readers that follow the log for others.
     subscribers: AtomicUsize,
     /// Number of lines that left the ring before a subscriber came to them.
@@ -75,12 +79,24 @@ impl Log {
     /// [`LEAST_RING_BYTES`], or 0 for a log that keeps none.
     pub fn new(ring_bytes: usize) -> Self {
         let ring = (ring_bytes > 0).then(|| Ring::new(ring_bytes));
-        Self { shared: Arc::new(Shared { ring, subscribers: AtomicUsize::new(0), lost: AtomicU64::new(0) }) }
+        Self {
+            shared: Arc::new(Shared {
+                ring,
+                levels: LogLevels::default(),
+                subscribers: AtomicUsize::new(0),
+                lost: AtomicU64::new(0),
+            }),
+        }
     }
 
     /// The layer for `tracing`. Each event goes to `sink` first, and into the ring unless the sink refuses it.
     pub fn layer<S: LogSink>(&self, sink: S) -> LogLayer<S> {
         LogLayer::new(self.clone(), sink)
+    }
+
+    /// The levels by actor. They have effect in a layer with [`LogLevels::filter`].
+    pub fn levels(&self) -> &LogLevels {
+        &self.shared.levels
     }
 
     /// Adds a line to the ring. Never waits for a reader.

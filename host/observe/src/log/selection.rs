@@ -16,11 +16,11 @@ pub struct AddressPattern {
     reach: Reach,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
-    One,
-    Children,
     Below,
+    Children,
+    One,
 }
 
 /// The reason why a text is no pattern.
@@ -66,6 +66,13 @@ impl AddressPattern {
         let top = if self.top.is_root() { "" } else { self.top.as_str() };
         let below = address.strip_prefix(top).and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty());
         below.is_some_and(|rest| self.reach == Reach::Below || !rest.contains('/'))
+    }
+
+    /// How much the pattern says: of two that match the same actor, the one that says more is greater. `/a/b` is above `/a/*`,
+    /// and both are above `/a/**`.
+    pub(super) fn precision(&self) -> impl Ord + use<> {
+        let segments = if self.top.is_root() { 0 } else { self.top.as_str().matches('/').count() };
+        (segments, self.reach)
     }
 }
 

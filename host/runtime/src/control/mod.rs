@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
 //! | `wire` | bodies and addresses as JSON text |
-//! | `views` | actors, crashes and dead letters in responses |
+//! | `views` | actors and crashes in responses |
+//! | `letter_views` | dead letters in responses |
 //! | `whole_tree` | the whole play, read for a response |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `levels` the levels of the log, `complaints` limits log lines |
 
+pub mod letter_views;
 pub mod protocol;
 pub(crate) mod server;
 pub mod socket;

@@ -13,6 +13,9 @@
 //! {"v":1,"request":"replay-letters","which":{"to":"/count"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
 //! {"v":1,"request":"drop-letter","id":"5d1f"}                ->  {"v":1,"dropped":{"letter":"5d1f…","to":"/count"}}
 //! {"v":1,"request":"drop-letters","which":{"reason":"failed"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
+//! {"v":1,"request":"log-levels"}                             ->  {"v":1,"log-levels":{"levels":[…]}}
+//! {"v":1,"request":"set-log-level","actors":"/count","level":"debug","for_ms":600000} -> {"v":1,"log-level-set":{"matching":1,…}}
+//! {"v":1,"request":"reset-log-level","actors":"/count"}      ->  {"v":1,"log-level-reset":{"level":"debug"}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
 //! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer, the host
@@ -24,7 +27,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::wire::{AddressText, Body};
 
-use super::views::{KeptLetter, Letter, Letters, Tree};
+use super::letter_views::{KeptLetter, Letter, Letters};
+use super::views::Tree;
 use super::wire::as_text;
 
 /// The version of the protocol that this host uses.
@@ -111,6 +115,28 @@ pub enum Request {
         /// The selected letters.
         which: Which,
     },
+    /// The levels of the log by actor.
+    LogLevels {},
+    /// Set the level of some actors.
+    SetLogLevel(SetLogLevel),
+    /// End a level that an operator set.
+    ResetLogLevel {
+        /// The pattern for which the level was set.
+        actors: String,
+    },
+}
+
+/// The level of the log for some actors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLogLevel {
+    /// The actors, now and later: `/a` is one actor, `/a/*` are its children, and `/a/**` are all actors below it.
+    pub actors: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// Milliseconds after which the level ends; without them it holds until it is reset.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub for_ms: Option<u64>,
 }
 
 /// A selection of dead letters: those that match each field that is given.
@@ -193,8 +219,52 @@ pub enum Response {
         /// The letters that are still in the store, although the request was to send or remove them.
         failed: Vec<KeptLetter>,
     },
+    /// The response to [`Request::LogLevels`].
+    LogLevels {
+        /// The levels: first those of operators, which go before the others.
+        levels: Vec<LevelLine>,
+    },
+    /// The response to [`Request::SetLogLevel`].
+    LogLevelSet {
+        /// Number of actors that match now.
+        matching: u64,
+        /// The level of the same pattern that an operator set before.
+        replaced: Option<String>,
+    },
+    /// The response to [`Request::ResetLogLevel`].
+    LogLevelReset {
+        /// The level that ended.
+        level: String,
+    },
     /// The request was not done.
     Error(Refusal),
+}
+
+/// A level of the log in a response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelLine {
+    /// A pattern, an address, or `spawned from` a plugin.
+    pub actors: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// The origin.
+    pub from: LevelSource,
+    /// The operator who set it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<String>,
+    /// Milliseconds until it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub left_ms: Option<u64>,
+}
+
+/// The origin of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LevelSource {
+    /// The manifest.
+    Manifest,
+    /// An operator, while the play runs.
+    Operator,
 }
 
 /// The reason why a request was not done.
@@ -285,6 +355,10 @@ mod tests {
             Request::ReplayLetters { which: Which { to: Some(AddressText(to())), reason: None } },
             Request::DropLetter { id: String::new() },
             Request::DropLetters { which: Which { to: None, reason: Some("failed".into()) } },
+            Request::LogLevels {},
+            Request::SetLogLevel(SetLogLevel { actors: "/**".into(), level: "debug".into(), for_ms: Some(5) }),
+            Request::SetLogLevel(SetLogLevel { actors: "/a".into(), level: "warn".into(), for_ms: None }),
+            Request::ResetLogLevel { actors: "/a/*".into() },
         ] {
             let line = encode(&request);
             assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
@@ -317,7 +391,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `log-levels`, `set-log-level`, `reset-log-level`"
             ]],
         );
         check(

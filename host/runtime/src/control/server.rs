@@ -3,6 +3,7 @@
 mod complaints;
 mod connections;
 mod letters;
+mod levels;
 mod line;
 mod orders;
 mod start_outcome;
@@ -11,8 +12,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use levels::end_levels;
 use playhouse_kernel::{AboutHost, Address, AskError, Kernel, LogEvent, SendError, StartError};
 use playhouse_observe::HostError;
+use playhouse_observe::log::Log;
 use playhouse_observe::{Health, Readiness};
 use playhouse_sandbox::SystemLimit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -59,6 +62,8 @@ pub(crate) struct Server {
     complaints: Arc<Complaints>,
     /// Most connections at once.
     connections: usize,
+    /// The log that operators read; `None` when the program has given none.
+    log: Option<Log>,
     /// Whether a process of the first user may give orders to a host of the second.
     may_connect: fn(u32, u32) -> bool,
 }
@@ -75,6 +80,7 @@ impl Server {
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             complaints: Arc::default(),
             connections: CONNECTIONS,
+            log: None,
             may_connect,
         }
     }
@@ -83,6 +89,12 @@ impl Server {
     #[must_use]
     pub(crate) fn with_connections(self, most: usize) -> Self {
         Self { connections: most, ..self }
+    }
+
+    /// The host with a log that operators read.
+    #[must_use]
+    pub(crate) fn with_log(self, log: Option<Log>) -> Self {
+        Self { log, ..self }
     }
 
     /// Serves until the future is dropped.
@@ -119,8 +131,8 @@ impl Server {
 
     async fn converse(&self, mut stream: UnixStream, connection: &Connection) {
         let me = rustix::process::geteuid().as_raw();
-        match stream.peer_cred() {
-            Ok(peer) if (self.may_connect)(peer.uid(), me) => {}
+        let operator = match stream.peer_cred() {
+            Ok(peer) if (self.may_connect)(peer.uid(), me) => format!("user {}", peer.uid()),
             Ok(peer) => {
                 self.complaints.say(format_args!("refused a connection of user {}", peer.uid()));
                 let you = peer.uid();
@@ -128,7 +140,7 @@ impl Server {
                 return say(&stream, FOREIGN_USER, message);
             }
             Err(error) => return self.complaints.say(format_args!("refused a connection: {error}")),
-        }
+        };
         let mut buffer = Vec::new();
         loop {
             let line = tokio::select! {
@@ -150,7 +162,7 @@ impl Server {
                 }
             };
             let response = match request {
-                Ok(request) => match self.answer_while_there(request, &mut stream).await {
+                Ok(request) => match self.answer_while_there(request, &operator, &mut stream).await {
                     Some(response) => response,
                     None => return,
                 },
@@ -168,8 +180,8 @@ impl Server {
 
     /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the
     /// request.
-    async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
-        let mut answer = std::pin::pin!(self.answer(request));
+    async fn answer_while_there(&self, request: Request, operator: &str, stream: &mut UnixStream) -> Option<Response> {
+        let mut answer = std::pin::pin!(self.answer(request, operator));
         let mut looks = 0_u32;
         loop {
             tokio::select! {
@@ -184,7 +196,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+    async fn answer(&self, request: Request, operator: &str) -> Result<Response, Refusal> {
         match request {
             Request::Health {} => {
                 let (health, ready) = (Health::of(Some(&self.kernel)).await, Readiness::of(Some(&self.kernel)));
@@ -255,6 +267,9 @@ impl Server {
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
             Request::DropLetter { id } => self.drop(&id),
             Request::DropLetters { which } => Ok(self.drop_all(which)),
+            Request::LogLevels {} => self.log_levels(),
+            Request::SetLogLevel(order) => self.set_log_level(order, operator).await,
+            Request::ResetLogLevel { actors } => self.reset_log_level(&actors, operator),
         }
     }
 
@@ -334,6 +349,7 @@ mod tests {
             longest_request: 1 << 10,
             complaints,
             connections: CONNECTIONS,
+            log: None,
             may_connect,
         };
         (folder, path, tokio::spawn(host.serve(listener)))

@@ -1,16 +1,15 @@
 //! The view of actors, crashes and dead letters for operators and programs: plain data, made from the kernel's types.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, FailedActor, Fates, InstanceView, MailboxView,
-    MessageId, Overflow, PolicyState, State, Usage,
+    ActorView, CrashReport, DeadLetterCounts, Decision, FailedActor, Fates, InstanceView, MailboxView, MessageId,
+    Overflow, PolicyState, State, Usage,
 };
+use playhouse_observe::Recent;
 use serde::{Deserialize, Serialize};
 
-use super::wire::Body;
 use crate::printable::timestamp;
 
 /// A running play.
@@ -84,6 +83,18 @@ pub struct ActorLine {
     pub mailbox: MailboxLine,
     /// Number of handled messages.
     pub handled: u64,
+    /// Rates of the last second and of the last minute.
+    #[serde(default)]
+    pub rates: RatesView,
+    /// Milliseconds since the oldest unfinished message came, at least; within a second.
+    #[serde(default)]
+    pub oldest_ms: u64,
+    /// Milliseconds of CPU time of the actor's plugin and of its mailbox's plugin, sampled every 10 ms; `None` for native code.
+    #[serde(default)]
+    pub cpu_ms: Option<u64>,
+    /// Bytes of memory of all its instances; `None` for native code.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
     /// Dead letters among the messages for the actor, by reason; those that a drop rule dropped have the reason `overflow`.
     #[serde(default)]
     pub dead_letters: BTreeMap<String, u64>,
@@ -95,6 +106,20 @@ pub struct ActorLine {
     /// The failure, while the actor is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
+}
+
+/// Rates from samples that the host takes each second: between the last two samples, and over the samples of the last 60 s,
+/// or of the time since the actor came if that is shorter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RatesView {
+    /// Messages handled in each second, over the last second.
+    pub handled_1s: f64,
+    /// Messages handled in each second, over the last minute.
+    pub handled_1m: f64,
+    /// CPU time in each second of time, over the last second: 1 is a whole core.
+    pub cpu_1s: f64,
+    /// CPU time in each second of time, over the last minute.
+    pub cpu_1m: f64,
 }
 
 /// The failure of an actor that is failed.
@@ -241,66 +266,20 @@ pub struct DecisionView {
     pub period_ms: Option<u64>,
 }
 
-/// The dead letters of a play.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Letters {
-    /// The counts of all dead letters, by reason.
-    pub counts: BTreeMap<String, FatesView>,
-    /// The letters that were asked for, oldest first.
-    pub letters: Vec<Letter>,
+impl From<Recent> for RatesView {
+    fn from(recent: Recent) -> Self {
+        let Recent { handled_1s, handled_1m, cpu_1s, cpu_1m, .. } = recent;
+        // Three digits are enough, and short.
+        let [handled_1s, handled_1m, cpu_1s, cpu_1m] =
+            [handled_1s, handled_1m, cpu_1s, cpu_1m].map(|rate| (rate * 1000.0).round() / 1000.0);
+        Self { handled_1s, handled_1m, cpu_1s, cpu_1m }
+    }
 }
 
-/// A letter that is still in the store although the request was to send or remove it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptLetter {
-    /// The letter's id.
-    pub id: String,
-    /// The reason, for operators.
-    pub why: String,
-}
-
-/// A message that will not be handled. Its fields are those of the JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Letter {
-    /// The letter's id: the message's id, with a `-` and a number if that message has several letters.
-    pub id: String,
-    /// The message's id.
-    pub message: String,
-    /// The message's flow: common to all messages that follow from one message from outside.
-    pub flow: String,
-    /// Sends between that message from outside and this one.
-    pub hops: u32,
-    /// The time at which it became a dead letter, in UTC.
-    pub at: String,
-    /// Milliseconds since then.
-    pub age_ms: u64,
-    /// The receiver's address.
-    pub to: String,
-    /// The sender's address; `None` for the outside, and for a sender that is gone.
-    pub from: Option<String>,
-    /// Number of failed attempts.
-    pub attempts: u32,
-    /// The reason, in one word.
-    pub kind: String,
-    /// The reason, for operators.
-    pub reason: String,
-    /// The crash that caused it.
-    pub crash: Option<CrashView>,
-    /// The pairs of its metadata, keys and values.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub metadata: Vec<(String, String)>,
-    /// The body's size.
-    pub bytes: u64,
-    /// The body, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub body: Option<Body>,
-    /// The body as text, if asked for and if it is UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub text: Option<String>,
-}
-
-impl From<&ActorView> for ActorLine {
-    fn from(actor: &ActorView) -> Self {
+impl ActorLine {
+    /// An actor, with its recent past.
+    pub fn new(actor: &ActorView, recent: Recent) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             address: actor.address.to_string(),
             plugin: actor.plugin.clone(),
@@ -313,6 +292,10 @@ impl From<&ActorView> for ActorLine {
             waiting: actor.waiting as u64,
             mailbox: MailboxLine::from(&actor.mailbox),
             handled: actor.handled,
+            rates: recent.into(),
+            oldest_ms: ms(recent.oldest),
+            cpu_ms: actor.resources.map(|resources| ms(resources.cpu)),
+            memory_bytes: actor.resources.map(|resources| resources.memory_bytes),
             dead_letters: actor.mailbox.letters.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
             subtree: (!actor.subtree.is_empty()).then(|| {
@@ -321,6 +304,12 @@ impl From<&ActorView> for ActorLine {
             }),
             failed: actor.failed.as_deref().map(FailedLine::from),
         }
+    }
+
+    /// Number of instances that are up.
+    pub fn up(&self) -> usize {
+        let is_up = |name: &str| State::ALL.iter().any(|state| state.is_up() && state.name() == name);
+        self.instances.iter().filter(|instance| is_up(&instance.state)).count()
     }
 }
 
@@ -399,14 +388,6 @@ impl From<&InstanceView> for InstanceLine {
     }
 }
 
-impl ActorLine {
-    /// Number of instances that are up.
-    pub fn up(&self) -> usize {
-        let is_up = |name: &str| State::ALL.iter().any(|state| state.is_up() && state.name() == name);
-        self.instances.iter().filter(|instance| is_up(&instance.state)).count()
-    }
-}
-
 impl From<&CrashReport> for CrashView {
     fn from(report: &CrashReport) -> Self {
         let (flow, hops) = report.flow.unwrap_or_default();
@@ -458,37 +439,4 @@ pub fn fates(counts: &DeadLetterCounts) -> BTreeMap<String, FatesView> {
         all: fates.all,
     };
     counts.by_reason.iter().map(|(kind, fates)| ((*kind).to_owned(), view(fates))).collect()
-}
-
-impl Letters {
-    /// The kernel's store, with the bodies if `bodies`.
-    pub fn new(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], bodies: bool) -> Self {
-        Self { counts: fates(counts), letters: letters.iter().map(|letter| Letter::new(letter, bodies)).collect() }
-    }
-}
-
-impl Letter {
-    /// One letter, with its body if `with_body`.
-    pub fn new(letter: &DeadLetter, with_body: bool) -> Self {
-        let body = &letter.message.body;
-        let age = SystemTime::now().duration_since(letter.at).unwrap_or(Duration::ZERO);
-        Self {
-            id: letter.id.to_string(),
-            message: letter.id.message.to_string(),
-            flow: letter.message.envelope.flow.to_string(),
-            hops: letter.message.envelope.hops,
-            at: timestamp(letter.at),
-            age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
-            to: letter.to.to_string(),
-            from: letter.sender.as_ref().map(ToString::to_string),
-            attempts: letter.message.envelope.attempt,
-            kind: letter.reason.kind().to_owned(),
-            reason: letter.reason.to_string(),
-            crash: letter.reason.crash().map(CrashView::from),
-            metadata: letter.message.metadata().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            bytes: body.len() as u64,
-            body: with_body.then(|| Body(body.clone())),
-            text: if with_body { String::from_utf8(body.clone()).ok() } else { None },
-        }
-    }
 }

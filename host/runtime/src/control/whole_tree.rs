@@ -1,7 +1,11 @@
 //! The whole play, read for operators and programs.
 
-use playhouse_kernel::Kernel;
+use std::sync::Arc;
+
+use playhouse_kernel::{ActorView, Kernel};
+use playhouse_observe::Sampler;
 use playhouse_sandbox::Sandbox;
+use tokio::time::Instant;
 
 use super::views::{ActorLine, Tree, UsageView, fates};
 
@@ -11,22 +15,31 @@ pub(crate) struct WholeTree {
     kernel: Kernel,
     play: String,
     sandbox: Option<Sandbox>,
+    sampler: Arc<Sampler>,
 }
 
 impl WholeTree {
     pub(crate) fn new(kernel: Kernel, play: String, sandbox: Option<Sandbox>) -> Self {
-        Self { kernel, play, sandbox }
+        let sampler = Arc::new(Sampler::new(Instant::now().into_std()));
+        Self { kernel, play, sandbox, sampler }
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
         &self.kernel
     }
 
+    /// The samples of the play's actors.
+    pub(crate) fn sampler(&self) -> &Arc<Sampler> {
+        &self.sampler
+    }
+
     pub(crate) async fn read(&self) -> Tree {
+        let (actors, now) = (self.kernel.actors().await, Instant::now().into_std());
+        let line = |actor: &ActorView| ActorLine::new(actor, self.sampler.recent(&actor.progress, now));
         let usage = |(used, most)| UsageView { used, most };
         Tree {
             play: self.play.clone(),
-            actors: self.kernel.actors().await.iter().map(ActorLine::from).collect(),
+            actors: actors.iter().map(line).collect(),
             dead_letters: fates(&self.kernel.dead_letter_counts()),
             memory_pressure: self.kernel.memory_pressure().map(|why| why.to_string()),
             guest_memory: self.sandbox.as_ref().map(|sandbox| usage(sandbox.memory())),

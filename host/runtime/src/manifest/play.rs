@@ -13,7 +13,7 @@ use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
-use super::schema::Log;
+use super::schema::{Log, LogLevel};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -142,6 +142,8 @@ pub struct Settings {
     pub grants: Grants,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
+    /// The level of the actor's log; `None` for that of its parent, or of the host.
+    pub log_level: Option<LogLevel>,
 }
 
 impl Settings {

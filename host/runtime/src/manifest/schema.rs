@@ -12,7 +12,7 @@ use toml::Spanned;
 
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
-pub use watching::{Log, LogLevel, Metrics};
+pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
 
@@ -159,10 +159,13 @@ pub struct Actor {
     /// The actor's access to the world outside.
     #[serde(default)]
     pub grants: Grants,
+    /// The log of the actor.
+    #[serde(default)]
+    pub log: ActorLog,
 }
 
 /// `[[plugin]]`: settings of the actors of one plugin that others spawn while the play runs. `mailbox`, `restart`,
-/// `supervision`, `limits` and `grants` have the keys of `[actor.mailbox]` and so on. A spawned actor's `limits` and `grants`
+/// `supervision`, `limits`, `grants` and `log` have the keys of `[actor.mailbox]` and so on. A spawned actor's `limits` and `grants`
 /// are never wider than its parent's: a grant that the parent does not have is left out.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -211,6 +214,9 @@ pub struct Plugin {
     /// The access of each spawned actor to the world outside.
     #[serde(default)]
     pub grants: Grants,
+    /// The log of each spawned actor.
+    #[serde(default)]
+    pub log: ActorLog,
 }
 
 /// The time at which an actor starts.

@@ -34,6 +34,16 @@ impl ByteSize {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Time(pub Duration);
 
+/// In its largest unit that makes a whole number.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        let fits = |(_, factor): &&(&str, u64)| micros.is_multiple_of((*factor).into()) && micros > 0;
+        let (unit, factor) = TIME_UNITS_MICROS.iter().rfind(fits).unwrap_or(&TIME_UNITS_MICROS[0]);
+        write!(f, "{}{unit}", micros / u128::from(*factor))
+    }
+}
+
 /// A time, or `never`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cooldown(pub Option<Duration>);
@@ -323,6 +333,9 @@ mod tests {
         assert_eq!(time("5s"), Ok(Duration::from_secs(5)));
         assert_eq!(time("10m"), Ok(Duration::from_mins(10)));
         assert_eq!(time("1h"), Ok(Duration::from_hours(1)));
+        for text in ["250us", "1500ms", "90s", "10m", "25h", "0us"] {
+            assert_eq!(text.parse::<Time>().map(|time| time.to_string()).as_deref(), Ok(text));
+        }
         for bad in ["", "5", "s", "5 sec", "1.5s", "-1s"] {
             assert_eq!(time(bad), Err(UnitError::Time(bad.into())), "{bad}");
         }

@@ -13,7 +13,7 @@ use super::imports::ActorData;
 use super::setup::{ActorSetup, Loaded};
 use crate::contract::{self, End, Handler, Hook, Task, Turns};
 use crate::limits::{CpuMeter, Held, MemoryLimiter};
-use crate::output::{Kind, Lines};
+use crate::output::{Kind, Lines, Writer};
 use crate::run::{self, Admission, bare_wasi, confined, metered, resources};
 use crate::wasi::http::Http;
 
@@ -67,13 +67,15 @@ impl Guest {
             plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let uses = turn.resource_use();
         let held = Held::new(setup.accounts.memory(), &uses);
-        let lines = |kind| Lines::new(kind, turn.address().clone(), setup.output.clone());
+        let writer = Writer::new(turn.address().clone(), plugin.name.clone(), Some(turn.incarnation()));
+        let lines = |kind| Lines::new(kind, writer.clone(), setup.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
         let actor = &setup.resources;
         let wasi = actor.wasi_context(&mut bare_wasi(&plugin.name, &stdout, &stderr));
         let http = Http::new(&turn, actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
             turn: RefCell::new(turn),
+            writer,
             in_turns: false,
             config: setup.config.clone(),
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),

@@ -15,6 +15,7 @@ use crate::contract::{
     SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
+use crate::output::{HandledMessage, Writer};
 use crate::run::{Panic, RunFacts};
 use crate::wasi::filesystem::{self, Files, View};
 use crate::wasi::http::{self, Http};
@@ -28,6 +29,8 @@ pub(crate) struct ActorData {
     /// The actor's side of the kernel. In a cell, so that an import can read the guest's memory and write here without a copy
     /// between.
     pub(crate) turn: RefCell<Turn>,
+    /// The origin of the lines that the guest writes.
+    pub(crate) writer: Arc<Writer>,
     /// Whether the guest handles a batch that it got as a frame, and answers with frames.
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
@@ -42,8 +45,23 @@ pub(crate) struct ActorData {
     pub(crate) resources: ResourceTable,
 }
 
+impl ActorData {
+    /// The message that the guest handles, if it is exactly one.
+    fn handled_message(&mut self) -> Option<HandledMessage> {
+        let turn = self.turn.get_mut();
+        if self.in_turns && turn.len() != 1 {
+            return None;
+        }
+        turn.envelope().map(|envelope| HandledMessage { id: envelope.id, flow: envelope.flow })
+    }
+}
+
 impl WasiView for ActorData {
+    /// Called before each function of WASI, so also before each write: the one place where a line gets its message, which
+    /// costs a guest that writes nothing no instruction.
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        let message = self.handled_message();
+        self.writer.set_message(message);
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
     }
 }

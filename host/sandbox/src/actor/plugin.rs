@@ -44,8 +44,7 @@ impl Plugin {
     ) -> Result<Self, LoadError> {
         let (component, info) = load(sandbox, file, wasm)?;
         let checked = check(file, linker, &component)?;
-        let loaded =
-            Arc::new(Loaded { name: name.to_owned(), checked, sandbox: sandbox.clone(), names: Names::default() });
+        let loaded = Arc::new(Loaded { name: name.into(), checked, sandbox: sandbox.clone(), names: Names::default() });
         let (no_resources, no_config, last_limits) = (OnceLock::new(), Arc::default(), Mutex::default());
         Ok(Self { inner: Arc::new(Inner { loaded, info, no_resources, no_config, last_limits }) })
     }

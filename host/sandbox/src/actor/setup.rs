@@ -13,7 +13,7 @@ use crate::run::Shared;
 
 /// A loaded plugin.
 pub(crate) struct Loaded {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     /// The names of its functions, for crash reports.

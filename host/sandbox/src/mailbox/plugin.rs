@@ -38,8 +38,7 @@ impl MailboxPlugin {
         // The section about state is for actors.
         let info = PluginInfo { keeps_state: None, ..info };
         let checked = check(file, linker, &component)?;
-        let loaded =
-            Arc::new(Loaded { name: name.to_owned(), checked, sandbox: sandbox.clone(), names: Names::default() });
+        let loaded = Arc::new(Loaded { name: name.into(), checked, sandbox: sandbox.clone(), names: Names::default() });
         Ok(Self { inner: Arc::new(Inner { loaded, info }) })
     }
 

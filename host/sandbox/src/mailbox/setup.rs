@@ -12,7 +12,7 @@ use crate::run::Shared;
 
 /// A loaded mailbox plugin.
 pub(super) struct Loaded {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) checked: Checked,
     pub(super) sandbox: Arc<Shared>,
     /// The names of its functions, for crash reports.

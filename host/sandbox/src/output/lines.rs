@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use playhouse_kernel::{Address, HostWait};
+use playhouse_kernel::HostWait;
 use tokio::io::AsyncWrite;
+use tracing::Level;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::meter::LogMeter;
+use super::origin::Writer;
 use super::receiver::Output;
 
 /// Bytes of a line; a longer line comes in pieces.
@@ -48,7 +50,7 @@ struct Stream {
 
 struct State {
     kind: Kind,
-    from: Address,
+    from: Arc<Writer>,
     output: Arc<dyn Output>,
     /// The bytes of the line that has no end yet.
     partial: Vec<u8>,
@@ -77,7 +79,7 @@ impl Unpermitted {
 }
 
 impl Lines {
-    pub(crate) fn new(kind: Kind, from: Address, output: Arc<dyn Output>) -> Self {
+    pub(crate) fn new(kind: Kind, from: Arc<Writer>, output: Arc<dyn Output>) -> Self {
         let (partial, tail) = (Vec::new(), VecDeque::new());
         let state = Mutex::new(State { kind, from, output, partial, tail, permitted: 0 });
         Self { stream: Arc::new(Stream { state, open: AtomicBool::new(false) }), permit: 0 }
@@ -189,15 +191,16 @@ impl State {
 
     fn piece(&mut self, piece: &[u8], ends_line: bool) {
         match &self.kind {
-            Kind::Stdout(_) => self.output.stdout(&self.from, piece, ends_line),
+            Kind::Stdout(_) => self.output.stdout(&self.from.origin(), piece, ends_line),
             Kind::Stderr(meter) => {
                 if self.tail.len() == TAIL_LINES {
                     self.tail.pop_front();
                 }
                 let shown = &piece[..piece.len().min(TAIL_LINE_BYTES)];
                 self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-                if meter.admit(piece.len(), &self.from, &self.output) {
-                    self.output.stderr(&self.from, piece);
+                let actor = self.from.actor();
+                if self.output.log_enabled(actor, Level::INFO) && meter.admit(piece.len(), actor, &self.output) {
+                    self.output.stderr(&self.from.origin(), piece);
                 }
             }
         }
@@ -208,7 +211,7 @@ impl Drop for State {
     fn drop(&mut self) {
         self.finish();
         if let Kind::Stderr(meter) = &self.kind {
-            meter.say(&self.from, &*self.output);
+            meter.say(self.from.actor(), &*self.output);
         }
     }
 }
@@ -309,23 +312,30 @@ impl AsyncWrite for Lines {
 
 #[cfg(test)]
 mod tests {
+    use playhouse_kernel::Address;
+
+    use super::super::origin::LineOrigin;
     use super::*;
+
+    fn writer() -> Arc<Writer> {
+        Writer::new(Address::root(), "test".into(), Some(1))
+    }
 
     #[derive(Default)]
     struct Kept(Mutex<Vec<(Vec<u8>, bool)>>);
 
     impl Output for Kept {
-        fn stdout(&self, _: &Address, piece: &[u8], ends_line: bool) {
+        fn stdout(&self, _: &LineOrigin<'_>, piece: &[u8], ends_line: bool) {
             self.0.lock().expect("no test panics here").push((piece.to_vec(), ends_line));
         }
 
-        fn stderr(&self, _: &Address, _: &[u8]) {}
+        fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
     }
 
     /// The pieces, and whether each ends its line.
     fn pieces(writes: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let kept = Arc::new(Kept::default());
-        let lines = Lines::new(Kind::Stdout(None), Address::root(), kept.clone());
+        let lines = Lines::new(Kind::Stdout(None), writer(), kept.clone());
         for bytes in writes {
             lines.put(bytes);
         }
@@ -337,17 +347,17 @@ mod tests {
     fn stream_of_closed_stdout_is_closed() {
         struct Closed;
         impl Output for Closed {
-            fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+            fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
             fn stdout_closed(&self) -> bool {
                 true
             }
-            fn stderr(&self, _: &Address, _: &[u8]) {}
+            fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
         }
-        let mut stdout = Lines::new(Kind::Stdout(None), Address::root(), Arc::new(Closed));
+        let mut stdout = Lines::new(Kind::Stdout(None), writer(), Arc::new(Closed));
         assert!(matches!(stdout.check_write(), Err(StreamError::Closed)));
         assert!(matches!(OutputStream::write(&mut stdout, Bytes::from_static(b"x")), Err(StreamError::Closed)));
         let meter = Arc::new(LogMeter::new(&crate::Limits::default()));
-        let mut stderr = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Closed));
+        let mut stderr = Lines::new(Kind::Stderr(meter), writer(), Arc::new(Closed));
         assert!(stderr.check_write().is_ok());
     }
 
@@ -376,7 +386,7 @@ mod tests {
     #[tokio::test]
     async fn write_beyond_the_permit_is_a_trap() {
         for kind in [Kind::Stdout(None), Kind::Stderr(Arc::new(LogMeter::new(&crate::Limits::default())))] {
-            let stream = Lines::new(kind, Address::root(), Arc::new(Kept::default()));
+            let stream = Lines::new(kind, writer(), Arc::new(Kept::default()));
             let written = |handle: &mut Lines, bytes: usize| handle.write(vec![b'x'; bytes].into());
             let mut handle = stream.clone();
             assert!(matches!(written(&mut handle, 1), Err(StreamError::Trap(_))), "nothing was permitted");
@@ -391,7 +401,7 @@ mod tests {
 
     #[test]
     fn handles_of_a_stream_share_what_is_permitted() {
-        let stream = Lines::new(Kind::Stdout(None), Address::root(), Arc::new(Kept::default()));
+        let stream = Lines::new(Kind::Stdout(None), writer(), Arc::new(Kept::default()));
         let mut handles = vec![stream; 100];
         let permitted: usize = handles.iter_mut().map(|handle| handle.check_write().unwrap()).sum();
         assert_eq!(permitted, MOST_PERMITTED_BYTES);
@@ -403,7 +413,7 @@ mod tests {
     #[test]
     fn last_lines_of_stderr_are_kept_even_if_left_out() {
         let meter = Arc::new(LogMeter::new(&crate::Limits { log_lines: 5, ..crate::Limits::default() }));
-        let lines = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Kept::default()));
+        let lines = Lines::new(Kind::Stderr(meter), writer(), Arc::new(Kept::default()));
         for number in 0..30 {
             lines.put(format!("{number} {}\n", "x".repeat(2000)).as_bytes());
         }

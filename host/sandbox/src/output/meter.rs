@@ -83,14 +83,15 @@ impl LogMeter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::LineOrigin;
     use super::*;
 
     #[derive(Default)]
     struct Said(Mutex<Vec<LeftOut>>);
 
     impl Output for Said {
-        fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-        fn stderr(&self, _: &Address, _: &[u8]) {}
+        fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+        fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
         fn left_out(&self, _: &Address, left_out: LeftOut) {
             self.0.lock().expect("no test panics here").push(left_out);
         }

@@ -2,13 +2,16 @@
 
 use playhouse_kernel::{AboutActor, Address, BoxFuture, LogEvent};
 
+use tracing::Level;
+
+use super::origin::LineOrigin;
 use crate::events::LogLinesLeftOut;
 
 /// The receiver of the lines that actors write. Its methods run on the runtime's workers and must not block.
 pub trait Output: Send + Sync + 'static {
     /// A line of an actor's standard output without the newline, or a piece of a line: of a long line, or of one without an end
     /// when its actor becomes idle or ends. The last piece of a line has `ends_line`.
-    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool);
+    fn stdout(&self, from: &LineOrigin<'_>, piece: &[u8], ends_line: bool);
     /// Whether an actor that writes to its standard output should wait. A write that was permitted before is still accepted.
     fn stdout_full(&self) -> bool {
         false
@@ -21,8 +24,14 @@ pub trait Output: Send + Sync + 'static {
     fn wait_stdout_space(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+    /// Whether lines of this level are wanted from an actor; those of its standard error have the level `INFO`. Other lines are
+    /// not passed on, and count for no limit. Default: all lines are wanted.
+    fn log_enabled(&self, actor: &Address, level: Level) -> bool {
+        let _ = (actor, level);
+        true
+    }
     /// One line of an actor's standard error, without the newline. A long line comes as several.
-    fn stderr(&self, from: &Address, line: &[u8]);
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]);
     /// Lines of an actor's standard error were left out, since it wrote more than its limits allow. Called once for each second.
     fn left_out(&self, from: &Address, left_out: LeftOut) {
         left_out.log(from);

@@ -1,9 +1,23 @@
-//! Counts of the loaded components by the origin of their machine code.
+//! The origin of the machine code of a component, and the counts of the loaded ones by it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::loading::Compiled;
+/// The origin of the machine code of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compiled {
+    /// The code was compiled before, and read from the cache.
+    FromCache,
+    /// The code was compiled now, in this time.
+    Fresh(Duration),
+    /// The code was compiled now, because the cache's entry was damaged.
+    Rebuilt {
+        /// The fault of the entry.
+        why: String,
+        /// The duration of the compilation.
+        took: Duration,
+    },
+}
 
 /// The loaded components of a sandbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

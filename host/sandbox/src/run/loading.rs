@@ -2,11 +2,11 @@
 //! from the cache or from the compiler.
 
 use std::path::Path;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::compilations::Compiled;
 use super::shared::Shared;
 use crate::compile::{self, Cached, Key};
 use crate::component::{self, Footprint, Interface, LoadError};
@@ -31,22 +31,6 @@ pub struct PluginInfo {
     pub initial_bytes: Option<u64>,
     /// The origin of its machine code.
     pub compiled: Compiled,
-}
-
-/// The origin of the machine code of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compiled {
-    /// The code was compiled before, and read from the cache.
-    FromCache,
-    /// The code was compiled now, in this time.
-    Fresh(Duration),
-    /// The code was compiled now, because the cache's entry was damaged.
-    Rebuilt {
-        /// The fault of the entry.
-        why: String,
-        /// The duration of the compilation.
-        took: Duration,
-    },
 }
 
 /// Checks and compiles a component.

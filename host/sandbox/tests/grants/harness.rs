@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use playhouse_kernel::{ActorSpec, Address, AskError, Bounds, Config, Kernel, Plan, Template};
-use playhouse_sandbox::{Folder, Grants, Host, Limits, Output, Plugin, Sandbox, SandboxConfig, Variable};
+use playhouse_sandbox::{Folder, Grants, Host, Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig, Variable};
 
 /// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -15,8 +15,8 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 pub fn address(text: &str) -> Address {

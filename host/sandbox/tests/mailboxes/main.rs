@@ -12,7 +12,7 @@ use playhouse_kernel::{
     ActorSpec, Address, Behavior, BoxFuture, Crash, Kernel, Launcher, Outcome, Plan, PolicySpec, PolicyState,
     PolicyView, Turn,
 };
-use playhouse_sandbox::{Compilation, Limits, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Compilation, Limits, LineOrigin, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
 
 /// A deadline far beyond the time of any step here.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,12 +41,14 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
 struct Kept(Mutex<Vec<String>>);
 
 impl Output for Kept {
-    fn stdout(&self, from: &Address, line: &[u8], _: bool) {
-        self.0.lock().unwrap().push(format!("stdout {from} {}", String::from_utf8_lossy(line)));
+    fn stdout(&self, from: &LineOrigin<'_>, line: &[u8], _: bool) {
+        self.0.lock().unwrap().push(format!("stdout {} {}", from.actor, String::from_utf8_lossy(line)));
     }
 
-    fn stderr(&self, from: &Address, line: &[u8]) {
-        self.0.lock().unwrap().push(format!("stderr {from} {}", String::from_utf8_lossy(line)));
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
+        assert_eq!((from.incarnation, from.message), (None, None));
+        let line = String::from_utf8_lossy(line);
+        self.0.lock().unwrap().push(format!("stderr {} {} {line}", from.actor, from.plugin));
     }
 }
 
@@ -231,7 +233,10 @@ async fn output_of_the_plugin_is_the_actors_stderr() {
     let play = Play::start(&HOUSE.faulty, &[("at", "put"), ("fault", "print")], |_| {});
     play.tell(&["x"]).await;
     play.open().await;
-    assert_eq!(*play.output.0.lock().unwrap(), ["stderr /shop a line of put", "stderr /shop an error of put"]);
+    assert_eq!(
+        *play.output.0.lock().unwrap(),
+        ["stderr /shop faulty a line of put", "stderr /shop faulty an error of put"]
+    );
 }
 
 #[tokio::test]

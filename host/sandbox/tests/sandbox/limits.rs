@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use playhouse_kernel::{Address, CrashReason};
-use playhouse_sandbox::{LeftOut, Limits, LoadError, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{LeftOut, Limits, LineOrigin, LoadError, Output, Sandbox, SandboxConfig};
 
 use crate::play::{Play, address, small_sandbox};
 use crate::template::{ECHO, actor};
@@ -117,9 +117,9 @@ struct Log {
 }
 
 impl Output for Log {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
 
-    fn stderr(&self, _: &Address, _: &[u8]) {
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {
         *self.lines.lock().unwrap() += 1;
     }
 

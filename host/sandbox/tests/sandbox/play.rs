@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{Address, Answer, AskError, CrashReport, Kernel, Plan};
-use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Sandbox, SandboxConfig};
 
 /// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,12 +19,12 @@ pub fn address(text: &str) -> Address {
 pub struct Kept(pub Mutex<Vec<String>>);
 
 impl Output for Kept {
-    fn stdout(&self, from: &Address, line: &[u8], _: bool) {
-        self.0.lock().unwrap().push(format!("stdout {from} {}", String::from_utf8_lossy(line)));
+    fn stdout(&self, from: &LineOrigin<'_>, line: &[u8], _: bool) {
+        self.0.lock().unwrap().push(format!("stdout {} {}", from.actor, String::from_utf8_lossy(line)));
     }
 
-    fn stderr(&self, from: &Address, line: &[u8]) {
-        self.0.lock().unwrap().push(format!("stderr {from} {}", String::from_utf8_lossy(line)));
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
+        self.0.lock().unwrap().push(format!("stderr {} {}", from.actor, String::from_utf8_lossy(line)));
     }
 }
 

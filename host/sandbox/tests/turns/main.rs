@@ -6,6 +6,7 @@
 mod harness;
 mod hostile;
 mod interfaces;
+mod lines;
 mod native;
 mod puppet;
 mod rules;

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Config, Crash, Failure, Launcher, Metadata, Outcome, Reply, Turn};
-use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_kernel::{Config, Crash, Failure, Launcher, Metadata, Outcome, Reply, Turn};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 
 use crate::native::{Memory, Native, kind, text, trap};
 
@@ -20,10 +20,19 @@ pub enum Interface {
 }
 
 impl Interface {
-    pub fn puppet(self, reports: bool) -> Arc<dyn Launcher> {
+    /// The puppet's component at this interface; `None` in plain Rust.
+    pub fn plugin(self) -> Option<&'static Plugin> {
         static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
-        let plugin = match self {
-            Self::Native => {
+        match self {
+            Self::Native => None,
+            Self::Plain => Some(&PLUGINS[0]),
+            Self::Turns => Some(&PLUGINS[1]),
+        }
+    }
+
+    pub fn puppet(self, reports: bool) -> Arc<dyn Launcher> {
+        let plugin = match self.plugin() {
+            None => {
                 let memory = Arc::new(Memory { reports, ..Memory::default() });
                 return Arc::new(Native {
                     memory: Some(memory.clone()),
@@ -33,8 +42,7 @@ impl Interface {
                     }),
                 });
             }
-            Self::Plain => &PLUGINS[0],
-            Self::Turns => &PLUGINS[1],
+            Some(plugin) => plugin,
         };
         let config = reports.then(|| ("reports".to_owned(), "all".to_owned())).into_iter().collect();
         plugin.launcher(Limits::default(), config, Arc::new(Silent))
@@ -58,8 +66,8 @@ fn puppet_plugin(turns: bool) -> Plugin {
 pub struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 /// The puppet in plain Rust; `tests/guests/puppet` documents the verbs.

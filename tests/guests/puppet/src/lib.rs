@@ -14,6 +14,7 @@
 //! | `reject WHY`, `retry WHY` | fails |
 //! | `retry-once WHY` | fails the first attempt |
 //! | `trap` | panics |
+//! | `print X` | writes the line X to stderr |
 //! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; a refusal is sent to `/log` |
 //! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; a refusal is sent to `/log` |
 //! | `cancel` | cancels the last timer |
@@ -21,6 +22,8 @@
 //! | `watch A` | watches A: its address and each change are sent to `/log` |
 //! | `say stop`, `say restart` | its directive for a failed child; `/log` gets its name, the crash kind and the attempt |
 //! | anything else | nothing |
+//!
+//! With `prints` in its config it writes the line `hook` to stderr in `prepare_children`.
 //!
 //! With `reports` in its config it sends the outcome of each message to `/log`: the attempt, the outcome, and `dead` for a dead
 //! letter. At the outcome of a message that was rejected as `boom` it panics.
@@ -79,6 +82,9 @@ impl Actor for Puppet {
     }
 
     fn prepare_children(&mut self, ctx: &mut Context) -> Result {
+        if ctx.config("prints").is_some() {
+            eprintln!("hook");
+        }
         if ctx.incarnation() > 1 { log_error(ctx, ctx.spawn("again", "worker")) } else { Ok(()) }
     }
 }
@@ -112,6 +118,7 @@ impl Puppet {
                 Ok(count) => ctx.tell("/log", format!("all {count}"))?,
                 error => log_error(ctx, error)?,
             },
+            "print" => eprintln!("{rest}"),
             "reply" => ctx.reply(rest),
             "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),
             "back" => ctx.tell(&ctx.sender().unwrap_or_default(), rest)?,

@@ -3,8 +3,8 @@
 use playhouse_kernel::{LetterError, LetterFilter, LettersMoved, SendError};
 
 use super::Server;
+use crate::control::letter_views::{KeptLetter, Letter, Letters};
 use crate::control::protocol::{AddressText, Refusal, Response, Which};
-use crate::control::views::{KeptLetter, Letter, Letters};
 
 impl Server {
     pub(super) fn letters(&self, which: Which, bodies: bool) -> Response {

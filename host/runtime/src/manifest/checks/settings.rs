@@ -43,6 +43,7 @@ pub(super) struct Written<'a> {
     supervision: &'a schema::Supervision,
     limits: &'a schema::Limits,
     grants: &'a schema::Grants,
+    log: schema::ActorLog,
 }
 
 impl<'a> Written<'a> {
@@ -62,6 +63,7 @@ impl<'a> Written<'a> {
             supervision: &actor.supervision,
             limits: &actor.limits,
             grants: &actor.grants,
+            log: actor.log,
         }
     }
 
@@ -81,6 +83,7 @@ impl<'a> Written<'a> {
             supervision: &plugin.supervision,
             limits: &plugin.limits,
             grants: &plugin.grants,
+            log: plugin.log,
         }
     }
 }
@@ -120,6 +123,7 @@ impl Checks {
             sandbox_limits: self.measured(limits, memory_bytes),
             subtree: limits.subtree.as_ref().map(shared_limits).unwrap_or_default(),
             absent_env: absent(&written.grants.env),
+            log_level: written.log.level,
             grants,
         }
     }

@@ -82,6 +82,16 @@ impl<'de> Deserialize<'de> for RingMemory {
     }
 }
 
+/// `[actor.log]`. `[[plugin]]` has the same table, for the actors that are spawned from it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActorLog {
+    /// The lowest level of the actor's own lines, those on its stderr being `"info"`, and of the host's lines about it. It goes
+    /// before `--log`, `RUST_LOG` and `level` in `[play.log]`, whether it shows more or less than they do. Example: `log = {
+    /// level = "debug" }`. Default: the level of the host; for an actor that another one spawns, the level of its parent.
+    pub level: Option<LogLevel>,
+}
+
 /// A level of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +107,18 @@ pub enum LogLevel {
     Debug,
     /// All details.
     Trace,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
 }
 
 impl LogLevel {
