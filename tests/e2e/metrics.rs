@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use crate::harness::{Host, actors, command, folder};
-use crate::prometheus::{Prometheus, Scraped, promtool};
+use crate::prometheus::{Alert, Prometheus, Scraped, promtool};
 
 /// `[play.metrics]` at a port that the system chooses.
 pub const METRICS: &str = "[play.metrics]\nlisten = \"127.0.0.1:0\"\n\n";
@@ -171,15 +171,39 @@ fn promtool_finds_no_fault_in_a_scrape() {
     promtool(&["check", "metrics"], get(&at, "/metrics").as_bytes(), Path::new("."));
 }
 
+/// A host whose play has a name for each trouble of the formats.
+fn with_hostile_name() -> (Host, String) {
+    let manifest = with_metrics(&[("/counter", "counter")]);
+    let folder = folder(&manifest);
+    let file = folder.path().join("playhouse.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let name = r#"name = "a\"b\\c\nd\re\u001b[31m\u0000{f}=\u202e,# HELP""#;
+    std::fs::write(&file, text.replace("name = \"test\"", name)).unwrap();
+    let host = Host::start(folder, &[]);
+    let at = metrics_of(&host);
+    (host, at)
+}
+
+#[test]
+fn promtool_accepts_hostile_names() {
+    let (_host, at) = with_hostile_name();
+    let text = get(&at, "/metrics");
+    assert!(!text.replace('\n', "").chars().any(char::is_control), "{text}");
+    promtool(&["check", "metrics"], text.as_bytes(), Path::new("."));
+}
+
+/// Prometheus asks for OpenMetrics.
 #[test]
 fn prometheus_scrapes_a_host() {
-    let (host, at) = start(&[("/counter", "counter")]);
+    let (host, at) = with_hostile_name();
     host.ok(&["tell", "/counter", "one more"]);
     assert_eq!(host.ok(&["ask", "/counter", "get"]), "1");
     let scraped = Scraped { name: "host", at: at.parse().unwrap(), every_ms: 200 };
-    let rule = "groups:\n- name: test\n  rules:\n  - alert: Scraped\n    expr: \
-                playhouse_messages_total{actor=\"/counter\",outcome=\"done\"} == 2\n";
+    let rule = "groups:\n- name: test\n  rules:\n  - alert: Scraped\n    expr: |\n      \
+                (playhouse_messages_total{actor=\"/counter\",outcome=\"done\"} == 2)\n      \
+                * on (instance) group_left (name) playhouse_play_info\n";
     let mut prometheus = Prometheus::start(&[scraped], rule);
-    prometheus
-        .wait_for("sample of /counter", &mut Vec::new(), |seen| seen.iter().any(|alert| alert.name() == "Scraped"));
+    let (mut seen, is_scraped) = (Vec::new(), |seen: &[Alert]| seen.iter().any(|alert| alert.name() == "Scraped"));
+    prometheus.wait_for("sample of /counter", &mut seen, is_scraped);
+    assert_eq!(seen[0].label("name"), "a\"b\\c\nd\\u{d}e\\u{1b}[31m\\u{0}{f}=\u{202e},# HELP");
 }
