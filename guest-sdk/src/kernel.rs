@@ -5,7 +5,7 @@ use std::time::Duration;
 use playhouse_frame::Metadata;
 
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -50,4 +50,8 @@ pub(crate) trait Kernel {
     fn cancel(&self, timer: u64);
     fn watch(&self, to: &str) -> Result<u64, WatchError>;
     fn unwatch(&self, watch: u64);
+    /// Adds to a counter of the actor's own.
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError>;
+    /// Adds a value to a histogram of the actor's own.
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError>;
 }

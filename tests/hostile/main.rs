@@ -140,6 +140,9 @@ guests! {
 
     rust send_a_million_messages => OnMessage("limits.effects");
     rust send_a_gigabyte => OnMessage("limits.effect_bytes");
+    rust count_ten_million_times => OnMessage("limits.effects");
+    rust observe_too_often_in_a_batch => OnBatch("limits.effects");
+    rust count_what_is_not_declared => Refused;
     rust spawn_with_a_library => OnMessage("bytes of config");
     wat hand_over_without_end => OnBatch("limits.effect_bytes");
     wat leak_resources => OnMessage("limits.resources");

@@ -11,9 +11,13 @@ use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
-    Actor, ActorState, AskError, Context, Envelope, Message, Reply, Result, SendError, SpawnError, SpawnOptions,
-    StopError, TimerError, reject,
+    Actor, ActorState, AskError, Context, Envelope, Message, MetricError, Reply, Result, SendError, SpawnError,
+    SpawnOptions, StopError, TimerError, reject,
 };
+
+mod children;
+mod metadata;
+mod metrics;
 
 /// A host that notes each call.
 #[derive(Default)]
@@ -117,6 +121,14 @@ impl Kernel for Rc<Boundary> {
     fn cancel(&self, timer: u64) {
         self.note(format!("cancel {timer}"));
     }
+
+    fn count(&self, _: &str, _: u64) -> Result<(), MetricError> {
+        unreachable!("a turn counts by number")
+    }
+
+    fn observe(&self, _: &str, _: f64) -> Result<(), MetricError> {
+        unreachable!("a turn observes by number")
+    }
 }
 
 impl TurnHost for Rc<Boundary> {
@@ -157,6 +169,21 @@ impl TurnHost for Rc<Boundary> {
     fn sender_of(&self, message: u32) -> Option<String> {
         self.note(format!("sender of {message}"));
         Some("/sender".to_owned())
+    }
+
+    fn metric(&self, name: &str) -> Result<u32, MetricError> {
+        self.note(format!("metric {name}"));
+        if name.len() < 9 { Ok(name.len() as u32) } else { Err(MetricError::Undeclared(name.to_owned())) }
+    }
+
+    fn count_metric(&self, metric: u32, by: u64) -> Result<(), MetricError> {
+        self.note(format!("count {metric} by {by}"));
+        Ok(())
+    }
+
+    fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError> {
+        self.note(format!("observe {metric} {value}"));
+        if value >= 0.0 { Ok(()) } else { Err(MetricError::BadValue("no".to_owned())) }
     }
 
     fn hand_over(&self, frame: &[u8]) {
@@ -222,6 +249,12 @@ impl Actor for Puppet {
                 "remind" => {
                     ctx.with_metadata("k", "v").tell_after(Duration::from_millis(1), "/a", "up")?;
                 }
+                "measure" => {
+                    ctx.count("orders", 2)?;
+                    ctx.observe("amount_", 12.5)?;
+                }
+                "undeclared" => ctx.count("undeclared", 1)?,
+                "negative" => ctx.observe("amount_", -1.0)?,
                 to => ctx.tell(to, word)?,
             }
         }
@@ -330,6 +363,14 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
     fn cancel(&self, timer: u64) {
         (**self).cancel(timer);
     }
+
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        (**self).count(name, by)
+    }
+
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        (**self).observe(name, value)
+    }
 }
 
 impl Play {
@@ -409,28 +450,6 @@ fn route_to_a_sender_is_for_its_own_messages() {
 }
 
 #[test]
-fn child_is_reserved_at_once_and_spawned_in_the_frame() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["/a", "spawn /a"]), "2:/a, done, spawn { route: 51 }, 2:/a, done");
-    assert_eq!(play.crossed(), ["resolve /a for 0", "reserve w for 1"]);
-}
-
-#[test]
-fn host_learns_at_once_of_a_failed_message_that_spawned() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["spawn reject", "spawn", "reject"]), "spawn { route: 51 }, done, reject(\"no\")");
-    assert_eq!(play.crossed(), ["reserve w for 0", "hand over reject(\"no\")", "reserve w for 1"]);
-}
-
-#[test]
-fn address_of_a_stopped_child_is_resolved_again() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["/bb stop /bb"]), "3:/bb, stop { route: 3 }, 3:/bb, done");
-    play.batch(&["/bb"]);
-    assert_eq!(play.crossed(), ["resolve /bb for 0", "find /bb", "resolve /bb for 0"]);
-}
-
-#[test]
 fn timers_call_the_host_only_for_their_limit() {
     let mut play = Play::start();
     let first = play.batch(&["timer", "timer"]);
@@ -460,34 +479,4 @@ fn calls_outside_of_a_batch_go_to_the_host() {
     let play = Play::start();
     play.turns.tell("/a", b"x").unwrap();
     assert_eq!(play.crossed(), ["tell /a"]);
-}
-
-#[test]
-fn metadata_travel_in_frames() {
-    let mut play = Play::start();
-    assert_eq!(
-        play.batch(&["label answer", "answer reject", "/bb ask", "many"]),
-        r#"reply why, retry("bad metadata: more than the 16 pairs that a message may have")"#
-    );
-    let handed_over = play.crossed().into_iter().find(|line| line.starts_with("hand over")).unwrap();
-    let expected = r#"hand over 2:[("k", "v")] labelled, reply [("status", "201")] made, reject("no"), 3:/bb"#;
-    assert_eq!(handed_over, expected);
-    assert_eq!(play.batch(&["remind"]), r#"timer [("k", "v")] up, done"#);
-}
-
-#[test]
-fn optional_parts_of_a_message_are_read_from_its_frame() {
-    let mut play = Play::start();
-    let metadata = Metadata::collect([("path", "/orders")]).unwrap();
-    let (parts, before) = Content::parts(Some(5), 9, &metadata);
-    let content = [&before[..], b"pairs"].concat();
-    let header = Header { content_bytes: content.len() as u32, parts, reply: 1, flow: 0xf << 64, ..Header::default() };
-    let mut frame = [&header.encode()[..], &content].concat();
-    let envelope = Header { content_bytes: (before.len() + 8) as u32, ..header };
-    frame.extend_from_slice(&[&envelope.encode()[..], &before, b"envelope", &trailer(2)].concat());
-    let out = shown(&play.turns.handle(|message| play.actor.handle(message), frame));
-    assert!(out.starts_with(r#"reply [("path", "/orders")]"#), "{out}");
-    assert!(out.contains("time_left: Some(7ms), sequence: 9"), "{out}");
-    assert!(out.contains("flow: 000000000000000f0000000000000000"), "{out}");
-    assert_eq!(play.crossed(), ["time left of 1"]);
 }

@@ -15,6 +15,7 @@ use crate::family::Family;
 use crate::host_errors::HostError;
 use crate::left_out::LineSource;
 use crate::log::RingCounts;
+use crate::own;
 use crate::process::Process;
 
 /// The part of a scrape that the kernel does not know. Its many fields are families, each of which has a value of its own.
@@ -96,6 +97,7 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
     of_play(&mut text, metrics, facts);
     of_host(&mut text, metrics, facts);
     of_process(&mut text, &facts.process);
+    own::add(&mut text, &rows);
     text.end()
 }
 

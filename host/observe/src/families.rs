@@ -3,7 +3,7 @@
 
 use crate::family::{Family, Kind, Unit};
 
-const ACTOR: &[&str] = &["actor", "plugin"];
+pub(crate) const ACTOR: &[&str] = &["actor", "plugin"];
 
 /// A family, written in a line.
 const fn family(kind: Kind, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
@@ -307,6 +307,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::own::{COUNTED, OBSERVED};
 
     #[test]
     fn names_follow_the_conventions() {
@@ -317,6 +318,7 @@ mod tests {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert!(unit.is_none_or(|unit| name.ends_with(unit.name())), "{name} ends with its unit");
             assert!(!name.ends_with("_total") && !name.ends_with("_info"), "{name}: the type adds the end");
+            assert!(!name.starts_with(COUNTED) && !name.starts_with(OBSERVED), "{name}: of actors' own metrics");
             assert!(help.ends_with('.') && !help.contains('\n'), "{name}");
             assert!(*kind != Kind::Histogram || !labels.contains(&"le"), "{name}");
         }

@@ -1,11 +1,10 @@
 //! The output of guests as events of `tracing`, for programs that give no [`Output`] of their own.
 
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, LogEvent};
 use playhouse_sandbox::{LineOrigin, Output};
 use tracing::{Level, enabled, field};
 
-/// The target of the events.
-pub const GUEST_TARGET: &str = "playhouse::guest";
+use crate::events::{GUEST_TARGET, GuestLine};
 
 /// Writes each line of a guest's stdout and stderr as an event with the target [`GUEST_TARGET`] and the fields `address`,
 /// `plugin`, `incarnation`, `flow` and `id`, as far as [`LineOrigin`] has them. A line without an end becomes an event when its
@@ -34,7 +33,7 @@ impl Output for LogOutput {
     fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         let LineOrigin { actor, plugin, incarnation, message } = *from;
         tracing::info!(
-            target: GUEST_TARGET, address = %actor, plugin, incarnation,
+            target: GUEST_TARGET, event = GuestLine::TYPE.name, address = %actor, plugin, incarnation,
             flow = message.map(|message| field::display(message.flow)), id = message.map(|message| field::display(message.id)),
             "{}", String::from_utf8_lossy(line)
         );

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `interfaces` | the names of the interfaces |
 //! | `exports` | the functions that an actor exports |
-//! | `values`, `callback`, `supervisor` | the values that cross |
+//! | `values`, `callback`, `metrics`, `supervisor` | the values that cross |
 //! | `mailbox` | functions and values of a mailbox plugin |
 //! | `frame` | the frame that an actor returns for a batch |
 
@@ -13,6 +13,7 @@ mod exports;
 mod frame;
 mod interfaces;
 mod mailbox;
+mod metrics;
 mod supervisor;
 mod values;
 
@@ -24,13 +25,14 @@ pub(crate) use exports::{
 };
 pub(crate) use frame::{BadFrame, End, record};
 pub(crate) use interfaces::{
-    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, SDK, SUPERVISOR, TURNS,
-    VERSION, WATCHER,
+    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, METRICS, SDK, SUPERVISOR,
+    TURNS, VERSION, WATCHER,
 };
 pub(crate) use mailbox::{
     Entry, Policy, PolicyParams, PolicyResults, Put, PutParams, PutResults, Settings, Size, SizeResults, Take,
     TakeParams, TakeResults,
 };
+pub(crate) use metrics::MetricError;
 pub(crate) use values::{
     ActorState, AskError, Envelope, GuestPairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count, metadata, whole_millis,

@@ -32,6 +32,8 @@ acts! {
     ask_who_never_answers
     complain_for_megabytes
     connect_out
+    count_ten_million_times
+    count_what_is_not_declared
     exit_the_process
     fill_stderr
     fill_stderr_for_ever
@@ -54,6 +56,7 @@ acts! {
     name_a_method_for_megabytes
     name_itself_with_control_characters
     nothing
+    observe_too_often_in_a_batch
     open_files_outside
     open_files_without_end
     open_pipes_without_end
