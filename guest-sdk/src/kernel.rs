@@ -6,6 +6,7 @@ use playhouse_frame::Metadata;
 
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::log::Level;
 use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -50,4 +51,6 @@ pub(crate) trait Kernel {
     fn cancel(&self, timer: u64);
     fn watch(&self, to: &str) -> Result<u64, WatchError>;
     fn unwatch(&self, watch: u64);
+    /// Writes to the log at once, whatever happens to the message.
+    fn log(&self, level: Level, text: &str);
 }

@@ -10,6 +10,7 @@ use super::kernel::FULL_BYTES;
 use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::{
     Actor, ActorState, AskError, Context, Envelope, Message, Reply, Result, SendError, SpawnError, SpawnOptions,
     StopError, TimerError, reject,
@@ -116,6 +117,10 @@ impl Kernel for Rc<Boundary> {
 
     fn cancel(&self, timer: u64) {
         self.note(format!("cancel {timer}"));
+    }
+
+    fn log(&self, _: Level, text: &str) {
+        self.note(format!("log {text}"));
     }
 }
 
@@ -325,6 +330,10 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
 
     fn unwatch(&self, watch: u64) {
         (**self).unwatch(watch);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        (**self).log(level, text);
     }
 
     fn cancel(&self, timer: u64) {

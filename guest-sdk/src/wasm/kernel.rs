@@ -9,6 +9,7 @@ use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
@@ -130,5 +131,9 @@ impl Kernel for ComponentKernel {
 
     fn unwatch(&self, watch: u64) {
         KERNEL.with(|kernel| kernel.unwatch(watch));
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        KERNEL.with(|kernel| kernel.log(level, text));
     }
 }
