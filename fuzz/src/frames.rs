@@ -65,6 +65,8 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
                 again.timer(*id, *route, *wait_ms, *often, &metadata, body);
             }
             Op::Cancel { id } => again.cancel(*id),
+            Op::Count { metric, by } => again.count(*metric, *by),
+            Op::Observe { metric, value } => again.observe(*metric, *value),
         }
         failed_after_sends |= sent && matches!(op, Op::Reject(_) | Op::Retry(_));
         sent = op.outcomes() == 0;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::OrReject;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
@@ -417,6 +417,43 @@ impl Context {
     /// Ends a watch when the current message is done. A notice that already waits is still delivered.
     pub fn unwatch(&self, watch: WatchId) {
         self.kernel.unwatch(watch.0);
+    }
+
+    /// Adds to a counter of this actor's own, when the current message is done: a message that fails counts nothing. The manifest
+    /// declares the name in `metrics` of the actor or of its plugin; operators find the counter `playhouse_counted_` and the name
+    /// at the host's `/metrics`.
+    ///
+    /// ```
+    /// use playhouse_sdk::{Actor, Context, Message, Result, reject, testing::ActorHarness};
+    ///
+    /// #[derive(Default)]
+    /// struct Shop;
+    ///
+    /// impl Actor for Shop {
+    ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+    ///         ctx.count("orders", 1)?; // metrics = ["orders", "amount"] in the manifest
+    ///         let amount: f64 = msg.text()?.parse().map_err(|_| reject("an order is a number"))?;
+    ///         ctx.observe("amount", amount)?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut harness = ActorHarness::<Shop>::setup().metrics(["orders", "amount"]).start()?;
+    /// harness.tell("12.5")?;
+    /// assert!(harness.tell("a lot").is_err());
+    /// assert_eq!(harness.counted("orders"), 1);
+    /// assert_eq!(harness.observed("amount"), [12.5]);
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        self.kernel.count(name, by)
+    }
+
+    /// Adds a value to a histogram of this actor's own, when the current message is done. A value is a finite number and not
+    /// negative, since the sum of a histogram never falls. See [`count`](Self::count); the histogram is `playhouse_observed_` and
+    /// the name.
+    pub fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        self.kernel.observe(name, value)
     }
 
     /// Cancels a timer when the current message is done. A timer that has already sent, or was cancelled, is ignored.

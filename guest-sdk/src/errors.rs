@@ -1,4 +1,4 @@
-//! The errors of sends, asks, spawns, stops, timers and watches: the contract's variants as Rust errors, to match on or to return
+//! The errors of sends, asks, spawns, stops, timers, watches and metrics: the contract's variants as Rust errors, to match on or to return
 //! with `?`.
 
 /// The error of a send. Nothing was recorded and nothing will be delivered.
@@ -190,4 +190,26 @@ pub enum WatchError {
     /// The actor is not exported as a [`Watcher`](crate::Watcher), or has several instances.
     #[error("this actor cannot take notices: export it with `export_actor!(..., watcher)`, and give it one instance")]
     NotAWatcher,
+}
+
+/// The error of a count or an observation. Nothing was recorded.
+///
+/// ```
+/// # use playhouse_sdk::{Context, MetricError, Result};
+/// /// Counts, in a play that wants it.
+/// fn note(ctx: &Context) -> Result {
+///     match ctx.count("orders", 1) {
+///         Err(MetricError::Undeclared(_)) => Ok(()),
+///         counted => Ok(counted?),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetricError {
+    /// The manifest does not declare the name; the text names it, the actor and the key of the manifest.
+    #[error("{0}")]
+    Undeclared(String),
+    /// The value is negative, infinite or not a number; the text says which.
+    #[error("{0}")]
+    BadValue(String),
 }

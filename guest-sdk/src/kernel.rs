@@ -5,7 +5,7 @@ use std::time::Duration;
 use playhouse_frame::Metadata;
 
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::log::Level;
 use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
@@ -51,6 +51,10 @@ pub(crate) trait Kernel {
     fn cancel(&self, timer: u64);
     fn watch(&self, to: &str) -> Result<u64, WatchError>;
     fn unwatch(&self, watch: u64);
+    /// Adds to a counter of the actor's own.
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError>;
+    /// Adds a value to a histogram of the actor's own.
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError>;
     /// Writes to the log at once, whatever happens to the message.
     fn log(&self, level: Level, text: &str);
 }

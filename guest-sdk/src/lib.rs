@@ -88,7 +88,7 @@ pub use anyhow;
 pub use callback::{Callback, Ended, TaskDone};
 pub use context::Context;
 pub use envelope::{Envelope, Flow, FlowId};
-pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+pub use errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use gate::{Decision, Gate};
 pub use log::Level;

@@ -4,6 +4,7 @@
 mod current;
 mod host;
 mod kernel;
+mod metrics;
 mod routes;
 mod timers;
 

@@ -100,12 +100,17 @@ fn messages_are_handled_once_in_the_order_sent() {
     assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), (0..20).map(|n| format!("/peer {n}")).collect::<Vec<_>>());
 }
 
+/// The plugin `orders`, with the metrics that it counts.
+fn orders() -> String {
+    format!("{}metrics = [\"orders\", \"amount\"]\n", actors(&[("/orders", "orders")]))
+}
+
 /// `user_task_callback` with a result or an exception.
 #[test]
 fn callback_gets_each_outcome_and_a_crash_in_the_next_run() {
     let tells = ["--tell", "/orders=tea", "--tell", "/orders=", "--tell", "/orders=later", "--tell", "/orders=!panic"];
     let tells: Vec<_> = tells.into_iter().chain(["--until-idle"]).collect();
-    let ended = Host::spawn(folder(&actors(&[("/orders", "orders")])), &tells).end();
+    let ended = Host::spawn(folder(&orders()), &tells).end();
     let mut what: Vec<_> = ended.stdout.lines().map(|line| line.split_once(' ').expect("an id").1).collect();
     what.sort_unstable();
     let expected = [
@@ -119,7 +124,7 @@ fn callback_gets_each_outcome_and_a_crash_in_the_next_run() {
         "3 failed: the shop is closed, lost",
     ];
     assert_eq!(what, expected, "{}", ended.stderr);
-    let host = Host::start(folder(&actors(&[("/orders", "orders")])), &[]);
+    let host = Host::start(folder(&orders()), &[]);
     assert_eq!(host.ok(&["ask", "/orders", "tea"]), "one tea");
     let ended = stopped(host);
     assert!(ended.stdout.ends_with(" 1 answered\n"), "{}", ended.stdout);

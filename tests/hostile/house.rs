@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
-    ActorSpec, Address, Answer, Bounds, Config, CrashReason, DeadLetterSpec, DeadReason, Kernel, LetterFilter, Plan,
-    Stage, State, SubtreeSpec, SupervisionSpec, Template,
+    ActorSpec, Address, Answer, Bounds, Config, CrashReason, DeadLetterSpec, DeadReason, Kernel, LetterFilter,
+    MetricNames, Plan, Stage, State, SubtreeSpec, SupervisionSpec, Template,
 };
 use playhouse_sandbox::{
     Descriptors, Folder, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig, SubtreeLimits,
@@ -449,6 +449,7 @@ impl Template for Acts {
         (spec.limits.max_children, spec.limits.max_timers, spec.limits.max_watches, spec.limits.max_depth) =
             (8, 8, 8, 4);
         (spec.limits.max_effects, spec.limits.max_effect_bytes) = (65_536, 4 << 20);
+        spec.metrics = MetricNames::new(["orders", "amount"]).unwrap();
         spec
     }
 

@@ -141,6 +141,9 @@ guests! {
 
     rust send_a_million_messages => OnMessage("limits.effects");
     rust send_a_gigabyte => OnMessage("limits.effect_bytes");
+    rust count_ten_million_times => OnMessage("limits.effects");
+    rust observe_too_often_in_a_batch => OnBatch("limits.effects");
+    rust count_what_is_not_declared => Refused;
     rust spawn_with_a_library => OnMessage("bytes of config");
     wat hand_over_without_end => OnBatch("limits.effect_bytes");
     wat leak_resources => OnMessage("limits.resources");
@@ -231,7 +234,8 @@ fn each_guest_file_has_a_test() {
         all.sort();
         all
     };
-    // `nothing` is a child of other guests, and the crowd acts in `tests/e2e/crowds.rs`.
-    assert_eq!(names("tests/guests/hostile/src/acts"), sorted(RUST, &["nothing", "spawn_a_crowd_that_loops"]));
+    // `nothing` is a child of other guests; the others act in `tests/e2e`.
+    let elsewhere = ["nothing", "spawn_a_crowd_that_loops", "fill_stderr_for_ever", "write_lines_that_forge_the_log"];
+    assert_eq!(names("tests/guests/hostile/src/acts"), sorted(RUST, &elsewhere));
     assert_eq!(names("tests/hostile/wat"), sorted(WAT, &REFUSED.map(|(name, _)| name)));
 }

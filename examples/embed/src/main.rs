@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use playhouse_runtime::{Message, NativeActor, NativeContext, NativeResult, Play};
+use playhouse_runtime::{Message, MetricNames, Native, NativeActor, NativeContext, NativeResult, Play};
 
-/// Counts the words that it gets, and tells their number when it is asked with an empty body.
+/// Counts the words that it gets, also as a metric, and tells their number when it is asked with an empty body.
 #[derive(Clone, Default)]
 struct Audit {
     words: usize,
@@ -16,7 +16,9 @@ struct Audit {
 
 impl NativeActor for Audit {
     async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
-        self.words += std::str::from_utf8(&msg.body)?.split_whitespace().count();
+        let words = std::str::from_utf8(&msg.body)?.split_whitespace().count();
+        ctx.count("words", words as u64)?;
+        self.words += words;
         ctx.reply(format!("{} words", self.words));
         Ok(())
     }
@@ -25,7 +27,10 @@ impl NativeActor for Audit {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("playhouse.toml");
-    let play = Play::from_manifest(manifest)?.native("/audit", Audit::default()).start().await?;
+    // `Play::native` is enough for an actor with the default settings.
+    let metrics = MetricNames::new(["words"])?;
+    let audit = Native::new(Audit::default).with(move |spec| spec.metrics = metrics);
+    let play = Play::from_manifest(manifest)?.place("/audit", audit).start().await?;
     play.tell("/split", "The play's the thing,\n").await?;
     play.tell("/split", "wherein I'll catch the conscience of the king").await?;
     play.wait_idle().await;

@@ -75,6 +75,11 @@ pub enum FrameError {
         /// The number of bytes after the header.
         found: usize,
     },
+    /// An observed value that is negative, infinite or not a number.
+    Value {
+        /// The place of its header.
+        at: usize,
+    },
     /// A reason that is not UTF-8.
     Text {
         /// The place of its header.
@@ -121,6 +126,7 @@ impl fmt::Display for FrameError {
             Self::Length { at, found } => {
                 write!(f, "the operation at byte {at} cannot have {found} bytes after its header")
             }
+            Self::Value { at } => write!(f, "the value of the operation at byte {at} is negative or not finite"),
             Self::Text { at } => write!(f, "the reason of the operation at byte {at} is not UTF-8"),
             Self::Count { stated, found } => {
                 write!(f, "the trailer states {stated} messages or outcomes, but the frame has {found}")

@@ -27,12 +27,14 @@ const TELL_WITH: u32 = 10;
 const REPLY_WITH: u32 = 11;
 const TELL_AFTER_WITH: u32 = 12;
 const TELL_EVERY_WITH: u32 = 13;
+const COUNT: u32 = 14;
+const OBSERVE: u32 = 15;
 
 /// Bytes before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
 
 /// One operation of a frame. Bytes are given as ranges of the frame, so that the holder of the frame need not copy them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Op {
     /// A send of the current message.
     Tell {
@@ -84,6 +86,20 @@ pub enum Op {
     Cancel {
         /// The timer's id.
         id: u64,
+    },
+    /// A metric is counted.
+    Count {
+        /// The metric's number, from the kernel.
+        metric: u32,
+        /// The addition.
+        by: u64,
+    },
+    /// A value of a metric is observed.
+    Observe {
+        /// The metric's number, from the kernel.
+        metric: u32,
+        /// The value, finite and not negative.
+        value: f64,
     },
 }
 
@@ -206,6 +222,30 @@ impl Encoder {
     /// Records the cancellation of a timer.
     pub fn cancel(&mut self, id: u64) {
         self.op(CANCEL, 0, &id.to_le_bytes());
+    }
+
+    /// Records an addition to a metric.
+    #[inline]
+    pub fn count(&mut self, metric: u32, by: u64) {
+        self.measure(COUNT, metric, by.to_le_bytes());
+    }
+
+    /// Records an observed value of a metric.
+    ///
+    /// # Panics
+    /// When the value is negative or not finite.
+    #[inline]
+    pub fn observe(&mut self, metric: u32, value: f64) {
+        assert!(value.is_finite() && value >= 0.0, "a value is finite and not negative");
+        self.measure(OBSERVE, metric, value.to_le_bytes());
+    }
+
+    /// As [`Encoder::op`], without a copy whose length is not a constant.
+    fn measure(&mut self, kind: u32, metric: u32, content: [u8; 8]) {
+        let header = self.header(kind, metric, content.len());
+        self.bytes.reserve(OP_BYTES + content.len());
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(&content);
     }
 
     /// Ends the current message.
@@ -455,8 +495,13 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
             Ok(Op::Timer(TimerAt { again, metadata_bytes, route, at: from..from + body.len() }))
         }
         CANCEL if route != 0 => Err(FrameError::NotZero { at }),
-        CANCEL if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
+        CANCEL | COUNT | OBSERVE if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
         CANCEL => Ok(Op::Cancel { id: number(0)? }),
+        COUNT => Ok(Op::Count { metric: route, by: number(0)? }),
+        OBSERVE => match f64::from_bits(number(0)?) {
+            value if value.is_finite() && value >= 0.0 => Ok(Op::Observe { metric: route, value }),
+            _ => Err(FrameError::Value { at }),
+        },
         found => Err(FrameError::Kind { at, found }),
     }
 }

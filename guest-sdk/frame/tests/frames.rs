@@ -52,12 +52,17 @@ fn effects_of_a_failed_message_are_not_in_the_frame() {
     let mut encoder = Encoder::default();
     encoder.spawn(3);
     encoder.timer(1, 3, 5, false, &Metadata::new(), b"go");
+    encoder.count(0, 1);
     encoder.retry("later");
     encoder.stop(3);
     encoder.cancel(1);
+    encoder.count(4, u64::MAX);
+    encoder.observe(5, 12.5);
     encoder.done(None);
     let frame = encoder.take();
-    assert_eq!(ops(&frame), Ok(vec![Op::Retry(16..21), Op::Stop { route: 3 }, Op::Cancel { id: 1 }, done(1)]));
+    let measured = [Op::Count { metric: 4, by: u64::MAX }, Op::Observe { metric: 5, value: 12.5 }];
+    let kept = [&[Op::Stop { route: 3 }, Op::Cancel { id: 1 }][..], &measured].concat();
+    assert_eq!(ops(&frame), Ok([&[Op::Retry(16..21)], &kept[..], &[done(1)]].concat()));
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn done_messages_need_no_operation() {
 #[test]
 fn malformed_operations_are_refused_with_their_reason() {
     let at = 0;
-    let cases: [(Vec<u8>, FrameError); 24] = [
+    let cases: [(Vec<u8>, FrameError); 28] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
         (vec![0; 7], FrameError::NoTrailer { bytes: 7 }),
         (vec![0; 8], FrameError::Version { found: 0 }),
@@ -98,7 +103,11 @@ fn malformed_operations_are_refused_with_their_reason() {
         (ended(1, &[op(1, 0, 0, &[0; 47])]), FrameError::Truncated { at }),
         (ended(1, &[op(1, 0, u32::MAX, &[0; 48])]), FrameError::Truncated { at }),
         (ended(1, &[op(0, 0, 0, b"")]), FrameError::Kind { at, found: 0 }),
-        (ended(1, &[op(14, 0, 0, b"")]), FrameError::Kind { at, found: 14 }),
+        (ended(1, &[op(16, 0, 0, b"")]), FrameError::Kind { at, found: 16 }),
+        (ended(1, &[op(14, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
+        (ended(1, &[op(15, 0, 7, &[0; 7])]), FrameError::Length { at, found: 7 }),
+        (ended(1, &[op(15, 0, 8, &f64::NAN.to_le_bytes())]), FrameError::Value { at }),
+        (ended(1, &[op(15, 0, 8, &(-1.0_f64).to_le_bytes())]), FrameError::Value { at }),
         (ended(1, &[op(10, 1, 47, &[0; 47])]), FrameError::Length { at, found: 47 }),
         (ended(1, &[op(10, 1, 48, &[0; 48])]), FrameError::Metadata { at, fault: MetadataError::Malformed }),
         (ended(1, &[op(11, 0, 4, &[4, 0, 0, 0])]), FrameError::Metadata { at, fault: MetadataError::Malformed }),
@@ -131,7 +140,7 @@ fn operations_out_of_order_are_refused() {
 
 #[test]
 fn reader_ends_after_its_first_error() {
-    let frame = ended(2, &[op(14, 0, 0, b""), op(2, 0, 0, b"")]);
+    let frame = ended(2, &[op(16, 0, 0, b""), op(2, 0, 0, b"")]);
     assert_eq!(Outbound::open(&frame).unwrap().count(), 1);
     assert_eq!(Inbound::open(&frame).unwrap().count(), 1);
 }

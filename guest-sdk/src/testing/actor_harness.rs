@@ -272,6 +272,16 @@ impl<A: Actor> ActorHarness<A> {
         self.kernel.spawned.borrow().clone()
     }
 
+    /// The sum of all counts of a metric by messages and hooks that did not fail, from `init` on.
+    pub fn counted(&self, metric: &str) -> u64 {
+        self.kernel.counted.borrow().get(metric).copied().unwrap_or_default()
+    }
+
+    /// The values of a metric that messages and hooks observed which did not fail, from `init` on.
+    pub fn observed(&self, metric: &str) -> Vec<f64> {
+        self.kernel.observed.borrow().get(metric).cloned().unwrap_or_default()
+    }
+
     /// The actor's state.
     pub fn actor(&self) -> &A {
         &self.instance.actor
@@ -342,6 +352,12 @@ impl<A: Actor> Setup<A> {
     pub fn address(mut self, address: &str) -> Self {
         check_address(address).expect("an actor's own address is absolute and valid");
         address.clone_into(&mut self.kernel.address);
+        self
+    }
+
+    /// The names that the manifest declares in `metrics`; others are an error, as on the host. Without this, all names are allowed.
+    pub fn metrics<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.kernel.metrics = Some(names.into_iter().map(str::to_owned).collect());
         self
     }
 

@@ -1,7 +1,7 @@
 //! The kernel of the test harness: a few collections, and the host's rules for the commit of a turn's effects.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use playhouse_frame::Metadata;
 
 use super::effects::{Child, Sent};
 use crate::envelope::Envelope;
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::reply::Reply;
@@ -35,6 +35,8 @@ pub(super) struct FakeKernel {
     pub(super) refused_spawns: HashMap<String, SpawnError>,
     pub(super) others: BTreeMap<String, ActorState>,
     pub(super) most_timers: u32,
+    /// The declared metrics; none when the test declares none, and all names are allowed.
+    pub(super) metrics: Option<BTreeSet<String>>,
     /// The envelope of the current message.
     pub(super) envelope: RefCell<Option<Envelope>>,
     /// The metadata of the reply to the current message.
@@ -47,6 +49,9 @@ pub(super) struct FakeKernel {
     pub(super) spawned: RefCell<Vec<Child>>,
     /// The watches in the order in which they were set.
     pub(super) watched: RefCell<Vec<(u64, String)>>,
+    /// The sums of counts, and the observed values, by metric.
+    pub(super) counted: RefCell<BTreeMap<String, u64>>,
+    pub(super) observed: RefCell<BTreeMap<String, Vec<f64>>>,
     last_watch: Cell<u64>,
     now_ms: Cell<u64>,
     last_timer: Cell<u64>,
@@ -62,6 +67,8 @@ enum Effect {
     Cancelled(u64),
     Watched(u64, String),
     Unwatched(u64),
+    Counted(String, u64),
+    Observed(String, f64),
 }
 
 struct Timer {
@@ -89,6 +96,12 @@ impl FakeKernel {
                 }
                 Effect::Watched(id, to) => self.watched.borrow_mut().push((id, to)),
                 Effect::Unwatched(id) => self.watched.borrow_mut().retain(|(other, _)| *other != id),
+                Effect::Counted(name, by) => {
+                    let mut counted = self.counted.borrow_mut();
+                    let sum = counted.entry(name).or_default();
+                    *sum = sum.saturating_add(by);
+                }
+                Effect::Observed(name, value) => self.observed.borrow_mut().entry(name).or_default().push(value),
                 Effect::Cancelled(id) => self.set.borrow_mut().retain(|(_, set), _| *set != id),
             }
         }
@@ -180,6 +193,17 @@ impl FakeKernel {
 
     fn is_child(&self, address: &str) -> bool {
         self.children_now().iter().any(|child| child == address)
+    }
+
+    fn check_metric(&self, name: &str) -> Result<(), MetricError> {
+        match &self.metrics {
+            Some(declared) if !declared.contains(name) => Err(MetricError::Undeclared(format!(
+                "`{}` has no metric `{}`: add the name to `metrics` of its [[actor]] in the manifest",
+                self.address,
+                name.escape_debug()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Records an effect. Beyond the limit the host ends the incarnation; here the test panics.
@@ -344,6 +368,24 @@ impl Kernel for Rc<FakeKernel> {
 
     fn unwatch(&self, watch: u64) {
         self.did(Effect::Unwatched(watch));
+    }
+
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        self.check_metric(name)?;
+        self.did(Effect::Counted(name.to_owned(), by));
+        Ok(())
+    }
+
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        self.check_metric(name)?;
+        if !value.is_finite() || value < 0.0 {
+            return Err(MetricError::BadValue(format!(
+                "`{name}` of `{}` cannot observe {value}: a value is finite and not negative",
+                self.address
+            )));
+        }
+        self.did(Effect::Observed(name.to_owned(), value));
+        Ok(())
     }
 
     fn cancel(&self, timer: u64) {

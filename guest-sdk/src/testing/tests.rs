@@ -49,6 +49,9 @@ impl Actor for Puppet {
                 )),
                 "after" => self.timer = Some(ctx.tell_after(Duration::from_millis(30), ctx.address(), "once")?),
                 "every" => self.timer = Some(ctx.tell_every(Duration::from_millis(20), "/a", "tick")?),
+                "count" => ctx.count("orders", 2)?,
+                "observe" => ctx.observe("amount", 0.5)?,
+                "negative" => ctx.observe("amount", -0.5)?,
                 "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
                 to => ctx.tell(to, word)?,
             }
@@ -232,4 +235,23 @@ fn broadcast_reaches_existing_actors_or_none() {
     assert_eq!(harness.sent()[4..], [("/actor/child", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")]);
     let nobody = "no actor has the address `/nobody`".to_owned();
     assert_eq!(harness.ask("tell-nobody"), Err(AskError::RetriesSpent(nobody)));
+}
+
+#[test]
+fn failed_message_counts_and_observes_nothing() {
+    let mut harness = ActorHarness::<Puppet>::setup().metrics(["orders", "amount"]).start().unwrap();
+    harness.tell("count observe count").unwrap();
+    assert!(harness.tell("count observe fail").is_err());
+    assert_eq!((harness.counted("orders"), harness.observed("amount")), (4, vec![0.5]));
+    assert_eq!((harness.counted("amount"), harness.observed("orders")), (0, vec![]));
+}
+
+#[test]
+fn undeclared_metric_or_bad_value_is_an_error() {
+    let mut harness = ActorHarness::<Puppet>::setup().metrics(["amount"]).start().unwrap();
+    let undeclared = "`/actor` has no metric `orders`: add the name to `metrics` of its [[actor]] in the manifest";
+    assert_eq!(harness.tell("count"), Err(Failure::Retry(undeclared.to_owned())));
+    let negative = "`amount` of `/actor` cannot observe -0.5: a value is finite and not negative";
+    assert_eq!(harness.tell("negative"), Err(Failure::Retry(negative.to_owned())));
+    assert!(puppet().tell("count").is_ok(), "a test that declares no names allows all");
 }

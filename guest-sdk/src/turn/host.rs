@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::errors::{SendError, SpawnError, StopError};
+use crate::errors::{MetricError, SendError, SpawnError, StopError};
 use crate::kernel::Kernel;
 use crate::spawn_options::SpawnOptions;
 
@@ -21,6 +21,10 @@ pub(crate) trait TurnHost: Kernel {
     /// The time until the asker of that message stops waiting.
     fn time_left_of(&self, message: u32) -> Option<Duration>;
     fn hand_over(&self, frame: &[u8]);
+    /// The number of a metric of the actor's own, also outside of a batch, as those of the next two.
+    fn metric(&self, name: &str) -> Result<u32, MetricError>;
+    fn count_metric(&self, metric: u32, by: u64) -> Result<(), MetricError>;
+    fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError>;
 }
 
 /// An address, resolved.

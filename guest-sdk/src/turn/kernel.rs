@@ -9,10 +9,11 @@ use playhouse_frame::{Encoder, FrameError, Header, Inbound, Metadata};
 
 use super::current::CurrentMessage;
 use super::host::TurnHost;
+use super::metrics::Metrics;
 use super::routes::Routes;
 use super::timers::Timers;
 use crate::envelope::{Envelope, Flow, FlowId};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::log::Level;
@@ -41,6 +42,7 @@ pub(crate) struct TurnKernel<H> {
     /// The routes of children that the current batch stops.
     stopped: RefCell<Vec<u32>>,
     timers: Timers,
+    metrics: RefCell<Metrics>,
     /// The metadata of the reply to the current message.
     reply_metadata: RefCell<Metadata>,
 }
@@ -57,6 +59,7 @@ impl<H: TurnHost> TurnKernel<H> {
             reserved: Cell::new(false),
             stopped: RefCell::new(Vec::new()),
             timers: Timers::new(),
+            metrics: RefCell::new(Metrics::new()),
             reply_metadata: RefCell::new(Metadata::new()),
         }
     }
@@ -343,6 +346,25 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
             self.hand_over();
         }
         self.host.unwatch(watch);
+    }
+
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        let metric = self.metrics.borrow_mut().find(&self.host, name)?;
+        if self.current.borrow().is_none() {
+            return self.host.count_metric(metric, by);
+        }
+        self.out.borrow_mut().count(metric, by);
+        Ok(())
+    }
+
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        let metric = self.metrics.borrow_mut().find(&self.host, name)?;
+        // The host says what is wrong with a value; in a frame, a wrong value would end the incarnation.
+        if self.current.borrow().is_none() || !value.is_finite() || value < 0.0 {
+            return self.host.observe_metric(metric, value);
+        }
+        self.out.borrow_mut().observe(metric, value);
+        Ok(())
     }
 
     /// No effect of a message: a batch goes on.

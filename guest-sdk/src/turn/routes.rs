@@ -64,9 +64,9 @@ impl Routes {
     }
 }
 
-/// Whether two addresses are the same text. For short texts in a guest, this is faster than a call of `memcmp`.
+/// Whether two addresses, or two names, are the same text. For short texts in a guest, this is faster than a call of `memcmp`.
 #[inline]
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     let ((one, one_tail), (other, other_tail)) = (one.as_bytes().as_chunks::<8>(), other.as_bytes().as_chunks::<8>());
     one_tail.len() == other_tail.len()
         && one.len() == other.len()

@@ -12,8 +12,8 @@ use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::{
-    Actor, ActorState, AskError, Context, Envelope, Message, Reply, Result, SendError, SpawnError, SpawnOptions,
-    StopError, TimerError, reject,
+    Actor, ActorState, AskError, Context, Envelope, Message, MetricError, Reply, Result, SendError, SpawnError,
+    SpawnOptions, StopError, TimerError, reject,
 };
 
 /// A host that notes each call.
@@ -119,6 +119,14 @@ impl Kernel for Rc<Boundary> {
         self.note(format!("cancel {timer}"));
     }
 
+    fn count(&self, _: &str, _: u64) -> Result<(), MetricError> {
+        unreachable!("a turn counts by number")
+    }
+
+    fn observe(&self, _: &str, _: f64) -> Result<(), MetricError> {
+        unreachable!("a turn observes by number")
+    }
+
     fn log(&self, _: Level, text: &str) {
         self.note(format!("log {text}"));
     }
@@ -162,6 +170,21 @@ impl TurnHost for Rc<Boundary> {
     fn sender_of(&self, message: u32) -> Option<String> {
         self.note(format!("sender of {message}"));
         Some("/sender".to_owned())
+    }
+
+    fn metric(&self, name: &str) -> Result<u32, MetricError> {
+        self.note(format!("metric {name}"));
+        if name.len() < 9 { Ok(name.len() as u32) } else { Err(MetricError::Undeclared(name.to_owned())) }
+    }
+
+    fn count_metric(&self, metric: u32, by: u64) -> Result<(), MetricError> {
+        self.note(format!("count {metric} by {by}"));
+        Ok(())
+    }
+
+    fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError> {
+        self.note(format!("observe {metric} {value}"));
+        if value >= 0.0 { Ok(()) } else { Err(MetricError::BadValue("no".to_owned())) }
     }
 
     fn hand_over(&self, frame: &[u8]) {
@@ -227,6 +250,12 @@ impl Actor for Puppet {
                 "remind" => {
                     ctx.with_metadata("k", "v").tell_after(Duration::from_millis(1), "/a", "up")?;
                 }
+                "measure" => {
+                    ctx.count("orders", 2)?;
+                    ctx.observe("amount_", 12.5)?;
+                }
+                "undeclared" => ctx.count("undeclared", 1)?,
+                "negative" => ctx.observe("amount_", -1.0)?,
                 to => ctx.tell(to, word)?,
             }
         }
@@ -338,6 +367,14 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
 
     fn cancel(&self, timer: u64) {
         (**self).cancel(timer);
+    }
+
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        (**self).count(name, by)
+    }
+
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        (**self).observe(name, value)
     }
 }
 
@@ -499,4 +536,31 @@ fn optional_parts_of_a_message_are_read_from_its_frame() {
     assert!(out.contains("time_left: Some(7ms), sequence: 9"), "{out}");
     assert!(out.contains("flow: 000000000000000f0000000000000000"), "{out}");
     assert_eq!(play.crossed(), ["time left of 1"]);
+}
+
+#[test]
+fn metric_is_resolved_once_and_counted_in_the_frame() {
+    let mut play = Play::start();
+    let counted = "count { metric: 6, by: 2 }, observe { metric: 7, value: 12.5 }";
+    assert_eq!(
+        play.batch(&["measure", "measure reject", "measure measure"]),
+        format!("{counted}, done, reject(\"no\"), {counted}, {counted}, done")
+    );
+    assert_eq!(play.batch_with(&["measure"], trailer_without_routes(1)), format!("{counted}, done"));
+    assert_eq!(play.crossed(), ["metric orders", "metric amount_"]);
+}
+
+#[test]
+fn refused_metric_is_an_error_and_not_in_the_frame() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["undeclared", "negative"]), r#"retry("undeclared"), retry("no")"#);
+    assert_eq!(play.crossed(), ["metric undeclared", "metric amount_", "observe 7 -1"]);
+}
+
+#[test]
+fn count_outside_of_a_batch_goes_to_the_host() {
+    let play = Play::start();
+    (0..2).for_each(|_| play.turns.count("orders", 3).unwrap());
+    play.turns.observe("orders", 0.5).unwrap();
+    assert_eq!(play.crossed(), ["metric orders", "count 6 by 3", "count 6 by 3", "observe 6 0.5"]);
 }

@@ -1,7 +1,7 @@
 //! Conversions between the contract's types and the SDK's, for results and arguments of calls to the kernel.
 
-use crate::bindings::playhouse::actor::{batch, types};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::bindings::playhouse::actor::{batch, metrics, types};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::turn::Route;
@@ -61,6 +61,15 @@ impl From<types::WatchError> for WatchError {
             types::WatchError::NotGranted(address) => Self::NotGranted(address),
             types::WatchError::TooManyWatches(most) => Self::TooManyWatches { most },
             types::WatchError::NotAWatcher => Self::NotAWatcher,
+        }
+    }
+}
+
+impl From<metrics::MetricError> for MetricError {
+    fn from(error: metrics::MetricError) -> Self {
+        match error {
+            metrics::MetricError::Undeclared(text) => Self::Undeclared(text),
+            metrics::MetricError::BadValue(text) => Self::BadValue(text),
         }
     }
 }

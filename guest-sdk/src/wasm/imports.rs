@@ -5,9 +5,9 @@ use std::time::Duration;
 use playhouse_frame::Metadata;
 
 use crate::bindings::logging::wasi::logging::logging;
-use crate::bindings::playhouse::actor::{batch, kernel};
+use crate::bindings::playhouse::actor::{batch, kernel, metrics};
 use crate::envelope::{Envelope, FlowId};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::reply::Reply;
@@ -50,6 +50,18 @@ impl TurnHost for Imports {
 
     fn hand_over(&self, frame: &[u8]) {
         batch::hand_over(frame);
+    }
+
+    fn metric(&self, name: &str) -> Result<u32, MetricError> {
+        Ok(metrics::resolve(name)?)
+    }
+
+    fn count_metric(&self, metric: u32, by: u64) -> Result<(), MetricError> {
+        Ok(metrics::count(metric, by)?)
+    }
+
+    fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError> {
+        Ok(metrics::observe(metric, value)?)
     }
 }
 
@@ -151,6 +163,14 @@ impl Kernel for Imports {
 
     fn unwatch(&self, watch: u64) {
         kernel::unwatch(watch);
+    }
+
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        self.count_metric(self.metric(name)?, by)
+    }
+
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        self.observe_metric(self.metric(name)?, value)
     }
 
     fn log(&self, level: Level, text: &str) {

@@ -6,7 +6,7 @@ use playhouse_frame::Metadata;
 
 use super::imports::Imports;
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::log::Level;
@@ -131,6 +131,14 @@ impl Kernel for ComponentKernel {
 
     fn unwatch(&self, watch: u64) {
         KERNEL.with(|kernel| kernel.unwatch(watch));
+    }
+
+    fn count(&self, name: &str, by: u64) -> Result<(), MetricError> {
+        KERNEL.with(|kernel| kernel.count(name, by))
+    }
+
+    fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
+        KERNEL.with(|kernel| kernel.observe(name, value))
     }
 
     fn log(&self, level: Level, text: &str) {

@@ -34,6 +34,8 @@ pub enum Command {
     Tree(Tree),
     /// Say whether a running host is healthy; exit code 1 when it is not, 3 when there is none.
     Health(Health),
+    /// Print the last lines of a running host's log, and with `-f` the lines to come until the play is over.
+    Logs(Logs),
     /// Set the level of the log for some actors of a running host, for a while; without arguments, list the levels by actor.
     LogLevel(LogLevel),
     /// Send a message to an actor of a running host; returns once the message is in the mailbox.
@@ -133,6 +135,39 @@ pub struct Look {
     #[arg(long)]
     pub json: bool,
 }
+
+/// `playhouse logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Print the lines to come as well, until the play is over. Begins with the last 10 lines, unless `--since` or `--lines` is
+    /// given.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only lines about these actors: `/a` is one actor, `/a/*` its children, `/a/**` all below it. May be given several times.
+    #[arg(long = "actor", value_name = "PATTERN")]
+    pub actors: Vec<AddressPattern>,
+    /// Only lines of this flow: its id, or the beginning of the id.
+    #[arg(long, value_name = "ID")]
+    pub flow: Option<String>,
+    /// Only lines of this level, or of a more severe one.
+    #[arg(long, value_name = "LEVEL", value_parser = clap::builder::PossibleValuesParser::new(LEVELS))]
+    pub level: Option<String>,
+    /// Only lines of this time until now, as in 30s, 10m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub since: Option<Duration>,
+    /// Only the last N lines.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub lines: Option<u64>,
+    /// Print each line as an object.
+    #[arg(long)]
+    pub json: bool,
+    /// The host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// The levels of the log.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 /// `playhouse tree`.
 #[derive(Debug, Args)]

@@ -140,12 +140,15 @@ impl Time {
             | Request::Start { .. }
             | Request::Tell { .. }
             | Request::ReplayLetter { .. }
-            | Request::ReplayLetters { .. } => None,
+            | Request::ReplayLetters { .. }
+            // A response of many lines.
+            | Request::Logs(_) => None,
         };
         let changes = !matches!(
             request,
             Request::Tree {}
                 | Request::Health {}
+                | Request::Logs(_)
                 | Request::Limit { .. }
                 | Request::DeadLetters { .. }
                 | Request::DeadLetter { .. }
@@ -233,6 +236,19 @@ impl Client {
         }
     }
 
+    /// Sends a request with a response of many lines, and passes on whole lines as they come, until `each` says that the last
+    /// one was there.
+    pub(crate) fn stream<E: From<ClientError>>(
+        &mut self,
+        request: &Request,
+        mut each: impl FnMut(&[u8]) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let time = Time::new(request);
+        self.send(&encode(request), &time)?;
+        while !each(&self.receive_until(&time, memchr::memrchr)?)? {}
+        Ok(())
+    }
+
     fn exchange(&mut self, line: &[u8], time: &Time) -> Result<Response, ClientError> {
         // A host that refuses closes its side; its error can still be read.
         let sent = match self.send(line, time) {
@@ -267,9 +283,14 @@ impl Client {
 
     /// The next line.
     fn receive(&mut self, time: &Time) -> Result<Vec<u8>, ClientError> {
+        self.receive_until(time, memchr::memchr)
+    }
+
+    /// The bytes up to a line end that `find` finds.
+    fn receive_until(&mut self, time: &Time, find: fn(u8, &[u8]) -> Option<usize>) -> Result<Vec<u8>, ClientError> {
         let (mut searched, mut chunk) = (0, vec![0; 64 << 10]);
         loop {
-            if let Some(at) = memchr::memchr(b'\n', &self.read[searched..]) {
+            if let Some(at) = find(b'\n', &self.read[searched..]) {
                 let rest = self.read.split_off(searched + at + 1);
                 return Ok(std::mem::replace(&mut self.read, rest));
             }

@@ -48,6 +48,12 @@ impl Exit {
         self
     }
 
+    /// Prints the text or the problems now.
+    pub(crate) fn said(self, console: &Console) -> Self {
+        let _ = self.report(console);
+        Self::quiet(self.code)
+    }
+
     /// Prints the text or the problems, and returns the process's exit code.
     pub(crate) fn report(&self, console: &Console) -> ExitCode {
         if let Some(problems) = &self.problems {

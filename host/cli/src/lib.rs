@@ -65,8 +65,12 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args, &console),
         Command::Check(args) => commands::check::check(&args, &console),
         Command::Inspect(args) => commands::inspect::inspect(&args),
-        Command::Tree(args) => commands::tree::tree(&args),
+        Command::Tree(args) => match args.watch {
+            Some(interval) => commands::watch::watch(&args, interval),
+            None => commands::tree::tree(&args),
+        },
         Command::Health(args) => commands::remote::health(&args),
+        Command::Logs(args) => commands::logs::logs(&args, &console),
         Command::LogLevel(args) => commands::log_level::log_level(&args),
         Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),

@@ -106,6 +106,7 @@ pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataErro
 pub use supervisor::{InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
+pub use turn::measurements::MetricError;
 pub use turn::spawn::{SpawnError, StopError};
 pub use turn::timer_effects::TimerError;
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
@@ -125,7 +126,9 @@ pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
+pub use words::metric_names::{MAX_METRIC_NAME_BYTES, MAX_METRICS, MetricNameError, MetricNames};
 pub use words::notice::{Change, Notice, WatchError};
+pub use words::observed::{OBSERVATION_BOUNDS, Observed, OwnMetric};
 pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;
 pub use words::resource_use::{Resource, ResourceUse, Resources};

@@ -14,6 +14,8 @@ use crate::families as f;
 use crate::family::Family;
 use crate::host_errors::HostError;
 use crate::left_out::LineSource;
+use crate::log::RingCounts;
+use crate::own;
 use crate::process::Process;
 
 /// The part of a scrape that the kernel does not know. Its many fields are families, each of which has a value of its own.
@@ -35,6 +37,8 @@ pub struct HostFacts {
     pub guest_memory: Option<(u64, u64)>,
     /// Files, folders and connections of all instances, and their maximum.
     pub open_resources: Option<(u64, u64)>,
+    /// The ring of the log; `None` without one.
+    pub log: Option<RingCounts>,
     /// Loaded plugins; none without plugins.
     pub plugins: Option<PluginFacts>,
     /// Log lines that were left out, by actor of the manifest and source.
@@ -73,6 +77,7 @@ impl Default for HostFacts {
             instances: None,
             guest_memory: None,
             open_resources: None,
+            log: None,
             plugins: None,
             lines_left_out: Vec::new(),
             lines_dropped: 0,
@@ -92,6 +97,7 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
     of_play(&mut text, metrics, facts);
     of_host(&mut text, metrics, facts);
     of_process(&mut text, &facts.process);
+    own::add(&mut text, &rows);
     text.end()
 }
 
@@ -211,6 +217,12 @@ fn of_play(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
         let Some((now, most)) = value else { continue };
         text.family(used).add(&[], now);
         text.family(limit).add(&[], most);
+    }
+    if let Some(log) = facts.log {
+        text.family(&f::LOG_RING).add(&[], log.bytes);
+        text.family(&f::LOG_RING_LIMIT).add(&[], log.most_bytes);
+        text.family(&f::LOG_SUBSCRIBERS).add(&[], log.subscribers);
+        text.family(&f::LOG_LOST).add(&[], log.lost);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-use crate::family::{Family, Kind};
+use crate::family::{AnyFamily, Kind};
 
 /// A format of a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Exposition {
     }
 
     /// Begins a family. Its samples follow, and no family comes twice.
-    pub fn family<'a>(&'a mut self, family: &'a Family) -> Samples<'a> {
+    pub fn family<'a>(&'a mut self, family: &'a AnyFamily<'a>) -> Samples<'a> {
         let (full, kind) = match self.format {
             // The old format knows neither families with a suffix nor the type `info`.
             Format::Prometheus => {
@@ -105,7 +105,7 @@ impl Exposition {
 /// The samples of one family.
 pub struct Samples<'a> {
     text: &'a mut Text,
-    family: &'a Family,
+    family: &'a AnyFamily<'a>,
 }
 
 impl Samples<'_> {
@@ -136,7 +136,8 @@ impl Samples<'_> {
         for (suffix, value) in [("_sum", sum), ("_count", total as f64)] {
             let _ = write!(self.text, "{name}{suffix}");
             self.labels(labels, None);
-            let _ = writeln!(self.text, " {value}");
+            // A very large number in full has hundreds of digits.
+            let _ = if value < 1e17 { writeln!(self.text, " {value}") } else { writeln!(self.text, " {value:e}") };
         }
     }
 
@@ -177,7 +178,7 @@ fn escape(text: &mut Text, value: &str, quotes: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::Unit;
+    use crate::family::{Family, Unit};
 
     const COUNTER: Family = Family {
         name: "shop_wait_seconds",

@@ -3,7 +3,7 @@
 
 use crate::family::{Family, Kind, Unit};
 
-const ACTOR: &[&str] = &["actor", "plugin"];
+pub(crate) const ACTOR: &[&str] = &["actor", "plugin"];
 
 /// A family, written in a line.
 const fn family(kind: Kind, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
@@ -176,6 +176,25 @@ pub(crate) const DESCRIPTORS: Family = family(
 pub(crate) const DESCRIPTORS_LIMIT: Family =
     family(Kind::Gauge, "playhouse_open_resources_limit", &[], "Maximum number of these.");
 
+pub(crate) const LOG_RING: Family =
+    with(Unit::Bytes, family(Kind::Gauge, "playhouse_log_ring_bytes", &[], "Memory of the last log lines."));
+pub(crate) const LOG_RING_LIMIT: Family = with(
+    Unit::Bytes,
+    family(
+        Kind::Gauge,
+        "playhouse_log_ring_limit_bytes",
+        &[],
+        "Maximum memory of the last log lines: memory in [play.log].",
+    ),
+);
+pub(crate) const LOG_SUBSCRIBERS: Family =
+    family(Kind::Gauge, "playhouse_log_subscribers", &[], "Clients of the control socket that read the log.");
+pub(crate) const LOG_LOST: Family = family(
+    Kind::Counter,
+    "playhouse_log_subscriber_lost_lines",
+    &[],
+    "Log lines that clients of the control socket read too slowly.",
+);
 pub(crate) const HOST_MEMORY: Family = with(
     Unit::Bytes,
     family(
@@ -265,6 +284,10 @@ pub const FAMILIES: &[Family] = &[
     GUEST_MEMORY_LIMIT,
     DESCRIPTORS,
     DESCRIPTORS_LIMIT,
+    LOG_RING,
+    LOG_RING_LIMIT,
+    LOG_SUBSCRIBERS,
+    LOG_LOST,
     HOST_MEMORY,
     COMPILATIONS,
     COMPILE_SECONDS,
@@ -284,6 +307,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::own::{COUNTED, OBSERVED};
 
     #[test]
     fn names_follow_the_conventions() {
@@ -294,6 +318,7 @@ mod tests {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert!(unit.is_none_or(|unit| name.ends_with(unit.name())), "{name} ends with its unit");
             assert!(!name.ends_with("_total") && !name.ends_with("_info"), "{name}: the type adds the end");
+            assert!(!name.starts_with(COUNTED) && !name.starts_with(OBSERVED), "{name}: of actors' own metrics");
             assert!(help.ends_with('.') && !help.contains('\n'), "{name}");
             assert!(*kind != Kind::Histogram || !labels.contains(&"le"), "{name}");
         }

@@ -1,18 +1,21 @@
 //! A metric: name, type, unit and help.
 
+/// A family of samples with one name, which the host has for each play.
+pub type Family = AnyFamily<'static>;
+
 /// A family of samples with one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Family {
+pub struct AnyFamily<'a> {
     /// The name, with the unit, and without `_total` or `_info`.
-    pub name: &'static str,
+    pub name: &'a str,
     /// The type.
     pub kind: Kind,
     /// The unit; the name ends with it.
     pub unit: Option<Unit>,
     /// The meaning, in one sentence.
-    pub help: &'static str,
+    pub help: &'a str,
     /// The names of the labels.
-    pub labels: &'static [&'static str],
+    pub labels: &'a [&'a str],
 }
 
 /// The type of a family.

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `family`, `families` | a metric's name, type, unit and help; all metrics of a play |
 //! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
+//! | `own` | the families of actors' own metrics |
 //! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
 //! | `process`, `host_errors`, `left_out` | the host's own process and errors; log lines that were left out |
 //! | `sampler`, `ages` | rates, and the age of the oldest message, from samples of all actors |
@@ -38,6 +39,7 @@ mod host_errors;
 mod hosts;
 mod left_out;
 pub mod log;
+mod own;
 pub mod printable;
 mod process;
 mod sampler;
@@ -46,11 +48,12 @@ mod server;
 pub use collect::{HostFacts, PluginFacts, exposition_of};
 pub use exposition::{Exposition, Format};
 pub use families::FAMILIES;
-pub use family::{Family, Kind, Unit};
+pub use family::{AnyFamily, Family, Kind, Unit};
 pub use health::{Health, Readiness};
 pub use host_errors::{HostError, count_panics};
 pub use hosts::{Hosts, is_public};
 pub use left_out::{LeftOutLines, LineSource};
+pub use own::{COUNTED, OBSERVED};
 pub use process::Process;
 pub use sampler::{Recent, Sampler};
 pub use server::{DESCRIPTORS, MetricsServer, Source};

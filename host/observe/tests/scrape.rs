@@ -6,10 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use expect_test::expect_file;
 use playhouse_kernel::{
     ActorMetrics, ActorSpec, ActorTotals, Address, AskMetrics, Behavior, Bounds, BoxFuture, Config, Crash, Failure,
-    Kernel, Launcher, Message, Metrics, NativeActor, NativeContext, NativeLauncher, NativeResult, Overflow, Plan,
-    Resource, Resources, StartKind, State, Template, Turn,
+    Kernel, Launcher, Message, MetricNames, Metrics, NativeActor, NativeContext, NativeLauncher, NativeResult,
+    OBSERVATION_BOUNDS, Observed, Overflow, OwnMetric, Plan, Resource, Resources, StartKind, State, Template, Turn,
 };
-use playhouse_observe::{FAMILIES, Format, HostFacts, PluginFacts, Process, exposition_of};
+use playhouse_observe::log::RingCounts;
+use playhouse_observe::{COUNTED, FAMILIES, Format, HostFacts, OBSERVED, PluginFacts, Process, exposition_of};
 
 /// Spawns, stops and fails as a message says.
 #[derive(Clone)]
@@ -21,10 +22,14 @@ impl NativeActor for Boss {
         match text.split_once(' ') {
             Some(("spawn", number)) => {
                 ctx.spawn(number, "worker", Config::default()).map_err(|e| Failure::Reject(e.to_string()))?;
-                ctx.tell(number, "work").map_err(|e| Failure::Reject(e.to_string()))?;
+                ctx.tell(number, "count orders").map_err(|e| Failure::Reject(e.to_string()))?;
             }
             Some(("stop", number)) => {
                 ctx.stop_child(number).map_err(|e| Failure::Reject(e.to_string()))?;
+            }
+            Some(("count", name)) => {
+                ctx.count(name, 1).map_err(|e| Failure::Reject(e.to_string()))?;
+                ctx.observe("size", 3.0).map_err(|e| Failure::Reject(e.to_string()))?;
             }
             Some(_) => return Err(Failure::Reject(text)),
             None => {}
@@ -37,7 +42,8 @@ struct Worker;
 
 impl Template for Worker {
     fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
-        ActorSpec::new(address, NativeLauncher::new(|| Boss))
+        let metrics = MetricNames::new(["orders", "size"]).expect("good names");
+        ActorSpec { metrics, ..ActorSpec::new(address, NativeLauncher::new(|| Boss)) }
     }
 }
 
@@ -99,6 +105,8 @@ async fn spawned_actors_add_no_series() {
     let workers = "actor=\"/actor-0000/**\",plugin=\"native:Boss\"";
     assert_eq!(value(&after, &format!("playhouse_actors{{{workers},state=\"idle\"}}")), 10_000);
     assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10_000);
+    assert_eq!(value(&after, &format!("playhouse_counted_orders_total{{{workers}}}")), 10_000);
+    assert_eq!(value(&after, &format!("playhouse_observed_size_sum{{{workers}}}")), 30_000);
 }
 
 #[tokio::test]
@@ -119,6 +127,8 @@ async fn totals_keep_the_counts_of_removed_actors() {
     let workers = "actor=\"/actor-0000/**\",plugin=\"native:Boss\"";
     assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10);
     assert_eq!(value(&after, &format!("playhouse_incarnations_total{{{workers}}}")), 10);
+    assert_eq!(value(&after, &format!("playhouse_counted_orders_total{{{workers}}}")), 10);
+    assert_eq!(value(&after, &format!("playhouse_observed_size_count{{{workers}}}")), 10);
     assert!(!after.contains(&format!("playhouse_actors{{{workers}")), "no actor is left:\n{after}");
 }
 
@@ -239,6 +249,10 @@ fn golden() -> (Metrics, HostFacts) {
     (totals.blocked, totals.blocked_for) = (8, Duration::from_millis(250));
     (totals.turn_durations.counts[3], totals.turn_durations.counts[12]) = (9, 1);
     totals.turn_durations.sum = Duration::from_secs(130);
+    let mut amount = Observed { sum: 12.75, ..Observed::default() };
+    (amount.counts[0], amount.counts[13], amount.counts[25]) = (1, 2, 3);
+    totals.own.insert("amount".into(), OwnMetric { counted: None, observed: Some(Box::new(amount)) });
+    totals.own.insert("orders".into(), OwnMetric { counted: Some(15), observed: None });
     let mut states = [0; State::ALL.len()];
     states[State::Idle.index()] = 1;
     let row = ActorMetrics {
@@ -254,7 +268,12 @@ fn golden() -> (Metrics, HostFacts) {
         resources: Some(Resources { cpu: Duration::from_millis(30), memory_bytes: 15, open: 16, host_bytes: 17 }),
         oldest: Duration::from_millis(1500),
     };
-    let spawned = ActorMetrics { spawned: true, plugin: "worker".into(), ..row.clone() };
+    let mut spawned = ActorMetrics { spawned: true, plugin: "worker".into(), ..row.clone() };
+    // The other way round than the actor of the manifest.
+    let one = Observed { counts: [1; 26], sum: 1e300 };
+    spawned.totals.own.clear();
+    spawned.totals.own.insert("amount".into(), OwnMetric { counted: Some(0), observed: None });
+    spawned.totals.own.insert("orders".into(), OwnMetric { counted: Some(16), observed: Some(Box::new(one)) });
     let metrics = Metrics {
         answered: true,
         actors: vec![row, spawned],
@@ -272,6 +291,7 @@ fn golden() -> (Metrics, HostFacts) {
         instances: Some((2, 1000)),
         guest_memory: Some((1 << 20, 1 << 30)),
         open_resources: Some((3, 512)),
+        log: Some(RingCounts { bytes: 262_144, most_bytes: 64 << 20, subscribers: 2, lost: 9 }),
         plugins: Some(PluginFacts {
             compiled_fresh: 1,
             from_cache: 2,
@@ -317,6 +337,26 @@ fn every_family_is_in_a_scrape_once() {
     }
 }
 
+/// Two actors that use a name in different ways have a family each, in both formats.
+#[test]
+fn own_metrics_never_share_a_family_or_a_series() {
+    let (metrics, facts) = golden();
+    for format in [Format::Prometheus, Format::OpenMetrics] {
+        let text = String::from_utf8(exposition_of(&metrics, &facts, format, Vec::new())).expect("text");
+        let mut types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+        let mut samples = series(&text);
+        for lines in [&mut types, &mut samples] {
+            let all = lines.len();
+            lines.sort_unstable();
+            lines.dedup_by_key(|line| line.split(' ').nth(2).unwrap_or(line));
+            assert_eq!(lines.len(), all, "{text}");
+        }
+        for end in ["counted_amount_total", "counted_orders_total", "observed_amount_sum", "observed_orders_sum"] {
+            assert!(text.contains(&format!("\nplayhouse_{end}{{")), "{end}: {text}");
+        }
+    }
+}
+
 /// The page of all metrics is printed from the families. `UPDATE_EXPECT=1` writes it.
 #[test]
 fn page_of_metrics_is_up_to_date() {
@@ -329,5 +369,14 @@ fn page_of_metrics_is_up_to_date() {
         let labels = family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         page.extend(["| `", family.name, "` | ", family.kind.name(), " | ", &labels, " | ", family.help, " |\n"]);
     }
+    page.push_str(&format!(
+        "\n## Actors' own metrics\n\nAn actor counts and observes names that the manifest declares, `metrics = [\"orders\", \
+         \"amount\"]` of an actor or a\nplugin ([actors.md](../actors.md)). Each name has the labels `actor` and `plugin`, and \
+         appears when it is first used. A count of 0 is\na use.\n\n| name | type | from |\n|---|---|---|\n\
+         | `{COUNTED}orders` | counter | `ctx.count(\"orders\", 1)` |\n\
+         | `{OBSERVED}amount` | histogram | `ctx.observe(\"amount\", 12.5)` |\n\n\
+         The histogram's bounds are {}.\n",
+        OBSERVATION_BOUNDS.map(|bound| bound.to_string()).join(", ")
+    ));
     expect_file!["../../../docs/operation/metrics.md"].assert_eq(&page);
 }

@@ -124,6 +124,7 @@ impl Template for Made {
                 sends_below: settings.sends_below.clone(),
                 spawns: settings.spawns.clone(),
             },
+            metrics: settings.metrics.clone(),
         }
     }
 

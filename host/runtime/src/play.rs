@@ -22,7 +22,7 @@ use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Proble
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
-use crate::running::RunningPlay;
+use crate::running::{ControlSocket, RunningPlay};
 use crate::{plan, runtimes};
 
 /// The settings that a manifest does not have.
@@ -237,16 +237,13 @@ impl LoadedPlay {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
         let sandbox = plugins.sandbox();
-        let play = RunningPlay::start(
-            &plan,
-            &settings,
-            actors,
-            sandbox,
-            options.socket.as_deref(),
-            shares.connections,
-            options.log,
-        )?;
-        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out).with_levels(levels))
+        let socket = ControlSocket {
+            path: options.socket.as_deref(),
+            connections: shares.connections,
+            log: options.log.clone(),
+        };
+        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket)?;
+        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log).with_levels(levels))
     }
 }
 

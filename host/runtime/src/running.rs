@@ -17,6 +17,7 @@ use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
+use crate::control::server::subscriptions::Subscriptions;
 use crate::control::server::{Server, end_levels};
 use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
@@ -59,6 +60,8 @@ pub struct RunningPlay {
     /// Time that a tell waits for space, by address.
     patience: Arc<HashMap<Address, Duration>>,
     tasks: Vec<AbortHandle>,
+    /// The readers of the log; `None` without a control socket.
+    log_readers: Option<Arc<Subscriptions>>,
     /// The caller's runtime.
     host: Handle,
     actors: Option<ActorThreads>,
@@ -67,6 +70,16 @@ pub struct RunningPlay {
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
     _socket: Option<Socket>,
+}
+
+/// The control socket of a play.
+pub(crate) struct ControlSocket<'a> {
+    /// `None` for a play without one.
+    pub(crate) path: Option<&'a Path>,
+    /// Maximum number of connections at a time.
+    pub(crate) connections: usize,
+    /// The log that operators read.
+    pub(crate) log: Option<Log>,
 }
 
 /// The runtime of the actors. Its end waits for no call that blocks.
@@ -87,10 +100,9 @@ impl RunningPlay {
         settings: &PlaySettings,
         actors: Runtime,
         sandbox: Option<&Sandbox>,
-        path: Option<&Path>,
-        connections: usize,
-        log: Option<Log>,
+        socket: ControlSocket<'_>,
     ) -> Result<Self, PlayError> {
+        let ControlSocket { path, connections, log } = socket;
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
@@ -101,11 +113,14 @@ impl RunningPlay {
         // The first measurement comes before any input.
         let watch = Watch::begin(settings.memory_high, &kernel);
         let mut tasks = vec![tokio::spawn(watch.run(kernel.clone())).abort_handle()];
+        let mut log_readers = None;
         if let Some(listener) = listener {
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
-            tasks.push(tokio::spawn(server.with_connections(connections).with_log(log).serve(listener)).abort_handle());
+            let server = server.with_connections(connections).with_log(log);
+            log_readers = Some(server.subscriptions().clone());
+            tasks.push(tokio::spawn(server.serve(listener)).abort_handle());
         }
         let host = Handle::current();
         Ok(Self {
@@ -113,6 +128,7 @@ impl RunningPlay {
             tree,
             patience,
             tasks,
+            log_readers,
             host,
             actors: Some(actors),
             levels: LogLevels::default(),
@@ -128,10 +144,11 @@ impl RunningPlay {
         settings: &PlaySettings,
         sandbox: Option<&Sandbox>,
         lines_left_out: Arc<LeftOutLines>,
+        log: Option<Log>,
     ) -> Self {
         let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
-            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out);
+            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out, log);
             server.source().play_started(self.kernel.clone(), sampler, facts);
         } else {
             self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
@@ -252,6 +269,15 @@ impl RunningPlay {
         self.kernel.kill();
     }
 
+    /// Ends the readers of the log (`playhouse logs -f`), and waits until each has the lines so far, at most this long. Dropping the
+    /// play ends them without the wait.
+    pub async fn end_log_readers(&self, patience: Duration) {
+        if let Some(readers) = &self.log_readers {
+            readers.end();
+            let _ = tokio::time::timeout(patience, readers.wait_closed()).await;
+        }
+    }
+
     /// Starts an actor as an operator does, and waits for the outcome.
     pub async fn start_actor(&self, address: &Address) -> Result<StartedActor, StartError> {
         self.kernel.start_actor(address).await
@@ -305,6 +331,7 @@ fn host_facts(
     play: String,
     sandbox: Option<Sandbox>,
     lines: Arc<LeftOutLines>,
+    log: Option<Log>,
 ) -> impl Fn() -> HostFacts + Send + Sync {
     let started = SystemTime::now();
     move || HostFacts {
@@ -316,6 +343,7 @@ fn host_facts(
         instances: sandbox.as_ref().map(|s| (s.instances().into(), s.max_instances().into())),
         guest_memory: sandbox.as_ref().map(Sandbox::memory),
         open_resources: sandbox.as_ref().map(Sandbox::descriptors),
+        log: log.as_ref().and_then(Log::counts),
         plugins: sandbox.as_ref().map(|sandbox| plugin_facts(sandbox.compilations())),
         lines_left_out: lines.by_actor(),
         lines_dropped: lines.dropped(),
@@ -332,6 +360,9 @@ fn plugin_facts(loaded: Compilations) -> PluginFacts {
 impl Drop for RunningPlay {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+        if let Some(readers) = &self.log_readers {
+            readers.end();
+        }
         self.levels.set([], []);
         if matches!(self.kernel.stage(), Stage::Stopped | Stage::GaveUp(_)) {
             return;

@@ -24,14 +24,14 @@ pub(crate) use exports::{
 };
 pub(crate) use frame::{BadFrame, End, record};
 pub(crate) use interfaces::{
-    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, SDK, SUPERVISOR, TURNS,
-    VERSION, WATCHER,
+    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, METRICS, SDK, SUPERVISOR,
+    TURNS, VERSION, WATCHER,
 };
 pub(crate) use mailbox::{
     Entry, Policy, PolicyParams, PolicyResults, Put, PutParams, PutResults, Settings, Size, SizeResults, Take,
     TakeParams, TakeResults,
 };
 pub(crate) use values::{
-    ActorState, AskError, Envelope, GuestPairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError,
-    TimerError, WatchError, count, metadata, whole_millis,
+    ActorState, AskError, Envelope, GuestPairs, MetricError, Reply, Resolved, SendError, SpawnError, SpawnOptions,
+    StopError, TimerError, WatchError, count, metadata, whole_millis,
 };

@@ -1,7 +1,10 @@
 //! Takes orders and prints the final outcome of each; the outcome of an order that crashed it is printed by the next incarnation.
+//! Counts the orders that it took, and observes their amounts.
 //!
 //! - Config: none.
-//! - Messages: an order, as text, which is answered. An empty one is rejected, `later` fails for now, `!panic` panics.
+//! - Metrics: `orders` is counted, `amount` is observed. The manifest declares both.
+//! - Messages: an order, as text, which is answered; its last word may be the amount. An empty one is rejected, `later` fails for
+//!   now, `!panic` panics.
 //! - Prints: the order's number in hexadecimal, cut to eight digits, the attempt, the outcome, and `lost` if it is a dead letter.
 
 use playhouse_sdk::{Actor, Callback, Context, Ended, Failure, Message, Result, TaskDone, export_actor, reject, retry};
@@ -11,11 +14,18 @@ struct Orders;
 
 impl Actor for Orders {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        // An order that fails below is not counted: a failed message has no effects.
+        ctx.count("orders", 1)?;
         match msg.text()? {
             "" => return Err(reject("an order needs an item")),
             "later" => return Err(retry("the shop is closed")),
             "!panic" => panic!("ordered to"),
-            order => ctx.reply(format!("one {order}")),
+            order => {
+                if let Some(Ok(amount)) = order.split_whitespace().last().map(str::parse) {
+                    ctx.observe("amount", amount)?;
+                }
+                ctx.reply(format!("one {order}"));
+            }
         }
         Ok(())
     }
@@ -54,6 +64,16 @@ mod tests {
         assert_eq!(harness.ask("tea")?, b"one tea");
         assert!(matches!(harness.tell(""), Err(Failure::Reject(_))));
         assert!(matches!(harness.tell("later"), Err(Failure::Retry(_))));
+        Ok(())
+    }
+
+    #[test]
+    fn orders_that_were_taken_are_counted() -> Result {
+        let mut harness = ActorHarness::<Orders>::setup().metrics(["orders", "amount"]).start()?;
+        harness.tell("tea 2.5")?;
+        harness.tell("a tea that is free")?;
+        assert!(harness.tell("").is_err() && harness.tell("tea -1").is_err());
+        assert_eq!((harness.counted("orders"), harness.observed("amount")), (2, vec![2.5]));
         Ok(())
     }
 

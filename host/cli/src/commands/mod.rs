@@ -1,15 +1,16 @@
-//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters` and `log_level` send requests
-//! to a running host, `tree` and `watch` show its actors, `table` aligns columns.
+//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters`, `logs` and `log_level` send
+//! requests to a running host, `tree` and `watch` show its actors, `table` aligns columns.
 
 pub(crate) mod check;
 mod grants;
 pub(crate) mod inspect;
 pub(crate) mod letters;
 pub(crate) mod log_level;
+pub(crate) mod logs;
 pub(crate) mod remote;
 pub(crate) mod table;
 pub(crate) mod tree;
-mod watch;
+pub(crate) mod watch;
 
 use std::fmt::Write as _;
 use std::io::Write;

@@ -146,7 +146,7 @@ pub(super) fn unexpected(response: &Response) -> Exit {
     nonsense(response).into()
 }
 
-fn nonsense(response: &Response) -> ClientError {
+pub(super) fn nonsense(response: &Response) -> ClientError {
     ClientError::Nonsense(format!("{response:?}").chars().take(80).collect())
 }
 

@@ -1,11 +1,11 @@
-//! `playhouse tree`: the actors of a running host, once or again and again.
+//! `playhouse tree`: the actors of a running host.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::remote::{connect, unexpected};
 use super::table::{as_tree, table};
-use super::{print, print_json, watch};
+use super::{print, print_json};
 use crate::args;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
@@ -17,9 +17,6 @@ use playhouse_runtime::printable::{Printable, age, counted, size};
 const REASON_CHARS: usize = 80;
 
 pub(crate) fn tree(args: &args::Tree) -> Result<(), Exit> {
-    if let Some(interval) = args.watch {
-        return watch::watch(args, interval);
-    }
     let tree = read(&mut connect(&args.look.host)?)??;
     if args.look.json { print_json(&tree) } else { print(&shown(tree)) }
 }

@@ -21,7 +21,7 @@ const LAST_FRAME: Duration = Duration::from_secs(1);
 const COLUMNS_AND_ROWS: (usize, usize) = (80, 24);
 
 /// Shows the actors until Ctrl-C, or until the host ends.
-pub(super) fn watch(args: &args::Tree, interval: Duration) -> Result<(), Exit> {
+pub(crate) fn watch(args: &args::Tree, interval: Duration) -> Result<(), Exit> {
     let interrupted = interrupts().map_err(|error| Exit::with(FAILED, format!("cannot wait for Ctrl-C: {error}")))?;
     let (mut client, drawn) = (connect(&args.look.host)?, !args.look.json && std::io::stdout().is_terminal());
     let mut first = true;

@@ -99,7 +99,7 @@ fn check_target(play: &PlaySettings, to: &Address) -> Result<(), Exit> {
     Err(Exit::with(BAD_INPUT, format!("no actor has the address `{to}`: {hint}")))
 }
 
-/// Time for the remaining output after a second Ctrl-C.
+/// Time for the remaining output after a second Ctrl-C, and for the last lines of those who read the log.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One run.
@@ -149,7 +149,11 @@ impl Run<'_> {
             () = signals.next() => End::Signal,
             () = self.stdout.closed() => End::StdoutClosed,
         };
-        self.close(end, &play, &mut signals).await
+        let end = self.close(end, &play, &mut signals).await;
+        // The readers of the log get the last message, too.
+        let end = end.map_err(|exit| exit.said(self.console));
+        play.end_log_readers(LAST_WORDS).await;
+        end
     }
 
     /// Waits for the start and feeds the input; returns when no work is left.

@@ -14,12 +14,14 @@ use tokio::time::Instant;
 use crate::actor::activity::{Activity, ActivityGuard};
 use crate::actor::directive_request::DirectiveRequest;
 use crate::actor::host_waits::HostWaits;
+use crate::actor::own_metrics::OwnMetrics;
 use crate::actor::reports::{Reports, TaskDone};
 use crate::actor::turn_counts::TurnCounts;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::admission::EvictionState;
 use crate::words::crash::CrashReport;
 use crate::words::message::{Message, MessageId};
+use crate::words::metric_names::MetricNames;
 use crate::words::totals::ActorTotals;
 
 /// One instance of an actor. Only its running incarnation uses most of it.
@@ -45,6 +47,8 @@ pub(crate) struct Instance {
     pub(crate) host_waits: HostWaits,
     /// Made when the first incarnation handles messages: many instances never run.
     turns: OnceLock<Box<TurnCounts>>,
+    /// Made when the code first counts or observes something.
+    own_metrics: OnceLock<Box<OwnMetrics>>,
 }
 
 impl Instance {
@@ -61,6 +65,7 @@ impl Instance {
             eviction: EvictionState::default(),
             host_waits: HostWaits::default(),
             turns: OnceLock::new(),
+            own_metrics: OnceLock::new(),
         }
     }
 
@@ -86,6 +91,17 @@ impl Instance {
     pub(crate) fn add_turns_to(&self, totals: &mut ActorTotals) {
         if let Some(turns) = self.turns.get() {
             turns.add_to(totals);
+        }
+    }
+
+    /// The counts of its own metrics, which have these names. Only the running incarnation changes them.
+    pub(crate) fn own_metrics(&self, names: &MetricNames) -> &OwnMetrics {
+        self.own_metrics.get_or_init(|| Box::new(OwnMetrics::new(names.all().len())))
+    }
+
+    pub(crate) fn add_own_metrics_to(&self, names: &MetricNames, totals: &mut ActorTotals) {
+        if let Some(metrics) = self.own_metrics.get() {
+            metrics.add_to(names, totals);
         }
     }
 

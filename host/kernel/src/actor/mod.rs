@@ -9,6 +9,7 @@ mod failure_counts;
 pub(crate) mod host_wait;
 pub(crate) mod host_waits;
 pub(crate) mod instance;
+pub(crate) mod own_metrics;
 pub(crate) mod reports;
 pub(crate) mod sampled_durations;
 pub(crate) mod spec;

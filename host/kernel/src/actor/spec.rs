@@ -9,6 +9,7 @@ use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
 use crate::words::grants::ActorGrants;
 use crate::words::limits::ActorLimits;
+use crate::words::metric_names::MetricNames;
 use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
 
 /// One actor. Its many fields are the tables and keys of an actor in a manifest.
@@ -42,6 +43,8 @@ pub struct ActorSpec {
     pub limits: ActorLimits,
     /// The actors and plugins that it may use.
     pub grants: ActorGrants,
+    /// The names of the metrics that its code may count and observe.
+    pub metrics: MetricNames,
 }
 
 impl ActorSpec {
@@ -61,6 +64,7 @@ impl ActorSpec {
             supervision: SupervisionSpec::default(),
             limits: ActorLimits::default(),
             grants: ActorGrants::default(),
+            metrics: MetricNames::default(),
         }
     }
 }

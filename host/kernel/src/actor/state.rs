@@ -238,6 +238,7 @@ impl Actor {
         self.failures.add_to(&mut totals);
         for instance in &self.instances {
             instance.add_turns_to(&mut totals);
+            instance.add_own_metrics_to(&self.spec.metrics, &mut totals);
         }
         totals
     }

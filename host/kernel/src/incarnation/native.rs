@@ -16,8 +16,8 @@ use crate::words::failure::Directive;
 use crate::words::send_error::{Answer, SendError};
 use crate::words::state::State;
 use crate::{
-    Address, AskError, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Launcher, Message, Metadata, Notice,
-    Outcome, Reply, SpawnError, StopError, TaskDone, TimerError, Turn, WatchError,
+    Address, AskError, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Launcher, Message, Metadata,
+    MetricError, Notice, Outcome, Reply, SpawnError, StopError, TaskDone, TimerError, Turn, WatchError,
 };
 
 /// The result of a handler or a hook. Any error converts into a [`Failure::Retry`], so that `?` works.
@@ -213,6 +213,16 @@ impl NativeContext {
     /// Cancels a timer of this incarnation.
     pub fn cancel(&mut self, timer: u64) {
         self.turn.cancel(timer);
+    }
+
+    /// Adds `by` to a metric of this actor's own. Its name is one of [`crate::ActorSpec::metrics`].
+    pub fn count(&mut self, name: &str, by: u64) -> Result<(), MetricError> {
+        self.turn.count(name, by)
+    }
+
+    /// Observes a value of a metric of this actor's own. The value is finite and not negative.
+    pub fn observe(&mut self, name: &str, value: f64) -> Result<(), MetricError> {
+        self.turn.observe(name, value)
     }
 
     /// Watches an actor for the rest of this incarnation. Returns the watch's id.

@@ -10,6 +10,7 @@ use playhouse_frame::{HEADER_BYTES, Pairs, Parts};
 use super::Turn;
 use super::batch::NO_CAUSE;
 use super::effects::{CHOSEN_HERE, Effect};
+use super::measurements::Amount;
 use super::spawn::{SpawnError, StopError};
 use crate::actor::template::Config;
 use crate::words::address::Address;
@@ -75,6 +76,18 @@ pub enum BulkError {
     TooManyTimers {
         /// The limit.
         most: usize,
+    },
+    /// The number of a metric was never given out.
+    #[error("it measures metric {metric}, which it was never given")]
+    UnknownMetric {
+        /// The number.
+        metric: u32,
+    },
+    /// A metric cannot observe the value.
+    #[error("it observes a value of metric {metric} that is negative or not finite")]
+    BadValue {
+        /// The number of the metric.
+        metric: u32,
     },
     /// The body is too large for its receiver.
     #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
@@ -345,6 +358,27 @@ impl Bulk<'_> {
         Ok(self.turn.push_effect(Effect::Cancel { id })?)
     }
 
+    /// Records that the current message adds to a metric of the actor's own.
+    pub fn count(&mut self, metric: u32, by: u64) -> Result<(), BulkError> {
+        self.measure(metric, Amount::Count(by))
+    }
+
+    /// Records that the current message observed a value of a metric of the actor's own.
+    pub fn observe(&mut self, metric: u32, value: f64) -> Result<(), BulkError> {
+        self.measure(metric, Amount::Observed(value))
+    }
+
+    fn measure(&mut self, metric: u32, amount: Amount) -> Result<(), BulkError> {
+        self.check_current()?;
+        if metric as usize >= self.turn.actor.spec.metrics.all().len() {
+            return Err(BulkError::UnknownMetric { metric });
+        }
+        if !amount.is_good() {
+            return Err(BulkError::BadValue { metric });
+        }
+        Ok(self.turn.record_measurement(metric, amount)?)
+    }
+
     /// Ends `messages` messages, from the current one on, without a reply.
     pub fn done(&mut self, messages: usize) -> Result<(), BulkError> {
         let Some(first) = self.turn.current() else { return Err(BulkError::NoMessage) };
@@ -397,9 +431,9 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    /// Whether the current message recorded a send or another effect.
+    /// Whether the current message recorded a send or another effect, metrics included.
     pub fn has_uncommitted_sends(&self) -> bool {
-        self.turn.outbox.has_current()
+        self.turn.outbox.has_current() || self.turn.measurements.has_current()
     }
 
     fn check_current(&self) -> Result<(), BulkError> {

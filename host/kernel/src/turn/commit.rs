@@ -74,6 +74,11 @@ impl Turn {
         }
         self.outbox.forget_delivered();
 
+        // Measured: before the messages end, so that an asker that has its reply finds them.
+        if self.measurements.len() > 0 {
+            self.measurements.commit(self.instance.own_metrics(&self.actor.spec.metrics));
+        }
+
         // Answered: reports to the code, replies to askers, retries and dead letters. The reports come first, since the play
         // is idle as soon as the messages are finished.
         if self.calls_back {

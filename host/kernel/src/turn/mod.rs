@@ -8,6 +8,7 @@
 //! | `routes` | the targets of sends, each resolved once |
 //! | `budget` | the use of limits |
 //! | `effects` | what is recorded beside sends: children, timers, watches |
+//! | `measurements` | counts and observations of the actor's own metrics |
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk` | what code records for a whole batch of messages |
 //! | `commit` | the way out |
@@ -19,6 +20,7 @@ pub(crate) mod bulk;
 mod children;
 mod commit;
 mod effects;
+pub(crate) mod measurements;
 mod outbox;
 mod outcomes;
 mod routes;
@@ -47,6 +49,7 @@ use crate::words::resource_use::ResourceUse;
 use batch::Batch;
 use budget::{Budget, FULL_BYTES, FULL_SENDS};
 use effects::Effects;
+use measurements::Measurements;
 use outbox::Outbox;
 use routes::Routes;
 
@@ -55,7 +58,7 @@ pub(crate) use batch::Hook;
 /// The messages of one incarnation's turn, and everything that they did so far.
 ///
 /// The turn is all that an actor's code has of the kernel, so that it has more methods than other types: for the current
-/// message, its outcome, sends, children, timers and watches. Code that handles whole batches uses [`Turn::bulk`].
+/// message, its outcome, sends, children, timers, watches and metrics. Code that handles whole batches uses [`Turn::bulk`].
 pub struct Turn {
     shared: Arc<Shared>,
     actor: Arc<Actor>,
@@ -66,6 +69,7 @@ pub struct Turn {
     routes: Routes,
     budget: Budget,
     effects: Effects,
+    measurements: Measurements,
     /// Whether the code gets a report about each message.
     calls_back: bool,
     /// A function of the code that runs when no work is left.
@@ -85,6 +89,7 @@ impl Turn {
             routes: Routes::default(),
             budget: Budget::default(),
             effects: Effects::default(),
+            measurements: Measurements::default(),
             when_idle: None,
         }
     }
@@ -228,7 +233,8 @@ impl Turn {
 
     /// Whether the recorded effects are so large that the remaining messages should wait until these are committed.
     pub fn is_full(&self) -> bool {
-        self.outbox.bytes.len() + self.batch.outcomes.bytes() >= FULL_BYTES || self.outbox.recorded() >= FULL_SENDS
+        self.outbox.bytes.len() + self.batch.outcomes.bytes() >= FULL_BYTES
+            || self.outbox.recorded() + self.measurements.len() >= FULL_SENDS
     }
 }
 
@@ -272,6 +278,7 @@ impl Turn {
         }
         self.batch.end_hook();
         self.outbox.finish_hook();
+        self.measurements.finish();
     }
 
     /// Cleans up after a crash: drops everything that is not committed. Returns the messages without a final outcome, in
@@ -280,6 +287,7 @@ impl Turn {
         self.budget = Budget::default();
         self.outbox.clear();
         self.effects.clear();
+        self.measurements.clear();
         self.batch.abandon()
     }
 
@@ -341,6 +349,7 @@ impl Turn {
     fn drop_current(&mut self) {
         let effects = self.outbox.drop_current();
         self.effects.drop_current(effects, self.batch.current());
+        self.measurements.drop_current();
     }
 
     fn push_outcome(&mut self, outcome: Outcome) {
@@ -360,6 +369,7 @@ impl Turn {
     fn message_ended(&mut self) {
         self.instance.note_progress();
         self.outbox.finish_message();
+        self.measurements.finish();
         self.batch.forget_cause();
         self.budget.begin();
     }

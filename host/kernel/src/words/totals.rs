@@ -1,9 +1,12 @@
 //! The numbers of an actor, or of several actors together, that only grow: plain data, made when somebody reads it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::words::crash::CrashReason;
 use crate::words::dead_letter::DeadReason;
+use crate::words::observed::OwnMetric;
 
 /// The upper bounds of the classes of turn sizes, in messages. One more class has all larger turns.
 pub const TURN_SIZE_BOUNDS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -53,7 +56,7 @@ impl Durations {
 }
 
 /// The numbers that only grow. Those of removed actors stay in the sum of their group.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ActorTotals {
     /// Messages that were handled.
     pub handled: u64,
@@ -80,6 +83,8 @@ pub struct ActorTotals {
     /// The durations of these turns. A turn that waits counts from its first wait. Of the turns that return at once, a sample is
     /// measured, and each measured one stands for all until the next.
     pub turn_durations: Durations,
+    /// The metrics that the actors' code counted or observed itself, by name.
+    pub own: BTreeMap<Arc<str>, OwnMetric>,
 }
 
 impl ActorTotals {
@@ -97,6 +102,9 @@ impl ActorTotals {
         self.blocked_for = self.blocked_for.saturating_add(other.blocked_for);
         add_each(&mut self.turns, &other.turns);
         self.turn_durations.add(&other.turn_durations);
+        for (name, metric) in &other.own {
+            self.own.entry(name.clone()).or_default().add(metric);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod mailboxes;
 mod metadata;
 mod metrics;
 mod native_actors;
+mod own_metrics;
 mod passivation;
 mod policies;
 mod pressure;

@@ -102,7 +102,7 @@ impl LogLine {
         let subject = event.subject();
         E::TYPE.name.clone_into(&mut line.event);
         line.actor = subject.address().map(ToString::to_string).unwrap_or_default();
-        line.plugin = subject.plugin().unwrap_or_default().to_owned();
+        subject.plugin().unwrap_or_default().clone_into(&mut line.plugin);
         line.incarnation = subject.incarnation().unwrap_or_default();
         if let Some(AboutMessage { flow, id, attempt, hops }) = subject.message() {
             (line.flow, line.id) = (flow.to_string(), id.to_string());

@@ -45,8 +45,8 @@ pub(super) fn with_record(line: &LogLine, push: impl FnOnce(&[u8])) {
 
 fn encode(line: &LogLine, buffer: &mut Vec<u8>) {
     let json = line.json();
-    let actor = if line.actor.len() <= usize::from(u16::MAX) { line.actor.as_str() } else { "" };
-    let flow = if line.flow.len() <= usize::from(u8::MAX) { line.flow.as_str() } else { "" };
+    let actor = if u16::try_from(line.actor.len()).is_ok() { line.actor.as_str() } else { "" };
+    let flow = if u8::try_from(line.flow.len()).is_ok() { line.flow.as_str() } else { "" };
     let length = HEAD_BYTES + actor.len() + flow.len() + json.len();
     buffer.clear();
     buffer.reserve(length);

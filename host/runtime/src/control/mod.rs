@@ -8,7 +8,7 @@
 //! | `letter_views` | dead letters in responses |
 //! | `whole_tree` | the whole play, read for a response |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `levels` the levels of the log, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
 
 pub mod letter_views;
 pub mod protocol;

@@ -13,6 +13,7 @@
 //! {"v":1,"request":"replay-letters","which":{"to":"/count"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
 //! {"v":1,"request":"drop-letter","id":"5d1f"}                ->  {"v":1,"dropped":{"letter":"5d1f…","to":"/count"}}
 //! {"v":1,"request":"drop-letters","which":{"reason":"failed"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
+//! {"v":1,"request":"logs","level":"warn","follow":true}      ->  {"v":1,"log":{…}}, {"v":1,"lost":{"lines":9}}, …, {"v":1,"end":{…}}
 //! {"v":1,"request":"log-levels"}                             ->  {"v":1,"log-levels":{"levels":[…]}}
 //! {"v":1,"request":"set-log-level","actors":"/count","level":"debug","for_ms":600000} -> {"v":1,"log-level-set":{"matching":1,…}}
 //! {"v":1,"request":"reset-log-level","actors":"/count"}      ->  {"v":1,"log-level-reset":{"level":"debug"}}
@@ -21,6 +22,9 @@
 //! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer, the host
 //! sends `{"v":1,"working":{}}` every two seconds. A host that has too many connections closes the one that has been idle
 //! longest, with an error of the kind `closed-idle`: requests without an answer at that time were not done.
+//!
+//! A request for logs is answered by any number of lines: one for each event, one where events were lost because the client was
+//! too slow, and an end. With `follow`, the end comes when the play is over. `working` comes while there are no events.
 
 use playhouse_kernel::Address;
 use serde::{Deserialize, Serialize};
@@ -47,6 +51,8 @@ pub enum Request {
     Tree {},
     /// Whether the kernel answers, and whether the play takes work.
     Health {},
+    /// Read the log.
+    Logs(LogsRequest),
     /// Send a message.
     Tell {
         /// The receiver.
@@ -139,6 +145,29 @@ pub struct SetLogLevel {
     pub for_ms: Option<u64>,
 }
 
+/// The lines of the log that a client wants: those that match each field that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogsRequest {
+    /// Lines about an actor that matches one of these patterns: `/a` is one actor, `/a/*` its children, `/a/**` all below it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<String>,
+    /// Lines of this flow: its id, or the beginning of the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Lines of this level (`error`, `warn`, `info`, `debug`, `trace`) and of those that are more severe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// Lines of the last milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// The number of lines to begin with: the last ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// Whether to go on with the lines to come, until the play is over.
+    pub follow: bool,
+}
+
 /// A selection of dead letters: those that match each field that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,6 +211,18 @@ pub enum Response {
     Limit {
         /// The size of the longest body, in bytes.
         message_bytes: u64,
+    },
+    /// A part of the response to [`Request::Logs`]: an event, as [`playhouse_observe::log::LogLine::json`] writes it.
+    Log(serde_json::Value),
+    /// A part of the response to [`Request::Logs`]: events that were lost here, because the client read too slowly.
+    Lost {
+        /// The number of events, selected or not.
+        lines: u64,
+    },
+    /// The end of the response to [`Request::Logs`].
+    End {
+        /// Whether the play is over.
+        stopped: bool,
     },
     /// Sent before a response that takes longer: the host is alive, and works on the request.
     Working {},
@@ -271,8 +312,8 @@ pub enum LevelSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
-    /// `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
+    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `ambiguous-flow`, `no-log`,
+    /// `refused`, `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
     /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or the reason why an ask has no reply: `timeout`, `no-reply`,
     /// `rejected`, `retries-spent`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
     pub kind: String,
@@ -322,6 +363,22 @@ pub fn encode<T: Serialize>(what: &T) -> Vec<u8> {
     line
 }
 
+/// Writes an event of the log, given as JSON, as one line.
+pub(super) fn encode_log(json: &str, out: &mut Vec<u8>) {
+    for part in [LOG_BEFORE, json, LOG_AFTER, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// The text around an event in a line.
+const LOG_BEFORE: &str = "{\"v\":1,\"log\":";
+const LOG_AFTER: &str = "}";
+
+/// The JSON of an event in a line, without its newline; `None` when the line is another response.
+pub fn decode_log(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok()?.strip_prefix(LOG_BEFORE)?.strip_suffix(LOG_AFTER)
+}
+
 /// Reads a response, without its newline.
 pub fn decode_response(line: &[u8]) -> serde_json::Result<Response> {
     serde_json::from_slice::<Versioned<Response>>(line).map(|versioned| versioned.rest)
@@ -344,6 +401,15 @@ mod tests {
         let to = || Address::parse("/a/b").expect("good");
         for request in [
             Request::Tree {},
+            Request::Logs(LogsRequest::default()),
+            Request::Logs(LogsRequest {
+                actors: vec!["/a/**".into()],
+                flow: Some("5d".into()),
+                level: Some("warn".into()),
+                since_ms: Some(1),
+                lines: Some(2),
+                follow: true,
+            }),
             Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']) },
             Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
             Request::Limit { to: to() },
@@ -374,6 +440,17 @@ mod tests {
     }
 
     #[test]
+    fn event_in_a_line_is_a_response_with_the_same_text() {
+        let (json, mut line) = (r#"{"time":"x","message":"}\""}"#, Vec::new());
+        encode_log(json, &mut line);
+        let line = line.strip_suffix(b"\n").expect("one line");
+        assert_eq!(decode_log(line), Some(json));
+        let Ok(Response::Log(event)) = decode_response(line) else { panic!("it is a response") };
+        assert_eq!(event["message"], "}\"");
+        assert_eq!(decode_log(&encode(&Response::End { stopped: true })), None);
+    }
+
+    #[test]
     fn requests() {
         check(
             r#"{"v":1,"request":"tell","to":"/a","body":"aGk="}"#,
@@ -391,7 +468,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `log-levels`, `set-log-level`, `reset-log-level`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `log-levels`, `set-log-level`, `reset-log-level`"
             ]],
         );
         check(

@@ -5,8 +5,10 @@ mod connections;
 mod letters;
 mod levels;
 mod line;
+mod logs;
 mod orders;
 mod start_outcome;
+pub(crate) mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
 use self::start_outcome::outcome_of_start;
+use self::subscriptions::Subscriptions;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
@@ -60,10 +63,12 @@ pub(crate) struct Server {
     longest_request: usize,
     /// The log lines about bad requests and connections.
     complaints: Arc<Complaints>,
-    /// Most connections at once.
-    connections: usize,
     /// The log that operators read; `None` when the program has given none.
     log: Option<Log>,
+    /// The readers of the log.
+    subscriptions: Arc<Subscriptions>,
+    /// Most connections at once.
+    connections: usize,
     /// Whether a process of the first user may give orders to a host of the second.
     may_connect: fn(u32, u32) -> bool,
 }
@@ -79,22 +84,28 @@ impl Server {
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             complaints: Arc::default(),
-            connections: CONNECTIONS,
             log: None,
+            subscriptions: Subscriptions::among(CONNECTIONS),
+            connections: CONNECTIONS,
             may_connect,
         }
-    }
-
-    /// The host with a maximum of `most` connections.
-    #[must_use]
-    pub(crate) fn with_connections(self, most: usize) -> Self {
-        Self { connections: most, ..self }
     }
 
     /// The host with a log that operators read.
     #[must_use]
     pub(crate) fn with_log(self, log: Option<Log>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The readers of the log.
+    pub(crate) fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.subscriptions
+    }
+
+    /// The host with a maximum of `most` connections.
+    #[must_use]
+    pub(crate) fn with_connections(self, most: usize) -> Self {
+        Self { connections: most, subscriptions: Subscriptions::among(most), ..self }
     }
 
     /// Serves until the future is dropped.
@@ -162,10 +173,16 @@ impl Server {
                 }
             };
             let response = match request {
-                Ok(request) => match self.answer_while_there(request, &operator, &mut stream).await {
-                    Some(response) => response,
-                    None => return,
-                },
+                Ok(request) => {
+                    let answered = match request {
+                        Request::Logs(wanted) => self.send_logs(wanted, &mut stream).await,
+                        request => self.answer_while_there(request, &operator, &mut stream).await,
+                    };
+                    match answered {
+                        Some(response) => response,
+                        None => return,
+                    }
+                }
                 Err(refusal) => {
                     self.complaints.say(format_args!("a request was not understood: {refusal}"));
                     Response::Error(refusal)
@@ -208,6 +225,7 @@ impl Server {
                 })
             }
             Request::Tree {} => Ok(Response::Tree(self.tree.read().await)),
+            Request::Logs(_) => Err(Refusal::new("refused", "the log is sent in many lines")),
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
                 Err(error) => Err(self.refusal(error).await),
@@ -348,8 +366,9 @@ mod tests {
             patience: Arc::default(),
             longest_request: 1 << 10,
             complaints,
-            connections: CONNECTIONS,
             log: None,
+            subscriptions: Subscriptions::among(CONNECTIONS),
+            connections: CONNECTIONS,
             may_connect,
         };
         (folder, path, tokio::spawn(host.serve(listener)))

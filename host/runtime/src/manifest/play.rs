@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
+    SupervisionSpec,
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
@@ -116,6 +117,8 @@ pub struct Settings {
     pub sends_below: Vec<Address>,
     /// The plugins that the actor may spawn.
     pub spawns: Vec<String>,
+    /// The names of the actor's own metrics.
+    pub metrics: MetricNames,
     /// The time of the start.
     pub start: StartKind,
     /// Time without a message after which the actor is passivated; `None` if it stays.

@@ -113,6 +113,12 @@ pub struct Actor {
     /// Plugins that the actor may spawn as its children; each has a `[[plugin]]`. Example: `spawns = ["worker"]`. Default: `[]`.
     #[serde(default)]
     pub spawns: Vec<Spanned<String>>,
+    /// Names of metrics that the actor's code counts or observes itself, at most 32. Another name is an error to the code. A name
+    /// has 1 to 64 of `a` to `z`, `0` to `9` and `_`, a letter first, and does not end with `total`, `bucket`, `sum`, `count`,
+    /// `info` or `created`. `orders` becomes the counter `playhouse_counted_orders_total`, or the histogram
+    /// `playhouse_observed_orders`, of `/metrics`. Example: `metrics = ["orders", "amount"]`. Default: `[]`.
+    #[serde(default)]
+    pub metrics: Vec<Spanned<String>>,
     /// The digest that the plugin's file must have (`playhouse inspect` prints it); another file is refused. Example: `sha256 =
     /// "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
@@ -179,6 +185,11 @@ pub struct Plugin {
     /// Plugins that the actor may spawn in turn. Example: `spawns = ["helper"]`. Default: `[]`.
     #[serde(default)]
     pub spawns: Vec<Spanned<String>>,
+    /// Names of metrics that the code of each spawned actor counts or observes itself, as `metrics` of an actor. `/metrics` has the
+    /// sum of all actors that were spawned from the plugin below an actor of the manifest. Example: `metrics = ["orders"]`.
+    /// Default: `[]`.
+    #[serde(default)]
+    pub metrics: Vec<Spanned<String>>,
     /// With `true`, the plugin may be spawned below an actor of the same plugin: a chain ends only at the depth of an address
     /// and at `limits.children`. Example: `recursive = true`. Default: `false`.
     #[serde(default)]

@@ -8,6 +8,7 @@ mod instances;
 mod limits;
 mod log;
 mod message;
+mod metric_names;
 mod metrics;
 mod native;
 mod passivation;

@@ -95,15 +95,15 @@ fn plugin_keys_are_checked_like_actor_keys() {
     check_actor(
         &format!("[[plugin]]\nname = \"split\"\n{keys}"),
         expect![[r#"
-        stderr:
-          × unknown key `address`
-           ╭─[playhouse.toml:9:1]
-         8 │ limits = { memory = "64KiB" }
-         9 │ address = "/x"
-           · ───┬───
-           ·    ╰── here
-           ╰────
-          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
+            stderr:
+              × unknown key `address`
+               ╭─[playhouse.toml:9:1]
+             8 │ limits = { memory = "64KiB" }
+             9 │ address = "/x"
+               · ───┬───
+               ·    ╰── here
+               ╰────
+              help: the keys here are `name`, `sends_to`, `spawns`, `metrics`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
 
         "#]],
     );

@@ -1,4 +1,4 @@
-//! The imports of an actor: the interfaces `kernel` and `batch` of the contract, and WASI with outgoing HTTP.
+//! The imports of an actor: the interfaces `kernel`, `batch` and `metrics` of the contract, and WASI with outgoing HTTP.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::contract::{
-    ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, Reply, Resolved, SendError, SpawnError,
-    SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
+    ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, METRICS, MetricError, Reply, Resolved,
+    SendError, SpawnError, SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
 use crate::output::{HandledMessage, Logger};
@@ -102,6 +102,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<ActorData>> {
     add_wasi_to(&mut linker)?;
     add_kernel_to(&mut linker)?;
     add_batch_to(&mut linker)?;
+    add_metrics_to(&mut linker)?;
     Ok(linker)
 }
 
@@ -246,6 +247,23 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         }
         record(data.turn.get_mut(), frame, End::Open)?;
         Ok(())
+    })
+}
+
+fn add_metrics_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
+    let mut metrics = linker.instance(METRICS)?;
+    metrics.func_wrap("resolve", |store: Caller<'_>, (name,): (WasmStr,)| {
+        let name = name.to_str(&store)?;
+        let number = store.data().turn.borrow().metric(&name);
+        Ok((number.map_err(MetricError::from),))
+    })?;
+    metrics.func_wrap("count", |store: Caller<'_>, (metric, by): (u32, u64)| {
+        let counted = recorded(&store, |turn| turn.count_metric(metric, by))?;
+        Ok((counted.map_err(MetricError::from),))
+    })?;
+    metrics.func_wrap("observe", |store: Caller<'_>, (metric, value): (u32, f64)| {
+        let observed = recorded(&store, |turn| turn.observe_metric(metric, value))?;
+        Ok((observed.map_err(MetricError::from),))
     })
 }
 

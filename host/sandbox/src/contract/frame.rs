@@ -84,6 +84,8 @@ fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
             bulk.timer(id, route, Duration::from_millis(wait_ms), again, metadata_bytes, content)
         }
         Op::Cancel { id } => bulk.cancel(id),
+        Op::Count { metric, by } => bulk.count(metric, by),
+        Op::Observe { metric, value } => bulk.observe(metric, value),
     }
 }
 
@@ -94,7 +96,7 @@ mod tests {
 
     use playhouse_frame::{Encoder, Inbound, Metadata, trailer};
     use playhouse_kernel::{
-        ActorSpec, Address, Behavior, Bounds, BoxFuture, Config, Crash, Kernel, Launcher, Outcome, Plan,
+        ActorSpec, Address, Behavior, Bounds, BoxFuture, Config, Crash, Kernel, Launcher, MetricNames, Outcome, Plan,
         SupervisionSpec, Template,
     };
     use proptest::prelude::*;
@@ -166,7 +168,7 @@ mod tests {
 
     /// A frame of a few operations, mostly with some bytes broken.
     fn frame() -> impl Strategy<Value = Vec<u8>> {
-        let ops = prop::collection::vec((0..17u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
+        let ops = prop::collection::vec((0..19u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
         let breaks = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
         (ops, breaks).prop_map(|(ops, breaks)| {
             let mut encoder = Encoder::new();
@@ -190,6 +192,8 @@ mod tests {
                     9 => encoder.cancel(u64::from(route)),
                     10 => encoder.tell_with(route, &metadata, &body),
                     11 => encoder.done_with(&metadata, &body),
+                    17 => encoder.count(route, u64::from(route)),
+                    18 => encoder.observe(route, body.len() as f64),
                     12 => encoder.timer(u64::from(route) + 9, route, u64::from(route), true, &metadata, &body),
                     _ => encoder.tell(route, &body),
                 }
@@ -215,6 +219,7 @@ mod tests {
                     let mut spec = ActorSpec::new(address(at), Arc::new(Answers(first.clone(), last.clone())));
                     spec.grants.sends_to = vec![address("/log"), address("/nobody")];
                     spec.grants.spawns = vec!["worker".to_owned()];
+                    spec.metrics = MetricNames::new(["a", "b", "c"]).expect("good names");
                     spec
                 };
                 // An actor that gets single messages only, and handles all of them.

@@ -32,6 +32,7 @@ async fn open_beyond_the_limit_is_refused_until_one_is_closed() {
     for _ in 0..5 {
         assert_eq!(play.ask("keep /data/file").await, "done");
         assert_eq!(play.ask("keep /data/file").await, "done");
+        assert_eq!(play.open_resources().await, 2);
         for what in ["keep /data/file", "read /data/file", "list /data", "write /data/new x"] {
             assert_eq!(play.ask(what).await, TOO_MANY, "{what}");
         }
@@ -59,6 +60,7 @@ async fn connection_beyond_the_limit_is_refused() {
     let (hold, get) = (format!("hold {}/", server.url()), format!("get {}/", echo.url()));
     assert_eq!(play.ask(&hold).await, "1");
     assert_eq!(play.ask(&hold).await, "2");
+    assert_eq!(play.open_resources().await, 2);
     assert_eq!(play.ask(&get).await, "error ConnectionLimitReached");
     assert_eq!(play.ask("let-go").await, "done");
     for _ in 0..5 {

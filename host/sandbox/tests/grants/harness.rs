@@ -74,6 +74,11 @@ impl Play {
         String::from_utf8(reply).unwrap()
     }
 
+    /// Files, folders and connections that the actor has open, as its counts say.
+    pub async fn open_resources(&self) -> u64 {
+        self.kernel.actors().await[0].resources.expect("its code counts them").open
+    }
+
     pub async fn try_ask(&self, what: &str) -> Result<Vec<u8>, AskError> {
         self.kernel.ask(&address("/a"), what.as_bytes(), PATIENCE).await
     }

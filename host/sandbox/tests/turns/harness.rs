@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive,
-    Kernel, Launcher, Outcome, Plan, RestartKind, TaskDone, Template, Turn,
+    Kernel, Launcher, MetricNames, Outcome, OwnMetric, Plan, RestartKind, TaskDone, Template, Turn,
 };
 
 use crate::native::{Native, native, text, trap};
@@ -22,7 +22,8 @@ pub fn address(text: &str) -> Address {
 /// `/a`, the puppet; `/log`, which keeps the bodies of its messages; `/peer`, which forwards its messages to `/a`; `/echo`, which
 /// replies and notes that in the log; and `/fragile`, which takes two messages at a time, crashes on `trap` and ends on
 /// `exit`. `/a` may send to `/log`, `/echo`, `/fragile` and `/nobody`, and may spawn up to 5 workers, which send their names
-/// and the bodies of their messages to `/log`. `/a` may have 3 timers, and in one turn 300 effects and 500,000 bytes.
+/// and the bodies of their messages to `/log`. `/a` may have 3 timers, and in one turn 300 effects and 500,000 bytes; it declares
+/// the metrics `orders` and `amount`.
 pub struct Play {
     pub kernel: Kernel,
     log: Log,
@@ -74,6 +75,7 @@ impl Play {
             let mut spec = ActorSpec::new(address(at), launcher);
             spec.grants.sends_to = to.iter().map(|to| address(to)).collect();
             spec.grants.spawns = vec!["worker".to_owned()];
+            spec.metrics = MetricNames::new(["orders", "amount"]).unwrap();
             (spec.limits.max_children, spec.limits.max_timers) = (5, 3);
             (spec.limits.max_effects, spec.limits.max_effect_bytes) = (300, 500_000);
             spec
@@ -143,6 +145,13 @@ impl Play {
     /// The lines of the log, in order.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// One of the puppet's own metrics.
+    pub async fn own(&self, name: &str) -> OwnMetric {
+        let metrics = self.kernel.metrics(PATIENCE, |_| Duration::ZERO).await;
+        let row = metrics.actors.into_iter().find(|row| row.address == address("/a")).unwrap();
+        row.totals.own.get(name).cloned().unwrap_or_default()
     }
 
     /// The kinds of all dead letters with the first word of their bodies and their failures, oldest first.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use playhouse_frame::{Encoder, HEADER_BYTES, Metadata, trailer};
-use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken, StartKind, SupervisionSpec};
+use playhouse_kernel::{ActorSpec, CrashReason, Kernel, MetricNames, Plan, ReplyToken, StartKind, SupervisionSpec};
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
 use crate::harness::{PATIENCE, address};
@@ -22,6 +22,7 @@ async fn crash(code: &str) -> String {
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
     spec.grants.sends_to = vec![address("/a")];
+    spec.metrics = MetricNames::new(["a"]).unwrap();
     let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
     kernel.wait_booted().await;
     for _ in 0..3 {
@@ -103,6 +104,34 @@ async fn operations_out_of_message_order_are_a_crash() {
         crash(&answers(RESOLVE, &swapped)).await,
         "the trailer states 2 messages or outcomes, but the frame has 3"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn metric_that_is_not_declared_is_a_crash() {
+    let measured = |metric, value: f64| {
+        let mut frame = frame(|out| {
+            out.count(metric, 1);
+            out.observe(metric, 7.0);
+            (0..2).for_each(|_| out.done(None));
+        });
+        // The value of the second operation: an encoder makes no bad one.
+        frame[40..48].copy_from_slice(&value.to_le_bytes());
+        frame
+    };
+    assert_eq!(crash(&answers("", &measured(1, 1.0))).await, "it measures metric 1, which it was never given");
+    for value in [-1.0, f64::NAN, f64::INFINITY] {
+        let text = crash(&answers("", &measured(0, value))).await;
+        assert_eq!(text, "the value of the operation at byte 24 is negative or not finite");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn count_after_the_last_outcome_is_a_crash() {
+    let open = frame(|out| {
+        out.done(None);
+        out.count(0, 1);
+    });
+    assert_eq!(crash(&answers("", &open)).await, "it has an operation after its last outcome");
 }
 
 /// A receiver trusts the header of a message, so a guest must not be able to write it.

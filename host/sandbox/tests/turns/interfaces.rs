@@ -59,6 +59,9 @@ at_every_interface! {
     watcher_gets_a_notice_for_each_change
     turn_beyond_its_limits_crashes_without_a_commit
     more_bytes_than_a_turn_may_send_are_a_crash
+    metrics_are_effects_of_their_message
+    refused_metric_is_an_error_to_its_handler
+    count_beyond_the_limit_is_a_crash
     parent_decides_about_a_failed_child
     callback_gets_each_outcome_also_after_a_crash
     callback_crash_blames_no_message_and_happens_once

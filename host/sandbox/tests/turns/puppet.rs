@@ -148,6 +148,18 @@ async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result
                 turn.cancel(timer.load(Relaxed));
                 Ok(())
             }
+            "count" => {
+                let counted = turn.count(to, body.parse().unwrap());
+                log_error(turn, counted)
+            }
+            "observe" => {
+                let observed = turn.observe(to, body.parse().unwrap());
+                log_error(turn, observed)
+            }
+            "counts" => {
+                let counted = (0..rest.parse().unwrap()).try_for_each(|_: u32| turn.count("orders", 1));
+                log_error(turn, counted)
+            }
             "watch" => {
                 let watched = turn.watch(rest).map(drop);
                 log_error(turn, watched)

@@ -498,3 +498,38 @@ pub async fn more_bytes_than_a_turn_may_send_are_a_crash(interface: Interface) {
     let limit = CrashReason::Limit { more_than: "500000 bytes sent in one turn (limits.effect_bytes)".into() };
     assert_eq!(play.last_crash().await, Some(limit));
 }
+
+pub async fn metrics_are_effects_of_their_message(interface: Interface) {
+    let play = Play::start(interface).await;
+    let mut messages = vec!["count orders 1;observe amount 0.5".to_owned(); 40];
+    messages[10] = "count orders 100;observe amount 100;reject no".into();
+    messages[20] = "count orders 1000;observe amount 1000;trap".into();
+    messages[30] = "count orders 10000;ask /echo why;count orders 10000;reject no".into();
+    play.tell(&messages).await;
+    assert_eq!(play.letters().len(), 3);
+    let (orders, amount) = (play.own("orders").await, play.own("amount").await);
+    assert_eq!((orders.counted, orders.observed), (Some(37), None));
+    let observed = amount.observed.unwrap();
+    assert_eq!((amount.counted, observed.counts.iter().sum::<u64>(), observed.sum), (None, 37, 18.5));
+    play.assert_batches();
+}
+
+pub async fn refused_metric_is_an_error_to_its_handler(interface: Interface) {
+    let play = Play::start(interface).await;
+    let message = "count other 1;observe amount -1;observe amount NaN;observe amount inf;count orders 0";
+    play.tell(&[numbers(0, 20), vec![message.to_owned()]].concat()).await;
+    play.tell(&[message]).await;
+    assert_eq!(play.log(), ["Undeclared", "BadValue", "BadValue", "BadValue"].repeat(2));
+    assert_eq!(play.own("orders").await.counted, Some(0), "a count of 0 is one, too");
+    assert_eq!(play.own("amount").await.observed, None);
+    assert!(play.letters().is_empty());
+}
+
+pub async fn count_beyond_the_limit_is_a_crash(interface: Interface) {
+    let play = Play::start(interface).await;
+    play.tell(&[&numbered(20)[..], &["counts 301".to_owned(), "counts 300".to_owned()]].concat()).await;
+    assert_eq!(play.letters(), ["crashed counts 301 x3"]);
+    assert_eq!(play.own("orders").await.counted, Some(300));
+    let limit = CrashReason::Limit { more_than: "300 sends and other effects in one turn (limits.effects)".into() };
+    assert_eq!(play.last_crash().await, Some(limit));
+}

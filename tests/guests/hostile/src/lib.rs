@@ -32,8 +32,11 @@ acts! {
     ask_who_never_answers
     complain_for_megabytes
     connect_out
+    count_ten_million_times
+    count_what_is_not_declared
     exit_the_process
     fill_stderr
+    fill_stderr_for_ever
     fill_stdout_that_nobody_reads
     fill_the_disk
     flood_a_neighbour
@@ -53,6 +56,7 @@ acts! {
     name_a_method_for_megabytes
     name_itself_with_control_characters
     nothing
+    observe_too_often_in_a_batch
     open_files_outside
     open_files_without_end
     open_pipes_without_end
@@ -84,6 +88,7 @@ acts! {
     spawn_with_a_library
     spawn_without_end
     watch_without_end
+    write_lines_that_forge_the_log
 }
 
 struct Hostile(Act);

@@ -19,6 +19,8 @@
 //! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; a refusal is sent to `/log` |
 //! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; a refusal is sent to `/log` |
 //! | `cancel` | cancels the last timer |
+//! | `count NAME BY`, `observe NAME VALUE` | counts, observes; a refusal is sent to `/log` |
+//! | `counts N` | counts N times |
 //! | `around` | sends its children, whether it finds `w`, and the state of `/log` to `/log` |
 //! | `watch A` | watches A: its address and each change are sent to `/log` |
 //! | `say stop`, `say restart` | its directive for a failed child; `/log` gets its name, the crash kind and the attempt |
@@ -162,6 +164,9 @@ impl Puppet {
                 log_error(ctx, timer)?;
             }
             "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
+            "count" => log_error(ctx, ctx.count(to, body.parse()?))?,
+            "observe" => log_error(ctx, ctx.observe(to, body.parse()?))?,
+            "counts" => (0..rest.parse::<u32>()?).try_for_each(|_| ctx.count("orders", 1))?,
             "say" => self.word = if rest == "stop" { Directive::Stop } else { Directive::Restart },
             "watch" => log_error(ctx, ctx.watch(rest))?,
             "around" => {

@@ -8,6 +8,7 @@ mod grants;
 mod instances;
 mod kept_apart;
 mod mailbox;
+mod metric_names;
 mod metrics;
 mod pipeline;
 mod settings;

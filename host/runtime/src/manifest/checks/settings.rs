@@ -32,6 +32,7 @@ pub(super) struct Written<'a> {
     plugin: &'a Spanned<String>,
     sends_to: &'a [Spanned<String>],
     spawns: &'a [Spanned<String>],
+    metrics: &'a [Spanned<String>],
     sha256: Option<&'a Spanned<String>>,
     start: Option<&'a Spanned<Start>>,
     idle: Option<&'a Spanned<Idle>>,
@@ -52,6 +53,7 @@ impl<'a> Written<'a> {
             plugin: &actor.plugin,
             sends_to: &actor.sends_to,
             spawns: &actor.spawns,
+            metrics: &actor.metrics,
             sha256: actor.sha256.as_ref(),
             start: actor.start.as_ref(),
             idle: actor.idle.as_ref(),
@@ -72,6 +74,7 @@ impl<'a> Written<'a> {
             plugin: &plugin.name,
             sends_to: &plugin.sends_to,
             spawns: &plugin.spawns,
+            metrics: &plugin.metrics,
             sha256: plugin.sha256.as_ref(),
             start: plugin.start.as_ref(),
             idle: plugin.idle.as_ref(),
@@ -94,6 +97,7 @@ impl Checks {
         let sha256 = written.sha256.and_then(|digest| self.digest(digest));
         let (sends_to, sends_below) = self.targets(written.sends_to, addresses);
         let spawns = written.spawns.iter().filter_map(|plugin| self.spawn(plugin, manifest)).collect();
+        let metrics = self.metric_names(written.metrics);
         let (memory_bytes, message_bytes) = self.sizes(written);
         let supervision = self.supervision(written.supervision);
         let restart = self.restart(written.restart);
@@ -107,6 +111,7 @@ impl Checks {
             sends_to,
             sends_below,
             spawns,
+            metrics,
             start: match written.start.map(Spanned::get_ref) {
                 None | Some(Start::Auto) => StartKind::Auto,
                 Some(Start::OnMessage) => StartKind::OnMessage,

@@ -1,0 +1,188 @@
+//! Sends the log to operators. A reader of the log has a place in the ring and one buffer: a client that reads slowly loses lines,
+//! is told their number, and delays nobody.
+
+use std::time::{Duration, SystemTime};
+
+use playhouse_observe::log::{Entry, Log, LogReader, LogSelection, Progress};
+use tokio::net::UnixStream;
+use tokio::time::sleep;
+
+use super::subscriptions::Subscription;
+use super::{LOOK, LOOKS_UNTIL_WORKING, Server, is_gone};
+use crate::control::protocol::{LogsRequest, Refusal, Response, encode, encode_log};
+
+/// Length of a whole flow id.
+const FLOW_DIGITS: usize = 32;
+/// The pause before lines are sent to a client that has all lines: a client of a busy log gets many lines at a time.
+const GATHERING: Duration = Duration::from_millis(20);
+
+impl Server {
+    /// Sends the lines, and returns the end of the response; `None` when the client is gone.
+    pub(super) async fn send_logs(&self, wanted: LogsRequest, stream: &mut UnixStream) -> Option<Response> {
+        let (log, mut reader) = match self.log_reader(&wanted).await {
+            Ok(reader) => reader,
+            Err(refusal) => return Some(Response::Error(refusal)),
+        };
+        let mut place = match self.subscriptions.open(wanted.follow) {
+            Ok(place) => place,
+            Err(most) => {
+                let message = format!("{most} others read the log of this host: end one of them, or try again later");
+                return Some(Response::Error(Refusal::new("busy", message)));
+            }
+        };
+        let subscriber = log.subscribe();
+        if !wanted.follow {
+            reader.end_here();
+        }
+        let mut skipped = match wanted.lines {
+            Some(lines) => move_to_last(&mut reader, lines).await,
+            None => 0,
+        };
+        let mut out = Vec::new();
+        loop {
+            // Before the lines are read: those before the end of the play are sent.
+            let is_over = place.is_over();
+            let progress = reader.read(|entry| match entry {
+                Entry::Line { .. } if skipped > 0 => skipped -= 1,
+                Entry::Line { json, .. } => encode_log(json, &mut out),
+                Entry::Lost(lines) => {
+                    skipped = 0;
+                    subscriber.add_lost(lines);
+                    out.extend_from_slice(&encode(&Response::Lost { lines }));
+                }
+            });
+            if !out.is_empty() && !place.write(stream, &out).await {
+                return None;
+            }
+            out.clear();
+            tokio::task::yield_now().await;
+            if progress == Progress::More {
+                continue;
+            }
+            if !wanted.follow || is_over {
+                return Some(Response::End { stopped: is_over });
+            }
+            if !wait_for_lines(&reader, &mut place, stream).await {
+                return None;
+            }
+        }
+    }
+
+    /// The log, and a reader of the wanted lines.
+    async fn log_reader(&self, wanted: &LogsRequest) -> Result<(&Log, LogReader), Refusal> {
+        let Some(log) = &self.log else {
+            let why = "this host keeps no log: the program that runs the play has not given it one (`Play::log`)";
+            return Err(Refusal::new("no-log", why));
+        };
+        let Some(mut reader) = log.reader(selection(wanted)?) else {
+            let why = "this host keeps no log lines in memory: `memory` under [play.log] is 0";
+            return Err(Refusal::new("no-log", why));
+        };
+        if let Some(part) = wanted.flow.as_ref().filter(|flow| flow.len() < FLOW_DIGITS) {
+            let whole = flow_of(&reader, part).await?;
+            let selection = LogSelection { flow: whole.or_else(|| Some(part.clone())), ..reader.selection().clone() };
+            reader.select(selection);
+        }
+        Ok((log, reader))
+    }
+}
+
+/// Waits until there are lines, or the play is over, and tells the client in between that the host is there. False when the
+/// client is gone.
+async fn wait_for_lines(reader: &LogReader, place: &mut Subscription, stream: &mut UnixStream) -> bool {
+    let mut looks = 0_u32;
+    loop {
+        tokio::select! {
+            () = reader.wait_filled() => {
+                tokio::select! {
+                    () = sleep(GATHERING) => {}
+                    () = place.wait_over() => {}
+                }
+                return true;
+            }
+            () = place.wait_over() => return true,
+            () = sleep(LOOK) => {}
+        }
+        looks += 1;
+        let says_so = looks.is_multiple_of(LOOKS_UNTIL_WORKING);
+        if is_gone(stream) || says_so && !place.write(stream, &encode(&Response::Working {})).await {
+            return false;
+        }
+    }
+}
+
+fn selection(wanted: &LogsRequest) -> Result<LogSelection, Refusal> {
+    let malformed = |message: String| Refusal::new("malformed", message);
+    let actors = wanted.actors.iter().map(|pattern| pattern.parse().map_err(|error| malformed(format!("{error}"))));
+    let level = |name: &String| {
+        let levels = "the levels are error, warn, info, debug and trace";
+        name.parse().map_err(|_| malformed(format!("`{}` is no level: {levels}", name.escape_debug())))
+    };
+    if let Some(flow) = &wanted.flow {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if flow.is_empty() || flow.len() > FLOW_DIGITS || !flow.bytes().all(is_digit) {
+            let text: String = flow.chars().take(2 * FLOW_DIGITS).collect();
+            let why =
+                format!("`{}` is no flow: an id has {FLOW_DIGITS} of the digits 0-9 and a-f", text.escape_debug());
+            return Err(malformed(why));
+        }
+    }
+    let age = wanted.since_ms.map(Duration::from_millis);
+    Ok(LogSelection {
+        actors: actors.collect::<Result<_, _>>()?,
+        flow: wanted.flow.clone(),
+        level: wanted.level.as_ref().map(level).transpose()?,
+        since: age.map(|age| SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)),
+    })
+}
+
+/// The only flow of the log whose id begins with `part`; `None` when there is none yet.
+async fn flow_of(reader: &LogReader, part: &str) -> Result<Option<String>, Refusal> {
+    let (mut found, mut other) = (None::<String>, None::<String>);
+    let mut searching = reader.clone();
+    searching.select(LogSelection { flow: Some(part.to_owned()), ..LogSelection::default() });
+    searching.end_here();
+    loop {
+        let progress = searching.read(|entry| {
+            if let Entry::Line { flow, .. } = entry {
+                let first = found.get_or_insert_with(|| flow.to_owned());
+                if first != flow {
+                    other = Some(flow.to_owned());
+                }
+            }
+        });
+        if let (Some(one), Some(other)) = (&found, &other) {
+            let message = format!("several flows begin with `{part}`, such as {one} and {other}: give more digits");
+            return Err(Refusal::new("ambiguous-flow", message));
+        }
+        if progress == Progress::End {
+            return Ok(found);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Moves the reader to a place from which its last `lines` lines are not far, and returns the number of lines to skip there.
+async fn move_to_last(reader: &mut LogReader, lines: u64) -> u64 {
+    let mut counting = reader.clone();
+    counting.end_here();
+    let mut parts = Vec::new();
+    loop {
+        let (place, mut count) = (counting.place(), 0_u64);
+        let progress = counting.read(|entry| count += u64::from(entry.line().is_some()));
+        parts.push((place, count));
+        if progress == Progress::End {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let mut missing = lines;
+    for (place, count) in parts.into_iter().rev() {
+        if missing <= count {
+            reader.move_to(place);
+            return count - missing;
+        }
+        missing -= count;
+    }
+    0
+}

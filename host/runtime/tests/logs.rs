@@ -1,0 +1,109 @@
+//! The log of an embedded play, read over its control socket.
+
+use std::path::Path;
+
+use playhouse_runtime::control::protocol::{LogsRequest, Request, Response, decode_response, encode};
+use playhouse_runtime::{LEAST_RING_BYTES, Log, LogLine, Play, RunningPlay};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+/// A play without actors, and the folder of its socket `s`.
+async fn play(log: Option<&Log>) -> (RunningPlay, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let play = Play::of_natives("test");
+    let play = if let Some(log) = log { play.log(log.clone()) } else { play };
+    let play = play.control_socket(folder.path().join("s")).start().await.expect("a sound play");
+    (play, folder)
+}
+
+fn add(log: &Log, text: &str, flow: &str) {
+    let mut line = LogLine::new("info".parse().expect("a level"), "test", text.to_owned());
+    flow.clone_into(&mut line.flow);
+    log.add(&line);
+}
+
+/// A connection with this request.
+async fn ask(folder: &Path, request: LogsRequest) -> BufReader<UnixStream> {
+    let mut stream = UnixStream::connect(folder.join("s")).await.expect("it listens");
+    stream.write_all(&encode(&Request::Logs(request))).await.expect("it reads");
+    BufReader::new(stream)
+}
+
+async fn next(lines: &mut BufReader<UnixStream>) -> Response {
+    let mut line = String::new();
+    lines.read_line(&mut line).await.expect("it writes");
+    decode_response(line.trim_end().as_bytes()).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+}
+
+/// The messages of all lines of a response that does not follow, or the kind of the refusal.
+async fn read(folder: &Path, request: LogsRequest) -> Result<Vec<String>, String> {
+    let (mut lines, mut texts) = (ask(folder, request).await, Vec::new());
+    loop {
+        match next(&mut lines).await {
+            Response::Log(event) => texts.push(event["message"].as_str().expect("a text").to_owned()),
+            Response::End { stopped: false } => return Ok(texts),
+            Response::Error(refusal) => return Err(refusal.kind),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn play_without_a_log_says_so() {
+    let (play, folder) = play(None).await;
+    assert_eq!(read(folder.path(), LogsRequest::default()).await, Err("no-log".to_owned()));
+    play.stop().await;
+}
+
+#[tokio::test]
+async fn follower_has_all_lines_until_the_play_is_dropped() {
+    let log = Log::new(LEAST_RING_BYTES);
+    let (play, folder) = play(Some(&log)).await;
+    add(&log, "before", "");
+    let mut lines = ask(folder.path(), LogsRequest { follow: true, ..LogsRequest::default() }).await;
+    assert!(matches!(next(&mut lines).await, Response::Log(event) if event["message"] == "before"));
+    for text in ["while", "last"] {
+        add(&log, text, "");
+    }
+    drop(play);
+    for text in ["while", "last"] {
+        assert!(matches!(next(&mut lines).await, Response::Log(event) if event["message"] == text));
+    }
+    assert!(matches!(next(&mut lines).await, Response::End { stopped: true }));
+}
+
+#[tokio::test]
+async fn last_lines_of_a_ring_that_turned_are_exact() {
+    let log = Log::new(LEAST_RING_BYTES);
+    let (play, folder) = play(Some(&log)).await;
+    let long = "x".repeat(1000);
+    for n in 0..5000 {
+        add(&log, &format!("{n} {long}"), "");
+    }
+    for lines in [0, 1, 3, 700] {
+        let last = read(folder.path(), LogsRequest { lines: Some(lines), ..LogsRequest::default() }).await;
+        let numbers = last.expect("no refusal").into_iter().map(|text| text[..4].to_owned());
+        assert!(numbers.eq((5000 - lines..5000).map(|n| n.to_string())), "{lines}");
+    }
+    let all = read(folder.path(), LogsRequest { lines: Some(u64::MAX), ..LogsRequest::default() }).await;
+    assert!((700..5000).contains(&all.expect("no refusal").len()));
+    play.stop().await;
+}
+
+#[tokio::test]
+async fn beginning_of_several_flows_is_ambiguous() {
+    let log = Log::new(LEAST_RING_BYTES);
+    let (play, folder) = play(Some(&log)).await;
+    let flows = ["ab1", "ab2"].map(|begin| format!("{begin}{}", "0".repeat(29)));
+    for flow in &flows {
+        add(&log, flow, flow);
+    }
+    let of = |flow: &str| LogsRequest { flow: Some(flow.to_owned()), ..LogsRequest::default() };
+    assert_eq!(read(folder.path(), of("ab")).await, Err("ambiguous-flow".to_owned()));
+    assert_eq!(read(folder.path(), of("ab2")).await, Ok(vec![flows[1].clone()]));
+    assert_eq!(read(folder.path(), of(&flows[0])).await, Ok(vec![flows[0].clone()]));
+    assert_eq!(read(folder.path(), of("c")).await, Ok(Vec::new()));
+    assert_eq!(read(folder.path(), of("xyz")).await, Err("malformed".to_owned()));
+    play.stop().await;
+}
