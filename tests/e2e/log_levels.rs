@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::{Host, command, folder};
 
 /// A play of puppets that may spawn puppets as `worker`. `keys` are the other keys of the manifest.
-fn puppets(play: &str, actors: &[(&str, &str)], others: &str) -> TempDir {
+pub fn puppets(play: &str, actors: &[(&str, &str)], others: &str) -> TempDir {
     cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "puppet"]);
     let folder = folder("");
     let puppet = built().join("../wasm32-wasip2/guest/puppet.wasm");
