@@ -2,13 +2,15 @@
 //! test runs the expressions of the file, with a second in the place of each minute.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Child, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStderr, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use playhouse_tests::root;
+use tempfile::TempDir;
 
 use crate::grants::reaching;
 use crate::harness::{Host, actors, command, folder};
@@ -31,6 +33,7 @@ fn in_seconds(rules: &str) -> String {
     let line = |line: &str| match line.trim_start() {
         text if text.starts_with("for: ") => line.strip_suffix('m').expect("minutes").to_owned() + "s",
         text if ["summary: ", "description: "].iter().any(|key| text.starts_with(key)) => line.to_owned(),
+        text if text.contains(" offset ") => line.strip_suffix('m').expect("minutes").to_owned() + "s",
         _ => line.replace("m]", "s]").replace(" * 60", " * 1"),
     };
     let text = durations.map(line).collect::<Vec<_>>().join("\n");
@@ -60,7 +63,7 @@ fn alerts_name_a_severity_and_a_heading_of_their_runbook() {
 }
 
 /// The alerts that must fire, each with its host and actor.
-const FAULTS: [(&str, &str, &str); 17] = [
+const FAULTS: [(&str, &str, &str); 21] = [
     ("PlayhouseHostDown", "short", ""),
     ("PlayhouseHostRestarted", "short", ""),
     ("PlayhouseKernelStuck", "stuck", ""),
@@ -78,6 +81,10 @@ const FAULTS: [(&str, &str, &str); 17] = [
     ("PlayhouseDeadLetters", "faulty", "/crashes"),
     ("PlayhouseAsksFail", "faulty", ""),
     ("PlayhouseStopsFail", "faulty", ""),
+    ("PlayhouseLogLinesLeftOut", "faulty", "/chatty"),
+    ("PlayhouseDescriptorsNearlyUsed", "narrow", ""),
+    ("PlayhouseHostErrors", "narrow", ""),
+    ("PlayhouseLogLinesDropped", "mute", ""),
 ];
 
 fn has((name, host, actor): (&str, &str, &str)) -> impl Fn(&[Alert]) -> bool {
@@ -97,12 +104,14 @@ fn each_alert_fires_for_its_fault_and_none_for_a_healthy_play() {
     let tested: BTreeSet<_> = FAULTS.iter().map(|fault| fault.0).collect();
     assert_eq!(tested, values(&rules, "alert: ").collect(), "each alert has its fault here");
 
-    let gateways = ["faulty", "short", "narrow", "healthy", "stuck"].map(|name| (name, Gateway::new()));
-    let [faulty_at, short_at, narrow_at, healthy_at, stuck_at] = gateways.each_ref().map(|(_, gateway)| gateway);
+    let gateways = ["faulty", "short", "narrow", "healthy", "stuck", "mute"].map(|name| (name, Gateway::new()));
+    let [faulty_at, short_at, narrow_at, healthy_at, stuck_at, mute_at] =
+        gateways.each_ref().map(|(_, gateway)| gateway);
 
     let mut faulty = FaultyHost::start(faulty_at);
     let mut short = short_of_memory(short_at);
-    let _narrow = narrow(narrow_at);
+    let mut narrow = narrow(narrow_at);
+    let mut mute = MuteHost::start(mute_at);
     let busy = Busy::start(healthy_at);
     let stuck = Stuck::start();
     stuck_at.leads_to(&stuck.metrics);
@@ -119,6 +128,8 @@ fn each_alert_fires_for_its_fault_and_none_for_a_healthy_play() {
         prometheus.wait_for(name, &mut seen, has(("Scraped", name, "")));
     }
     faulty.fail();
+    use_descriptors(&mut narrow);
+    mute.write_log();
     let (of_short, others): (Vec<_>, Vec<_>) = FAULTS.into_iter().partition(|fault| fault.1 == "short");
     for fault in of_short {
         match fault.0 {
@@ -141,7 +152,7 @@ fn each_alert_fires_for_its_fault_and_none_for_a_healthy_play() {
     };
     assert_eq!(of_host("healthy"), BTreeSet::new());
     assert_eq!(of_host("stuck"), BTreeSet::from(["PlayhouseKernelStuck stuck ".to_owned()]));
-    assert_eq!(of_host("narrow").len(), 2, "{:?}", of_host("narrow"));
+    assert_eq!(of_host("narrow").len(), 4, "{:?}", of_host("narrow"));
     let texts = seen.iter().flat_map(|alert| alert.annotations.values());
     for text in texts {
         assert!(!text.contains("{{") && !text.contains("<error") && !text.contains("<no value>"), "{text}");
@@ -172,6 +183,7 @@ impl FaultyHost {
                 &flaky("/hangs", "mailbox = { capacity = 2, timeout = \"1h\" }\nlimits = { timeout = \"1h\" }"),
                 &flaky("/crashes", ""),
                 &flaky("/fails", ""),
+                &flaky("/chatty", "limits = { log_lines = 5 }"),
                 &flaky("/stubborn", "config = { at_shutdown = \"panic\" }"),
                 &actors(&[("/hoards", "reach")]),
                 "grants = { dirs = [{ host = \"data\", guest = \"/data\" }], hosts = [\"http://127.0.0.1:9\"] }\n",
@@ -193,6 +205,7 @@ impl FaultyHost {
             self.tell(&[actor, "--lines"], "!panic\n".repeat(crashes).as_bytes()).wait().unwrap();
             assert_eq!(host.run(&["ask", actor, "!reject"]).status.code(), Some(1));
         }
+        self.tell(&["/chatty", "--lines"], "!reject\n".repeat(100).as_bytes()).wait().unwrap();
         assert_ne!(host.ok(&["ask", "/hoards", "keep-many /data/file"]), "0");
         host.run(&["stop", "/stubborn"]);
         host.ok(&["tell", "/hangs", "!sleep"]);
@@ -238,6 +251,54 @@ fn narrow(gateway: &Gateway) -> Host {
     let host = Host::start(folder(&format!("{limits}{METRICS}{two}")), &[]);
     gateway.leads_to(&metrics_of(&host));
     host
+}
+
+/// Leaves this host no descriptor until it cannot accept a connection, and a few after that.
+fn use_descriptors(host: &mut Host) {
+    host.limit_descriptors(0);
+    let _waits = UnixStream::connect(host.folder.path().join(".playhouse/control.sock")).unwrap();
+    host.wait_for("cannot accept a connection");
+    host.limit_descriptors(3);
+}
+
+/// A host whose stderr nobody reads once it is up.
+struct MuteHost {
+    child: Child,
+    _folder: TempDir,
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl MuteHost {
+    fn start(gateway: &Gateway) -> Self {
+        let flaky = actors(&[("/flaky", "flaky")]) + "limits = { log_lines = 1000000, log_bytes = \"1GiB\" }\n";
+        let folder = folder(&format!("{METRICS}{flaky}"));
+        let mut host = command(folder.path());
+        let host = host.args(["run", "--stdin", "/flaky"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = host.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(" is up: ") {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
+            if let Some((_, url)) = line.split_once("metrics are at http://") {
+                gateway.leads_to(url.trim_end().trim_end_matches("/metrics"));
+            }
+        }
+        Self { child, _folder: folder, _stderr: stderr }
+    }
+
+    /// Makes it write more than a pipe and the host's own buffer hold.
+    fn write_log(&mut self) {
+        // Each line is a dead letter, for which the log gets more than 100 bytes.
+        self.child.stdin.as_mut().unwrap().write_all("!reject\n".repeat(20_000).as_bytes()).unwrap();
+    }
+}
+
+impl Drop for MuteHost {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A healthy host that always has work.

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 
 pub use playhouse_tests::root;
@@ -160,10 +160,17 @@ impl Host {
 
     /// Lowers its limit of descriptors so that it can open none until it closes one.
     pub fn take_descriptors(&self) {
+        self.limit_descriptors(0);
+    }
+
+    /// Sets its limit of descriptors so that it can open this many more.
+    pub fn limit_descriptors(&self, more: u64) {
         let pid = Pid::from_child(&self.child);
         let is_free = |n: &u64| !Path::new(&format!("/proc/{}/fd/{n}", self.child.id())).exists();
-        let limit = (0..1 << 20).find(is_free);
-        prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum: limit }).expect("our child");
+        let limit = (0..1 << 20).find(is_free).map(|first| first + more);
+        // The host got that of the test.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum }).expect("our child");
     }
 
     /// The lines of the host's stderr so far.

@@ -15,6 +15,7 @@ mod edges;
 mod embed;
 mod ends;
 mod errors;
+mod events;
 mod grants;
 mod harness;
 mod input;

@@ -53,12 +53,13 @@ impl Prometheus {
             "global:\n  evaluation_interval: 200ms\nrule_files: [rules.yml]\nalerting:\n  alertmanagers:\n  - \
              static_configs:\n    - targets: ['{receiver}']\nscrape_configs:\n"
         );
-        for Scraped { name, at, every_ms } in hosts {
-            config += &format!(
+        let host = |Scraped { name, at, every_ms }: &Scraped<'_>| {
+            format!(
                 "- job_name: {name}\n  scrape_interval: {every_ms}ms\n  scrape_timeout: {every_ms}ms\n  static_configs:\n  \
                  - targets: ['{at}']\n    labels: {{ job: playhouse, instance: {name} }}\n"
-            );
-        }
+            )
+        };
+        config.extend(hosts.iter().map(host));
         std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
         std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();

@@ -1,5 +1,6 @@
 //! Tests that documents and code agree: paths, commands and tests that documents name exist, and files stay small.
 
+mod events;
 mod imports;
 mod layers;
 mod names;

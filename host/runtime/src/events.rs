@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 
-use playhouse_kernel::{AboutActor, AboutHost, AboutPlugin, HOST_TARGET, log_events};
+use playhouse_kernel::{AboutActor, AboutHost, AboutPlugin, AboutRun, HOST_TARGET, log_events};
 
+/// The target of the lines of guests.
+pub const GUEST_TARGET: &str = "playhouse::guest";
 /// The target of the events of the control socket.
 const CONTROL_TARGET: &str = "playhouse::control";
 
@@ -182,4 +184,19 @@ log_events! {
     text(why: &'a dyn Display) "the control socket cannot accept a connection, and closes idle ones for it: {why}";
     example "the control socket cannot accept a connection, and closes idle ones for it: too many open files";
     advice "Raise the limit that the text names.";
+
+    /// A line that a guest wrote to stderr, or a record that it logged with `wasi:logging`. Its level is the guest's; lines of stderr
+    /// have `info`. The text is the guest's.
+    pub struct GuestLine<'a>("guest-line", INFO, GUEST_TARGET) about AboutRun<'a, Option<u64>> {
+        /// The flow of the message that the guest handles.
+        flow: Option<&'a str>,
+        /// The id of this message.
+        id: Option<&'a str>,
+        /// The context of the record, as the guest gave it.
+        context: Option<&'a str>,
+        /// `true` if the guest calls the record critical.
+        critical: Option<bool>,
+    }
+    text(line: &'a str) "{line}";
+    example "12 orders open";
 }

@@ -58,8 +58,8 @@ pub mod system_limits;
 
 pub use descriptors::raise as raise_descriptor_limit;
 pub use errors::{PlayError, RequestError};
-pub use events::EVENTS;
-pub use log_output::{GUEST_TARGET, LogOutput};
+pub use events::{EVENTS, GUEST_TARGET};
+pub use log_output::LogOutput;
 pub use native::{Native, NativeOrder};
 pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};

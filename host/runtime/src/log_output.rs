@@ -1,16 +1,15 @@
 //! The output of guests as events of `tracing`, for programs that give no [`Output`] of their own.
 
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, LogEvent};
 use playhouse_sandbox::{LineOrigin, LogRecord, Output};
 use tracing::{Level, enabled, field};
 
-/// The target of the events.
-pub const GUEST_TARGET: &str = "playhouse::guest";
+use crate::events::{GUEST_TARGET, GuestLine};
 
 /// Writes each line of a guest's stdout and stderr as an event with the target [`GUEST_TARGET`] and the fields `address`,
-/// `plugin`, `incarnation`, `flow` and `id`, as far as [`LineOrigin`] has them; each record of `wasi:logging` likewise, with its level, with `context` if it
-/// has one, and with `critical` if it is. A line without an end becomes an event when its
-/// actor is idle; a line of more than 64 KiB becomes several.
+/// `plugin`, `incarnation`, `flow` and `id`, as far as [`LineOrigin`] has them. A line without an end becomes an event when its
+/// actor is idle; a line of more than 64 KiB becomes several. Each record of `wasi:logging` is such an event, with its level,
+/// and with the fields `context` and `critical` if the record has them.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct LogOutput;
 
@@ -54,7 +53,7 @@ macro_rules! event {
     ($level:expr, $from:expr, $($rest:tt)+) => {{
         let LineOrigin { actor, plugin, incarnation, message } = *$from;
         tracing::event!(
-            target: GUEST_TARGET, $level, address = %actor, plugin, incarnation,
+            target: GUEST_TARGET, $level, event = GuestLine::TYPE.name, address = %actor, plugin, incarnation,
             flow = message.map(|message| field::display(message.flow)), id = message.map(|message| field::display(message.id)),
             $($rest)+
         );

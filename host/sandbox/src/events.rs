@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use playhouse_kernel::{AboutActor, AboutHost, HOST_TARGET, log_events};
+use playhouse_kernel::{AboutActor, AboutHost, AboutRun, HOST_TARGET, log_events};
 
 log_events! {
     /// All events of the sandbox.
@@ -85,4 +85,24 @@ log_events! {
     example "left out 2 lines of its stderr and 7 lines of the host about it (90 bytes): limits.log_lines is 5 a second, \
              limits.log_bytes 1000";
     advice "Let the actor write less, or raise `limits.log_lines` and `limits.log_bytes`.";
+
+    /// An actor may open no more files, folders and connections. Logged once for each actor.
+    pub(crate) struct DescriptorRefused<'a>("descriptor-refused", WARN, HOST_TARGET) about AboutRun<'a, Option<u64>> {
+        /// Files, folders and connections that may be open at a time.
+        most: u64,
+    }
+    text(key: &'a str)
+        "cannot open more files, folders and connections: the limit is {most} at a time ({key}). Raise it, or let the actor close \
+         them earlier; this is logged once";
+    example "cannot open more files, folders and connections: the limit is 256 at a time (its `limits.descriptors`, or that of an \
+             actor above it). Raise it, or let the actor close them earlier; this is logged once";
+
+    /// A request of an actor was refused, since its grants do not allow it. Logged once for each target and reason, and for at
+    /// most 16 of them.
+    pub(crate) struct RequestRefused<'a>("request-refused", WARN, HOST_TARGET) about AboutRun<'a, Option<u64>> {
+        /// The target of the request.
+        to: &'a str,
+    }
+    text(why: &'a str, last: &'a str) "refused a request to {to}: {why}{last}";
+    example "refused a request to http://shop.test: the actor's grant `hosts` does not list it; add it if the actor needs it";
 }

@@ -24,8 +24,8 @@ pub use filter::LogFilter;
 use overrides::Overrides;
 pub use overrides::{MOST_OVERRIDES, Override, TooManyOverrides};
 
-use super::AddressPattern;
 use super::record::rank;
+use super::selection::AddressPattern;
 
 /// The levels by actor of one play. Clones share them. They have effect in a subscriber with [`LogLevels::filter`].
 #[derive(Debug, Clone, Default)]

@@ -43,6 +43,44 @@ fn public_address_needs_expose_and_hosts() {
 }
 
 #[test]
+fn only_a_loopback_address_is_not_public() {
+    let listen = |address: &str, more: &str| understood(&format!("[play.metrics]\nlisten = \"{address}\"\n{more}"));
+    let exposed = "expose = true\nhosts = [\"Metrics.EXAMPLE\", \"10.0.0.1\"]";
+    for public in [
+        "0.0.0.0:9464",
+        "[::]:9464",
+        "[::ffff:0.0.0.0]:9464",
+        "[::ffff:192.168.0.1]:9464",
+        "10.0.0.1:9464",
+        "172.16.0.1:9464",
+        "169.254.1.1:9464",
+        "[fe80::1%1]:9464",
+        "[fd00::1]:9464",
+        "203.0.113.7:9464",
+    ] {
+        let said = listen(public, "").expect_err(public).render(false);
+        assert!(said.contains("other machines can reach") && said.contains("expose = true"), "{public}: {said}");
+        assert!(listen(public, "expose = false\nhosts = [\"a\"]").is_err(), "{public}");
+        assert!(listen(public, "expose = true\nhosts = []").is_err(), "{public}");
+        assert!(listen(public, exposed).is_ok(), "{public}");
+    }
+    for local in ["127.0.0.1:9464", "127.1.2.3:0", "[::1]:9464", "[::ffff:127.0.0.1]:9464"] {
+        assert!(listen(local, "").is_ok(), "{local}");
+        assert!(listen(local, exposed).is_err(), "{local}");
+    }
+}
+
+#[test]
+fn names_of_hosts_have_no_port_and_no_wildcard() {
+    for name in ["a:80", "*", "*.example", "https://a", "a/b", "a.", ".a", "a..b", "[::1]", "::1", "a b", "ä", "user@a"]
+    {
+        let said = understood(&format!("[play.metrics]\nlisten = \"127.0.0.1:1\"\nhosts = [\"{name}\"]"));
+        let said = said.expect_err(name).render(false);
+        assert!(said.contains(&format!("`{name}` is no name of a host")), "{name}: {said}");
+    }
+}
+
+#[test]
 fn local_address_needs_nothing_more() {
     let play = understood("[play.metrics]\nlisten = \"127.0.0.1:9464\"").expect("sound");
     assert_eq!(play.metrics.expect("a server").listen.to_string(), "127.0.0.1:9464");

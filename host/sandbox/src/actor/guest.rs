@@ -72,7 +72,7 @@ impl Guest {
         let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
         let actor = &setup.resources;
         let wasi = actor.wasi_context(&mut bare_wasi(&plugin.name, &stdout, &stderr));
-        let http = Http::new(&turn, actor.outgoing.clone(), limits.request_head_bytes);
+        let http = Http::new(&turn, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
             turn: RefCell::new(turn),
             logger: Logger::new(writer, setup.output.clone(), setup.log()),
@@ -87,7 +87,7 @@ impl Guest {
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, uses, data, |data| &mut data.memory);
-        let files = actor.files(store.data().turn.borrow().address(), &meter);
+        let files = actor.files(&store.data().writer, &meter);
         if let Some(files) = files {
             store.data_mut().files = files;
         }

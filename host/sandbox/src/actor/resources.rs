@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::Address;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::grants::{Grants, Variable};
 use crate::limits::{Account, CpuMeter};
+use crate::output::Writer;
 use crate::wasi::filesystem::{ActorFiles, Files};
 use crate::wasi::http::{Outgoing, Wire};
 
@@ -38,9 +38,9 @@ impl ActorResources {
         builder.build()
     }
 
-    /// The files of an incarnation of `actor` with this meter, if it has folders.
-    pub(crate) fn files(&self, actor: &Address, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
-        (!self.grants.dirs.is_empty()).then(|| self.actor_files.files(actor, meter.clone()))
+    /// The files of this incarnation with this meter, if the actor has folders.
+    pub(crate) fn files(&self, run: &Arc<Writer>, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
+        (!self.grants.dirs.is_empty()).then(|| self.actor_files.files(run, meter.clone()))
     }
 
     /// The file state of an actor without folders.

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::{Address, Resource, ResourceUse};
+use playhouse_kernel::{AboutRun, LogEvent, Resource, ResourceUse};
 
 use super::accounts::Account;
+
+use crate::events::DescriptorRefused;
 
 /// The limit on files, folders and connections that one actor has open at a time.
 #[derive(Debug, Clone)]
@@ -55,15 +57,10 @@ impl Descriptors {
         Ok(Descriptor { own: self.own.clone(), shared: shared.clone(), uses: uses.cloned() })
     }
 
-    /// Logs the first refusal of a descriptor to `actor` by `account`.
-    pub(crate) fn say_refused(&self, actor: &Address, account: &Account) {
+    /// Logs the first refusal of a descriptor to the actor by `account`.
+    pub(crate) fn say_refused(&self, subject: AboutRun<'_, Option<u64>>, account: &Account) {
         if self.own.is_first_refusal() {
-            tracing::warn!(
-                target: "playhouse", address = %actor,
-                "cannot open more files, folders and connections: the limit is {} at a time ({}). Raise it, or let the \
-                 actor close them earlier; this is logged once",
-                account.most, account.key
-            );
+            DescriptorRefused { subject, most: account.most, key: &account.key }.log();
         }
     }
 }

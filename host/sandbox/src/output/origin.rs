@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use playhouse_kernel::{Address, FlowId, MessageId};
+use playhouse_kernel::{AboutActor, AboutRun, Address, FlowId, MessageId};
 
 /// The origin of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,12 @@ impl Writer {
 
     pub(crate) fn actor(&self) -> &Address {
         &self.actor
+    }
+
+    /// The run as the subject of events.
+    pub(crate) fn about(&self) -> AboutRun<'_, Option<u64>> {
+        let actor = AboutActor { address: &self.actor, plugin: &*self.plugin };
+        AboutRun { actor, incarnation: self.incarnation }
     }
 
     /// Sets the message for the lines that follow.

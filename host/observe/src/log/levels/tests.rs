@@ -24,8 +24,7 @@ fn shown(levels: &LogLevels, act: impl FnOnce()) -> Vec<String> {
     let kept = Kept::default();
     let layer = kept.clone().with_filter(levels.filter(LevelFilter::INFO));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
-    let texts = kept.0.lock().clone();
-    texts
+    std::mem::take(&mut *kept.0.lock())
 }
 
 /// Reports an event of each level about an actor, from one place in the code for each level.

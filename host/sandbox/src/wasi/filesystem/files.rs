@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::Address;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types;
 
 use crate::grants::{Folder, Grants};
 use crate::limits::{Account, Blocking, Closing, CpuMeter, Descriptor, Descriptors};
+use crate::output::Writer;
 
 /// The files of one incarnation.
 pub(crate) struct Files {
     granted: ActorFiles,
     /// None if the actor has no folders.
-    actor: Option<Address>,
+    run: Option<Arc<Writer>>,
     /// The meter that counts the CPU time of the calls.
     meter: Option<Arc<CpuMeter>>,
 }
@@ -35,14 +35,14 @@ impl ActorFiles {
         Self { folders, blocking, descriptors, shared: shared.clone() }
     }
 
-    /// The files of an incarnation of `actor`.
-    pub(crate) fn files(&self, actor: &Address, meter: Arc<CpuMeter>) -> Arc<Files> {
-        Arc::new(Files { granted: self.clone(), actor: Some(actor.clone()), meter: Some(meter) })
+    /// The files of this incarnation.
+    pub(crate) fn files(&self, run: &Arc<Writer>, meter: Arc<CpuMeter>) -> Arc<Files> {
+        Arc::new(Files { granted: self.clone(), run: Some(run.clone()), meter: Some(meter) })
     }
 
     /// The files of any incarnation that has no folders.
     pub(crate) fn no_files(&self) -> Arc<Files> {
-        Arc::new(Files { granted: self.clone(), actor: None, meter: None })
+        Arc::new(Files { granted: self.clone(), run: None, meter: None })
     }
 }
 
@@ -78,8 +78,8 @@ impl Files {
                 (Ok(taken), _) => return Ok(taken),
                 (Err(_), Some(closed)) => closed.await,
                 (Err(account), None) => {
-                    if let Some(actor) = &self.actor {
-                        descriptors.say_refused(actor, &account);
+                    if let Some(run) = &self.run {
+                        descriptors.say_refused(run.about(), &account);
                     }
                     return Err(types::ErrorCode::InsufficientMemory.into());
                 }

@@ -241,6 +241,7 @@ mod tests {
 
     use super::super::outgoing::Hooks;
     use super::*;
+    use crate::output::Writer;
 
     #[test]
     fn charged_bytes_count_until_the_heads_are_dropped() {
@@ -268,8 +269,8 @@ mod tests {
 
     #[test]
     fn removed_fields_take_no_capacity() {
-        let actor = Address::parse("/a").unwrap();
-        let hooks = &mut Hooks { actor, uses: Arc::default(), outgoing: None, patience: std::time::Duration::ZERO };
+        let run = Writer::new(Address::root(), "test".into(), Some(1));
+        let hooks = &mut Hooks { run, uses: Arc::default(), outgoing: None, patience: std::time::Duration::ZERO };
         let mut fields = FieldMap::new_mutable(1 << 20);
         for n in 0..400 {
             fields.append(hooks, format!("x{n}"), b"1".to_vec()).unwrap();

@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Request};
-use playhouse_kernel::{Address, ResourceUse, Turn};
+use playhouse_kernel::{LogEvent, ResourceUse, Turn};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use super::heads::Heads;
 use super::send::{self, Held, Io, Patience, Sent, Wire};
+use crate::events::RequestRefused;
 use crate::grants::{Grants, Target};
 use crate::limits::Account;
+use crate::output::Writer;
 
 /// Bytes that a guest may write to the body of a request in one piece.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -42,14 +44,14 @@ impl Outgoing {
     }
 
     /// Logs once for each target and reason that a request was refused, at most [`MOST_LOGGED`] times.
-    fn log_refusal(&self, actor: &Address, whom: &str, why: &str) {
+    fn log_refusal(&self, run: &Writer, whom: &str, why: &str) {
         let whom = &whom[..whom.floor_char_boundary(SHOWN_BYTES)];
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= MOST_LOGGED || !refused.insert(format!("{whom} {why}")) {
             return;
         }
         let last = if refused.len() == MOST_LOGGED { "; further refusals are not logged" } else { "" };
-        tracing::warn!(target: "playhouse", address = %actor, "refused a request to {whom}: {why}{last}");
+        RequestRefused { subject: run.about(), to: whom, why, last }.log();
     }
 }
 
@@ -61,7 +63,7 @@ pub(crate) struct Http {
 }
 
 pub(crate) struct Hooks {
-    pub(super) actor: Address,
+    pub(super) run: Arc<Writer>,
     /// The counts of the actor, for readers.
     pub(super) uses: Arc<ResourceUse>,
     /// None without grants.
@@ -72,13 +74,13 @@ pub(crate) struct Hooks {
 
 impl Http {
     /// A request may have a head of `head_bytes`.
-    pub(crate) fn new(turn: &Turn, outgoing: Option<Arc<Outgoing>>, head_bytes: u64) -> Self {
-        let (actor, uses, patience) = (turn.address().clone(), turn.resource_use(), turn.timeout());
+    pub(crate) fn new(turn: &Turn, run: Arc<Writer>, outgoing: Option<Arc<Outgoing>>, head_bytes: u64) -> Self {
+        let (uses, patience) = (turn.resource_use(), turn.timeout());
         let heads = Heads::new(head_bytes, uses.clone());
         let mut context = WasiHttpCtx::new();
         // This limit counts fewer bytes for each field than `heads`, which checks first.
         context.set_field_size_limit(heads.most());
-        Self { context, hooks: Hooks { actor, uses, outgoing, patience }, heads }
+        Self { context, hooks: Hooks { run, uses, outgoing, patience }, heads }
     }
 }
 
@@ -88,7 +90,7 @@ impl Hooks {
         let outgoing = self.outgoing.as_ref().ok_or(Error::HttpRequestDenied)?;
         if outgoing.grants.allow(&target).is_none() {
             outgoing.log_refusal(
-                &self.actor,
+                &self.run,
                 &target.to_string(),
                 "the actor's grant `hosts` does not list it; add it if the actor needs it",
             );
@@ -96,7 +98,7 @@ impl Hooks {
         }
         // Requests inside a tunnel could not be checked.
         if request.method() == Method::CONNECT {
-            outgoing.log_refusal(&self.actor, &target.to_string(), "no actor may use the method CONNECT");
+            outgoing.log_refusal(&self.run, &target.to_string(), "no actor may use the method CONNECT");
             return Err(Error::HttpRequestDenied);
         }
         Ok((outgoing.clone(), target))
@@ -121,7 +123,7 @@ impl WasiHttpHooks for Hooks {
         let descriptor = match descriptors.take(&outgoing.descriptors, Some(&self.uses)) {
             Ok(descriptor) => descriptor,
             Err(account) => {
-                descriptors.say_refused(&self.actor, &account);
+                descriptors.say_refused(self.run.about(), &account);
                 return Box::new(async { Err(Error::ConnectionLimitReached) });
             }
         };
@@ -133,12 +135,12 @@ impl WasiHttpHooks for Hooks {
             first_byte: no_longer(options.first_byte_timeout),
             between_bytes: no_longer(options.between_bytes_timeout),
         };
-        let actor = self.actor.clone();
+        let run = self.run.clone();
         Box::new(async move {
             let sent = outgoing.wire.send(&outgoing.grants, &target, request, patience, held).await;
             if matches!(sent, Err(Error::DestinationIpProhibited)) {
                 let why = "its name leads to a private or local address that neither `hosts` nor `networks` grants";
-                outgoing.log_refusal(&actor, &target.to_string(), why);
+                outgoing.log_refusal(&run, &target.to_string(), why);
             }
             sent
         })
@@ -164,14 +166,17 @@ impl WasiHttpHooks for Hooks {
 
 #[cfg(test)]
 mod tests {
+    use playhouse_kernel::Address;
+
     use super::*;
 
     #[test]
     fn refused_targets_are_kept_up_to_a_bound() {
         let all = Arc::new(Account::new("all".to_owned(), 1, None));
         let outgoing = Outgoing::new(Arc::default(), Arc::default(), all);
+        let run = Writer::new(Address::root(), "test".into(), Some(1));
         for n in 0..100 {
-            outgoing.log_refusal(&Address::parse("/a").unwrap(), &format!("{n}{}", "é".repeat(30_000)), "why");
+            outgoing.log_refusal(&run, &format!("{n}{}", "é".repeat(30_000)), "why");
         }
         let refused = outgoing.refused.lock().unwrap();
         assert_eq!(refused.len(), MOST_LOGGED);
