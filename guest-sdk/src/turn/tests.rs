@@ -10,6 +10,7 @@ use super::kernel::FULL_BYTES;
 use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::{
     Actor, ActorState, AskError, Context, Envelope, Message, MetricError, Reply, Result, SendError, SpawnError,
     SpawnOptions, StopError, TimerError, reject,
@@ -128,6 +129,10 @@ impl Kernel for Rc<Boundary> {
 
     fn observe(&self, _: &str, _: f64) -> Result<(), MetricError> {
         unreachable!("a turn observes by number")
+    }
+
+    fn log(&self, _: Level, text: &str) {
+        self.note(format!("log {text}"));
     }
 }
 
@@ -358,6 +363,10 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
 
     fn unwatch(&self, watch: u64) {
         (**self).unwatch(watch);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        (**self).log(level, text);
     }
 
     fn cancel(&self, timer: u64) {

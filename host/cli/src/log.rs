@@ -9,12 +9,12 @@ use crate::log_budget::Voice;
 /// Writes log lines to a console. Lines about an actor count for its budget.
 impl LogSink for Console {
     fn take(&self, line: &LogLine) -> bool {
-        let shown = line.shown(self.format());
+        let shown = self.shown(line);
         let voice = if line.target == GUEST_TARGET { Voice::Guest } else { Voice::Host };
         let is_counted = !line.actor.is_empty() && line.target != DECISION_TARGET;
         let is_admitted = !is_counted || self.log_budgets().admit(&line.actor, voice, shown.len() as u64 + 1);
         if is_admitted {
-            self.log(&shown);
+            self.log(line.level, &shown);
         }
         is_admitted
     }
