@@ -60,38 +60,3 @@ macro_rules! event {
     }};
 }
 use event;
-
-#[cfg(test)]
-mod tests {
-    use playhouse_kernel::{FlowId, MessageId};
-    use playhouse_observe::log::{Log, LogLine, LogSelection};
-    use playhouse_sandbox::HandledMessage;
-    use tracing_subscriber::layer::SubscriberExt;
-
-    use super::*;
-
-    #[test]
-    fn record_is_an_event_with_its_context() {
-        let (log, actor) = (Log::new(1 << 20), Address::parse("/a").expect("an address"));
-        let message = Some(HandledMessage { id: MessageId(1), flow: FlowId(2) });
-        let from = LineOrigin { actor: &actor, plugin: "till", incarnation: Some(3), message };
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(log.layer(())), || {
-            let record = LogRecord { level: Level::ERROR, is_critical: true, context: "cash", text: "no {coins}" };
-            LogOutput.log(&from, &record);
-            LogOutput.log(&from, &LogRecord { level: Level::DEBUG, is_critical: false, context: "", text: "x" });
-        });
-        let mut lines = Vec::new();
-        let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
-        reader.read(|entry| lines.extend(entry.line().map(|json| LogLine::of_json(json).expect("JSON"))));
-        let json: serde_json::Value = serde_json::from_str(&lines[0].json()).expect("JSON");
-        assert_eq!(
-            [&json["level"], &json["context"], &json["critical"], &json["message"], &json["incarnation"]],
-            [&"error".into(), &"cash".into(), &true.into(), &"no {coins}".into(), &serde_json::Value::from(3)]
-        );
-        assert_eq!(
-            (json["id"].as_str(), json["flow"].as_str().map(str::len)),
-            (Some(&*format!("{:032x}", 1)), Some(32))
-        );
-        assert_eq!((lines[1].level, lines[1].fields.is_empty()), (Level::DEBUG, true));
-    }
-}

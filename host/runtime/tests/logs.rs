@@ -4,11 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use playhouse_runtime::control::protocol::{LogsRequest, Request, Response, decode_response, encode};
-use playhouse_runtime::{LEAST_RING_BYTES, Log, LogLine, Play, RunningPlay};
+use playhouse_runtime::{
+    Address, FlowId, HandledMessage, LEAST_RING_BYTES, LineOrigin, Log, LogLine, LogOutput, LogRecord, LogSelection,
+    MessageId, Output, Play, RunningPlay,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
+use tracing::Level;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// A play without actors, and the folder of its socket `s`.
 async fn play(log: Option<&Log>) -> (RunningPlay, TempDir) {
@@ -127,4 +132,26 @@ async fn beginning_of_several_flows_is_ambiguous() {
     assert_eq!(read(folder.path(), of("c")).await, Ok(Vec::new()));
     assert_eq!(read(folder.path(), of("xyz")).await, Err("malformed".to_owned()));
     play.stop().await;
+}
+
+#[test]
+fn record_is_an_event_with_its_context() {
+    let (log, actor) = (Log::new(1 << 20), Address::parse("/a").expect("an address"));
+    let message = Some(HandledMessage { id: MessageId(1), flow: FlowId(2) });
+    let from = LineOrigin { actor: &actor, plugin: "till", incarnation: Some(3), message };
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(log.layer(())), || {
+        let record = LogRecord { level: Level::ERROR, is_critical: true, context: "cash", text: "no {coins}" };
+        LogOutput.log(&from, &record);
+        LogOutput.log(&from, &LogRecord { level: Level::DEBUG, is_critical: false, context: "", text: "x" });
+    });
+    let mut lines = Vec::new();
+    let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
+    reader.read(|entry| lines.extend(entry.line().map(|json| LogLine::of_json(json).expect("JSON"))));
+    let json: serde_json::Value = serde_json::from_str(&lines[0].json()).expect("JSON");
+    assert_eq!(
+        [&json["level"], &json["context"], &json["critical"], &json["message"], &json["incarnation"]],
+        [&"error".into(), &"cash".into(), &true.into(), &"no {coins}".into(), &serde_json::Value::from(3)]
+    );
+    assert_eq!((json["id"].as_str(), json["flow"].as_str().map(str::len)), (Some(&*format!("{:032x}", 1)), Some(32)));
+    assert_eq!((lines[1].level, lines[1].fields.is_empty()), (Level::DEBUG, true));
 }

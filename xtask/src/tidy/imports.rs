@@ -240,12 +240,10 @@ impl Paths {
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 other => {
-                    // As in `visit_visibility`.
-                    let is_visible = path == ["pub"];
                     self.0.extend((!path.is_empty()).then(|| std::mem::take(&mut path)));
                     path.clear();
                     colons = 0;
-                    if let (TokenTree::Group(group), false) = (other, is_visible) {
+                    if let TokenTree::Group(group) = other {
                         self.tokens(group.stream());
                     }
                 }
