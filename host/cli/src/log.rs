@@ -1,6 +1,6 @@
 //! The log: events of the host and lines of guests, on the console and in the ring.
 
-use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, Log, LogLine, LogSink};
+use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, Log, LogFilter, LogLine, LogSink};
 use tracing_subscriber::layer::Layer;
 
 use crate::console::Console;
@@ -41,7 +41,7 @@ pub(crate) fn start_log(
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;
     // A second log in one process, as in tests, has no effect.
-    let filter = log.levels().filter(filter);
+    let filter = LogFilter::new(log.levels().clone(), filter);
     let _ = tracing_subscriber::registry().with(log.layer(console.clone()).with_filter(filter)).try_init();
     Ok(())
 }
