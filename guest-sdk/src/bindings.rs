@@ -52,3 +52,22 @@ pub mod mailbox_plugin {
         generate_all,
     });
 }
+
+/// The draft of `wasi:logging`, which only an actor that logs imports.
+pub mod logging {
+    wit_bindgen::generate!({
+        inline: "
+            package wasi:logging@0.1.0-draft;
+
+            interface logging {
+                enum level { trace, debug, info, warn, error, critical }
+                log: func(level: level, context: string, message: string);
+            }
+
+            world imports {
+                import logging;
+            }
+        ",
+        generate_all,
+    });
+}

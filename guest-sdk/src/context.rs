@@ -15,6 +15,7 @@ use crate::failure::OrReject;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
 use crate::kernel_handle::KernelHandle;
+use crate::log::Level;
 use crate::notice::WatchId;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
@@ -103,6 +104,20 @@ impl Context {
             value.parse().map_err(|error| anyhow!("config `{key}` = `{value}` is not a {expected}: {error}"))
         };
         self.config(key).map(parse).transpose()
+    }
+
+    /// Writes a line to the host's log, with a level. The line is written at once: it stays when the message fails. A line of a
+    /// level that the host does not show for this actor costs next to nothing; all lines count for `limits.log_lines` and
+    /// `limits.log_bytes`, together with those on stderr. A text of more than 64 KiB is cut.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Level};
+    /// fn note(ctx: &Context, left: u32) {
+    ///     ctx.log(Level::Debug, format!("{left} orders are left"));
+    /// }
+    /// ```
+    pub fn log(&self, level: Level, text: impl AsRef<str>) {
+        self.kernel.log(level, text.as_ref());
     }
 
     /// The envelope of the current message; none inside hooks. Each call asks the kernel.

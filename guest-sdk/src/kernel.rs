@@ -6,6 +6,7 @@ use playhouse_frame::Metadata;
 
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::log::Level;
 use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -54,4 +55,6 @@ pub(crate) trait Kernel {
     fn count(&self, name: &str, by: u64) -> Result<(), MetricError>;
     /// Adds a value to a histogram of the actor's own.
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError>;
+    /// Writes to the log at once, whatever happens to the message.
+    fn log(&self, level: Level, text: &str);
 }

@@ -35,7 +35,7 @@
 //! | files | contents |
 //! |---|---|
 //! | `result.rs`, `failure.rs`, `errors.rs` | results, the verdict on a failed message, the errors of the context's functions |
-//! | `message.rs`, `reply.rs`, `envelope.rs`, `timer.rs`, `notice.rs`, `status.rs`, `spawn_options.rs` | the data that cross to the host and back |
+//! | `message.rs`, `reply.rs`, `envelope.rs`, `timer.rs`, `notice.rs`, `status.rs`, `spawn_options.rs`, `log.rs` | the data that cross to the host and back |
 //! | `kernel.rs`, `kernel_handle.rs` | the trait between a context and its kernel, which is the host or a test |
 //! | `turn.rs`, `wasm.rs`, `bindings.rs` | the kernel in a component: frames of messages in, frames of outcomes out, the WIT contract |
 //! | `context.rs`, `with_metadata.rs`, `actor.rs` | [`Context`], an actor's view of its kernel; [`Actor`], the trait to implement |
@@ -62,6 +62,7 @@ mod gate;
 mod instance;
 mod kernel;
 mod kernel_handle;
+mod log;
 pub mod mailbox;
 mod message;
 mod notice;
@@ -90,6 +91,7 @@ pub use envelope::{Envelope, Flow, FlowId};
 pub use errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use gate::{Decision, Gate};
+pub use log::Level;
 pub use message::Message;
 pub use notice::{Change, Notice, WatchId};
 pub use playhouse_frame::{Metadata, MetadataError, Pairs};

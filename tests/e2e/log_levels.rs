@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::{Host, command, folder};
 
 /// A play of puppets that may spawn puppets as `worker`. `keys` are the other keys of the manifest.
-fn puppets(play: &str, actors: &[(&str, &str)], others: &str) -> TempDir {
+pub fn puppets(play: &str, actors: &[(&str, &str)], others: &str) -> TempDir {
     cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "puppet"]);
     let folder = folder("");
     let puppet = built().join("../wasm32-wasip2/guest/puppet.wasm");
@@ -102,6 +102,24 @@ fn spawned_actor_has_the_level_of_its_plugin_or_parent() {
     let mut lines = lines(&events(run(&of_plugin, &tells)));
     lines.sort_unstable();
     assert_eq!(lines, ["/a/c x", "/b/c x"]);
+}
+
+#[test]
+fn guest_logs_with_levels_of_its_own() {
+    let folder = puppets("", &[("/a", ""), ("/loud", "log = { level = \"trace\" }")], "");
+    let a = "/a=log debug hidden;log warn \u{1b}[31mred\u{202e};log critical down";
+    let events = events(run(&folder, &["--tell", a, "--tell", "/loud=log trace shown"]));
+    let of = |text: &str| events.iter().find(|event| event["message"] == text).unwrap_or_else(|| panic!("{events:?}"));
+    assert_eq!(of("\u{1b}[31mred\u{202e}")["level"], "warn");
+    assert_eq!((&of("down")["level"], &of("down")["critical"]), (&"error".into(), &true.into()));
+    assert_eq!((&of("shown")["level"], &of("shown")["plugin"]), (&"trace".into(), &"puppet".into()));
+    assert!(of("down")["id"].is_string() && events.iter().all(|event| event["message"] != "hidden"));
+    let mut text = command(folder.path());
+    let said = text.args(["run", "--no-socket", "--until-idle", "--tell", a]).output().unwrap().stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains(r"WARN /a \u{1b}[31mred\u{202e}") && !said.contains('\u{1b}'), "{said}");
+    let checked = command(folder.path()).args(["check"]).output().unwrap();
+    assert!(checked.status.success() && String::from_utf8_lossy(&checked.stdout).contains("logging"), "{checked:?}");
 }
 
 /// Lets the actor write a line, and waits until it has.

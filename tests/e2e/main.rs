@@ -20,6 +20,7 @@ mod grants;
 mod harness;
 mod input;
 mod instances;
+mod journal;
 mod letters;
 mod log;
 mod log_crowds;

@@ -17,7 +17,7 @@ fn with_metrics(list: &[(&str, &str)]) -> String {
 /// The address at which a host said that its metrics are.
 pub fn metrics_of(host: &Host) -> String {
     let said = host.said().iter().find_map(|line| line.split("metrics are at http://").nth(1));
-    said.and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned()
+    said.and_then(|rest| rest.split_once("/metrics")).unwrap().0.to_owned()
 }
 
 /// A host with metrics, and their address.
@@ -63,6 +63,11 @@ fn value(text: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
 }
 
+/// Whether two whole numbers are the same.
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() < 0.5
+}
+
 #[test]
 fn scrape_shows_resources_of_guests_and_of_the_process() {
     let (host, at) = start(&[("/counter", "counter"), ("/echo", "echo")]);
@@ -72,21 +77,21 @@ fn scrape_shows_resources_of_guests_and_of_the_process() {
     let both = ["counter", "echo"].map(|name| format!("{{actor=\"/{name}\",plugin=\"{name}\"}}"));
     let memory = both.clone().map(|labels| of(&format!("playhouse_actor_memory_bytes{labels}")));
     assert!(memory.iter().all(|bytes| *bytes >= 65536.0), "{memory:?}");
-    assert_eq!(memory.iter().sum::<f64>(), of("playhouse_guest_memory_bytes"));
+    assert!(same(memory.iter().sum(), of("playhouse_guest_memory_bytes")), "{memory:?}");
     for labels in both {
         assert!(of(&format!("playhouse_guest_cpu_seconds_total{labels}")) >= 0.0);
-        assert_eq!(of(&format!("playhouse_actor_open_resources{labels}")), 0.0);
+        assert!(same(of(&format!("playhouse_actor_open_resources{labels}")), 0.0));
     }
     let origins = ["fresh", "cache", "rebuilt"];
     let loaded = origins.map(|origin| of(&format!("playhouse_compilations_total{{origin=\"{origin}\"}}")));
-    assert_eq!(loaded.iter().sum::<f64>(), 2.0, "{loaded:?}");
+    assert!(same(loaded.iter().sum(), 2.0), "{loaded:?}");
     assert_eq!(of("playhouse_compile_seconds_total") > 0.0, loaded[0] + loaded[2] > 0.0);
     assert!(of("playhouse_host_memory_bytes{kind=\"code\"}") > 100_000.0);
     assert!(of("process_resident_memory_bytes") > of("playhouse_host_memory_bytes{kind=\"code\"}"));
     assert!(of("process_virtual_memory_bytes") > of("process_resident_memory_bytes"));
     assert!(of("process_open_fds") >= 3.0 && of("process_max_fds") >= of("process_open_fds"));
     assert!(of("process_threads") >= 4.0 && of("process_cpu_seconds_total") > 0.0);
-    assert_eq!(of("playhouse_uncaught_errors_total{kind=\"panic\"}"), 0.0);
+    assert!(same(of("playhouse_uncaught_errors_total{kind=\"panic\"}"), 0.0));
 }
 
 #[test]
@@ -101,7 +106,7 @@ fn left_out_log_lines_are_counted() {
         .unwrap();
     let left_out = value(&text, "playhouse_log_lines_left_out_total{actor=\"/picky\",source=\"host\"}");
     assert!((1.0..=480.0).contains(&left_out), "{left_out} lines");
-    assert_eq!(value(&text, "playhouse_log_lines_dropped_total"), 0.0);
+    assert!(same(value(&text, "playhouse_log_lines_dropped_total"), 0.0));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Text of a guest never moves an operator's cursor, changes the terminal's title or looks like a line of the host, in any
 //! output.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use playhouse_tests::{built, cargo};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Host, cache, folder, playhouse};
+use crate::harness::{Host, cache, command, folder, playhouse};
 
 /// The escapes that the guest writes: `tests/guests/hostile/src/acts/name_itself_with_control_characters.rs`.
 const ESCAPES: [&str; 5] = ["\u{1b}[2J", "\u{1b}]0;owned", "\u{7}", "\u{9b}31m", "\u{202e}"];
@@ -62,6 +63,13 @@ fn guest_text_is_harmless_in_every_command_and_the_log() {
         assert_harmless(&arguments.join(" "), &[&stdout[..], b"\n", &stderr].concat());
         assert!(!String::from_utf8_lossy(&[stdout, stderr].concat()).contains(FORGED), "{arguments:?}");
     }
+    let mut watch = command(host.folder.path());
+    let mut watch = watch.args(["tree", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert_harmless("tree --watch --json", line.as_bytes());
     let reply = host.run(&["ask", "/evil", "your name?"]);
     assert!(reply.stdout.starts_with(b"\x1b[2J"), "a pipe gets a reply unchanged");
     host.signal(Signal::TERM);

@@ -128,6 +128,7 @@ guests! {
     wat reply_with_a_huge_length => OnMessage("trap");
     wat return_nowhere => OnMessage("trap");
     wat send_to_no_text => OnMessage("trap");
+    wat log_with_an_unknown_level => OnMessage("trap");
     wat frame_outside_of_its_memory => OnBatch("trap");
     rust exit_the_process => OnMessage("exit");
 
@@ -154,6 +155,8 @@ guests! {
     wat take_random_bytes_without_end => OnMessage("random bytes");
     rust flood_a_neighbour => Lives;
     rust fill_stderr => Refused;
+    rust log_ten_million_lines.cpu_ms(200) => OnMessage("cpu");
+    rust log_megabytes_with_escapes => Refused;
     rust fill_stdout_that_nobody_reads.timeout_ms(200) => Lives;
     wat write_without_a_permit => OnMessage("limit: asked for more than the 0 bytes that `check-write` permitted");
     wat write_zeroes_without_a_permit => OnMessage("limit: asked for more than `check-write` permitted");

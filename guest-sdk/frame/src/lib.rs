@@ -32,7 +32,7 @@
 //! | `content.rs` | [`Content`]: a message's optional parts and its body |
 //! | `trailer.rs` | the last bytes of both frames: count, flags, version |
 //! | `inbound.rs` | [`Inbound`]: reads the frame of a batch |
-//! | `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of its outcomes |
+//! | `encoder.rs`, `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of its outcomes |
 //!
 //! Readers accept any bytes: they check each length before they use it, never panic on a frame's contents, and allocate no
 //! memory.
@@ -43,6 +43,7 @@ extern crate alloc;
 
 mod bytes;
 mod content;
+mod encoder;
 mod error;
 mod inbound;
 mod layout;
@@ -52,10 +53,11 @@ mod record;
 mod trailer;
 
 pub use content::{Content, ContentError};
+pub use encoder::Encoder;
 pub use error::FrameError;
 pub use inbound::{Inbound, Record};
 pub use layout::{TRAILER_BYTES, VERSION};
 pub use metadata::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs};
-pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Reader, Timer, TimerAt};
+pub use outbound::{OP_BYTES, Op, Outbound, Reader, Timer, TimerAt};
 pub use record::{HEADER_BYTES, Header, Parts};
 pub use trailer::{trailer, trailer_without_routes};

@@ -1,34 +1,32 @@
-//! Writes and reads the frame of a batch's outcomes: operations, in the order of their messages. A message that is done without a
-//! reply needs no operation.
+//! Reads the frame of a batch's outcomes: operations, in the order of their messages. A message that is done without a reply needs
+//! no operation. `encoder` writes such a frame.
 
-use alloc::vec::Vec;
-use core::mem;
 use core::ops::Range;
 
 use crate::bytes::u64_at;
 use crate::error::FrameError;
-use crate::metadata::{Metadata, Pairs};
+use crate::metadata::Pairs;
 use crate::record::HEADER_BYTES;
 use crate::trailer;
 
 /// Bytes of the header before each operation: length, kind, route, message.
 pub const OP_BYTES: usize = 16;
 
-const TELL: u32 = 1;
-const REPLY: u32 = 2;
-const REJECT: u32 = 3;
-const RETRY: u32 = 4;
-const SPAWN: u32 = 5;
-const STOP: u32 = 6;
-const TELL_AFTER: u32 = 7;
-const TELL_EVERY: u32 = 8;
-const CANCEL: u32 = 9;
-const TELL_WITH: u32 = 10;
-const REPLY_WITH: u32 = 11;
-const TELL_AFTER_WITH: u32 = 12;
-const TELL_EVERY_WITH: u32 = 13;
-const COUNT: u32 = 14;
-const OBSERVE: u32 = 15;
+pub(crate) const TELL: u32 = 1;
+pub(crate) const REPLY: u32 = 2;
+pub(crate) const REJECT: u32 = 3;
+pub(crate) const RETRY: u32 = 4;
+pub(crate) const SPAWN: u32 = 5;
+pub(crate) const STOP: u32 = 6;
+pub(crate) const TELL_AFTER: u32 = 7;
+pub(crate) const TELL_EVERY: u32 = 8;
+pub(crate) const CANCEL: u32 = 9;
+pub(crate) const TELL_WITH: u32 = 10;
+pub(crate) const REPLY_WITH: u32 = 11;
+pub(crate) const TELL_AFTER_WITH: u32 = 12;
+pub(crate) const TELL_EVERY_WITH: u32 = 13;
+pub(crate) const COUNT: u32 = 14;
+pub(crate) const OBSERVE: u32 = 15;
 
 /// Bytes before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
@@ -152,220 +150,6 @@ pub struct Timer {
     pub metadata_bytes: u16,
     /// The range of metadata and body in the frame.
     pub content: Range<usize>,
-}
-
-/// Collects operations into a frame.
-#[derive(Debug, Default)]
-pub struct Encoder {
-    bytes: Vec<u8>,
-    /// Messages of this frame that have their outcome.
-    outcomes: u32,
-    /// The place where the operations of the current message begin.
-    current_start: usize,
-}
-
-impl Encoder {
-    /// An empty frame.
-    pub const fn new() -> Self {
-        Self { bytes: Vec::new(), outcomes: 0, current_start: 0 }
-    }
-
-    /// Records a send of the current message.
-    ///
-    /// # Panics
-    /// When the body has more than `u32::MAX` bytes.
-    #[inline]
-    pub fn tell(&mut self, route: u32, body: &[u8]) {
-        let header = self.header(TELL, route, body.len());
-        self.bytes.reserve(HEADER_BYTES + body.len());
-        // The bytes between this header and the body have no meaning. To fill them with zeros would be a call out of the guest.
-        self.bytes.extend_from_slice([header; HEADER_BYTES / OP_BYTES].as_flattened());
-        extend_short(&mut self.bytes, body);
-    }
-
-    /// Records a send of the current message, with metadata.
-    ///
-    /// # Panics
-    /// When the body has almost `u32::MAX` bytes.
-    pub fn tell_with(&mut self, route: u32, metadata: &Metadata, body: &[u8]) {
-        if metadata.is_empty() {
-            return self.tell(route, body);
-        }
-        let capacity = [0; HEADER_BYTES - OP_BYTES];
-        self.op_of(TELL_WITH, route, &[&capacity, metadata.as_bytes(), body]);
-    }
-
-    /// Records the spawn of a child.
-    pub fn spawn(&mut self, route: u32) {
-        self.op(SPAWN, route, &[]);
-    }
-
-    /// Records the stop of a child.
-    pub fn stop(&mut self, route: u32) {
-        self.op(STOP, route, &[]);
-    }
-
-    /// Records a timer; `again`: whether it repeats.
-    ///
-    /// # Panics
-    /// When the body has almost `u32::MAX` bytes.
-    pub fn timer(&mut self, id: u64, route: u32, wait_ms: u64, again: bool, metadata: &Metadata, body: &[u8]) {
-        let kind = match (metadata.is_empty(), again) {
-            (true, false) => TELL_AFTER,
-            (true, true) => TELL_EVERY,
-            (false, false) => TELL_AFTER_WITH,
-            (false, true) => TELL_EVERY_WITH,
-        };
-        self.op_of(kind, route, &[&id.to_le_bytes(), &wait_ms.to_le_bytes(), metadata.as_bytes(), body]);
-    }
-
-    /// Records the cancellation of a timer.
-    pub fn cancel(&mut self, id: u64) {
-        self.op(CANCEL, 0, &id.to_le_bytes());
-    }
-
-    /// Records an addition to a metric.
-    #[inline]
-    pub fn count(&mut self, metric: u32, by: u64) {
-        self.measure(COUNT, metric, by.to_le_bytes());
-    }
-
-    /// Records an observed value of a metric.
-    ///
-    /// # Panics
-    /// When the value is negative or not finite.
-    #[inline]
-    pub fn observe(&mut self, metric: u32, value: f64) {
-        assert!(value.is_finite() && value >= 0.0, "a value is finite and not negative");
-        self.measure(OBSERVE, metric, value.to_le_bytes());
-    }
-
-    /// As [`Encoder::op`], without a copy whose length is not a constant.
-    fn measure(&mut self, kind: u32, metric: u32, content: [u8; 8]) {
-        let header = self.header(kind, metric, content.len());
-        self.bytes.reserve(OP_BYTES + content.len());
-        self.bytes.extend_from_slice(&header);
-        self.bytes.extend_from_slice(&content);
-    }
-
-    /// Ends the current message.
-    ///
-    /// # Panics
-    /// When the reply has more than `u32::MAX` bytes.
-    #[inline]
-    pub fn done(&mut self, reply: Option<&[u8]>) {
-        if let Some(reply) = reply {
-            self.op(REPLY, 0, reply);
-        }
-        self.end_message();
-    }
-
-    /// Ends the current message with a reply that has metadata.
-    ///
-    /// # Panics
-    /// When the reply has almost `u32::MAX` bytes.
-    pub fn done_with(&mut self, metadata: &Metadata, reply: &[u8]) {
-        if metadata.is_empty() {
-            return self.done(Some(reply));
-        }
-        self.op_of(REPLY_WITH, 0, &[metadata.as_bytes(), reply]);
-        self.end_message();
-    }
-
-    /// Fails the current message for good, and drops its sends.
-    ///
-    /// # Panics
-    /// When the reason has more than `u32::MAX` bytes.
-    pub fn reject(&mut self, reason: &str) {
-        self.fail(REJECT, reason);
-    }
-
-    /// Fails the current message for now, and drops its sends.
-    ///
-    /// # Panics
-    /// When the reason has more than `u32::MAX` bytes.
-    pub fn retry(&mut self, reason: &str) {
-        self.fail(RETRY, reason);
-    }
-
-    /// Bytes so far.
-    pub fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Ends the frame and returns it; the next one begins. Sends of the current message are part of the returned frame; the
-    /// frame with that message's outcome decides whether they are delivered.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.bytes.extend_from_slice(&trailer::trailer(mem::take(&mut self.outcomes)));
-        self.current_start = 0;
-        mem::take(&mut self.bytes)
-    }
-
-    /// Reserves capacity, before the first operation of a frame.
-    pub fn reserve(&mut self, bytes: usize) {
-        self.bytes.reserve(bytes);
-    }
-
-    fn op(&mut self, kind: u32, route: u32, body: &[u8]) {
-        let header = self.header(kind, route, body.len());
-        self.bytes.reserve(OP_BYTES + body.len());
-        self.bytes.extend_from_slice(&header);
-        self.bytes.extend_from_slice(body);
-    }
-
-    /// As [`Encoder::op`], for a content of several pieces.
-    fn op_of(&mut self, kind: u32, route: u32, content: &[&[u8]]) {
-        let length = content.iter().map(|piece| piece.len()).sum();
-        let header = self.header(kind, route, length);
-        self.bytes.reserve(OP_BYTES + length);
-        self.bytes.extend_from_slice(&header);
-        for piece in content {
-            self.bytes.extend_from_slice(piece);
-        }
-    }
-
-    #[inline]
-    fn header(&self, kind: u32, route: u32, length: usize) -> [u8; OP_BYTES] {
-        let length = u32::try_from(length).expect("a body has less than 4 GiB");
-        let mut header = [0; OP_BYTES];
-        header[0..4].copy_from_slice(&length.to_le_bytes());
-        header[4..8].copy_from_slice(&kind.to_le_bytes());
-        header[8..12].copy_from_slice(&route.to_le_bytes());
-        header[12..16].copy_from_slice(&self.outcomes.to_le_bytes());
-        header
-    }
-
-    fn fail(&mut self, kind: u32, reason: &str) {
-        self.bytes.truncate(self.current_start);
-        self.op(kind, 0, reason.as_bytes());
-        self.end_message();
-    }
-
-    #[inline]
-    fn end_message(&mut self) {
-        self.outcomes += 1;
-        self.current_start = self.bytes.len();
-    }
-}
-
-/// Appends bytes that are mostly few. In a guest, a copy of a length that is not a constant is a call out of the guest, which
-/// takes as long as the copy of a few hundred bytes.
-#[inline]
-fn extend_short(bytes: &mut Vec<u8>, more: &[u8]) {
-    if more.len() > 256 {
-        return bytes.extend_from_slice(more);
-    }
-    let (large, rest) = more.as_chunks::<64>();
-    for chunk in large {
-        bytes.extend_from_slice(chunk);
-    }
-    let (small, rest) = rest.as_chunks::<8>();
-    for chunk in small {
-        bytes.extend_from_slice(chunk);
-    }
-    for byte in rest {
-        bytes.push(*byte);
-    }
 }
 
 /// Reads the operations of a frame, in order. The reader does not borrow the frame, so that its caller may write headers into

@@ -12,6 +12,7 @@ use crate::errors::{AskError, SendError, SpawnError};
 use crate::failure::Failure;
 use crate::gate::{Decision, Gate};
 use crate::instance::Instance;
+use crate::log::Level;
 use crate::message::Message;
 use crate::notice::{Notice, WatchId};
 use crate::reply::Reply;
@@ -289,6 +290,27 @@ impl<A: Actor> ActorHarness<A> {
     /// All messages that were sent and delivered, from `init` on.
     pub fn sent(&self) -> Vec<Sent> {
         self.kernel.sent.borrow().clone()
+    }
+
+    /// All lines that the actor logged, from `init` on. A failure does not revert them.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Level, Message, Result, testing::ActorHarness};
+    /// # #[derive(Default)] struct Till;
+    /// impl Actor for Till {
+    ///     fn msg_handler(&mut self, _: Message, ctx: &mut Context) -> Result {
+    ///         ctx.log(Level::Warn, "the till is nearly empty");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut harness = ActorHarness::<Till>::start()?;
+    /// harness.tell("pay")?;
+    /// assert_eq!(harness.logged(), [(Level::Warn, "the till is nearly empty".to_owned())]);
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn logged(&self) -> Vec<(Level, String)> {
+        self.kernel.logged.borrow().clone()
     }
 
     /// All asks, from `init` on. An ask is sent at once, so a failure does not revert it.

@@ -11,6 +11,7 @@ use super::effects::{Child, Sent};
 use crate::envelope::Envelope;
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::reply::Reply;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
@@ -44,6 +45,7 @@ pub(super) struct FakeKernel {
     done: RefCell<Vec<Effect>>,
     pub(super) sent: RefCell<Vec<Sent>>,
     pub(super) asked: RefCell<Vec<Sent>>,
+    pub(super) logged: RefCell<Vec<(Level, String)>>,
     pub(super) spawned: RefCell<Vec<Child>>,
     /// The watches in the order in which they were set.
     pub(super) watched: RefCell<Vec<(u64, String)>>,
@@ -358,6 +360,10 @@ impl Kernel for Rc<FakeKernel> {
         self.last_watch.update(|last| last + 1);
         self.did(Effect::Watched(self.last_watch.get(), to));
         Ok(self.last_watch.get())
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.logged.borrow_mut().push((level, text.to_owned()));
     }
 
     fn unwatch(&self, watch: u64) {

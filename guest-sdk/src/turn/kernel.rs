@@ -16,6 +16,7 @@ use crate::envelope::{Envelope, Flow, FlowId};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
@@ -364,6 +365,11 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
         }
         self.out.borrow_mut().observe(metric, value);
         Ok(())
+    }
+
+    /// No effect of a message: a batch goes on.
+    fn log(&self, level: Level, text: &str) {
+        self.host.log(level, text);
     }
 
     fn cancel(&self, timer: u64) {

@@ -10,10 +10,15 @@ use super::kernel::FULL_BYTES;
 use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::{
     Actor, ActorState, AskError, Context, Envelope, Message, MetricError, Reply, Result, SendError, SpawnError,
     SpawnOptions, StopError, TimerError, reject,
 };
+
+mod children;
+mod metadata;
+mod metrics;
 
 /// A host that notes each call.
 #[derive(Default)]
@@ -124,6 +129,10 @@ impl Kernel for Rc<Boundary> {
 
     fn observe(&self, _: &str, _: f64) -> Result<(), MetricError> {
         unreachable!("a turn observes by number")
+    }
+
+    fn log(&self, _: Level, text: &str) {
+        self.note(format!("log {text}"));
     }
 }
 
@@ -356,6 +365,10 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
         (**self).unwatch(watch);
     }
 
+    fn log(&self, level: Level, text: &str) {
+        (**self).log(level, text);
+    }
+
     fn cancel(&self, timer: u64) {
         (**self).cancel(timer);
     }
@@ -446,28 +459,6 @@ fn route_to_a_sender_is_for_its_own_messages() {
 }
 
 #[test]
-fn child_is_reserved_at_once_and_spawned_in_the_frame() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["/a", "spawn /a"]), "2:/a, done, spawn { route: 51 }, 2:/a, done");
-    assert_eq!(play.crossed(), ["resolve /a for 0", "reserve w for 1"]);
-}
-
-#[test]
-fn host_learns_at_once_of_a_failed_message_that_spawned() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["spawn reject", "spawn", "reject"]), "spawn { route: 51 }, done, reject(\"no\")");
-    assert_eq!(play.crossed(), ["reserve w for 0", "hand over reject(\"no\")", "reserve w for 1"]);
-}
-
-#[test]
-fn address_of_a_stopped_child_is_resolved_again() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["/bb stop /bb"]), "3:/bb, stop { route: 3 }, 3:/bb, done");
-    play.batch(&["/bb"]);
-    assert_eq!(play.crossed(), ["resolve /bb for 0", "find /bb", "resolve /bb for 0"]);
-}
-
-#[test]
 fn timers_call_the_host_only_for_their_limit() {
     let mut play = Play::start();
     let first = play.batch(&["timer", "timer"]);
@@ -497,61 +488,4 @@ fn calls_outside_of_a_batch_go_to_the_host() {
     let play = Play::start();
     play.turns.tell("/a", b"x").unwrap();
     assert_eq!(play.crossed(), ["tell /a"]);
-}
-
-#[test]
-fn metadata_travel_in_frames() {
-    let mut play = Play::start();
-    assert_eq!(
-        play.batch(&["label answer", "answer reject", "/bb ask", "many"]),
-        r#"reply why, retry("bad metadata: more than the 16 pairs that a message may have")"#
-    );
-    let handed_over = play.crossed().into_iter().find(|line| line.starts_with("hand over")).unwrap();
-    let expected = r#"hand over 2:[("k", "v")] labelled, reply [("status", "201")] made, reject("no"), 3:/bb"#;
-    assert_eq!(handed_over, expected);
-    assert_eq!(play.batch(&["remind"]), r#"timer [("k", "v")] up, done"#);
-}
-
-#[test]
-fn optional_parts_of_a_message_are_read_from_its_frame() {
-    let mut play = Play::start();
-    let metadata = Metadata::collect([("path", "/orders")]).unwrap();
-    let (parts, before) = Content::parts(Some(5), 9, &metadata);
-    let content = [&before[..], b"pairs"].concat();
-    let header = Header { content_bytes: content.len() as u32, parts, reply: 1, flow: 0xf << 64, ..Header::default() };
-    let mut frame = [&header.encode()[..], &content].concat();
-    let envelope = Header { content_bytes: (before.len() + 8) as u32, ..header };
-    frame.extend_from_slice(&[&envelope.encode()[..], &before, b"envelope", &trailer(2)].concat());
-    let out = shown(&play.turns.handle(|message| play.actor.handle(message), frame));
-    assert!(out.starts_with(r#"reply [("path", "/orders")]"#), "{out}");
-    assert!(out.contains("time_left: Some(7ms), sequence: 9"), "{out}");
-    assert!(out.contains("flow: 000000000000000f0000000000000000"), "{out}");
-    assert_eq!(play.crossed(), ["time left of 1"]);
-}
-
-#[test]
-fn metric_is_resolved_once_and_counted_in_the_frame() {
-    let mut play = Play::start();
-    let counted = "count { metric: 6, by: 2 }, observe { metric: 7, value: 12.5 }";
-    assert_eq!(
-        play.batch(&["measure", "measure reject", "measure measure"]),
-        format!("{counted}, done, reject(\"no\"), {counted}, {counted}, done")
-    );
-    assert_eq!(play.batch_with(&["measure"], trailer_without_routes(1)), format!("{counted}, done"));
-    assert_eq!(play.crossed(), ["metric orders", "metric amount_"]);
-}
-
-#[test]
-fn refused_metric_is_an_error_and_not_in_the_frame() {
-    let mut play = Play::start();
-    assert_eq!(play.batch(&["undeclared", "negative"]), r#"retry("undeclared"), retry("no")"#);
-    assert_eq!(play.crossed(), ["metric undeclared", "metric amount_", "observe 7 -1"]);
-}
-
-#[test]
-fn count_outside_of_a_batch_goes_to_the_host() {
-    let play = Play::start();
-    (0..2).for_each(|_| play.turns.count("orders", 3).unwrap());
-    play.turns.observe("orders", 0.5).unwrap();
-    assert_eq!(play.crossed(), ["metric orders", "count 6 by 3", "count 6 by 3", "observe 6 0.5"]);
 }

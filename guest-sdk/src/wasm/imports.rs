@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use playhouse_frame::Metadata;
 
+use crate::bindings::logging::wasi::logging::logging;
 use crate::bindings::playhouse::actor::{batch, kernel, metrics};
 use crate::envelope::{Envelope, FlowId};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -169,6 +171,18 @@ impl Kernel for Imports {
 
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
         self.observe_metric(self.metric(name)?, value)
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        let level = match level {
+            Level::Trace => logging::Level::Trace,
+            Level::Debug => logging::Level::Debug,
+            Level::Info => logging::Level::Info,
+            Level::Warn => logging::Level::Warn,
+            Level::Error => logging::Level::Error,
+            Level::Critical => logging::Level::Critical,
+        };
+        logging::log(level, "", text);
     }
 }
 

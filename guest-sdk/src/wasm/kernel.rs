@@ -9,6 +9,7 @@ use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
+use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
@@ -138,5 +139,9 @@ impl Kernel for ComponentKernel {
 
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
         KERNEL.with(|kernel| kernel.observe(name, value))
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        KERNEL.with(|kernel| kernel.log(level, text));
     }
 }

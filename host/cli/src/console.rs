@@ -10,8 +10,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use playhouse_runtime::printable::counted;
 use playhouse_runtime::{AboutHost, LeftOutLines, Log, LogEvent, LogFormat, LogLine};
+use tracing::Level;
 
 use crate::events::StderrLinesDropped;
+use crate::journal;
 use crate::log_budget::LogBudgets;
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
@@ -39,6 +41,8 @@ struct Lines {
     filled: Condvar,
     /// Notified after each write.
     written: Condvar,
+    /// Whether stderr is the journal of systemd.
+    is_journal: bool,
     /// Counts the dropped texts.
     left_out: Arc<LeftOutLines>,
 }
@@ -59,16 +63,15 @@ struct Queue {
 impl Lines {
     /// Adds a text unless more than `most` bytes would wait. After a drop, further log lines are dropped until the drop is
     /// reported.
-    fn add(&self, text: &str, most: usize, is_log: bool) {
+    fn add(&self, level: Level, text: &str, most: usize, is_log: bool) {
         let mut queue = self.lock();
         if queue.waiting.len() + text.len() > most || is_log && queue.dropped > 0 {
             queue.dropped += 1;
             self.left_out.add_dropped(1);
             return;
         }
-        queue.say_dropped();
-        queue.waiting.extend_from_slice(text.as_bytes());
-        queue.waiting.push(b'\n');
+        self.say_dropped(&mut queue);
+        self.append(&mut queue, level, text);
         self.filled.notify_one();
     }
 
@@ -83,7 +86,7 @@ impl Lines {
                 while queue.waiting.is_empty() {
                     queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
-                queue.say_dropped();
+                self.say_dropped(&mut queue);
                 chunk.clear();
                 std::mem::swap(&mut chunk, &mut queue.waiting);
                 queue.writing = true;
@@ -116,14 +119,29 @@ impl Lines {
     }
 }
 
-impl Queue {
-    fn say_dropped(&mut self) {
-        let dropped = std::mem::take(&mut self.dropped);
+impl Lines {
+    /// A line of the log. The journal has its own time for each line.
+    fn shown(&self, line: &LogLine) -> String {
+        let format = self.lock().format;
+        if self.is_journal && format == LogFormat::Text { line.text_without_time() } else { line.shown(format) }
+    }
+
+    fn append(&self, queue: &mut Queue, level: Level, text: &str) {
+        if self.is_journal {
+            queue.waiting.extend_from_slice(journal::with_priority(level, text).as_bytes());
+        } else {
+            queue.waiting.extend_from_slice(text.as_bytes());
+        }
+        queue.waiting.push(b'\n');
+    }
+
+    fn say_dropped(&self, queue: &mut Queue) {
+        let dropped = std::mem::take(&mut queue.dropped);
         if dropped > 0 {
             let shown = &counted(dropped, "line");
             let event = StderrLinesDropped { subject: AboutHost, lines: dropped, shown };
-            self.waiting.extend_from_slice(as_line(self.format, "playhouse: ", &event).as_bytes());
-            self.waiting.push(b'\n');
+            let text = as_line(queue.format, "playhouse: ", &event);
+            self.append(queue, StderrLinesDropped::TYPE.level, &text);
         }
     }
 }
@@ -141,12 +159,17 @@ impl Console {
     pub(crate) fn stderr() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bars = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self::to(std::io::stderr(), terminal.then(bars))
+        Self::with(std::io::stderr(), terminal.then(bars), journal::is_stderr())
     }
 
-    pub(crate) fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn to(out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
+        Self::with(out, bars, false)
+    }
+
+    fn with(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>, is_journal: bool) -> Self {
         let budgets = Arc::<LogBudgets>::default();
-        let lines = Arc::new(Lines { left_out: budgets.left_out().clone(), ..Lines::default() });
+        let lines = Arc::new(Lines { is_journal, left_out: budgets.left_out().clone(), ..Lines::default() });
         let (shared, beside) = (lines.clone(), bars.clone());
         // An error cannot be reported anywhere when stderr is closed.
         let mut write = move |text: &[u8]| drop(out.write_all(text));
@@ -161,8 +184,8 @@ impl Console {
         budgets.on_excess(move |event| {
             let line = LogLine::of_type(event);
             if let Some(shown) = shown.upgrade() {
-                let text = line.shown(shown.lock().format);
-                shown.add(&text, WAITING_LOG_BYTES, true);
+                let text = shown.shown(&line);
+                shown.add(line.level, &text, WAITING_LOG_BYTES, true);
             }
             if let Some(log) = kept.get() {
                 log.add(&line);
@@ -211,8 +234,8 @@ impl Console {
         self.say_after("", event);
     }
 
-    fn say_after(&self, prefix: &str, event: &impl LogEvent) {
-        self.lines.add(&as_line(self.format(), prefix, event), WAITING_BYTES, false);
+    fn say_after<E: LogEvent>(&self, prefix: &str, event: &E) {
+        self.lines.add(E::TYPE.level, &as_line(self.format(), prefix, event), WAITING_BYTES, false);
         if let Some(log) = self.log.get() {
             log.add(&LogLine::of_type(event));
         }
@@ -220,12 +243,17 @@ impl Console {
 
     /// Prints one or more lines of a command that has no log.
     pub(crate) fn print(&self, text: &str) {
-        self.lines.add(text, WAITING_BYTES, false);
+        self.lines.add(Level::INFO, text, WAITING_BYTES, false);
+    }
+
+    /// A line of the log in the format of all lines.
+    pub(crate) fn shown(&self, line: &LogLine) -> String {
+        self.lines.shown(line)
     }
 
     /// Adds a line of the log.
-    pub(crate) fn log(&self, line: &str) {
-        self.lines.add(line, WAITING_LOG_BYTES, true);
+    pub(crate) fn log(&self, level: Level, line: &str) {
+        self.lines.add(level, line, WAITING_LOG_BYTES, true);
     }
 
     /// Waits until all text is written, as long as a reader takes some of it within each `patience`.
@@ -263,7 +291,7 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(0);
         let console = Console::to(Slow(sender), None);
         for _ in 0..200_000 {
-            console.lines.add(LINE, WAITING_LOG_BYTES, true);
+            console.lines.add(Level::INFO, LINE, WAITING_LOG_BYTES, true);
         }
         console.print("the summary");
         console.flush(Duration::from_millis(1));

@@ -17,7 +17,7 @@
 //! | `commands`, `client` | the other commands; their side of the control socket |
 //! | `compiler`, `system_limits` | the child that compiles; the host's needs of the system, checked at the start |
 //! | `events` | the events of the log that the command has |
-//! | `console`, `log`, `log_budget`, `progress` | the output on stderr |
+//! | `console`, `journal`, `log`, `log_budget`, `progress` | the output on stderr |
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `exit`, `exit_codes` | the end of the process and its codes |
 
@@ -29,6 +29,7 @@ mod console;
 pub mod events;
 mod exit;
 mod exit_codes;
+mod journal;
 mod lines;
 mod log;
 mod log_budget;

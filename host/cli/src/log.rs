@@ -1,6 +1,6 @@
 //! The log: events of the host and lines of guests, on the console and in the ring.
 
-use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, Log, LogLine, LogSink};
+use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, Log, LogFilter, LogLine, LogSink};
 use tracing_subscriber::layer::Layer;
 
 use crate::console::Console;
@@ -9,12 +9,12 @@ use crate::log_budget::Voice;
 /// Writes log lines to a console. Lines about an actor count for its budget.
 impl LogSink for Console {
     fn take(&self, line: &LogLine) -> bool {
-        let shown = line.shown(self.format());
+        let shown = self.shown(line);
         let voice = if line.target == GUEST_TARGET { Voice::Guest } else { Voice::Host };
         let is_counted = !line.actor.is_empty() && line.target != DECISION_TARGET;
         let is_admitted = !is_counted || self.log_budgets().admit(&line.actor, voice, shown.len() as u64 + 1);
         if is_admitted {
-            self.log(&shown);
+            self.log(line.level, &shown);
         }
         is_admitted
     }
@@ -41,7 +41,7 @@ pub(crate) fn start_log(
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;
     // A second log in one process, as in tests, has no effect.
-    let filter = log.levels().filter(filter);
+    let filter = LogFilter::new(log.levels().clone(), filter);
     let _ = tracing_subscriber::registry().with(log.layer(console.clone()).with_filter(filter)).try_init();
     Ok(())
 }

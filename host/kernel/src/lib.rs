@@ -106,7 +106,7 @@ pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataErro
 pub use supervisor::{InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
-pub use turn::measurements::MetricError;
+pub use turn::metrics::MetricError;
 pub use turn::spawn::{SpawnError, StopError};
 pub use turn::timer_effects::TimerError;
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};

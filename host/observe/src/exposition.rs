@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use crate::family::{AnyFamily, Kind};
+use crate::printable::is_escaped;
 
 /// A format of a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,15 +162,15 @@ impl Samples<'_> {
     }
 }
 
-/// Writes a text with line breaks, backslashes and, with `quotes`, double quotes escaped as both formats want it. Other control
-/// characters become their escape as text.
+/// Writes a text with line breaks, backslashes and, with `quotes`, double quotes escaped as both formats want it. Other
+/// characters that change what a terminal shows become their escape as text.
 fn escape(text: &mut Text, value: &str, quotes: bool) {
     for c in value.chars() {
         let _ = match c {
             '\\' => text.write_str("\\\\"),
             '\n' => text.write_str("\\n"),
             '"' if quotes => text.write_str("\\\""),
-            c if c.is_control() => write!(text, "\\\\u{{{:x}}}", u32::from(c)),
+            c if is_escaped(c) => write!(text, "\\\\u{{{:x}}}", u32::from(c)),
             c => text.write_char(c),
         };
     }
@@ -213,8 +214,13 @@ mod tests {
 
     #[test]
     fn control_characters_are_escaped_as_text() {
-        for (value, wanted) in [("\x1b[31m", "\\\\u{1b}[31m"), ("\r\0\t", "\\\\u{d}\\\\u{0}\\\\u{9}"), ("ü€", "ü€")]
-        {
+        let cases = [
+            ("\x1b[31m", "\\\\u{1b}[31m"),
+            ("\r\0\t", "\\\\u{d}\\\\u{0}\\\\u{9}"),
+            ("a\u{9b}2J\u{202e}b", "a\\\\u{9b}2J\\\\u{202e}b"),
+            ("ü€", "ü€"),
+        ];
+        for (value, wanted) in cases {
             let text = of(Format::Prometheus, value);
             assert!(text.contains(&format!("{{name=\"{wanted}\"}}")), "{text}");
             assert!(!text.replace('\n', "").chars().any(char::is_control), "{text}");

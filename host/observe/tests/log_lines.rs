@@ -36,7 +36,7 @@ fn hostile() -> LogLine {
     let mut line = LogLine::new(Level::WARN, "playhouse", text.to_owned());
     "dead-letter".clone_into(&mut line.event);
     line.reason = format!("x\" event=forged {text}");
-    line.plugin = "event=forged".to_owned();
+    "event=forged".clone_into(&mut line.plugin);
     line.fields = vec![
         ("attempt".into(), 2.into()),
         ("child".into(), text.into()),

@@ -70,7 +70,7 @@ async fn samples_of_ten_thousand_spawned_actors_are_bounded() {
     };
     let kept = |region: &Region<'_, System>| {
         let change = region.change();
-        change.bytes_allocated as isize - change.bytes_deallocated as isize
+        change.bytes_allocated.cast_signed() - change.bytes_deallocated.cast_signed()
     };
     let region = Region::new(ALLOCATOR);
     sample();

@@ -1,5 +1,6 @@
 //! The text of a scrape: names, counts, spawned and removed actors.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -200,7 +201,7 @@ impl Launcher for Busy {
         self.0.launch(turn)
     }
 
-    fn plugin(&self) -> &str {
+    fn plugin(&self) -> &'static str {
         "busy"
     }
 }
@@ -369,7 +370,8 @@ fn page_of_metrics_is_up_to_date() {
         let labels = family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         page.extend(["| `", family.name, "` | ", family.kind.name(), " | ", &labels, " | ", family.help, " |\n"]);
     }
-    page.push_str(&format!(
+    let _ = write!(
+        page,
         "\n## Actors' own metrics\n\nAn actor counts and observes names that the manifest declares, `metrics = [\"orders\", \
          \"amount\"]` of an actor or a\nplugin ([actors.md](../actors.md)). Each name has the labels `actor` and `plugin`, and \
          appears when it is first used. A count of 0 is\na use.\n\n| name | type | from |\n|---|---|---|\n\
@@ -377,6 +379,6 @@ fn page_of_metrics_is_up_to_date() {
          | `{OBSERVED}amount` | histogram | `ctx.observe(\"amount\", 12.5)` |\n\n\
          The histogram's bounds are {}.\n",
         OBSERVATION_BOUNDS.map(|bound| bound.to_string()).join(", ")
-    ));
+    );
     expect_file!["../../../docs/operation/metrics.md"].assert_eq(&page);
 }

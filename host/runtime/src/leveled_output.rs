@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use playhouse_kernel::{Address, BoxFuture};
 use playhouse_observe::log::{LogLevels, SpawnedLevel};
-use playhouse_sandbox::{LeftOut, LineOrigin, Output};
+use playhouse_sandbox::{LeftOut, LineOrigin, LogRecord, Output};
 use tracing::Level;
 
 /// Passes lines on to another output. The level of an actor decides which of its lines are wanted; without one, that output does.
@@ -55,6 +55,10 @@ impl Output for LeveledOutput {
 
     fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         self.inner.stderr(from, line);
+    }
+
+    fn log(&self, from: &LineOrigin<'_>, record: &LogRecord<'_>) {
+        self.inner.log(from, record);
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {

@@ -85,5 +85,5 @@ pub use playhouse_observe::{LeftOutLines, LineSource, count_panics};
 pub use playhouse_sandbox::events::{EVENTS as SANDBOX_EVENTS, LogLinesLeftOut};
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineOrigin,
-    LoadError, Output, Part, SandboxError, SystemLimit, compile_for_parent, inspect,
+    LoadError, LogRecord, Output, Part, SandboxError, SystemLimit, compile_for_parent, inspect,
 };

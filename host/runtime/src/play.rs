@@ -111,7 +111,7 @@ impl Play {
     }
 
     /// The log that `playhouse logs` reads over the control socket: the program gives its layer to `tracing`. The play sets its
-    /// levels by actor to those of the manifest; they have effect in a layer with [`LogLevels::filter`]. Default: none, and the
+    /// levels by actor to those of the manifest; they have effect in a layer with a [`LogFilter`](crate::LogFilter). Default: none, and the
     /// command says so.
     #[must_use]
     pub fn log(mut self, log: Log) -> Self {

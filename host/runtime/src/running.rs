@@ -17,8 +17,9 @@ use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
+use crate::control::server::Server;
+use crate::control::server::levels::end_levels;
 use crate::control::server::subscriptions::Subscriptions;
-use crate::control::server::{Server, end_levels};
 use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;

@@ -1,12 +1,14 @@
 //! The log of an embedded play, read over its control socket.
 
 use std::path::Path;
+use std::time::Duration;
 
 use playhouse_runtime::control::protocol::{LogsRequest, Request, Response, decode_response, encode};
 use playhouse_runtime::{LEAST_RING_BYTES, Log, LogLine, Play, RunningPlay};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
 
 /// A play without actors, and the folder of its socket `s`.
 async fn play(log: Option<&Log>) -> (RunningPlay, TempDir) {
@@ -71,6 +73,25 @@ async fn follower_has_all_lines_until_the_play_is_dropped() {
         assert!(matches!(next(&mut lines).await, Response::Log(event) if event["message"] == text));
     }
     assert!(matches!(next(&mut lines).await, Response::End { stopped: true }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn follower_of_no_line_hears_that_the_host_is_there() {
+    let log = Log::new(LEAST_RING_BYTES);
+    let (play, folder) = play(Some(&log)).await;
+    let level = Some("error".to_owned());
+    let mut lines = ask(folder.path(), LogsRequest { level, follow: true, ..LogsRequest::default() }).await;
+    // Each line wakes the reader, and none is one that the client wants.
+    let adding = tokio::spawn(async move {
+        loop {
+            add(&log, "info", "");
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let said = timeout(Duration::from_secs(5), next(&mut lines)).await;
+    assert!(matches!(said, Ok(Response::Working {})), "{said:?}");
+    adding.abort();
+    play.stop().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `interfaces` | the names of the interfaces |
 //! | `exports` | the functions that an actor exports |
-//! | `values`, `callback`, `supervisor` | the values that cross |
+//! | `values`, `callback`, `metrics`, `supervisor` | the values that cross |
 //! | `mailbox` | functions and values of a mailbox plugin |
 //! | `frame` | the frame that an actor returns for a batch |
 
@@ -13,6 +13,7 @@ mod exports;
 mod frame;
 mod interfaces;
 mod mailbox;
+mod metrics;
 mod supervisor;
 mod values;
 
@@ -31,7 +32,8 @@ pub(crate) use mailbox::{
     Entry, Policy, PolicyParams, PolicyResults, Put, PutParams, PutResults, Settings, Size, SizeResults, Take,
     TakeParams, TakeResults,
 };
+pub(crate) use metrics::MetricError;
 pub(crate) use values::{
-    ActorState, AskError, Envelope, GuestPairs, MetricError, Reply, Resolved, SendError, SpawnError, SpawnOptions,
-    StopError, TimerError, WatchError, count, metadata, whole_millis,
+    ActorState, AskError, Envelope, GuestPairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError,
+    TimerError, WatchError, count, metadata, whole_millis,
 };

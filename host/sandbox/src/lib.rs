@@ -31,7 +31,7 @@
 //! | `limits` | limits and the counts against them: memory, CPU, descriptors, blocking calls |
 //! | `contract`, `component` | the types of `wit/`; a component before it is compiled, and the errors of loading |
 //! | `compile`, `grants`, `output` | machine code and its cache; external resources; stdout and stderr |
-//! | `wasi` | files and HTTP, with bounds |
+//! | `wasi` | files, HTTP and the log, with bounds |
 //! | `run` | common to actors and mailbox plugins: loading, stores, crash reports |
 //! | `actor`, `mailbox` | the two kinds of plugins, and one run of each |
 //! | `sandbox`, `inspect` | the public entry; a description of a file that does not run it |
@@ -60,6 +60,6 @@ pub use grants::{Access, Folder, Grants, Host, HostError, Missing, Network, Netw
 pub use inspect::{Inspection, inspect};
 pub use limits::{Accounts, Blocking, Descriptors, Limits, RunClock, SubtreeLimits, SystemLimit};
 pub use mailbox::MailboxPlugin;
-pub use output::{HandledMessage, LeftOut, LineOrigin, Output};
+pub use output::{HandledMessage, LeftOut, LineOrigin, LogRecord, Output};
 pub use run::{Compilations, Compiled, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

@@ -2,4 +2,5 @@
 
 pub(crate) mod filesystem;
 pub(crate) mod http;
+pub(crate) mod logging;
 pub(crate) mod polling;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
@@ -221,8 +221,15 @@ impl Paths {
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
-        for token in tokens {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
             match token {
+                // As in items, the path in `pub(super)` names no item.
+                TokenTree::Ident(ident) if ident == "pub" => {
+                    tokens.next_if(
+                        |token| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis),
+                    );
+                }
                 TokenTree::Ident(ident) => {
                     if colons != 2 {
                         self.0.extend((!path.is_empty()).then(|| std::mem::take(&mut path)));
@@ -346,7 +353,10 @@ fn paths_in_code_and_macros_are_imports() {
 
 #[test]
 fn visibility_is_no_import() {
-    let arrows = arrows_of(&[("lib.rs", "mod a;"), ("a.rs", "pub(crate) struct A { pub(super) b: u8 }")]);
+    let arrows = arrows_of(&[
+        ("lib.rs", "mod a;"),
+        ("a.rs", "pub(crate) struct A { pub(super) b: u8 } m! { pub(crate) struct B; }"),
+    ]);
     assert_eq!(arrows, [""; 0]);
 }
 

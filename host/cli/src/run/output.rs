@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_runtime::{Address, BoxFuture};
-use playhouse_runtime::{LeftOut, LineOrigin, Output, SystemLimit};
+use playhouse_runtime::{LeftOut, LineOrigin, LogRecord, Output, SystemLimit};
 use tokio::sync::Notify;
 use tracing::Level;
 
@@ -303,6 +303,10 @@ impl Output for GuestOutput {
 
     fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         LogOutput.stderr(from, line);
+    }
+
+    fn log(&self, from: &LineOrigin<'_>, record: &LogRecord<'_>) {
+        LogOutput.log(from, record);
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {

@@ -8,7 +8,7 @@
 //! | `routes` | the targets of sends, each resolved once |
 //! | `budget` | the use of limits |
 //! | `effects` | what is recorded beside sends: children, timers, watches |
-//! | `measurements` | counts and observations of the actor's own metrics |
+//! | `measurements`, `metrics` | counts and observations of the actor's own metrics; the calls that record them |
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk` | what code records for a whole batch of messages |
 //! | `commit` | the way out |
@@ -20,7 +20,8 @@ pub(crate) mod bulk;
 mod children;
 mod commit;
 mod effects;
-pub(crate) mod measurements;
+mod measurements;
+pub(crate) mod metrics;
 mod outbox;
 mod outcomes;
 mod routes;

@@ -55,7 +55,8 @@ impl Durations {
     }
 }
 
-/// The numbers that only grow. Those of removed actors stay in the sum of their group.
+/// The numbers that only grow. Those of removed actors stay in the sum of their group. Each of its many fields is a count of its
+/// own, and all of them are added.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ActorTotals {
     /// Messages that were handled.

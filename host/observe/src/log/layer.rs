@@ -3,7 +3,8 @@
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use super::{Log, LogLine};
+use super::handle::Log;
+use super::line::LogLine;
 
 /// The receiver of each line: a console, or a program's own output. It is called by the thread that reports the event, and must
 /// neither wait nor report events.
@@ -25,9 +26,10 @@ pub struct LogLayer<S> {
     sink: S,
 }
 
-impl<S> LogLayer<S> {
-    pub(super) fn new(log: Log, sink: S) -> Self {
-        Self { log, sink }
+impl Log {
+    /// The layer for `tracing`. Each event goes to `sink` first, and into the ring unless the sink refuses it.
+    pub fn layer<S: LogSink>(&self, sink: S) -> LogLayer<S> {
+        LogLayer { log: self.clone(), sink }
     }
 }
 

@@ -3,7 +3,7 @@
 //! them to events of `tracing`.
 
 mod actors;
-mod filter;
+pub(super) mod filter;
 mod overrides;
 #[cfg(test)]
 mod tests;
@@ -20,14 +20,13 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use actors::ActorLevels;
-pub use filter::LogFilter;
 use overrides::Overrides;
 pub use overrides::{MOST_OVERRIDES, Override, TooManyOverrides};
 
-use super::AddressPattern;
 use super::record::rank;
+use super::selection::AddressPattern;
 
-/// The levels by actor of one play. Clones share them. They have effect in a subscriber with [`LogLevels::filter`].
+/// The levels by actor of one play. Clones share them. They have effect in a subscriber with a [`LogFilter`](super::LogFilter).
 #[derive(Debug, Clone, Default)]
 pub struct LogLevels {
     shared: Arc<Shared>,
@@ -159,10 +158,9 @@ impl LogLevels {
         self.shared.is_in_use.load(Relaxed)
     }
 
-    /// A filter for a layer of a subscriber: `host` decides for all events that are about no actor with a level of its own.
-    pub fn filter<F>(&self, host: F) -> LogFilter<F> {
+    /// A filter applies the levels from now on.
+    fn put_in_use(&self) {
         self.shared.is_in_use.store(true, Relaxed);
-        LogFilter::new(self.clone(), host)
     }
 
     /// The most verbose level of an actor; `OFF` without one.

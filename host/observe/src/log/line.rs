@@ -124,7 +124,12 @@ impl LogLine {
     /// `2026-11-22T16:46:00.123Z WARN /address text`, a tab, and the fields: `key=value key="other value"`. The functions of a
     /// backtrace follow, each on a line of its own. No text has a tab of its own, so that no text looks like a field.
     fn text(&self) -> String {
-        let mut line = format!("{} {}", timestamp(self.at), self.level);
+        format!("{} {}", timestamp(self.at), self.text_without_time())
+    }
+
+    /// The line as text without its time, for a log that has times of its own.
+    pub fn text_without_time(&self) -> String {
+        let mut line = self.level.to_string();
         for part in [&self.actor, &self.text] {
             if !part.is_empty() {
                 let _ = write!(line, " {}", Printable(part));

@@ -1,11 +1,12 @@
 //! Readers of the ring. A reader has a place in the ring and no queue: when the ring overtakes it, the lines between are lost for
 //! this reader, which is told their number.
 
+use super::handle::Log;
 use super::record::Record;
-use super::ring::{Piece, Ring};
-use super::{Log, LogSelection, Place};
+use super::ring::{Piece, Place, Ring};
+use super::selection::LogSelection;
 
-/// What a reader comes to.
+/// An item that a reader comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry<'a> {
     /// A selected line.
@@ -50,11 +51,20 @@ pub struct LogReader {
     copy: Vec<u8>,
 }
 
-impl LogReader {
-    pub(super) fn new(log: Log, selection: LogSelection) -> Self {
-        Self { log, selection, place: Place::default(), until: None, copy: Vec::new() }
+impl Log {
+    /// A reader from the oldest line on; `None` when the log keeps no lines.
+    pub fn reader(&self, selection: LogSelection) -> Option<LogReader> {
+        self.ring().map(|_| LogReader {
+            log: self.clone(),
+            selection,
+            place: Place::default(),
+            until: None,
+            copy: Vec::new(),
+        })
     }
+}
 
+impl LogReader {
     /// Selects other lines from now on.
     pub fn select(&mut self, selection: LogSelection) {
         self.selection = selection;

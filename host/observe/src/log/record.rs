@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::Level;
 
-use super::LogLine;
+use super::line::LogLine;
 
 const HEAD_BYTES: usize = 16;
 /// Maximum size of a record: a longer line is kept as its beginning.

@@ -103,7 +103,7 @@ impl Ring {
     pub(super) fn push(&self, record: &[u8]) {
         let (evicted, is_awaited) = {
             let mut chunks = self.chunks.lock();
-            let evicted = chunks.make_room(record.len(), self.most_chunks);
+            let evicted = chunks.make_space(record.len(), self.most_chunks);
             if let Some(open) = &mut chunks.open {
                 open.bytes.extend_from_slice(record);
             }
@@ -164,8 +164,8 @@ impl Ring {
 }
 
 impl Chunks {
-    /// Makes room for a record in the open chunk. Returns a chunk to free outside of the lock.
-    fn make_room(&mut self, bytes: usize, most_chunks: usize) -> Option<Arc<Chunk>> {
+    /// Makes space for a record in the open chunk. Returns a chunk to free outside of the lock.
+    fn make_space(&mut self, bytes: usize, most_chunks: usize) -> Option<Arc<Chunk>> {
         let number = match &self.open {
             Some(open) if open.bytes.len() + bytes <= CHUNK_BYTES => return None,
             Some(open) => open.number + 1,

@@ -3,7 +3,7 @@
 mod complaints;
 mod connections;
 mod letters;
-mod levels;
+pub(crate) mod levels;
 mod line;
 mod logs;
 mod orders;
@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use levels::end_levels;
 use playhouse_kernel::{AboutHost, Address, AskError, Kernel, LogEvent, SendError, StartError};
 use playhouse_observe::HostError;
 use playhouse_observe::log::Log;
@@ -27,7 +26,7 @@ use tokio::time::Instant;
 
 use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
-use self::line::{Line, read_line};
+use self::line::{Line, PATIENCE, read_line};
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
@@ -37,8 +36,6 @@ use crate::manifest::nearest;
 
 /// Default maximum of connections at a time.
 const CONNECTIONS: usize = 256;
-/// Time for a request to arrive from its first byte on, and for a response to be read.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two lines about connections that cannot be accepted.
 const PAUSE_BETWEEN_COMPLAINTS: Duration = Duration::from_mins(1);
 /// The pause after a connection could not be accepted and no other one could be closed for it.

@@ -13,7 +13,7 @@ use super::imports::ActorData;
 use super::setup::{ActorSetup, Loaded};
 use crate::contract::{self, End, Handler, Hook, Task, Turns};
 use crate::limits::{CpuMeter, Held, MemoryLimiter};
-use crate::output::{Kind, Lines, Writer};
+use crate::output::{Kind, Lines, Logger, Writer};
 use crate::run::{self, Admission, bare_wasi, confined, metered, resources};
 use crate::wasi::http::Http;
 
@@ -75,7 +75,7 @@ impl Guest {
         let http = Http::new(&turn, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
             turn: RefCell::new(turn),
-            writer,
+            logger: Logger::new(writer, setup.output.clone(), setup.log()),
             in_turns: false,
             config: setup.config.clone(),
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),

@@ -15,10 +15,11 @@ use crate::contract::{
     SendError, SpawnError, SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
-use crate::output::{HandledMessage, Writer};
+use crate::output::{HandledMessage, Logger};
 use crate::run::{Panic, RunFacts};
 use crate::wasi::filesystem::{self, Files, View};
 use crate::wasi::http::{self, Http};
+use crate::wasi::logging::{self, Logging};
 use crate::wasi::polling;
 
 /// The longest timeout of an ask; it keeps sums of times in range.
@@ -29,8 +30,7 @@ pub(crate) struct ActorData {
     /// The actor's side of the kernel. In a cell, so that an import can read the guest's memory and write here without a copy
     /// between.
     pub(crate) turn: RefCell<Turn>,
-    /// The origin of the lines that the guest writes.
-    pub(crate) writer: Arc<Writer>,
+    pub(crate) logger: Logger,
     /// Whether the guest handles a batch that it got as a frame, and answers with frames.
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
@@ -61,8 +61,16 @@ impl WasiView for ActorData {
     /// costs a guest that writes nothing no instruction.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let message = self.handled_message();
-        self.writer.set_message(message);
+        self.logger.set_message(message);
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl Logging for ActorData {
+    fn logger(&mut self) -> &Logger {
+        let message = self.handled_message();
+        self.logger.set_message(message);
+        &self.logger
     }
 }
 
@@ -102,6 +110,7 @@ fn add_wasi_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     polling::add_to(linker, |data: &ActorData| data.memory.most_resources)?;
     filesystem::add_to(linker, |data: &mut ActorData| View::new(&data.files, &mut data.resources))?;
+    logging::add_to(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     http::add_to(linker)
 }

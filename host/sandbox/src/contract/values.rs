@@ -269,24 +269,6 @@ impl From<kernel::TimerError> for TimerError {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-pub(crate) enum MetricError {
-    #[component(name = "undeclared")]
-    Undeclared(String),
-    #[component(name = "bad-value")]
-    BadValue(String),
-}
-
-impl From<kernel::MetricError> for MetricError {
-    fn from(error: kernel::MetricError) -> Self {
-        match error {
-            kernel::MetricError::BadValue { .. } => Self::BadValue(error.to_string()),
-            other => Self::Undeclared(other.to_string()),
-        }
-    }
-}
-
 /// A time in whole milliseconds, rounded up: a time that is not over is never 0.
 pub(crate) fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)

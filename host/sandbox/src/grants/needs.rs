@@ -10,6 +10,8 @@ pub enum Part {
     Kernel,
     /// Standard output and error, exit, and the streams beneath.
     Stdio,
+    /// `wasi:logging`.
+    Logging,
     /// `wasi:clocks`.
     Clocks,
     /// `wasi:random`.
@@ -54,6 +56,7 @@ impl Part {
             "playhouse:actor" => Self::Kernel,
             "wasi:cli" if interface.starts_with("environment@") => Self::Environment,
             "wasi:cli" | "wasi:io" => Self::Stdio,
+            "wasi:logging" => Self::Logging,
             "wasi:clocks" => Self::Clocks,
             "wasi:random" => Self::Random,
             "wasi:filesystem" => Self::Filesystem,
@@ -76,6 +79,7 @@ impl Part {
         match self {
             Self::Kernel => "kernel",
             Self::Stdio => "stdio",
+            Self::Logging => "logging",
             Self::Clocks => "clocks",
             Self::Random => "random",
             Self::Environment => "environment",
@@ -88,7 +92,7 @@ impl Part {
     /// The way to get access to this part.
     pub fn access(self) -> Access {
         match self {
-            Self::Kernel | Self::Stdio | Self::Clocks | Self::Random => Access::Everybody,
+            Self::Kernel | Self::Stdio | Self::Logging | Self::Clocks | Self::Random => Access::Everybody,
             Self::Environment => Access::EmptyWithout("env"),
             Self::Filesystem => Access::EmptyWithout("dirs"),
             Self::Sockets => Access::Nobody,
@@ -134,10 +138,14 @@ mod tests {
             "playhouse:actor/kernel@0.2.0",
             "wasi:http/outgoing-handler@0.2.12",
             "wasi:sockets/tcp@0.2.6",
+            "wasi:logging/logging@0.1.0-draft",
             "somebody:else/thing@1.0.0",
         ];
         let imports = imports.map(str::to_owned);
-        assert_eq!(Part::all_of(&imports), [Part::Kernel, Part::Stdio, Part::Environment, Part::Sockets, Part::Http]);
+        assert_eq!(
+            Part::all_of(&imports),
+            [Part::Kernel, Part::Stdio, Part::Logging, Part::Environment, Part::Sockets, Part::Http]
+        );
         let missing = Missing { import: imports[5].clone(), grant: "hosts" };
         assert_eq!(Grants::default().missing(&imports), Some(missing));
         assert_eq!(Grants::default().missing(&imports[1..5]), None);

@@ -10,7 +10,7 @@ use super::imports::MailboxData;
 use super::setup::{Loaded, MailboxSetup};
 use crate::contract::{Entry, Policy, Put, Settings, Size, Take};
 use crate::limits::{CpuMeter, Held, MemoryLimiter};
-use crate::output::{Kind, Lines, Writer};
+use crate::output::{Kind, Lines, Logger, Writer};
 use crate::run::{self, Admission, bare_wasi, confined, metered, resources};
 
 /// One run. The order of the fields is the order of the drop: the store first, later the account of its memory and its admission.
@@ -40,9 +40,10 @@ impl Run {
             plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let held = Held::new(setup.accounts.memory(), &about.resources);
         let writer = Writer::new(about.address.clone(), plugin.name.clone(), None);
-        let stderr = Lines::new(Kind::Stderr(setup.log.clone()), writer, setup.output.clone());
+        let stderr = Lines::new(Kind::Stderr(setup.log.clone()), writer.clone(), setup.output.clone());
         let data = MailboxData {
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
+            logger: Logger::new(writer, setup.output.clone(), setup.log.clone()),
             panic: None,
             wasi: bare_wasi(&plugin.name, &stderr, &stderr).build(),
             resources: resources(&limits),

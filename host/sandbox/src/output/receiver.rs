@@ -32,13 +32,30 @@ pub trait Output: Send + Sync + 'static {
     }
     /// One line of an actor's standard error, without the newline. A long line comes as several.
     fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]);
-    /// Lines of an actor's standard error were left out, since it wrote more than its limits allow. Called once for each second.
+    /// A record that an actor logged through `wasi:logging`. Default: its text is a line of standard error.
+    fn log(&self, from: &LineOrigin<'_>, record: &LogRecord<'_>) {
+        self.stderr(from, record.text.as_bytes());
+    }
+    /// Lines of an actor's standard error, or records of its log, were left out, since it wrote more than its limits allow. Called once for each second.
     fn left_out(&self, from: &Address, left_out: LeftOut) {
         left_out.log(from);
     }
 }
 
-/// The lines of an actor's standard error that were left out within one second.
+/// A record of an actor's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRecord<'a> {
+    /// The level.
+    pub level: Level,
+    /// Whether the guest called it critical. Its level is `ERROR` then.
+    pub is_critical: bool,
+    /// The text with which the guest marks records that belong together; may be empty. At most 1 KiB.
+    pub context: &'a str,
+    /// The text, with any characters. At most 64 KiB.
+    pub text: &'a str,
+}
+
+/// The lines of an actor's standard error, and the records of its log, that were left out within one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftOut {
     /// The number of lines, or of pieces of long lines.

@@ -7,6 +7,7 @@ mod budgets;
 mod caching;
 mod limits;
 mod loading;
+mod logging;
 mod play;
 #[allow(dead_code)]
 mod template;

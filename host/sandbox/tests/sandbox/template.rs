@@ -3,7 +3,7 @@
 /// An actor whose code is `code`: functions of a core module that defines at least
 /// `(func (export "handle") (param $body i32) (param $len i32) (result i32) ...)`. It has:
 /// - `$reply`, `$done`, `$reject`: make the result to return, from a text's place and length;
-/// - the imports of the kernel and of WASI under their names below;
+/// - the imports of the kernel and of WASI under their names below; `$log` of `wasi:logging` only if the code names it;
 /// - the memory, of which the first 1024 bytes are free for the code.
 pub fn actor(code: &str) -> Vec<u8> {
     component(code, "", "")
@@ -41,10 +41,32 @@ pub fn actor_with_turns(code: &str) -> Vec<u8> {
 pub const ECHO: &str =
     r#"(func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))"#;
 
+/// As [`actor`], for code that calls `$log`, which the component imports from an interface with this name.
+pub fn actor_with_log(code: &str, name: &str) -> Vec<u8> {
+    wat::parse_str(text(code, "", "").replace("wasi:logging/logging@0.1.0-draft", name)).unwrap()
+}
+
+/// The parts of a component that imports the log.
+const LOG: [&str; 4] = [
+    r#"
+  (import "wasi:logging/logging@0.1.0-draft" (instance $logging
+    (type $level (enum "trace" "debug" "info" "warn" "error" "critical"))
+    (export "level" (type $level' (eq $level)))
+    (export "log" (func (param "level" $level') (param "context" string) (param "message" string)))))"#,
+    r#"(core func $log (canon lower (func $logging "log") (memory $memory)))"#,
+    r#"(import "host" "log" (func $log (param i32 i32 i32 i32 i32)))"#,
+    r#"(export "log" (func $log))"#,
+];
+
 fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
-    let text = format!(
+    wat::parse_str(text(code, imports, exports)).unwrap()
+}
+
+fn text(code: &str, imports: &str, exports: &str) -> String {
+    let [log_import, log_lower, log_main, log_export] = if code.contains("$log") { LOG } else { [""; 4] };
+    format!(
         r#"(component
-  {imports}
+  {imports}{log_import}
   (import "playhouse:actor/types@0.2.0" (instance $types
     (type $failure (variant (case "reject" string) (case "retry" string)))
     (export "failure" (type (eq $failure)))
@@ -144,6 +166,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
   (core func $write-zeroes (canon lower (func $streams "[method]output-stream.write-zeroes") (memory $memory)
     (realloc $realloc)))
 
+  {log_lower}
+
   (core module $main
     (import "libc" "memory" (memory 2))
     (import "host" "address" (func $address (param i32)))
@@ -164,6 +188,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (import "host" "write" (func $write (param i32 i32 i32 i32)))
     (import "host" "write-now" (func $write-now (param i32 i32 i32 i32)))
     (import "host" "write-zeroes" (func $write-zeroes (param i32 i64 i32)))
+    {log_main}
     (func $result (param $failed i32) (param $case i32) (param $text i32) (param $len i32) (result i32)
       (i32.store8 (i32.const 0) (local.get $failed))
       (i32.store8 (i32.const 4) (local.get $case))
@@ -186,13 +211,13 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
       (export "get-environment" (func $get-environment)) (export "get-directories" (func $get-directories))
       (export "get-random-bytes" (func $get-random-bytes)) (export "exit" (func $exit)) (export "get-stdout" (func $get-stdout))
       (export "get-stderr" (func $get-stderr)) (export "write" (func $write))
-      (export "write-now" (func $write-now)) (export "write-zeroes" (func $write-zeroes))))))
+      (export "write-now" (func $write-now)) (export "write-zeroes" (func $write-zeroes))
+      {log_export}))))
 
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $main "handle") (memory $memory) (realloc $realloc) (post-return (core func $libc "reset"))))
   (instance $handler (export "msg-handler" (func $handle)))
   (export "playhouse:actor/handler@0.2.0" (instance $handler))
   {exports})"#
-    );
-    wat::parse_str(text).unwrap()
+    )
 }

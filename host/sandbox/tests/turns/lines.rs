@@ -10,7 +10,10 @@ use crate::puppet::Interface;
 
 /// Keeps each line of stderr: its text, its incarnation and its message.
 #[derive(Default)]
-struct Lines(Mutex<Vec<(String, Option<u64>, Option<HandledMessage>)>>);
+struct Lines(Mutex<Vec<Line>>);
+
+/// The text, the incarnation and the message.
+type Line = (String, Option<u64>, Option<HandledMessage>);
 
 impl Output for Lines {
     fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
@@ -38,15 +41,15 @@ async fn lines_of(interface: Interface, bodies: &[&str]) -> (Vec<MessageId>, Arc
     (ids, lines)
 }
 
-fn message(id: MessageId) -> Option<HandledMessage> {
-    Some(HandledMessage { id, flow: id.flow() })
+fn message(id: MessageId) -> HandledMessage {
+    HandledMessage { id, flow: id.flow() }
 }
 
 #[tokio::test(start_paused = true)]
 async fn line_has_the_message_that_the_guest_handles() {
     for interface in [Interface::Plain, Interface::Turns] {
         let (ids, lines) = lines_of(interface, &["print one"]).await;
-        let expected = [("hook".to_owned(), Some(1), None), ("one".to_owned(), Some(1), message(ids[0]))];
+        let expected = [("hook".to_owned(), Some(1), None), ("one".to_owned(), Some(1), Some(message(ids[0])))];
         assert_eq!(*lines.0.lock().unwrap(), expected, "{interface:?}");
     }
 }
@@ -58,7 +61,11 @@ async fn line_of_a_batch_in_one_call_has_no_message() {
     let (_, lines) = lines_of(Interface::Turns, &bodies).await;
     assert_eq!(messages(&lines).last(), Some(&None), "the last ones wait while the first is handled");
     let (ids, lines) = lines_of(Interface::Plain, &bodies).await;
-    assert_eq!(messages(&lines), ids.into_iter().map(message).collect::<Vec<_>>(), "each has a call of its own");
+    assert_eq!(
+        messages(&lines),
+        ids.into_iter().map(|id| Some(message(id))).collect::<Vec<_>>(),
+        "each has a call of its own"
+    );
 }
 
 #[tokio::test(start_paused = true)]

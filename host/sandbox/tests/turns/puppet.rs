@@ -31,18 +31,15 @@ impl Interface {
     }
 
     pub fn puppet(self, reports: bool) -> Arc<dyn Launcher> {
-        let plugin = match self.plugin() {
-            None => {
-                let memory = Arc::new(Memory { reports, ..Memory::default() });
-                return Arc::new(Native {
-                    memory: Some(memory.clone()),
-                    handler: Arc::new(move |turn| {
-                        let memory = memory.clone();
-                        Box::pin(async move { puppet(turn, &memory).await })
-                    }),
-                });
-            }
-            Some(plugin) => plugin,
+        let Some(plugin) = self.plugin() else {
+            let memory = Arc::new(Memory { reports, ..Memory::default() });
+            return Arc::new(Native {
+                memory: Some(memory.clone()),
+                handler: Arc::new(move |turn| {
+                    let memory = memory.clone();
+                    Box::pin(async move { puppet(turn, &memory).await })
+                }),
+            });
         };
         let config = reports.then(|| ("reports".to_owned(), "all".to_owned())).into_iter().collect();
         plugin.launcher(Limits::default(), config, Arc::new(Silent))

@@ -76,6 +76,8 @@ acts! {
     send_to_the_ungranted
     set_timers_without_end
     sleep_for_ever
+    log_megabytes_with_escapes
+    log_ten_million_lines
     look_at_states_without_end
     wait_for_nothing_without_end
     sleep_in_init

@@ -15,6 +15,7 @@
 //! | `retry-once WHY` | fails the first attempt |
 //! | `trap` | panics |
 //! | `print X` | writes the line X to stderr |
+//! | `log LEVEL X` | logs X |
 //! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; a refusal is sent to `/log` |
 //! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; a refusal is sent to `/log` |
 //! | `cancel` | cancels the last timer |
@@ -35,8 +36,8 @@
 use std::time::Duration;
 
 use playhouse_sdk::{
-    Actor, Callback, Change, ChildFailed, Context, Directive, Ended, Failure, Message, Notice, Result, Supervisor,
-    TaskDone, TimerId, Watcher, export_actor, reject, retry,
+    Actor, Callback, Change, ChildFailed, Context, Directive, Ended, Failure, Level, Message, Notice, Result,
+    Supervisor, TaskDone, TimerId, Watcher, export_actor, reject, retry,
 };
 
 #[derive(Default)]
@@ -99,6 +100,17 @@ impl Supervisor for Puppet {
     }
 }
 
+fn level(name: &str) -> Level {
+    match name {
+        "trace" => Level::Trace,
+        "debug" => Level::Debug,
+        "info" => Level::Info,
+        "warn" => Level::Warn,
+        "error" => Level::Error,
+        _ => Level::Critical,
+    }
+}
+
 /// Sends the name of a refusal's variant to the log.
 fn log_error<T, E: std::fmt::Debug>(ctx: &Context, done: Result<T, E>) -> Result {
     let Err(error) = done else { return Ok(()) };
@@ -121,6 +133,7 @@ impl Puppet {
                 error => log_error(ctx, error)?,
             },
             "print" => eprintln!("{rest}"),
+            "log" => ctx.log(level(to), body),
             "reply" => ctx.reply(rest),
             "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),
             "back" => ctx.tell(&ctx.sender().unwrap_or_default(), rest)?,

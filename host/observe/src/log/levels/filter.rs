@@ -21,7 +21,9 @@ pub struct LogFilter<F> {
 }
 
 impl<F> LogFilter<F> {
-    pub(super) fn new(levels: LogLevels, host: F) -> Self {
+    /// A filter for a layer of a subscriber: `host` decides for all events that are about no actor with a level of its own.
+    pub fn new(levels: LogLevels, host: F) -> Self {
+        levels.put_in_use();
         Self { levels, host }
     }
 

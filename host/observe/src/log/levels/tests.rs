@@ -7,6 +7,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::super::LogLine;
+use super::filter::LogFilter;
 use super::*;
 
 /// Keeps the texts of events.
@@ -22,10 +23,9 @@ impl<S: Subscriber> Layer<S> for Kept {
 /// Runs `act` in a subscriber whose host-wide level is `info`, and returns the texts that it lets through.
 fn shown(levels: &LogLevels, act: impl FnOnce()) -> Vec<String> {
     let kept = Kept::default();
-    let layer = kept.clone().with_filter(levels.filter(LevelFilter::INFO));
+    let layer = kept.clone().with_filter(LogFilter::new(levels.clone(), LevelFilter::INFO));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
-    let texts = kept.0.lock().clone();
-    texts
+    std::mem::take(&mut *kept.0.lock())
 }
 
 /// Reports an event of each level about an actor, from one place in the code for each level.

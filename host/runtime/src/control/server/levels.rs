@@ -74,7 +74,7 @@ impl Server {
     fn levels(&self) -> Result<&LogLevels, Refusal> {
         let levels = self.log.as_ref().map(Log::levels).filter(|levels| levels.are_in_use());
         levels.ok_or_else(|| {
-            let why = "the program that runs this play has a log without levels by actor (`LogLevels::filter`)";
+            let why = "the program that runs this play has a log without levels by actor (`LogFilter`)";
             Refusal::new("no-log", why)
         })
     }

@@ -8,6 +8,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::control::protocol::Refusal;
 
+/// Time for a request to arrive from its first byte on, and for a response to be read.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The result of reading a line.
 pub(super) enum Line {
     /// A line of this length at the front of the buffer, its `\n` not counted.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use playhouse_observe::log::{Entry, Log, LogReader, LogSelection, Progress};
 use tokio::net::UnixStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::subscriptions::Subscription;
 use super::{LOOK, LOOKS_UNTIL_WORKING, Server, is_gone};
@@ -38,10 +38,13 @@ impl Server {
             Some(lines) => move_to_last(&mut reader, lines).await,
             None => 0,
         };
-        let mut out = Vec::new();
+        let (mut out, mut spoke, mut is_over) = (Vec::new(), Instant::now(), false);
         loop {
             // Before the lines are read: those before the end of the play are sent.
-            let is_over = place.is_over();
+            if !is_over && place.is_over() {
+                is_over = true;
+                reader.end_here();
+            }
             let progress = reader.read(|entry| match entry {
                 Entry::Line { .. } if skipped > 0 => skipped -= 1,
                 Entry::Line { json, .. } => encode_log(json, &mut out),
@@ -51,10 +54,21 @@ impl Server {
                     out.extend_from_slice(&encode(&Response::Lost { lines }));
                 }
             });
-            if !out.is_empty() && !place.write(stream, &out).await {
-                return None;
+            // There may be many lines, and none that the client wants.
+            if out.is_empty() && spoke.elapsed() >= LOOK * LOOKS_UNTIL_WORKING {
+                out = encode(&Response::Working {});
             }
-            out.clear();
+            if out.is_empty() {
+                if is_gone(stream) {
+                    return None;
+                }
+            } else {
+                if !place.write(stream, &out).await {
+                    return None;
+                }
+                spoke = Instant::now();
+                out.clear();
+            }
             tokio::task::yield_now().await;
             if progress == Progress::More {
                 continue;
@@ -62,9 +76,7 @@ impl Server {
             if !wanted.follow || is_over {
                 return Some(Response::End { stopped: is_over });
             }
-            if !wait_for_lines(&reader, &mut place, stream).await {
-                return None;
-            }
+            wait_for_lines(&reader, &place).await;
         }
     }
 
@@ -87,27 +99,17 @@ impl Server {
     }
 }
 
-/// Waits until there are lines, or the play is over, and tells the client in between that the host is there. False when the
-/// client is gone.
-async fn wait_for_lines(reader: &LogReader, place: &mut Subscription, stream: &mut UnixStream) -> bool {
-    let mut looks = 0_u32;
-    loop {
-        tokio::select! {
-            () = reader.wait_filled() => {
-                tokio::select! {
-                    () = sleep(GATHERING) => {}
-                    () = place.wait_over() => {}
-                }
-                return true;
+/// Waits for lines, for the end of the play, or until it is time to look whether the client is still there.
+async fn wait_for_lines(reader: &LogReader, place: &Subscription) {
+    tokio::select! {
+        () = reader.wait_filled() => {
+            tokio::select! {
+                () = sleep(GATHERING) => {}
+                () = place.wait_over() => {}
             }
-            () = place.wait_over() => return true,
-            () = sleep(LOOK) => {}
         }
-        looks += 1;
-        let says_so = looks.is_multiple_of(LOOKS_UNTIL_WORKING);
-        if is_gone(stream) || says_so && !place.write(stream, &encode(&Response::Working {})).await {
-            return false;
-        }
+        () = place.wait_over() => {}
+        () = sleep(LOOK) => {}
     }
 }
 

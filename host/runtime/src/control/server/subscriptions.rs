@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::PATIENCE;
+use super::line::PATIENCE;
 
 /// Maximum number of readers at a time.
 const READERS: usize = 16;
@@ -167,14 +167,14 @@ mod tests {
     async fn stalled_reader_loses_its_place_to_another_one() {
         let all = Subscriptions::among(4 * SHARE_OF_CONNECTIONS);
         let (mut here, _there) = UnixStream::pair().expect("a pair");
-        let mut stalled = all.open(true).ok().expect("a place");
-        let _idle = [(); 2].map(|()| all.open(true).ok().expect("a place"));
+        let mut stalled = all.open(true).expect("a place");
+        let _idle = [(); 2].map(|()| all.open(true).expect("a place"));
         let writing = tokio::spawn(async move { stalled.write(&mut here, &vec![0; 64 << 20]).await });
         sleep(STALLED / 2).await;
         assert_eq!(all.open(true).err(), Some(3), "no reader is stalled");
-        let _look = all.open(false).ok().expect("a place that no follower takes");
+        let _look = all.open(false).expect("a place that no follower takes");
         sleep(STALLED).await;
-        let _fourth = all.open(true).ok().expect("the place of the stalled reader");
+        let _fourth = all.open(true).expect("the place of the stalled reader");
         assert!(!writing.await.expect("no panic"));
         assert!(all.open(true).is_err() && all.open(false).is_err(), "an idle reader is not stalled");
     }
@@ -183,7 +183,7 @@ mod tests {
     async fn reader_that_takes_nothing_is_given_up() {
         let all = Subscriptions::among(256);
         let (mut here, _there) = UnixStream::pair().expect("a pair");
-        let mut stalled = all.open(true).ok().expect("a place");
+        let mut stalled = all.open(true).expect("a place");
         let began = Instant::now();
         assert!(!stalled.write(&mut here, &vec![0; 64 << 20]).await);
         assert_eq!(began.elapsed(), GIVEN_UP);
@@ -195,7 +195,7 @@ mod tests {
     async fn stalled_reader_of_an_ended_play_is_given_up_soon() {
         let all = Subscriptions::among(256);
         let (mut here, _there) = UnixStream::pair().expect("a pair");
-        let mut stalled = all.open(true).ok().expect("a place");
+        let mut stalled = all.open(true).expect("a place");
         all.end();
         let began = Instant::now();
         assert!(!stalled.write(&mut here, &vec![0; 64 << 20]).await);
