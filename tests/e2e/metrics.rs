@@ -17,7 +17,7 @@ fn with_metrics(list: &[(&str, &str)]) -> String {
 /// The address at which a host said that its metrics are.
 pub fn metrics_of(host: &Host) -> String {
     let said = host.said().iter().find_map(|line| line.split("metrics are at http://").nth(1));
-    said.and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned()
+    said.and_then(|rest| rest.split_once("/metrics")).unwrap().0.to_owned()
 }
 
 /// A host with metrics, and their address.
