@@ -87,7 +87,7 @@ impl Guest {
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, uses, data, |data| &mut data.memory);
-        let files = actor.files(&store.data().writer, &meter);
+        let files = actor.files(store.data().logger.writer(), &meter);
         if let Some(files) = files {
             store.data_mut().files = files;
         }
