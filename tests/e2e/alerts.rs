@@ -280,8 +280,9 @@ impl MuteHost {
         while !line.contains(" is up: ") {
             line.clear();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
-            if let Some((_, url)) = line.split_once("metrics are at http://") {
-                gateway.leads_to(url.trim_end().trim_end_matches("/metrics"));
+            let url = line.split_once("metrics are at http://").and_then(|(_, url)| url.split_once("/metrics"));
+            if let Some((at, _)) = url {
+                gateway.leads_to(at);
             }
         }
         Self { child, _folder: folder, _stderr: stderr }

@@ -26,11 +26,6 @@ impl Logger {
         Self { writer, output, meter }
     }
 
-    /// The run as the origin of lines.
-    pub(crate) fn writer(&self) -> &Arc<Writer> {
-        &self.writer
-    }
-
     /// Sets the message for the lines that follow, on both streams as well.
     pub(crate) fn set_message(&self, message: Option<HandledMessage>) {
         self.writer.set_message(message);
