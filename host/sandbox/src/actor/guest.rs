@@ -75,7 +75,7 @@ impl Guest {
         let http = Http::new(&turn, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
             turn: RefCell::new(turn),
-            logger: Logger::new(writer, setup.output.clone(), setup.log()),
+            logger: Logger::new(writer.clone(), setup.output.clone(), setup.log()),
             in_turns: false,
             config: setup.config.clone(),
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
@@ -87,7 +87,7 @@ impl Guest {
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, uses, data, |data| &mut data.memory);
-        let files = actor.files(&store.data().writer, &meter);
+        let files = actor.files(&writer, &meter);
         if let Some(files) = files {
             store.data_mut().files = files;
         }
