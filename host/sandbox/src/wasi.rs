@@ -1,4 +1,5 @@
-//! The parts of WASI whose own implementation in wasmtime has no bounds: each is replaced here by one that has them.
+//! The parts of WASI whose own implementation in wasmtime has no bounds, each replaced here by one that has them; and the log, which
+//! wasmtime does not have.
 
 pub(crate) mod filesystem;
 pub(crate) mod http;
