@@ -210,5 +210,5 @@ fn prometheus_scrapes_a_host() {
     let mut prometheus = Prometheus::start(&[scraped], rule);
     let (mut seen, is_scraped) = (Vec::new(), |seen: &[Alert]| seen.iter().any(|alert| alert.name() == "Scraped"));
     prometheus.wait_for("sample of /counter", &mut seen, is_scraped);
-    assert_eq!(seen[0].label("name"), "a\"b\\c\nd\\u{d}e\\u{1b}[31m\\u{0}{f}=\u{202e},# HELP");
+    assert_eq!(seen[0].label("name"), "a\"b\\c\nd\\u{d}e\\u{1b}[31m\\u{0}{f}=\\u{202e},# HELP");
 }
