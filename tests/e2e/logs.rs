@@ -155,7 +155,9 @@ fn hostile_lines_are_safe_in_text_and_json() {
     let host = Host::start(folder, &[]);
     assert_eq!(host.ok(&["ask", "/evil", "go"]), "written");
     let (text, json) = (host.ok(&["logs", "--actor", "/evil"]), host.ok(&["logs", "--actor", "/evil", "--json"]));
-    for shown in [&text, &json] {
+    // The host puts one tab between the text of a line and its fields.
+    assert!(text.lines().all(|line| line.matches('\t').count() == 1), "{text:?}");
+    for shown in [&text.replace('\t', " "), &json] {
         let hostile = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
         assert!(!shown.chars().any(hostile), "{shown:?}");
         assert!(shown.lines().count() == 5, "{shown}");
