@@ -183,7 +183,9 @@ impl LogLevels {
             let overrides = table.overrides.all().iter().map(|one| one.level);
             self.shared.most.store(table.actors.all().chain(overrides).map(rank).max().unwrap_or(0), Relaxed);
         }
-        tracing::callsite::rebuild_interest_cache();
+        if self.are_in_use() {
+            tracing::callsite::rebuild_interest_cache();
+        }
     }
 }
 

@@ -10,6 +10,10 @@ use super::super::LogLine;
 use super::filter::LogFilter;
 use super::*;
 
+/// Held by each test. A change of levels makes `tracing` ask the filters again, and while there is one subscriber, it asks that of
+/// the changing thread alone: a program has one for all its threads, and these tests have one each.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Keeps the texts of events.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<String>>>);
@@ -55,6 +59,7 @@ fn of_manifest(actors: &[(&str, Option<Level>)], spawnable: &[Level]) -> LogLeve
 
 #[test]
 fn level_of_an_actor_overrides_the_hosts_both_ways() {
+    let _alone = ALONE.blocking_lock();
     let levels = of_manifest(&[("/loud", Some(Level::DEBUG)), ("/quiet", Some(Level::ERROR)), ("/plain", None)], &[]);
     for (actor, wanted) in [("/loud", "debug"), ("/quiet", "error"), ("/plain", "info"), ("/loudest", "info")] {
         assert_eq!(lowest(&levels, actor).as_deref(), Some(wanted), "{actor}");
@@ -64,6 +69,7 @@ fn level_of_an_actor_overrides_the_hosts_both_ways() {
 
 #[test]
 fn spawned_actor_has_the_level_of_its_plugin_or_parent() {
+    let _alone = ALONE.blocking_lock();
     let levels = of_manifest(&[("/a", Some(Level::DEBUG)), ("/a/b", None)], &[Level::TRACE]);
     assert_eq!(lowest(&levels, "/a/spawned").as_deref(), Some("debug"));
     assert_eq!(lowest(&levels, "/a/spawned/its").as_deref(), Some("debug"));
@@ -76,6 +82,7 @@ fn spawned_actor_has_the_level_of_its_plugin_or_parent() {
 
 #[test]
 fn level_of_a_removed_actor_leaves_its_successors() {
+    let _alone = ALONE.blocking_lock();
     let levels = of_manifest(&[("/a", None)], &[Level::WARN, Level::DEBUG]);
     let first = levels.spawned(&address("/a/x"), Level::WARN);
     let second = levels.spawned(&address("/a/x"), Level::DEBUG);
@@ -87,6 +94,7 @@ fn level_of_a_removed_actor_leaves_its_successors() {
 
 #[test]
 fn levels_reach_places_that_were_hidden_before() {
+    let _alone = ALONE.blocking_lock();
     let levels = LogLevels::default();
     let texts = shown(&levels, || {
         report("/a");
@@ -102,6 +110,7 @@ fn levels_reach_places_that_were_hidden_before() {
 
 #[test]
 fn other_events_have_the_level_of_the_host() {
+    let _alone = ALONE.blocking_lock();
     let levels = of_manifest(&[("/a", Some(Level::TRACE))], &[]);
     let texts = shown(&levels, || {
         tracing::debug!(target: "playhouse", "about no actor");
@@ -122,6 +131,7 @@ fn operator() -> String {
 
 #[test]
 fn operators_level_goes_before_the_manifests() {
+    let _alone = ALONE.blocking_lock();
     let levels = of_manifest(&[("/a", Some(Level::ERROR)), ("/b", None)], &[]);
     levels.override_level(pattern("/**"), Level::WARN, None, operator()).expect("there is space");
     levels.override_level(pattern("/a"), Level::TRACE, None, operator()).expect("there is space");
@@ -139,6 +149,7 @@ fn operators_level_goes_before_the_manifests() {
 
 #[test]
 fn pattern_that_says_most_goes_before_others() {
+    let _alone = ALONE.blocking_lock();
     let levels = LogLevels::default();
     let by_precision = [("/**", Level::ERROR), ("/a/**", Level::WARN), ("/a/*", Level::INFO), ("/a/b", Level::DEBUG)];
     for (text, level) in by_precision {
@@ -155,6 +166,7 @@ fn pattern_that_says_most_goes_before_others() {
 
 #[tokio::test(start_paused = true)]
 async fn override_ends_after_its_time() {
+    let _alone = ALONE.lock().await;
     let levels = LogLevels::default();
     let set = |text: &str, seconds| {
         let lasts = Some(Duration::from_secs(seconds));
@@ -181,6 +193,7 @@ async fn override_ends_after_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn operators_set_no_more_levels_than_the_limit() {
+    let _alone = ALONE.lock().await;
     let levels = LogLevels::default();
     let set = |n| levels.override_level(pattern(&format!("/a{n}")), Level::DEBUG, Some(Duration::MAX), operator());
     assert!((0..MOST_OVERRIDES).all(|n| set(n) == Ok(None)));
