@@ -50,7 +50,7 @@ fn unknown_key_is_reported() {
                · ──┬─
                ·   ╰── did you mean `batch`?
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `required`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
+              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `metrics`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `required`, `mailbox`, `restart`, `supervision`, `limits`, `grants`, `log`
         "#]],
     );
 }
