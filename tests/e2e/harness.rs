@@ -21,7 +21,9 @@ pub fn playhouse() -> &'static Path {
 
 /// A command of the binary, without environment variables that would change its output.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(playhouse());
+    // A program that was started in the background hands ignored signals on to its children.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT,QUIT,HUP,TERM").arg(playhouse());
     command.current_dir(folder).env_remove("RUST_LOG").env("RUST_BACKTRACE", "1").stdin(Stdio::null());
     command.env("XDG_CACHE_HOME", cache());
     command
