@@ -1,12 +1,16 @@
 //! The command line.
 
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use playhouse_runtime::{Address, AddressPattern, DeadReason, PatternError};
+use playhouse_runtime::{Address, AddressPattern, DeadReason};
 
-use playhouse_runtime::manifest::units::Time;
+use values::{
+    parse_address, parse_flow, parse_interval, parse_lasting, parse_log, parse_pattern, parse_tell, parse_time,
+};
 
 /// Hosts actors that are WebAssembly components.
 ///
@@ -78,7 +82,7 @@ pub struct Run {
     pub threads: Option<u16>,
     /// Lowest level of log lines to show: error, warn, info, debug, trace, or a filter as in `RUST_LOG`, which
     /// counts without this option. Default: info.
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", value_parser = parse_log)]
     pub log: Option<String>,
     /// Format of the log: text, or json with one object in each line. Default: `format` in `[play.log]` of the
     /// manifest, which is text.
@@ -147,7 +151,7 @@ pub struct Logs {
     #[arg(long = "actor", value_name = "PATTERN")]
     pub actors: Vec<AddressPattern>,
     /// Only lines of this flow: its id, or the beginning of the id.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = parse_flow)]
     pub flow: Option<String>,
     /// Only lines of this level, or of a more severe one.
     #[arg(long, value_name = "LEVEL", value_parser = clap::builder::PossibleValuesParser::new(LEVELS))]
@@ -221,7 +225,7 @@ pub struct LogLevel {
     #[arg(group = "change", value_parser = clap::builder::PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"]))]
     pub level: Option<String>,
     /// Time after which the level ends, as in 30s, 10m, 2h, or forever. Default: 10m.
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_lasting, requires = "level")]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_lasting, requires = "level", conflicts_with = "reset")]
     pub lasts: Option<Lasting>,
     /// End the level that was set for exactly this pattern.
     #[arg(long, group = "change", requires = "actors")]
@@ -342,48 +346,6 @@ pub struct MoveLetters {
     pub host: Host,
 }
 
-fn parse_address(text: &str) -> Result<Address, String> {
-    match Address::parse(text) {
-        Ok(address) if address.is_root() => {
-            Err("`/` is the play itself and no actor: name an actor, as in `/name`".to_owned())
-        }
-        parsed => parsed.map_err(|error| error.to_string()),
-    }
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = text.parse::<Time>().map(|time| time.0);
-    time.map_err(|error| format!("{error}: {}", playhouse_runtime::manifest::units::TIME_FORM))
-}
-
-fn parse_pattern(text: &str) -> Result<AddressPattern, String> {
-    match text {
-        "/" => Err("`/` is the play itself and no actor: `/**` are all actors".to_owned()),
-        text => text.parse().map_err(|error: PatternError| error.to_string()),
-    }
-}
-
-fn parse_lasting(text: &str) -> Result<Lasting, String> {
-    if text == "forever" {
-        return Ok(Lasting::Forever);
-    }
-    match parse_time(text)? {
-        Duration::ZERO => Err("a level holds for some time, or forever".to_owned()),
-        time => Ok(Lasting::For(time)),
-    }
-}
-
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_time(text)?;
-    let shortest = Duration::from_millis(100);
-    if interval < shortest { Err(format!("the interval is at least {shortest:?}")) } else { Ok(interval) }
-}
-
-fn parse_tell(text: &str) -> Result<(Address, String), String> {
-    let (address, body) = text.split_once('=').ok_or("expected an address, `=` and a message, as in /count=hello")?;
-    Ok((parse_address(address)?, body.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,10 +393,36 @@ mod tests {
             &["--reset"],
             &["/a", "--for", "5m"],
             &["/a", "debug", "--for", "0s"],
+            &["/a", "debug", "--for", "999us"],
+            &["/a", "--reset", "--for", "1m"],
             &["/a", "debug", "--for", "soon"],
             &["/a", "debug", "--json"],
         ] {
             assert!(parsed(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn flow_is_the_beginning_of_an_id() {
+        let flow = |text: &str| {
+            let cli = Cli::try_parse_from(["playhouse", "logs", "--flow", text]).ok()?;
+            if let Command::Logs(Logs { flow, .. }) = cli.command { flow } else { None }
+        };
+        let whole = "0123456789abcdef".repeat(2);
+        for good in ["0", "1a2b", &whole] {
+            assert_eq!(flow(good).as_deref(), Some(good));
+        }
+        assert_eq!(flow("1A2B").as_deref(), Some("1a2b"));
+        for bad in ["", "xyz", " 1", "-1", "\u{e9}", &format!("{whole}00")] {
+            assert_eq!(flow(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn empty_log_level_is_refused_with_a_way_out() {
+        for empty in ["", "  "] {
+            let error = Cli::try_parse_from(["playhouse", "run", "--log", empty]).expect_err("it says nothing");
+            assert!(error.to_string().contains("or leave `--log` out") && error.exit_code() == 2, "{error}");
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn start_log(
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
 
-    let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let wanted = level.map(str::to_owned).or(from_environment);
     let wanted = wanted.or_else(|| of_manifest.map(str::to_owned)).unwrap_or_else(|| "info".into());
     // A guest can make other crates write log lines; only their warnings are useful to an operator.

@@ -17,7 +17,7 @@ pub(crate) fn logs(args: &args::Logs, console: &Console) -> Result<(), Exit> {
     let begins = args.lines.or_else(|| (args.follow && args.since.is_none()).then_some(FIRST_LINES));
     let request = Request::Logs(LogsRequest {
         actors: args.actors.iter().map(ToString::to_string).collect(),
-        flow: args.flow.as_ref().map(|flow| flow.to_ascii_lowercase()),
+        flow: args.flow.clone(),
         level: args.level.clone(),
         since_ms: args.since.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
         lines: begins,

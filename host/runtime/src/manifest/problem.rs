@@ -95,6 +95,10 @@ impl Problem {
             let first_line = place.start..place.start + found.lines().next().unwrap_or_default().len();
             return Self::at(first_line, format!("`{key}` is missing"), format!("this one needs a `{key}`"));
         }
+        if let Some((fault, name)) = wants_table(message) {
+            let problem = Self::at(place, format!("{}, expected a table", plain(fault)), "here");
+            return Self { help: log_table(name, found), ..problem };
+        }
         let remark = match message.strip_suffix("expected a sequence") {
             Some(_) if found.starts_with(['"', '\'']) => format!("did you mean [{found}]?"),
             Some(_) if found.starts_with("[actor]") => {
@@ -124,7 +128,18 @@ fn plain(message: &str) -> String {
         .replace("integer `", "number `")
         .replace("expected a sequence", "expected a list")
         .replace("expected u32", "expected a whole number, 0 or more")
-        .replace("expected struct Play", "expected a table")
+}
+
+/// The parts of serde's "…, expected struct NAME": the words before it, and the name.
+fn wants_table(message: &str) -> Option<(&str, &str)> {
+    message.split_once(", expected struct ")
+}
+
+/// The way to give a level of the log, for a text in place of the table of this name.
+fn log_table(name: &str, found: &str) -> Option<String> {
+    let is_level = ["error", "warn", "info", "debug", "trace"].contains(&found.trim_matches(['"', '\'']));
+    let level = if is_level { found } else { "\"debug\"" };
+    ["ActorLog", "Log"].contains(&name).then(|| format!("write `log = {{ level = {level} }}`"))
 }
 
 /// The name and the known ones of serde's "unknown …, expected …".

@@ -1,15 +1,17 @@
-//! `[play.log]`: the memory for the last lines.
+//! `[play.log]`: the memory for the last lines. `log` of an actor.
 
 use expect_test::expect;
 
-use crate::message::{check, understood};
+use crate::message::{check, check_actor, understood};
 
 #[test]
 fn memory_of_the_log_is_a_size_or_0() {
     let memory = |written: &str| understood(&format!("[play.log]\n{written}")).expect("sound").log.memory.0;
     assert_eq!(memory(""), 64 << 20);
     assert_eq!(memory("memory = \"1MiB\""), 1 << 20);
-    assert_eq!(memory("memory = 0"), 0);
+    for none in ["0", "\"0B\"", "\"0 GiB\""] {
+        assert_eq!(memory(&format!("memory = {none}")), 0, "{none}");
+    }
 }
 
 #[test]
@@ -38,6 +40,73 @@ fn memory_of_the_log_has_a_least_size_and_a_unit() {
          2 │ memory = 5
            ·          ┬
            ·          ╰── here
+           ╰────
+
+    "#]],
+    );
+}
+
+#[test]
+fn log_of_an_actor_is_a_table() {
+    check_actor(
+        "log = \"warn\"",
+        expect![[r#"
+        stderr:
+          × wrong type: string "warn", expected a table
+           ╭─[playhouse.toml:4:7]
+         3 │ plugin = "count"
+         4 │ log = "warn"
+           ·       ───┬──
+           ·          ╰── here
+           ╰────
+          help: write `log = { level = "warn" }`
+
+    "#]],
+    );
+    check_actor(
+        "log = 5",
+        expect![[r#"
+        stderr:
+          × wrong type: number `5`, expected a table
+           ╭─[playhouse.toml:4:7]
+         3 │ plugin = "count"
+         4 │ log = 5
+           ·       ┬
+           ·       ╰── here
+           ╰────
+          help: write `log = { level = "debug" }`
+
+    "#]],
+    );
+}
+
+#[test]
+fn log_of_the_play_is_a_table() {
+    check(
+        "[play]\nlog = \"loud\"",
+        expect![[r#"
+        stderr:
+          × wrong type: string "loud", expected a table
+           ╭─[playhouse.toml:2:7]
+         1 │ [play]
+         2 │ log = "loud"
+           ·       ───┬──
+           ·          ╰── here
+           ╰────
+          help: write `log = { level = "debug" }`
+
+    "#]],
+    );
+    check(
+        "[play]\nlimits = true",
+        expect![[r#"
+        stderr:
+          × wrong type: boolean `true`, expected a table
+           ╭─[playhouse.toml:2:10]
+         1 │ [play]
+         2 │ limits = true
+           ·          ──┬─
+           ·            ╰── here
            ╰────
 
     "#]],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{Address, SendError, State};
+use playhouse_kernel::{Address, SendError, Stage, State};
 use tokio::time::Instant;
 
 use super::Server;
@@ -45,6 +45,9 @@ impl Server {
 
     /// Why an actor takes no messages any more, and the way out.
     pub(super) async fn why_ended(&self, address: &Address) -> String {
+        if let Some(why) = why_over(&self.kernel.stage()) {
+            return format!("`{address}` takes no more messages: {why}");
+        }
         let actors = self.kernel.actors().await;
         let has_ended = actors.iter().any(|actor| actor.address == *address && actor.state == State::Ended);
         if !has_ended {
@@ -59,5 +62,27 @@ impl Server {
             None => "it starts again with the play, or with `restart.kind = \"permanent\"` whenever it ends".to_owned(),
         };
         format!("`{address}` has ended and takes no more messages: {way_out}")
+    }
+}
+
+/// The reason why no actor of the play takes messages; `None` while it runs.
+fn why_over(stage: &Stage) -> Option<&'static str> {
+    match stage {
+        Stage::Starting | Stage::Running => None,
+        Stage::Stopping => Some("the play is stopping, and its host ends"),
+        Stage::Stopped => Some("the play has stopped, and its host ends"),
+        Stage::GaveUp(_) => Some("the play was given up, and its host ends"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn play_that_stops_is_the_reason_of_its_actors() {
+        assert_eq!([Stage::Starting, Stage::Running].map(|stage| why_over(&stage)), [None, None]);
+        let why = why_over(&Stage::Stopping).expect("its actors take no messages");
+        assert_eq!(why, "the play is stopping, and its host ends");
     }
 }

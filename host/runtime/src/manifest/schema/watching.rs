@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use toml::Spanned;
 
-use crate::manifest::units::ByteSize;
+use crate::manifest::units::{ByteSize, UnitError};
 
 /// `[play.metrics]`. With `listen`, the host serves `/metrics`, `/healthz` and `/readyz` over HTTP, from before the first plugin
 /// is compiled until the play is over.
@@ -61,8 +61,12 @@ impl<'de> Deserialize<'de> for RingMemory {
                 f.write_str("a size with its unit, or 0 to keep no lines")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<RingMemory, E> {
-                let bytes = text.parse::<ByteSize>().map_err(E::custom)?.in_memory();
-                if bytes < LEAST_RING_BYTES {
+                let bytes = match text.parse::<ByteSize>() {
+                    Ok(size) => size.in_memory(),
+                    Err(UnitError::Zero(_)) => 0,
+                    Err(error) => return Err(E::custom(error)),
+                };
+                if bytes > 0 && bytes < LEAST_RING_BYTES {
                     let least = ByteSize(LEAST_RING_BYTES as u64);
                     return Err(E::custom(format!(
                         "`{text}` is too small: it must be at least {least}, or 0 to keep no lines"
