@@ -321,10 +321,18 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Maximum length of the message of a refusal.
+const MESSAGE_BYTES: usize = 16 << 10;
+
 impl Refusal {
-    /// A refusal of this kind.
+    /// A refusal of this kind. A message that quotes a request is cut to [`MESSAGE_BYTES`].
     pub fn new(kind: &str, message: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), message: message.into() }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+            message.push('…');
+        }
+        Self { kind: kind.to_owned(), message }
     }
 }
 
