@@ -205,6 +205,9 @@ impl FaultyHost {
             self.tell(&[actor, "--lines"], "!panic\n".repeat(crashes).as_bytes()).wait().unwrap();
             assert_eq!(host.run(&["ask", actor, "!reject"]).status.code(), Some(1));
         }
+        for _ in 0..20 {
+            assert_eq!(host.run(&["ask", "/crashes", "!reject"]).status.code(), Some(1));
+        }
         self.tell(&["/chatty", "--lines"], "!reject\n".repeat(100).as_bytes()).wait().unwrap();
         assert_ne!(host.ok(&["ask", "/hoards", "keep-many /data/file"]), "0");
         host.run(&["stop", "/stubborn"]);

@@ -128,6 +128,19 @@ fn print(host: &Host, actor: &str, line: &str) {
 }
 
 #[test]
+fn quiet_host_logs_changes_of_levels() {
+    // The line by which the start is noticed is an `info`, and of another target.
+    let filter = ["--log", "info,playhouse::control=warn"];
+    let mut host = Host::start(puppets("", &[("/a", "")], ""), &filter);
+    host.ok(&["log-level", "/a", "debug", "--for", "1h"]);
+    host.wait_for("the log level of /a is debug for 1h, set by user");
+    host.ok(&["log-level", "/a", "--reset"]);
+    host.wait_for("the log level of /a, debug by user");
+    host.ok(&["log-level", "/a", "error", "--for", "20ms"]);
+    host.wait_for("ended after 20ms");
+}
+
+#[test]
 fn operator_sets_a_level_while_the_play_runs() {
     let quiet = ("/a", "log = { level = \"error\" }");
     let mut host = Host::start(puppets("", &[quiet, ("/b", "")], ""), &[]);

@@ -140,6 +140,7 @@ fn of_actors(text: &mut Exposition, rows: &[(String, &ActorMetrics)]) {
     each(text, &f::ACTOR_OPEN, rows, |row| Some(row.resources?.open));
     let states = State::ALL.map(State::name);
     by_kind(text, &f::ACTORS, rows, &states, |row| &row.states);
+    each(text, &f::FAILED_INSTANCES, rows, |row| Some(row.failed_instances).filter(|failed| *failed > 0));
     each(text, &f::INCARNATIONS, rows, |row| Some(row.totals.incarnations));
     each(text, &f::RESTARTS, rows, |row| Some(row.totals.restarts));
     by_kind(text, &f::CRASHES, rows, &CrashReason::KINDS, |row| &row.totals.crashes);

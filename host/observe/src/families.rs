@@ -98,7 +98,7 @@ pub(crate) const GUEST_CPU: Family = with(
         Kind::Counter,
         "playhouse_guest_cpu_seconds",
         ACTOR,
-        "CPU time of plugins, a sample every 10 ms; that of an actor's mailbox plugin is the actor's.",
+        "CPU time of plugins, a sample every 10 ms, which may exceed that of the process a little; that of an actor's mailbox plugin is the actor's.",
     ),
 );
 pub(crate) const ACTOR_MEMORY: Family = with(
@@ -120,7 +120,13 @@ pub(crate) const ACTORS: Family = family(
     Kind::Gauge,
     "playhouse_actors",
     &["actor", "plugin", "state"],
-    "Actors by state; only states that some actor has.",
+    "Actors by state, that of the instance that is furthest up; only states that some actor has.",
+);
+pub(crate) const FAILED_INSTANCES: Family = family(
+    Kind::Gauge,
+    "playhouse_failed_instances",
+    ACTOR,
+    "Instances that are failed, also of actors whose other instances run; only of actors that have any.",
 );
 pub(crate) const INCARNATIONS: Family =
     family(Kind::Counter, "playhouse_incarnations", ACTOR, "Runs of an actor's code that began.");
@@ -145,7 +151,7 @@ pub(crate) const TURN_MESSAGES: Family = family(
 pub(crate) const ASKS: Family = family(Kind::Counter, "playhouse_asks", &["result"], "Asks by their result.");
 pub(crate) const ASK_SECONDS: Family = with(
     Unit::Seconds,
-    family(Kind::Histogram, "playhouse_ask_seconds", &[], "Durations of asks; a sample stands for all."),
+    family(Kind::Histogram, "playhouse_ask_seconds", &[], "Durations of asks that were sent; a sample stands for all."),
 );
 pub(crate) const FAILED_STOPS: Family = family(
     Kind::Counter,
@@ -270,6 +276,7 @@ pub const FAMILIES: &[Family] = &[
     ACTOR_MEMORY,
     ACTOR_OPEN,
     ACTORS,
+    FAILED_INSTANCES,
     INCARNATIONS,
     RESTARTS,
     CRASHES,

@@ -262,6 +262,7 @@ fn golden() -> (Metrics, HostFacts) {
         plugin: "a\"b\\c\nd\x1b[31m".into(),
         totals,
         states,
+        failed_instances: 3,
         waiting: 11,
         waiting_bytes: 12,
         capacity: 1024,

@@ -47,7 +47,7 @@ log_events! {
     example "metrics are at http://127.0.0.1:9464/metrics";
 
     /// An operator set the level of the log for some actors (`playhouse log-level`).
-    pub(crate) struct LogLevelSet<'a>("log-level-set", INFO, CONTROL_TARGET) about AboutHost {
+    pub(crate) struct LogLevelSet<'a>("log-level-set", WARN, CONTROL_TARGET) about AboutHost {
         /// The actors.
         pattern: &'a str,
         /// Their level.
@@ -61,7 +61,7 @@ log_events! {
     example "the log level of /shop/** is debug for 10m, set by user 1000";
 
     /// An operator ended a level of the log that an operator had set.
-    pub(crate) struct LogLevelReset<'a>("log-level-reset", INFO, CONTROL_TARGET) about AboutHost {
+    pub(crate) struct LogLevelReset<'a>("log-level-reset", WARN, CONTROL_TARGET) about AboutHost {
         /// The actors.
         pattern: &'a str,
         /// Their level until now.
@@ -75,7 +75,7 @@ log_events! {
     example "the log level of /shop/**, debug by user 1000, was reset by user 0";
 
     /// The time of a level of the log that an operator had set is over.
-    pub(crate) struct LogLevelEnded<'a>("log-level-ended", INFO, CONTROL_TARGET) about AboutHost {
+    pub(crate) struct LogLevelEnded<'a>("log-level-ended", WARN, CONTROL_TARGET) about AboutHost {
         /// The actors.
         pattern: &'a str,
         /// Their level until now.

@@ -100,6 +100,27 @@ async fn follower_of_no_line_hears_that_the_host_is_there() {
 }
 
 #[tokio::test]
+async fn request_with_too_many_patterns_is_refused() {
+    let log = Log::new(LEAST_RING_BYTES);
+    let (play, folder) = play(Some(&log)).await;
+    add(&log, "line", "");
+    let with = |patterns: usize| LogsRequest { actors: vec!["/**".to_owned(); patterns], ..LogsRequest::default() };
+    assert_eq!(read(folder.path(), with(64)).await, Ok(Vec::new()), "the line is about no actor");
+    assert_eq!(read(folder.path(), with(65)).await, Err("malformed".to_owned()));
+    play.stop().await;
+}
+
+#[tokio::test]
+async fn refusal_quotes_a_part_of_a_long_request() {
+    let (play, folder) = play(Some(&Log::new(LEAST_RING_BYTES))).await;
+    let level = Some("x".repeat(40_000));
+    let mut lines = ask(folder.path(), LogsRequest { level, ..LogsRequest::default() }).await;
+    let Response::Error(refusal) = next(&mut lines).await else { panic!("there is no such level") };
+    assert!(refusal.message.len() < 17_000 && refusal.message.ends_with('…'), "{}", refusal.message.len());
+    play.stop().await;
+}
+
+#[tokio::test]
 async fn last_lines_of_a_ring_that_turned_are_exact() {
     let log = Log::new(LEAST_RING_BYTES);
     let (play, folder) = play(Some(&log)).await;

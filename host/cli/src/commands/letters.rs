@@ -217,7 +217,7 @@ mod tests {
                 decision: Some(DecisionView {
                     directive: None,
                     kind: "restarts".into(),
-                    text: "restarts in 12ms, restart 2 of 10 within 10s".into(),
+                    text: "restarts in 12ms, failures that count within 10s: 2 of 10".into(),
                     restarts: Some(2),
                     intensity: Some(10),
                     period_ms: Some(10_000),
@@ -246,7 +246,7 @@ mod tests {
             reason    the actor panicked: boom\u{1b}[31m
             crash     /flaky (incarnation 7) panicked: boom\u{1b}[31m
                       attempt 3 of 3
-                      restarts in 12ms, restart 2 of 10 within 10s
+                      restarts in 12ms, failures that count within 10s: 2 of 10
             backtrace flaky::make
                       a\u{1b}]0;title\u{7}
             stderr    last\u{9b}words

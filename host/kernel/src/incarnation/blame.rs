@@ -28,7 +28,6 @@ impl Incarnation {
             } else if last {
                 self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
             } else {
-                self.actor.failures.retries();
                 self.put_back(vec![message], 1);
             }
             return End::Crashed(report, pending);

@@ -50,6 +50,9 @@ impl Incarnation {
                     backlog.alone = backlog.solo > 0;
                     backlog.solo = backlog.solo.saturating_sub(take);
                     for message in backlog.returned.drain(..take) {
+                        if message.envelope.attempt > 0 {
+                            self.actor.failures.retries();
+                        }
                         turn.batch_in_progress().push(&message);
                     }
                     if take > 0 {

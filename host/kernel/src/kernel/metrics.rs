@@ -30,6 +30,8 @@ pub struct ActorMetrics {
     pub totals: ActorTotals,
     /// Number of actors now, by [`State::index`]; all 0 when the supervision did not answer in time.
     pub states: [u32; State::ALL.len()],
+    /// Number of instances that are failed: an actor that has others beside them still runs.
+    pub failed_instances: u32,
     /// Messages that wait.
     pub waiting: u64,
     /// Their bytes, headers included.
@@ -77,8 +79,9 @@ impl Kernel {
             };
             let Some(row) = row else { continue };
             row.totals.add(&actor.totals());
-            if let Some(state) = states.as_ref().and_then(|states| states.get(&actor.id)) {
+            if let Some((state, failed)) = states.as_ref().and_then(|states| states.get(&actor.id)) {
                 row.states[state.index()] += 1;
+                row.failed_instances += failed;
             }
             let (waiting, bytes, blocked) = actor.mailbox.load();
             row.waiting += (waiting + actor.put_back()) as u64;
@@ -119,7 +122,7 @@ impl Kernel {
         self.states().await.is_some()
     }
 
-    async fn states(&self) -> Option<HashMap<ActorId, State>> {
+    async fn states(&self) -> Option<HashMap<ActorId, (State, u32)>> {
         let (answer, states) = oneshot::channel();
         self.commands.send(Command::States(answer)).ok()?;
         states.await.ok()
@@ -174,6 +177,7 @@ fn row(address: Address, spawned: bool, plugin: &str) -> ActorMetrics {
         plugin: plugin.to_owned(),
         totals: ActorTotals::default(),
         states: [0; State::ALL.len()],
+        failed_instances: 0,
         waiting: 0,
         waiting_bytes: 0,
         capacity: 0,

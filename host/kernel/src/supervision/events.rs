@@ -155,7 +155,7 @@ pub enum Action {
         node: Node,
         /// The pause.
         pause: Duration,
-        /// Its supervisor's restarts, including this one.
+        /// The failures that count.
         window: Window,
         /// The strategy, which says which siblings restart with it; one-for-one also when another instance of its actor runs.
         strategy: Strategy,

@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// An operator starts an actor, and waits for the outcome.
     Start(Address, oneshot::Sender<Result<StartedActor, StartError>>),
     Look(oneshot::Sender<Vec<Seen>>),
-    States(oneshot::Sender<HashMap<ActorId, State>>),
+    States(oneshot::Sender<HashMap<ActorId, (State, u32)>>),
     /// A message came for a node without an incarnation.
     Wanted(Node),
     /// A request of an actor.

@@ -12,13 +12,14 @@ use crate::words::message::ActorId;
 use crate::words::state::State;
 
 impl Supervisor {
-    /// The state of each actor.
-    pub(super) fn states(&self) -> HashMap<ActorId, State> {
+    /// The state of each actor, and the number of its failed instances.
+    pub(super) fn states(&self) -> HashMap<ActorId, (State, u32)> {
         let mut states = HashMap::with_capacity(self.nodes.len());
         for (id, nodes) in &self.nodes {
             let Some(role) = nodes.first().and_then(|node| self.roles[node.index()].as_ref()) else { continue };
             let seen = nodes.iter().filter_map(|&node| Some(self.tree.view(node)?.state));
-            states.insert(*id, furthest_up(&role.actor, seen));
+            let failed = seen.clone().map(|state| u32::from(state == State::Failed)).sum();
+            states.insert(*id, (furthest_up(&role.actor, seen), failed));
         }
         states
     }

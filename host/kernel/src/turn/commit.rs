@@ -190,7 +190,6 @@ impl Turn {
                 let subject = (self.actor.about_run(run), AboutMessage::from(&message.envelope));
                 MessageRetried { subject, reason: "failed", attempts: restart.attempts, failure: &text }.log();
                 let due = Instant::now() + self.shared.jitter.below(ceiling);
-                self.actor.failures.retries();
                 self.instance.backlog.lock().delayed.push((due, message));
                 return false;
             }

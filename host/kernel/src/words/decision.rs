@@ -67,7 +67,7 @@ impl Decision {
         }
     }
 
-    /// The supervisor's restarts, where they were counted.
+    /// The failures that count, where they were counted.
     pub fn window(&self) -> Option<Window> {
         match self {
             Self::Restarts { window, .. }
@@ -88,7 +88,7 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Restarts { pause, window: Window { restarts, intensity, period }, strategy } => {
-                write!(f, "restarts in {pause:.0?}, restart {restarts} of {intensity} within {period:?}")?;
+                write!(f, "restarts in {pause:.0?}, failures that count within {period:?}: {restarts} of {intensity}")?;
                 match strategy {
                     Strategy::OneForOne => Ok(()),
                     Strategy::OneForAll => f.write_str(", its siblings with it (one-for-all)"),
@@ -152,9 +152,9 @@ mod tests {
         .map(|decision| format!("{decision}\n"))
         .collect();
         expect![[r#"
-            restarts in 12ms, restart 2 of 10 within 10s
-            restarts in 12ms, restart 2 of 10 within 10s, its siblings with it (one-for-all)
-            restarts in 12ms, restart 2 of 10 within 10s, later siblings with it (rest-for-one)
+            restarts in 12ms, failures that count within 10s: 2 of 10
+            restarts in 12ms, failures that count within 10s: 2 of 10, its siblings with it (one-for-all)
+            restarts in 12ms, failures that count within 10s: 2 of 10, later siblings with it (rest-for-one)
             /p gave up: 3 failures within 10s, and 2 restarts are allowed
             /p gave up: 1 failure within 10s, and no restart is allowed
             ends the play: a child of it did not start
@@ -167,7 +167,7 @@ mod tests {
             failed: its trial start failed before it handled a message; a trial start in 60s
             stays ended: its restart.kind is temporary
             stays ended: its parent stopped it
-            restarts in 12ms, restart 2 of 10 within 10s; its parent said `restart`
+            restarts in 12ms, failures that count within 10s: 2 of 10; its parent said `restart`
             stays ended: its parent said `stop`
             /p gave up: it passed the failure of a child on; its parent said `escalate`
             starts again to handle waiting messages, and then stops

@@ -35,13 +35,14 @@ log_events! {
         reason: Option<&'static str>,
         /// The pause before the restart, in seconds.
         pause_seconds: f64,
-        /// Restarts that count within the period, this one included.
+        /// Failures that count within the period: those over messages only while they outnumber the messages that were handled
+        /// (`docs/supervision.md`).
         restarts: u32,
-        /// The restarts that are allowed within the period: `restart.intensity`.
+        /// The failures that may count within the period: `supervision.intensity` of the parent, or of `[play]`.
         intensity: u32,
     }
     text(decision: &'a Decision) "{decision}";
-    example "restarts in 12ms, restart 2 of 10 within 10s";
+    example "restarts in 12ms, failures that count within 10s: 2 of 10";
 
     /// The start of an actor that an operator ordered, or the first start of a spawned actor, failed. It is not tried again.
     pub(crate) struct StartFailed<'a>("start-failed", WARN, HOST_TARGET) about AboutRun<'a> {
@@ -69,12 +70,13 @@ log_events! {
     example "its start waits for a free slot: 100 instances run, which is max_instances, and none of them is idle with `idle = \"stop\"`";
     advice "Raise the limit that the text names, or let actors be passivated with `idle = \"stop\"`.";
 
-    /// An actor did not stop within `limits.shutdown`: its incarnation was ended.
+    /// An actor did not stop within `supervision.shutdown` of its parent, or of `[play]`: its incarnation was ended.
     pub(crate) struct ActorKilled<'a>("actor-killed", WARN, HOST_TARGET) about AboutRun<'a> {
     }
     text() "did not stop in time: killed";
     example "did not stop in time: killed";
-    advice "Its `shutdown` hook, or the message that it handled, took too long. Raise `limits.shutdown` if that is right.";
+    advice "Its `shutdown` hook, or the message that it handled, took too long. Raise `supervision.shutdown` \
+            if that is right.";
 
     /// An actor directly under `/` failed too often, and with it all actors below it. Its messages wait for a trial start.
     pub(crate) struct ActorFailed<'a>("actor-failed", ERROR, DECISION_TARGET) about AboutRun<'a> {

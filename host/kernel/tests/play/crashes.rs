@@ -24,8 +24,8 @@ async fn last_crash(kernel: &Kernel, at: &str) -> Arc<CrashReport> {
 async fn decided(kernel: &Kernel, at: &str) -> String {
     let report = last_crash(kernel, at).await;
     let text = report.decision().map(ToString::to_string).unwrap_or_default();
-    match text.split_once(", restart ") {
-        Some((_, rest)) => format!("restart {rest}"),
+    match text.split_once(", failures ") {
+        Some((_, rest)) => format!("failures {rest}"),
         None => text,
     }
 }
@@ -43,8 +43,8 @@ async fn crash_report_shows_window_and_strategy() {
         }
     }
     let with = "its siblings with it (one-for-all)";
-    assert_eq!(decided(&kernel, "/a").await, format!("restart 1 of 5 within 10s, {with}"));
-    assert_eq!(decided(&kernel, "/b").await, format!("restart 1 of 5 within 10s, {with}"), "of its own");
+    assert_eq!(decided(&kernel, "/a").await, format!("failures that count within 10s: 1 of 5, {with}"));
+    assert_eq!(decided(&kernel, "/b").await, format!("failures that count within 10s: 1 of 5, {with}"), "of its own");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{ActorMetrics, CrashReason, DURATION_BOUNDS, Kernel, Metrics, Outcome, State};
+use playhouse_kernel::{
+    ActorMetrics, CrashReason, DURATION_BOUNDS, Failure, Kernel, Metrics, Outcome, RestartKind, State,
+};
 
 use crate::stage::*;
 
@@ -57,6 +59,28 @@ async fn crash_is_counted_by_its_reason_with_its_restart() {
     assert_eq!(row.totals.crashes[traps], 3, "one for each attempt");
     assert_eq!(row.totals.restarts, kernel.restarts());
     assert_eq!((row.totals.handled, row.totals.letters.iter().sum::<u64>()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_is_counted_when_a_message_is_handled_again() {
+    for (kind, body, retries) in [
+        (RestartKind::Permanent, "crash", 2),
+        (RestartKind::Temporary, "crash", 0),
+        (RestartKind::Permanent, "fail", 2),
+        (RestartKind::Permanent, "fine", 0),
+    ] {
+        let mut spec = quick(|turn| match text(turn).as_str() {
+            "crash" => Err(trap()),
+            "fail" => Ok(Outcome::Failed(Failure::Retry("not now".into()))),
+            _ => Ok(Outcome::Done(None)),
+        })
+        .at("/a");
+        spec.restart.kind = kind;
+        let kernel = start(vec![spec]).await;
+        tell(&kernel, "/a", body).await;
+        kernel.wait_idle().await;
+        assert_eq!(first_row(&kernel).await.totals.retries, retries, "{kind:?} {body}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

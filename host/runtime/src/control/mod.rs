@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
+//! | `refusal` | the response to a request that was not done |
 //! | `wire` | bodies and addresses as JSON text |
 //! | `views` | actors and crashes in responses |
 //! | `letter_views` | dead letters in responses |
@@ -12,6 +13,7 @@
 
 pub mod letter_views;
 pub mod protocol;
+mod refusal;
 pub(crate) mod server;
 pub mod socket;
 pub mod views;

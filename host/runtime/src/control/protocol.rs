@@ -29,6 +29,7 @@
 use playhouse_kernel::Address;
 use serde::{Deserialize, Serialize};
 
+pub use super::refusal::Refusal;
 pub use super::wire::{AddressText, Body};
 
 use super::letter_views::{KeptLetter, Letter, Letters};
@@ -306,26 +307,6 @@ pub enum LevelSource {
     Manifest,
     /// An operator, while the play runs.
     Operator,
-}
-
-/// The reason why a request was not done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `ambiguous-flow`, `no-log`,
-    /// `refused`, `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
-    /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or the reason why an ask has no reply: `timeout`, `no-reply`,
-    /// `rejected`, `retries-spent`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
-    pub kind: String,
-    /// The reason, for operators.
-    pub message: String,
-}
-
-impl Refusal {
-    /// A refusal of this kind.
-    pub fn new(kind: &str, message: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), message: message.into() }
-    }
 }
 
 /// Reads one request, without its newline.

@@ -258,9 +258,9 @@ pub struct DecisionView {
     /// `restart`, `stop` or `escalate`, if the parent was asked and answered.
     #[serde(default)]
     pub directive: Option<String>,
-    /// The supervisor's restarts within the period, if they counted.
+    /// The failures that count within the period, if the decision counted them.
     pub restarts: Option<u32>,
-    /// Maximum number of these restarts.
+    /// Maximum number of these failures.
     pub intensity: Option<u32>,
     /// The period.
     pub period_ms: Option<u64>,

@@ -16,13 +16,13 @@ const FLOW_DIGITS: usize = 32;
 /// The pause before lines are sent to a client that has all lines: a client of a busy log gets many lines at a time.
 const GATHERING: Duration = Duration::from_millis(20);
 
+/// Maximum number of patterns of one request: each line is compared with all of them.
+const PATTERNS: usize = 64;
+
 impl Server {
     /// Sends the lines, and returns the end of the response; `None` when the client is gone.
     pub(super) async fn send_logs(&self, wanted: LogsRequest, stream: &mut UnixStream) -> Option<Response> {
-        let (log, mut reader) = match self.log_reader(&wanted).await {
-            Ok(reader) => reader,
-            Err(refusal) => return Some(Response::Error(refusal)),
-        };
+        // First, so that no more clients than there are places have the log searched.
         let mut place = match self.subscriptions.open(wanted.follow) {
             Ok(place) => place,
             Err(most) => {
@@ -30,12 +30,16 @@ impl Server {
                 return Some(Response::Error(Refusal::new("busy", message)));
             }
         };
+        let (log, mut reader) = match self.log_reader(&wanted, stream).await {
+            Ok(reader) => reader?,
+            Err(refusal) => return Some(Response::Error(refusal)),
+        };
         let subscriber = log.subscribe();
         if !wanted.follow {
             reader.end_here();
         }
         let mut skipped = match wanted.lines {
-            Some(lines) => move_to_last(&mut reader, lines).await,
+            Some(lines) => move_to_last(&mut reader, lines, stream).await?,
             None => 0,
         };
         let (mut out, mut spoke, mut is_over) = (Vec::new(), Instant::now(), false);
@@ -80,8 +84,12 @@ impl Server {
         }
     }
 
-    /// The log, and a reader of the wanted lines.
-    async fn log_reader(&self, wanted: &LogsRequest) -> Result<(&Log, LogReader), Refusal> {
+    /// The log, and a reader of the wanted lines; `None` when the client is gone.
+    async fn log_reader(
+        &self,
+        wanted: &LogsRequest,
+        stream: &UnixStream,
+    ) -> Result<Option<(&Log, LogReader)>, Refusal> {
         let Some(log) = &self.log else {
             let why = "this host keeps no log: the program that runs the play has not given it one (`Play::log`)";
             return Err(Refusal::new("no-log", why));
@@ -91,11 +99,11 @@ impl Server {
             return Err(Refusal::new("no-log", why));
         };
         if let Some(part) = wanted.flow.as_ref().filter(|flow| flow.len() < FLOW_DIGITS) {
-            let whole = flow_of(&reader, part).await?;
+            let Some(whole) = flow_of(&reader, part, stream).await? else { return Ok(None) };
             let selection = LogSelection { flow: whole.or_else(|| Some(part.clone())), ..reader.selection().clone() };
             reader.select(selection);
         }
-        Ok((log, reader))
+        Ok(Some((log, reader)))
     }
 }
 
@@ -115,6 +123,10 @@ async fn wait_for_lines(reader: &LogReader, place: &Subscription) {
 
 fn selection(wanted: &LogsRequest) -> Result<LogSelection, Refusal> {
     let malformed = |message: String| Refusal::new("malformed", message);
+    if wanted.actors.len() > PATTERNS {
+        let message = format!("{} patterns of actors; a request has at most {PATTERNS}", wanted.actors.len());
+        return Err(malformed(message));
+    }
     let actors = wanted.actors.iter().map(|pattern| pattern.parse().map_err(|error| malformed(format!("{error}"))));
     let level = |name: &String| {
         let levels = "the levels are error, warn, info, debug and trace";
@@ -138,8 +150,8 @@ fn selection(wanted: &LogsRequest) -> Result<LogSelection, Refusal> {
     })
 }
 
-/// The only flow of the log whose id begins with `part`; `None` when there is none yet.
-async fn flow_of(reader: &LogReader, part: &str) -> Result<Option<String>, Refusal> {
+/// The only flow of the log whose id begins with `part`, `Some(None)` when there is none yet; `None` when the client is gone.
+async fn flow_of(reader: &LogReader, part: &str, stream: &UnixStream) -> Result<Option<Option<String>>, Refusal> {
     let (mut found, mut other) = (None::<String>, None::<String>);
     let mut searching = reader.clone();
     searching.select(LogSelection { flow: Some(part.to_owned()), ..LogSelection::default() });
@@ -158,14 +170,18 @@ async fn flow_of(reader: &LogReader, part: &str) -> Result<Option<String>, Refus
             return Err(Refusal::new("ambiguous-flow", message));
         }
         if progress == Progress::End {
-            return Ok(found);
+            return Ok(Some(found));
+        }
+        if is_gone(stream) {
+            return Ok(None);
         }
         tokio::task::yield_now().await;
     }
 }
 
-/// Moves the reader to a place from which its last `lines` lines are not far, and returns the number of lines to skip there.
-async fn move_to_last(reader: &mut LogReader, lines: u64) -> u64 {
+/// Moves the reader to a place from which its last `lines` lines are not far, and returns the number of lines to skip there;
+/// `None` when the client is gone.
+async fn move_to_last(reader: &mut LogReader, lines: u64, stream: &UnixStream) -> Option<u64> {
     let mut counting = reader.clone();
     counting.end_here();
     let mut parts = Vec::new();
@@ -176,15 +192,18 @@ async fn move_to_last(reader: &mut LogReader, lines: u64) -> u64 {
         if progress == Progress::End {
             break;
         }
+        if is_gone(stream) {
+            return None;
+        }
         tokio::task::yield_now().await;
     }
     let mut missing = lines;
     for (place, count) in parts.into_iter().rev() {
         if missing <= count {
             reader.move_to(place);
-            return count - missing;
+            return Some(count - missing);
         }
         missing -= count;
     }
-    0
+    Some(0)
 }

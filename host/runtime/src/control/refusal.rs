@@ -1,0 +1,31 @@
+//! The response to a request that was not done.
+
+use serde::{Deserialize, Serialize};
+
+/// The reason why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `ambiguous-flow`,
+    /// `no-log`, `refused`, `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
+    /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or the reason why an ask has no reply: `timeout`, `no-reply`,
+    /// `rejected`, `retries-spent`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
+    pub kind: String,
+    /// The reason, for operators.
+    pub message: String,
+}
+
+/// Maximum length of the message of a refusal.
+const MESSAGE_BYTES: usize = 16 << 10;
+
+impl Refusal {
+    /// A refusal of this kind. A message that quotes a request is cut to [`MESSAGE_BYTES`].
+    pub fn new(kind: &str, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+            message.push('…');
+        }
+        Self { kind: kind.to_owned(), message }
+    }
+}
