@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use playhouse_runtime::{Address, AddressPattern, DeadReason};
 
+pub use values::Lasting;
 use values::{
     parse_address, parse_flow, parse_interval, parse_lasting, parse_log, parse_pattern, parse_tell, parse_time,
 };
@@ -236,15 +237,6 @@ pub struct LogLevel {
     /// The host.
     #[command(flatten)]
     pub host: Host,
-}
-
-/// The time for which a level of the log holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lasting {
-    /// It ends by itself.
-    For(Duration),
-    /// It holds until it is reset.
-    Forever,
 }
 
 /// `playhouse ask`.

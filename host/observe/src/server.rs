@@ -156,8 +156,6 @@ impl Server {
             if let Ok((stream, _)) = listener.accept().await {
                 let server = self.clone();
                 connections.open(|connection| async move { server.converse(stream, &connection).await });
-                // Its request may have come already, so that it is not closed as one without a request.
-                tokio::task::yield_now().await;
             } else {
                 // Such as too many open files: others close in time.
                 HostError::Accept.count();

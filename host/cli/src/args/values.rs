@@ -5,12 +5,19 @@ use std::time::Duration;
 use playhouse_runtime::manifest::units::Time;
 use playhouse_runtime::{Address, AddressPattern, PatternError};
 
-use super::Lasting;
-
 /// Length of a whole flow id.
 const FLOW_DIGITS: usize = 32;
 /// The shortest time for which a level of the log holds: the host counts it in milliseconds.
 const SHORTEST_LEVEL: Duration = Duration::from_millis(1);
+
+/// The time for which a level of the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It ends by itself.
+    For(Duration),
+    /// It holds until it is reset.
+    Forever,
+}
 
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     match Address::parse(text) {
