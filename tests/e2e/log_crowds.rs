@@ -63,7 +63,7 @@ impl Noisy {
         self.folder.path().join(".playhouse/control.sock")
     }
 
-    /// Bytes of memory that belong to the process alone.
+    /// KiB of memory that belong to the process alone.
     fn memory_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();

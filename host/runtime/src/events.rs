@@ -176,7 +176,8 @@ log_events! {
     }
     text(why: &'a dyn Display, more: &'a str) "{why}{more}";
     example "refused a connection of user 1001";
-    advice "Only the user who runs the host may use its socket.";
+    advice "The text names the cause: another user (only the user who runs the host, and root, may use its socket), a request that is \
+            no request of this version, or too many connections.";
 
     /// The control socket cannot accept a connection. The host closes idle connections and tries again.
     pub(crate) struct ControlFailed<'a>("control-failed", WARN, CONTROL_TARGET) about AboutHost {

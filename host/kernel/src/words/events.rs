@@ -31,7 +31,7 @@ log_events! {
 
     /// An actor restarts after a failure.
     pub(crate) struct ActorRestarting<'a>("actor-restarting", INFO, HOST_TARGET) about AboutRun<'a> {
-        /// The kind of the crash, as in the metric `playhouse_restarts_total`.
+        /// The kind of the crash, as in the metric `playhouse_crashes_total`.
         reason: Option<&'static str>,
         /// The pause before the restart, in seconds.
         pause_seconds: f64,

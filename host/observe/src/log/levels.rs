@@ -56,7 +56,7 @@ pub struct LevelsInForce {
     pub actors: Vec<(String, Level)>,
     /// Plugins whose spawned actors have this level.
     pub plugins: Vec<(String, Level)>,
-    /// The levels of operators. They go before those of the manifest; among them, the pattern that says most about an actor.
+    /// The levels of operators. They go before those of the manifest; among them, the most specific pattern.
     pub overrides: Vec<Override>,
 }
 

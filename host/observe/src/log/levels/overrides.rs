@@ -62,7 +62,7 @@ impl Overrides {
         self.0.iter().filter_map(|old| old.ends).min()
     }
 
-    /// The level of an actor: that of the pattern which says most about it.
+    /// The level of an actor: that of the most specific pattern.
     pub(super) fn level_of(&self, address: &str) -> Option<Level> {
         let matching = self.0.iter().filter(|old| old.pattern.matches(address));
         matching.max_by_key(|old| old.pattern.precision()).map(|old| old.level)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use playhouse_kernel::{AboutHost, LogEvent};
-use playhouse_observe::log::{AddressPattern, Log, LogLevels, Override, level_name};
+use playhouse_observe::log::{AddressPattern, Log, LogLevels, Override, PatternError, level_name};
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -94,7 +94,7 @@ pub(crate) async fn end_levels(levels: LogLevels) {
 }
 
 fn pattern(text: &str) -> Result<AddressPattern, Refusal> {
-    text.parse().map_err(|error| Refusal::new("malformed", format!("`{text}` is no pattern of actors: {error}")))
+    text.parse().map_err(|error: PatternError| Refusal::new("malformed", error.to_string()))
 }
 
 fn level(text: &str) -> Result<Level, Refusal> {
