@@ -254,3 +254,13 @@ impl Behavior for Counted {
         self.inner.shutdown()
     }
 }
+
+/// Messages that tell `/log` their numbers.
+pub fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("tell /log {n}")).collect()
+}
+
+/// The numbers as texts.
+pub fn numbers(from: usize, to: usize) -> Vec<String> {
+    (from..to).map(|n| n.to_string()).collect()
+}

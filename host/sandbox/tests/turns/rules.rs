@@ -9,11 +9,3 @@ pub use children::*;
 pub use effects::*;
 pub use messages::*;
 pub use timers::*;
-
-fn numbered(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("tell /log {n}")).collect()
-}
-
-fn numbers(from: usize, to: usize) -> Vec<String> {
-    (from..to).map(|n| n.to_string()).collect()
-}

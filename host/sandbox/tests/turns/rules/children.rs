@@ -1,7 +1,6 @@
 //! Rules about children, watched actors and broadcasts.
 
-use super::numbered;
-use crate::harness::Play;
+use crate::harness::{Play, numbered};
 use crate::puppet::Interface;
 
 pub async fn child_gets_a_message_of_the_turn_that_spawned_it(interface: Interface) {

@@ -2,8 +2,7 @@
 
 use playhouse_kernel::{AskError, CrashReason};
 
-use super::{numbered, numbers};
-use crate::harness::Play;
+use crate::harness::{Play, numbered, numbers};
 use crate::puppet::Interface;
 
 pub async fn callback_gets_each_outcome_also_after_a_crash(interface: Interface) {

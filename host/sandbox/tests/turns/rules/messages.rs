@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{AskError, Metadata};
 
-use super::{numbered, numbers};
-use crate::harness::{PATIENCE, Play, address};
+use crate::harness::{PATIENCE, Play, address, numbered, numbers};
 use crate::puppet::Interface;
 
 pub async fn messages_are_handled_in_order_many_in_one_call(interface: Interface) {
