@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Play, address, numbered};
+use crate::harness::{Play, numbered};
 use crate::puppet::Interface;
 
 pub async fn timers_are_set_when_their_turn_commits_and_tell_in_order(interface: Interface) {
