@@ -1,5 +1,5 @@
-//! Durations of which a sample is measured. A measured duration stands for itself and for all events until the next sample, so
-//! that the classes together have exactly the events that were counted, and no class ever falls.
+//! Durations of which a sample is measured. A sample stands for itself and for the later events that are not measured, until the
+//! next sample. So the classes together have exactly the events that were counted, and no class ever falls.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 use crate::words::totals::{Durations, duration_class};
 
-/// Durations of counted events. The counts themselves are kept by the caller: it tells their total.
+/// Durations of counted events. The counts themselves are kept by the caller, who counts each measured event under the lock of
+/// this: a reader sees an event counted and measured, or neither.
 #[derive(Default)]
 pub(crate) struct SampledDurations(Mutex<Sampled>);
 
@@ -17,8 +18,8 @@ struct Sampled {
     settled: Durations,
     /// Number of settled events: never more than the total.
     events: u64,
-    /// The last sample.
-    last: Duration,
+    /// The duration of events that are not settled: the last sample or, before the first one, the first measured duration.
+    last: Option<Duration>,
 }
 
 impl Sampled {
@@ -37,27 +38,27 @@ impl Sampled {
 impl SampledDurations {
     /// Counts an event with `count`, and settles it with its own duration.
     #[cold]
-    pub(crate) fn measured<T>(&self, took: Duration, count: impl FnOnce() -> T) -> T {
+    pub(crate) fn measured(&self, took: Duration, count: impl FnOnce()) {
         let mut sampled = self.0.lock();
-        let counted = count();
+        count();
+        sampled.last.get_or_insert(took);
         Sampled::add(&mut sampled.settled, took, 1);
         sampled.events += 1;
-        counted
     }
 
-    /// Runs `count`, which changes counts outside the total of events: no reader sees it half done.
+    /// Runs `count`, which counts an event that has no duration and is not in the total: no reader sees the counts half changed.
     #[cold]
-    pub(crate) fn apart<T>(&self, count: impl FnOnce() -> T) -> T {
+    pub(crate) fn without_duration(&self, count: impl FnOnce()) {
         let _sampled = self.0.lock();
-        count()
+        count();
     }
 
-    /// A sample: the event that was just counted, the last of `total`. Settles all events before it by the sample before.
+    /// Counts a sample with `count`, which returns the total with it. Settles all events before it by the sample before.
     #[cold]
-    pub(crate) fn sampled(&self, took: Duration, total: impl FnOnce() -> u64) {
+    pub(crate) fn sampled(&self, took: Duration, count: impl FnOnce() -> u64) {
         let mut sampled = self.0.lock();
-        let before = sampled.open(total()).saturating_sub(1);
-        let last = std::mem::replace(&mut sampled.last, took);
+        let before = sampled.open(count()).saturating_sub(1);
+        let last = sampled.last.replace(took).unwrap_or(took);
         Sampled::add(&mut sampled.settled, last, before);
         sampled.events += before;
     }
@@ -66,7 +67,7 @@ impl SampledDurations {
     pub(crate) fn read(&self, total: impl FnOnce() -> u64) -> Durations {
         let sampled = self.0.lock();
         let mut durations = sampled.settled.clone();
-        Sampled::add(&mut durations, sampled.last, sampled.open(total()));
+        Sampled::add(&mut durations, sampled.last.unwrap_or_default(), sampled.open(total()));
         durations
     }
 }
@@ -95,5 +96,26 @@ mod tests {
         durations.measured(long, || ());
         assert_eq!(durations.read(|| 2).counts.iter().sum::<u64>(), 2);
         assert_eq!(durations.read(|| 2).sum, long);
+    }
+
+    #[test]
+    fn first_measured_stands_for_events_before_any_sample() {
+        let durations = SampledDurations::default();
+        let long = Duration::from_secs(1);
+        durations.measured(long, || ());
+        assert_eq!(durations.read(|| 2).sum, long * 2);
+        durations.sampled(Duration::ZERO, || 3);
+        assert_eq!(durations.read(|| 4).sum, long * 2, "no duration falls");
+    }
+
+    #[test]
+    fn measured_event_is_counted_under_the_lock() {
+        let durations = SampledDurations::default();
+        durations.measured(Duration::ZERO, || assert!(durations.0.is_locked()));
+        durations.without_duration(|| assert!(durations.0.is_locked()));
+        durations.sampled(Duration::ZERO, || {
+            assert!(durations.0.is_locked());
+            1
+        });
     }
 }

@@ -49,8 +49,10 @@ impl TurnCounts {
     /// Counts a sample: a turn that returned at once.
     #[cold]
     pub(crate) fn sampled(&self, messages: usize, took: Duration) {
-        self.returned(messages);
-        self.durations.sampled(took, || self.turns());
+        self.durations.sampled(took, || {
+            self.returned(messages);
+            self.turns()
+        });
     }
 
     /// Counts a turn with its own duration. Each turn that waits has one, since the clock is read for its time limit.
@@ -85,6 +87,7 @@ impl TurnCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn turn_of_each_size_has_its_class() {
@@ -95,6 +98,29 @@ mod tests {
         let mut totals = ActorTotals::default();
         counts.add_to(&mut totals);
         assert_eq!(totals.turns, [1, 1, 2, 1, 0, 0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn duration_class_never_falls_for_a_reader() {
+        let counts = TurnCounts::default();
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for turn in 0..30_000 {
+                    counts.sampled(1, Duration::from_secs(turn % 2));
+                    counts.returned(1);
+                }
+                ended.store(true, Relaxed);
+            });
+            let mut before = ActorTotals::default();
+            while !ended.load(Relaxed) {
+                let mut now = ActorTotals::default();
+                counts.add_to(&mut now);
+                let (old, new) = (&before.turn_durations.counts, &now.turn_durations.counts);
+                assert!(old.iter().zip(new).all(|(old, new)| old <= new), "{old:?} {new:?}");
+                before = now;
+            }
+        });
     }
 
     #[test]

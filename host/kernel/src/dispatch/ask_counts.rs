@@ -17,7 +17,7 @@ const SAMPLE: u64 = 64;
 pub(crate) struct AskCounts {
     results: [AtomicU64; ASK_RESULTS.len()],
     /// Asks among these that were not sent.
-    refused: AtomicU64,
+    refused: [AtomicU64; ASK_RESULTS.len()],
     durations: SampledDurations,
 }
 
@@ -34,43 +34,53 @@ impl AskCounts {
     /// Counts an ask that was sent, `timeout` before its deadline, by the error that it got instead of a reply.
     #[inline]
     pub(crate) fn count(&self, error: Option<&AskError>, deadline: Instant, timeout: Duration) {
-        let asks = match error {
-            None => self.results[0].fetch_add(1, Relaxed) + 1,
-            Some(AskError::Timeout) => return self.timed_out(deadline, timeout),
-            Some(error) => self.count_error(error),
-        };
-        if is_sample(asks, SAMPLE) {
-            self.durations.sampled(took(deadline, timeout), || self.sent());
+        match error {
+            None => self.count_result(0, deadline, timeout),
+            Some(AskError::Timeout) => {
+                let timeouts = &self.results[place_of(&AskError::Timeout)];
+                self.durations.measured(took(deadline, timeout), || {
+                    timeouts.fetch_add(1, Relaxed);
+                });
+            }
+            Some(error) => self.count_result(place_of(error), deadline, timeout),
+        }
+    }
+
+    #[inline]
+    fn count_result(&self, place: usize, deadline: Instant, timeout: Duration) {
+        let (asks, refused) = (self.results[place].load(Relaxed), self.refused[place].load(Relaxed));
+        // Asks that end at the same time may have the same number, so that a sample is taken twice or not at all; the first one
+        // is always taken.
+        if is_sample(asks.saturating_sub(refused) + 1, SAMPLE) {
+            self.sampled(place, took(deadline, timeout));
+        } else {
+            self.results[place].fetch_add(1, Relaxed);
         }
     }
 
     #[cold]
-    fn timed_out(&self, deadline: Instant, timeout: Duration) {
-        self.durations.measured(took(deadline, timeout), || self.count_error(&AskError::Timeout));
+    fn sampled(&self, place: usize, took: Duration) {
+        self.durations.sampled(took, || {
+            self.results[place].fetch_add(1, Relaxed);
+            self.sent()
+        });
     }
 
     /// Counts an ask that was not sent, which has no duration. Returns the error.
     #[cold]
     pub(crate) fn refused(&self, error: AskError) -> AskError {
-        self.durations.apart(|| {
-            self.refused.fetch_add(1, Relaxed);
-            self.count_error(&error);
+        let place = place_of(&error);
+        self.durations.without_duration(|| {
+            self.refused[place].fetch_add(1, Relaxed);
+            self.results[place].fetch_add(1, Relaxed);
         });
         error
     }
 
-    /// Counts an error. Returns the number of asks with this result.
-    #[cold]
-    fn count_error(&self, error: &AskError) -> u64 {
-        let kind = error.kind();
-        let place = ASK_RESULTS.iter().position(|result| *result == kind);
-        place.map_or(1, |place| self.results[place].fetch_add(1, Relaxed) + 1)
-    }
-
     /// Number of asks that were sent. Called under the lock of the durations.
     fn sent(&self) -> u64 {
-        let all: u64 = self.results.iter().map(|count| count.load(Relaxed)).sum();
-        all.saturating_sub(self.refused.load(Relaxed))
+        let sum = |counts: &[AtomicU64]| counts.iter().map(|count| count.load(Relaxed)).sum::<u64>();
+        sum(&self.results).saturating_sub(sum(&self.refused))
     }
 
     pub(crate) fn read(&self) -> AskMetrics {
@@ -79,6 +89,13 @@ impl AskCounts {
             durations: self.durations.read(|| self.sent()),
         }
     }
+}
+
+/// The index of an error in [`ASK_RESULTS`].
+#[cold]
+fn place_of(error: &AskError) -> usize {
+    let kind = error.kind();
+    ASK_RESULTS.iter().position(|result| *result == kind).expect("the list has all kinds of errors")
 }
 
 fn took(deadline: Instant, timeout: Duration) -> Duration {
@@ -106,5 +123,25 @@ mod tests {
         assert_eq!((read.results[0], read.results[timeouts]), (2 * SAMPLE - 1, 1));
         assert_eq!(read.durations.counts[duration_class(Duration::from_secs(2))], 2 * SAMPLE + 1);
         assert_eq!(read.durations.sum, Duration::from_secs(2) * (2 * SAMPLE as u32 + 1));
+    }
+
+    #[test]
+    fn duration_class_never_falls_for_a_reader() {
+        let (counts, timeout) = (AskCounts::default(), Duration::from_hours(1));
+        let end = |late: bool| Instant::now() + if late { Duration::ZERO } else { timeout };
+        let asks = |first: u64| {
+            for number in first..first + 30_000 {
+                counts.count(None, end((number / SAMPLE).is_multiple_of(2)), timeout);
+            }
+        };
+        std::thread::scope(|scope| {
+            let writers = [scope.spawn(move || asks(0)), scope.spawn(move || asks(SAMPLE))];
+            let mut before = AskMetrics::default().durations.counts;
+            while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                let now = counts.read().durations.counts;
+                assert!(before.iter().zip(&now).all(|(old, new)| old <= new), "{before:?} {now:?}");
+                before = now;
+            }
+        });
     }
 }

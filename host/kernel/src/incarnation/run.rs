@@ -22,8 +22,6 @@ use crate::words::watchdog::StartTime;
 const CALL_TARGET: Duration = Duration::from_millis(2);
 /// After full batches for this time, an incarnation lets other tasks run before the next batch.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
-/// A turn of this time is counted with its own duration when the clock was read: it stands for no other turn.
-const SLOW_TURN: Duration = Duration::from_millis(1);
 
 impl Incarnation {
     /// Runs to the end. `started` is called when the actor may get messages.
@@ -115,21 +113,19 @@ impl Incarnation {
             let handled = handled.and_then(|()| within_limits_of(behavior));
             match (began, waits) {
                 (None, None) => turns.returned(count),
+                (None, Some(since)) => turns.measured(count, since.elapsed()),
                 (Some(began), waits) => {
                     let took = began.elapsed();
                     if count == most {
                         most = next_most(most, self.actor.spec.batch, took);
                         ran += took;
                     }
-                    if waits.is_some() || took >= SLOW_TURN {
-                        turns.measured(count, took);
-                    } else if is_sample {
-                        turns.sampled(count, took);
-                    } else {
-                        turns.returned(count);
+                    match waits {
+                        Some(_) => turns.measured(count, took),
+                        None if is_sample => turns.sampled(count, took),
+                        None => turns.returned(count),
                     }
                 }
-                (None, Some(since)) => turns.measured(count, since.elapsed()),
             }
             match handled {
                 Ok(()) => {

@@ -99,15 +99,21 @@ impl Effects {
 
     /// Drops the last `count` effects and the reservations, all of them made by `message`, or by a hook.
     pub(super) fn drop_current(&mut self, count: usize, message: Option<usize>) {
-        if count > 0 {
-            self.drop_last(count);
-        }
+        self.drop_last(count);
         if !self.reserved.is_empty() {
             self.reserved.retain(|child| child.message != message);
         }
     }
 
+    #[inline]
     fn drop_last(&mut self, count: usize) {
+        if count > 0 {
+            self.drop_some(count);
+        }
+    }
+
+    #[cold]
+    fn drop_some(&mut self, count: usize) {
         for effect in self.queue.drain(self.queue.len() - count..) {
             match effect {
                 Effect::Timer { bytes, .. } => {

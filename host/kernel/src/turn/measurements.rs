@@ -60,7 +60,8 @@ impl Measurements {
 
     /// Drops everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.list.clear();
+        self.finished = 0;
     }
 
     /// Makes those of finished messages visible.
