@@ -229,23 +229,26 @@ impl Actor {
         usage
     }
 
-    /// The counts that only grow.
-    pub(crate) fn totals(&self) -> ActorTotals {
-        let mut totals =
-            ActorTotals { handled: self.handled(), incarnations: self.incarnation(), ..ActorTotals::default() };
-        self.mailbox.add_to(&mut totals);
-        totals.cpu = self.resources().unwrap_or_default().cpu;
-        self.failures.add_to(&mut totals);
+    /// Adds the counts that only grow, all but its CPU time: [`Actor::resources`] has that.
+    pub(crate) fn add_to(&self, totals: &mut ActorTotals) {
+        totals.handled += self.handled();
+        totals.incarnations += self.incarnation();
+        self.mailbox.add_to(totals);
+        self.failures.add_to(totals);
         for instance in &self.instances {
-            instance.add_turns_to(&mut totals);
-            instance.add_own_metrics_to(&self.spec.metrics, &mut totals);
+            instance.add_turns_to(totals);
+            instance.add_own_metrics_to(&self.spec.metrics, totals);
         }
-        totals
     }
 
     /// The counts of the resources that its code uses.
     pub(crate) fn resource_use(&self) -> &Arc<ResourceUse> {
         self.resources.get_or_init(Arc::default)
+    }
+
+    /// As [`Actor::resource_use`]; none when its code does not count them.
+    pub(crate) fn uses(&self) -> Option<&Arc<ResourceUse>> {
+        self.resources.get()
     }
 
     /// The resources that its code uses; none when its code does not count them.

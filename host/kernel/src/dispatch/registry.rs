@@ -1,15 +1,18 @@
 //! The registry: actors by address and by id. Spawned actors are added and removed; an id is never used again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::actor::Actor;
 use crate::words::address::Address;
 use crate::words::message::{ActorId, kept_number};
+use crate::words::observed::OwnMetric;
+use crate::words::resource_use::ResourceUse;
 use crate::words::totals::ActorTotals;
 
 const SHARDS: usize = 16;
@@ -29,13 +32,65 @@ struct Removed {
     /// Number of their messages, all of which ended.
     ended: u64,
     /// Their other counts, by the actor of the plan above them and by plugin: the number of groups is bounded by the plan.
-    groups: HashMap<ActorId, HashMap<Box<str>, ActorTotals>>,
+    groups: HashMap<ActorId, HashMap<Box<str>, Group>>,
+}
+
+/// The counts of removed actors with one plugin, spawned below one actor of the plan.
+#[derive(Default)]
+struct Group {
+    totals: ActorTotals,
+    /// The resources of actors whose code may still use CPU time: calls of the host that it left unfinished.
+    unfinished: Vec<Arc<ResourceUse>>,
+    /// The largest sums of observed values that a reader got of the group, its actors that are not removed included.
+    sums: HashMap<Arc<str>, f64>,
+}
+
+impl Group {
+    fn add(&mut self, actor: &Actor) {
+        actor.add_to(&mut self.totals);
+        if self.unfinished.len() == self.unfinished.capacity() {
+            self.settle();
+            // So a removal settles two actors on average.
+            self.unfinished.reserve(self.unfinished.len().max(8));
+        }
+        self.unfinished.extend(actor.uses().cloned());
+    }
+
+    /// Moves CPU time that does not grow any more into the totals.
+    fn settle(&mut self) {
+        let totals = &mut self.totals;
+        self.unfinished.retain_mut(|uses| {
+            let last = Arc::get_mut(uses);
+            let is_used = last.is_none();
+            totals.cpu += last.map_or(Duration::ZERO, |uses| uses.read().cpu);
+            is_used
+        });
+    }
+
+    /// All counts so far.
+    fn read(&mut self) -> ActorTotals {
+        self.settle();
+        let mut totals = self.totals.clone();
+        totals.cpu += self.unfinished.iter().map(|uses| uses.read().cpu).sum::<Duration>();
+        totals
+    }
+}
+
+impl Removed {
+    fn group(&mut self, planned: ActorId, plugin: &str) -> &mut Group {
+        let groups = self.groups.entry(planned).or_default();
+        if !groups.contains_key(plugin) {
+            groups.insert(plugin.into(), Group::default());
+        }
+        groups.get_mut(plugin).expect("it was just added")
+    }
 }
 
 /// All actors, and the counts of the removed ones.
 pub(crate) struct Census {
     pub(crate) actors: Vec<Arc<Actor>>,
-    pub(crate) removed: HashMap<ActorId, HashMap<Box<str>, ActorTotals>>,
+    /// By the actor of the plan above them, with their plugin.
+    pub(crate) removed: Vec<(ActorId, Box<str>, ActorTotals)>,
 }
 
 impl Registry {
@@ -60,12 +115,7 @@ impl Registry {
             return;
         }
         removed.ended += actor.mailbox.accepted();
-        let (plugin, totals) = (actor.spec.code.plugin(), actor.totals());
-        let group = removed.groups.entry(planned).or_default();
-        match group.get_mut(plugin) {
-            Some(group) => group.add(&totals),
-            None => drop(group.insert(plugin.into(), totals)),
-        }
+        removed.group(planned, actor.spec.code.plugin()).add(actor);
         drop(removed);
         if let Some(parent) = self.parent(actor) {
             let mut children = parent.children.lock();
@@ -104,11 +154,32 @@ impl Registry {
 
     /// All actors, in order of their ids, and the counts of removed actors.
     pub(crate) fn census(&self) -> Census {
-        let removed = self.removed.lock();
-        let mut census = Census { actors: self.all(), removed: removed.groups.clone() };
+        let mut removed = self.removed.lock();
+        let mut census = Census { actors: self.all(), removed: Vec::new() };
+        for (planned, groups) in &mut removed.groups {
+            let read = groups.iter_mut().map(|(plugin, group)| (*planned, plugin.clone(), group.read()));
+            census.removed.extend(read);
+        }
         drop(removed);
         census.actors.sort_unstable_by_key(|actor| actor.id);
         census
+    }
+
+    /// Raises the sums of observed values of a group of spawned actors to those that were read before. The sum of the same
+    /// numbers depends on their order, which changes when an actor is removed; and a sum must not fall.
+    pub(crate) fn raise_sums(&self, planned: ActorId, plugin: &str, own: &mut BTreeMap<Arc<str>, OwnMetric>) {
+        let observed = own.iter_mut().filter_map(|(name, metric)| Some((name, metric.observed.as_mut()?)));
+        let mut observed = observed.peekable();
+        if observed.peek().is_none() {
+            return;
+        }
+        let mut removed = self.removed.lock();
+        let group = removed.group(planned, plugin);
+        for (name, observed) in observed {
+            let most = group.sums.entry(name.clone()).or_default();
+            *most = most.max(observed.sum);
+            observed.sum = *most;
+        }
     }
 
     /// The actor of the plan above a spawned actor; the actor itself if it is one of the plan.

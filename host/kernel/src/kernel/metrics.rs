@@ -78,7 +78,7 @@ impl Kernel {
                 rows.spawned(above, actor.spec.code.plugin())
             };
             let Some(row) = row else { continue };
-            row.totals.add(&actor.totals());
+            actor.add_to(&mut row.totals);
             if let Some((state, failed)) = states.as_ref().and_then(|states| states.get(&actor.id)) {
                 row.states[state.index()] += 1;
                 row.failed_instances += failed;
@@ -89,16 +89,18 @@ impl Kernel {
             row.capacity += actor.mailbox.spec().capacity as u64;
             row.blocked += blocked as u64;
             if let Some(resources) = actor.resources() {
+                row.totals.cpu += resources.cpu;
                 row.resources.get_or_insert_default().add(resources);
             }
             row.oldest = row.oldest.max(age(Progress::of(actor)));
         }
-        for (above, groups) in &census.removed {
-            for (plugin, totals) in groups {
-                if let Some(row) = rows.spawned(*above, plugin) {
-                    row.totals.add(totals);
-                }
+        for (above, plugin, totals) in &census.removed {
+            if let Some(row) = rows.spawned(*above, plugin) {
+                row.totals.add(totals);
             }
+        }
+        for (above, plugin, row) in rows.all_spawned() {
+            self.shared.routing.registry.raise_sums(above, plugin, &mut row.totals.own);
         }
         Metrics {
             answered: states.is_some(),
@@ -160,6 +162,11 @@ impl Rows {
             rows.insert(plugin.to_owned(), row(address.clone(), true, plugin));
         }
         rows.get_mut(plugin)
+    }
+
+    fn all_spawned(&mut self) -> impl Iterator<Item = (ActorId, &str, &mut ActorMetrics)> {
+        let rows = self.spawned.iter_mut();
+        rows.flat_map(|(above, rows)| rows.iter_mut().map(|(plugin, row)| (*above, plugin.as_str(), row)))
     }
 
     fn into_rows(self) -> Vec<ActorMetrics> {

@@ -1,7 +1,9 @@
 //! The counts of turns, crashes and asks, as a reader of metrics sees them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorMetrics, CrashReason, DURATION_BOUNDS, Failure, Kernel, Metrics, Outcome, RestartKind, State,
 };
@@ -48,6 +50,24 @@ async fn histogram_has_each_turn_that_returned_at_once() {
     }
 }
 
+#[tokio::test]
+async fn slow_turn_stands_for_the_turns_after_it() {
+    let slow = quick(|turn| {
+        let began = std::time::Instant::now();
+        while text(turn) == "slow" && began.elapsed() < Duration::from_millis(2) {}
+        Ok(Outcome::Done(None))
+    });
+    let kernel = start(vec![slow.at("/a")]).await;
+    for body in ["slow", "slow", "quick"] {
+        tell(&kernel, "/a", body).await;
+        kernel.wait_idle().await;
+    }
+    // The first two turns are samples, and the third is not.
+    let durations = first_row(&kernel).await.totals.turn_durations;
+    let classes = DURATION_BOUNDS.iter().filter(|bound| **bound < Duration::from_millis(2)).count();
+    assert_eq!(durations.counts[classes..].iter().sum::<u64>(), 3, "{durations:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn crash_is_counted_by_its_reason_with_its_restart() {
     let kernel = start(vec![quick(|_| Err(trap())).at("/a")]).await;
@@ -59,6 +79,38 @@ async fn crash_is_counted_by_its_reason_with_its_restart() {
     assert_eq!(row.totals.crashes[traps], 3, "one for each attempt");
     assert_eq!(row.totals.restarts, kernel.restarts());
     assert_eq!((row.totals.handled, row.totals.letters.iter().sum::<u64>()), (0, 1));
+}
+
+/// A call of the host may end after the actor whose code began it.
+#[tokio::test(start_paused = true)]
+async fn cpu_time_after_a_removal_is_counted() {
+    let held = Arc::new(Mutex::new(None));
+    let holds = held.clone();
+    let worker = quick(move |turn| {
+        turn.resource_use().add_cpu_ns(1);
+        *holds.lock() = Some(turn.resource_use());
+        Ok(Outcome::Done(None))
+    });
+    let mut plan = plan(vec![spawns(scripted(&Journal::default()).at("/a"), &["worker"])]);
+    plan.plugins.insert("worker".into(), Arc::new(Kind(worker.named("worker"), |_| {}, false)));
+    let kernel = start_plan(&plan).await;
+    let cpu = async || {
+        let row = metrics(&kernel).await.actors.into_iter().find(|row| row.spawned).expect("a row");
+        row.totals.cpu.as_nanos()
+    };
+    for step in ["spawn x worker", "tell x go", "stop x"] {
+        tell(&kernel, "/a", step).await;
+        kernel.wait_idle().await;
+    }
+    while kernel.actors().await.len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(cpu().await, 1);
+    let uses = held.lock().take().expect("it ran");
+    uses.add_cpu_ns(10);
+    assert_eq!(cpu().await, 11);
+    drop(uses);
+    assert_eq!([cpu().await, cpu().await], [11, 11]);
 }
 
 #[tokio::test(start_paused = true)]

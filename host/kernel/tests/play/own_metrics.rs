@@ -155,6 +155,29 @@ async fn counts_outlive_restarts_and_children() {
     assert_eq!(orders(&kernel).await, [Some(1), Some(120)]);
 }
 
+/// The sum of 0.1, 0.2 and 0.3 depends on their order, which changes when the first of three children ends.
+#[tokio::test(start_paused = true)]
+async fn sum_of_children_never_falls_when_one_ends() {
+    let mut plan = plan(vec![spawns(measured(measuring().at("/a")), &["worker"])]);
+    let declares = |spec: &mut ActorSpec| spec.metrics = MetricNames::new(["orders", "amount"]).expect("good names");
+    plan.plugins.insert("worker".into(), Arc::new(Kind(measuring().named("worker"), declares, false)));
+    let kernel = start_plan(&plan).await;
+    tell(&kernel, "/a", "spawn x;spawn y;spawn z;tell x observe 0.1;tell y observe 0.2;tell z observe 0.3").await;
+    kernel.wait_idle().await;
+    let sum = async || {
+        let row = rows(&kernel).await.into_iter().find(|row| row.spawned).expect("a row");
+        row.totals.own["amount"].observed.as_ref().expect("observed").sum
+    };
+    let before = sum().await;
+    for (child, children) in [("x", 2), ("y", 1), ("z", 0)] {
+        tell(&kernel, "/a", &format!("stop {child}")).await;
+        while kernel.actors().await.len() > children + 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(sum().await >= before, "{child}: {} < {before}", sum().await);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn instances_of_an_actor_are_summed() {
     let spec = ActorSpec { instances: 3, batch: 1, ..measured(measuring().at("/a")) };
