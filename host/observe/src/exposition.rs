@@ -137,8 +137,9 @@ impl Samples<'_> {
         for (suffix, value) in [("_sum", sum), ("_count", total as f64)] {
             let _ = write!(self.text, "{name}{suffix}");
             self.labels(labels, None);
-            // A very large number in full has hundreds of digits.
-            let _ = if value < 1e17 { writeln!(self.text, " {value}") } else { writeln!(self.text, " {value:e}") };
+            // A very large or small number in full has hundreds of digits.
+            let is_short = value == 0.0 || (1e-6..1e17).contains(&value);
+            let _ = if is_short { writeln!(self.text, " {value}") } else { writeln!(self.text, " {value:e}") };
         }
     }
 
