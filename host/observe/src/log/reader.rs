@@ -86,7 +86,8 @@ impl LogReader {
     /// Moves to a place, forward or back.
     pub fn move_to(&mut self, place: Place) {
         self.place = place;
-        self.has_begun = true;
+        // The first place of all stands for the oldest line, whichever it is.
+        self.has_begun = place != Place::default();
     }
 
     /// Ends with the lines that there are now.
@@ -209,12 +210,11 @@ mod tests {
     #[test]
     fn lines_after_its_end_are_not_lost_for_a_reader() {
         let log = Log::new(LEAST_RING_BYTES);
+        let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
+        assert_eq!(read(&mut reader).1, 0);
         for n in 0..10 {
             add(&log, n);
         }
-        let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
-        let place = reader.place();
-        reader.move_to(place);
         reader.end_here();
         let long = "x".repeat(1000);
         for _ in 0..5000 {
