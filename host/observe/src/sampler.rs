@@ -1,6 +1,7 @@
 //! Samples of all actors, one each second, whether metrics are on or not: how many messages they handled, the CPU time of their
-//! code, and the age of their oldest unfinished message. An actor costs 80 bytes (at most 160, while the table grows), 490 more
-//! while it handled a message in the last minute, and up to 770 more while messages are unfinished.
+//! code, and the age of their oldest unfinished message. With 10,000 actors, an idle one costs at
+//! most 160 bytes (the table may be half empty), one that handled a message in the last minute 490 more, and one with unfinished
+//! messages up to 770 more.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
