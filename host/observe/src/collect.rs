@@ -43,7 +43,7 @@ pub struct HostFacts {
     pub plugins: Option<PluginFacts>,
     /// Log lines that were left out, by actor of the manifest and source.
     pub lines_left_out: Vec<(String, [u64; 2])>,
-    /// Log lines that were dropped since stderr was read too slowly.
+    /// Log lines that were dropped because stderr was read too slowly.
     pub lines_dropped: u64,
     /// Errors of the host, in the order of [`HostError::ALL`].
     pub errors: [u64; HostError::ALL.len()],
@@ -58,7 +58,7 @@ pub struct PluginFacts {
     pub compiled_fresh: u64,
     /// Plugins whose code came from the cache.
     pub from_cache: u64,
-    /// Plugins that were compiled since the entry of the cache was damaged.
+    /// Plugins that were compiled because the entry of the cache was damaged.
     pub rebuilt: u64,
     /// The time of all compilations.
     pub compile_time: Duration,
@@ -272,6 +272,3 @@ fn of_process(text: &mut Exposition, process: &Process) {
         }
     }
 }
-
-/// The longest wait of a scrape for the kernel's answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);

@@ -53,7 +53,7 @@ impl Format {
 }
 
 /// A text of metrics that is being written.
-pub struct Exposition {
+pub(crate) struct Exposition {
     text: Text,
     format: Format,
 }
@@ -70,13 +70,13 @@ impl Write for Text {
 
 impl Exposition {
     /// Begins a text in this format, in the space of `buffer`.
-    pub fn new(format: Format, mut buffer: Vec<u8>) -> Self {
+    pub(crate) fn new(format: Format, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
         Self { text: Text(buffer), format }
     }
 
     /// Begins a family. Its samples follow, and no family comes twice.
-    pub fn family<'a>(&'a mut self, family: &'a AnyFamily<'a>) -> Samples<'a> {
+    pub(crate) fn family<'a>(&'a mut self, family: &'a AnyFamily<'a>) -> Samples<'a> {
         let (full, kind) = match self.format {
             // The old format knows neither families with a suffix nor the type `info`.
             Format::Prometheus => {
@@ -95,7 +95,7 @@ impl Exposition {
     }
 
     /// Ends the text.
-    pub fn end(mut self) -> Vec<u8> {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         if self.format == Format::OpenMetrics {
             let _ = self.text.write_str("# EOF\n");
         }
@@ -104,14 +104,14 @@ impl Exposition {
 }
 
 /// The samples of one family.
-pub struct Samples<'a> {
+pub(crate) struct Samples<'a> {
     text: &'a mut Text,
     family: &'a AnyFamily<'a>,
 }
 
 impl Samples<'_> {
     /// A sample: the values of the family's labels, in their order, and the value.
-    pub fn add(&mut self, labels: &[&str], value: impl Display) {
+    pub(crate) fn add(&mut self, labels: &[&str], value: impl Display) {
         let (name, suffix) = (self.family.name, self.family.kind.suffix());
         let _ = write!(self.text, "{name}{suffix}");
         self.labels(labels, None);
@@ -119,13 +119,13 @@ impl Samples<'_> {
     }
 
     /// A sample in seconds.
-    pub fn add_time(&mut self, labels: &[&str], time: Duration) {
+    pub(crate) fn add_time(&mut self, labels: &[&str], time: Duration) {
         self.add(labels, time.as_secs_f64());
     }
 
     /// The samples of a histogram: `counts` has the number of values up to each bound and above the one before, and at the end
     /// the number of larger values.
-    pub fn add_histogram(&mut self, labels: &[&str], bounds: &[f64], counts: &[u64], sum: f64) {
+    pub(crate) fn add_histogram(&mut self, labels: &[&str], bounds: &[f64], counts: &[u64], sum: f64) {
         let name = self.family.name;
         let mut total = 0;
         for (bound, count) in bounds.iter().copied().chain([f64::INFINITY]).zip(counts) {
@@ -137,8 +137,9 @@ impl Samples<'_> {
         for (suffix, value) in [("_sum", sum), ("_count", total as f64)] {
             let _ = write!(self.text, "{name}{suffix}");
             self.labels(labels, None);
-            // A very large number in full has hundreds of digits.
-            let _ = if value < 1e17 { writeln!(self.text, " {value}") } else { writeln!(self.text, " {value:e}") };
+            // A very large or small number in full has hundreds of digits.
+            let is_short = value == 0.0 || (1e-6..1e17).contains(&value);
+            let _ = if is_short { writeln!(self.text, " {value}") } else { writeln!(self.text, " {value:e}") };
         }
     }
 

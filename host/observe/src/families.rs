@@ -60,7 +60,7 @@ pub(crate) const OLDEST: Family = with(
         Kind::Gauge,
         "playhouse_oldest_message_age_seconds",
         ACTOR,
-        "The least age of the oldest message that is not finished, within a second.",
+        "A lower bound of the age of the oldest unfinished message: at least three fifths of the age, less a second.",
     ),
 );
 pub(crate) const BLOCKED: Family =
@@ -139,7 +139,7 @@ pub(crate) const TURN_SECONDS: Family = with(
         Kind::Histogram,
         "playhouse_turn_seconds",
         &["plugin"],
-        "Durations of turns. A turn that waits counts from its first wait; of others, a sample stands for all.",
+        "Durations of turns. A turn that waits is measured from its first wait. Other turns are sampled: one measured turn counts for several.",
     ),
 );
 pub(crate) const TURN_MESSAGES: Family = family(
@@ -151,7 +151,12 @@ pub(crate) const TURN_MESSAGES: Family = family(
 pub(crate) const ASKS: Family = family(Kind::Counter, "playhouse_asks", &["result"], "Asks by their result.");
 pub(crate) const ASK_SECONDS: Family = with(
     Unit::Seconds,
-    family(Kind::Histogram, "playhouse_ask_seconds", &[], "Durations of asks that were sent; a sample stands for all."),
+    family(
+        Kind::Histogram,
+        "playhouse_ask_seconds",
+        &[],
+        "Durations of asks that were sent. Asks are sampled: one measured ask counts for several.",
+    ),
 );
 pub(crate) const FAILED_STOPS: Family = family(
     Kind::Counter,
@@ -179,8 +184,12 @@ pub(crate) const DESCRIPTORS: Family = family(
     &[],
     "Files, folders and connections that all instances have open.",
 );
-pub(crate) const DESCRIPTORS_LIMIT: Family =
-    family(Kind::Gauge, "playhouse_open_resources_limit", &[], "Maximum number of these.");
+pub(crate) const DESCRIPTORS_LIMIT: Family = family(
+    Kind::Gauge,
+    "playhouse_open_resources_limit",
+    &[],
+    "Maximum number of files, folders and connections that all instances have open.",
+);
 
 pub(crate) const LOG_RING: Family =
     with(Unit::Bytes, family(Kind::Gauge, "playhouse_log_ring_bytes", &[], "Memory of the last log lines."));
@@ -214,7 +223,7 @@ pub(crate) const COMPILATIONS: Family = family(
     Kind::Counter,
     "playhouse_compilations",
     &["origin"],
-    "Plugins that were loaded, by the origin of their code: compiled, from the cache, or compiled since the cache was damaged.",
+    "Plugins that were loaded, by the origin of their code: compiled, from the cache, or compiled because the cache was damaged.",
 );
 pub(crate) const COMPILE_SECONDS: Family =
     with(Unit::Seconds, family(Kind::Counter, "playhouse_compile_seconds", &[], "The time of all compilations."));
@@ -228,13 +237,13 @@ pub(crate) const LOG_DROPPED: Family = family(
     Kind::Counter,
     "playhouse_log_lines_dropped",
     &[],
-    "Log lines that were dropped since stderr was read too slowly.",
+    "Log lines that were dropped because stderr was read too slowly.",
 );
 pub(crate) const HOST_ERRORS: Family = family(
     Kind::Counter,
     "playhouse_uncaught_errors",
     &["kind"],
-    "Errors of the host itself that nothing handles: a panic is a bug, accept a connection that could not be taken.",
+    "Errors inside the host: panic (also a caught panic of a native actor), or accept (a connection could not be accepted).",
 );
 pub(crate) const PROCESS_CPU: Family = with(
     Unit::Seconds,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use playhouse_kernel::{Kernel, Stage};
 
-/// The time in which the kernel's loop answers when it is healthy.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time in which the kernel's loop answers when it is healthy, in a scrape as well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether the host should go on. A host that is not healthy is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// The health of a play; of none while its plugins are loaded.
+    /// The health of a play; `None` while its plugins are being loaded.
     pub async fn of(kernel: Option<&Kernel>) -> Self {
         let Some(kernel) = kernel else { return Self::Loading };
         match tokio::time::timeout(PATIENCE, kernel.wait_answer()).await {
@@ -44,7 +44,7 @@ impl fmt::Display for Health {
             Self::Loading => "healthy: the plugins are being loaded",
             Self::Answers => "healthy: the kernel answers",
             Self::Over => "not healthy: the play is over",
-            Self::Stuck => "not healthy: the kernel did not answer within 1 s",
+            Self::Stuck => return write!(f, "not healthy: the kernel did not answer within {} s", PATIENCE.as_secs()),
         })
     }
 }
@@ -57,7 +57,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// The readiness of a play; of none while its plugins are loaded.
+    /// The readiness of a play; `None` while its plugins are being loaded.
     pub fn of(kernel: Option<&Kernel>) -> Self {
         let Some(kernel) = kernel else { return Self { missing: vec!["the plugins are being loaded".into()] } };
         let stage = match kernel.stage() {

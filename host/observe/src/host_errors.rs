@@ -1,4 +1,4 @@
-//! Errors of the host that no caller handles, counted where they surface. They are of the process, so that the counts are as well.
+//! Errors of the host that no caller handles, counted where they surface. The counts belong to the process, because panics and accept errors do.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -34,19 +34,19 @@ pub struct LeftOutLines {
 }
 
 impl LeftOutLines {
-    /// Sets the actors of the manifest. The first call counts.
+    /// Sets the actors of the manifest. Later calls are ignored.
     pub fn set_actors(&self, addresses: impl IntoIterator<Item = String>) {
         let _ = self.of.set(addresses.into_iter().map(|address| (address, Default::default())).collect());
     }
 
-    /// Counts lines that were left out since the actor of the manifest at `address` reached its limits.
+    /// Counts lines that were left out because the actor of the manifest at `address` reached its limits.
     pub fn add(&self, address: &str, source: LineSource, lines: u64) {
         if let Some(counts) = self.of.get().and_then(|of| of.get(address)) {
             counts[source as usize].fetch_add(lines, Relaxed);
         }
     }
 
-    /// Counts lines that were dropped since the reader of the log was too slow.
+    /// Counts lines that were dropped because the reader of the log was too slow.
     pub fn add_dropped(&self, lines: u64) {
         self.dropped.fetch_add(lines, Relaxed);
     }
@@ -59,7 +59,7 @@ impl LeftOutLines {
         counts.filter(|(_, counts)| counts != &[0, 0]).collect()
     }
 
-    /// Lines that were dropped since the reader of the log was too slow.
+    /// Lines that were dropped because the reader of the log was too slow.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }

@@ -46,9 +46,9 @@ mod sampler;
 mod server;
 
 pub use collect::{HostFacts, PluginFacts, exposition_of};
-pub use exposition::{Exposition, Format};
+pub use exposition::Format;
 pub use families::FAMILIES;
-pub use family::{AnyFamily, Family, Kind, Unit};
+pub use family::{Family, Kind, Unit};
 pub use health::{Health, Readiness};
 pub use host_errors::{HostError, count_panics};
 pub use hosts::{Hosts, is_public};

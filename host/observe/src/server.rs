@@ -19,11 +19,12 @@ use playhouse_kernel::Kernel;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use crate::collect::{HostFacts, PATIENCE, exposition_of};
+use crate::collect::{HostFacts, exposition_of};
 use crate::exposition::Format;
-use crate::health::{Health, Readiness};
+use crate::health::{Health, PATIENCE, Readiness};
 use crate::host_errors::HostError;
 use crate::hosts::Hosts;
+use crate::printable::Printable;
 use crate::sampler::Sampler;
 use connections::{Connection, Connections};
 use texts::{Text, Texts};
@@ -181,16 +182,15 @@ impl Server {
     fn refusal(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         let mut headers = request.headers().get_all(HOST).iter();
         let (host, more) = (headers.next(), headers.next());
-        if more.is_some() || host.is_none() && request.version() >= Version::HTTP_11 {
+        let target = request.uri().host();
+        if more.is_some() || host.is_none() && (target.is_none() || request.version() >= Version::HTTP_11) {
             return Some(text(StatusCode::BAD_REQUEST, "a request needs one Host\n".to_owned()));
         }
         let host = host.map(|host| host.to_str().unwrap_or_default());
-        let mut names = host.into_iter().chain(request.uri().host()).peekable();
-        if names.peek().is_some() && names.all(|name| self.hosts.allows(name)) {
-            return None;
-        }
-        let why = "this host is not in `hosts` of [play.metrics]\n";
-        Some(text(StatusCode::MISDIRECTED_REQUEST, why.to_owned()))
+        let refused = host.into_iter().chain(target).find(|name| !self.hosts.allows(name))?;
+        let way_out = "add the name to `hosts` of [play.metrics], or use the IP address";
+        let why = format!("`{}` is no name of this host: {way_out}\n", Printable(refused));
+        Some(text(StatusCode::MISDIRECTED_REQUEST, why))
     }
 
     async fn answer(&self, request: &Request<Incoming>, connection: &Connection) -> Response<Full<Bytes>> {

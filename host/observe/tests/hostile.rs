@@ -75,7 +75,7 @@ async fn requests_with_other_names_of_the_host_are_refused() {
         (with("localhost\r\nHost: localhost"), "400"),
         (with("localhost\r\nHost: rebound.example"), "400"),
         ("GET /metrics HTTP/1.1\r\n\r\n".to_owned(), "400"),
-        ("GET /metrics HTTP/1.0\r\n\r\n".to_owned(), "421"),
+        ("GET /metrics HTTP/1.0\r\n\r\n".to_owned(), "400"),
         ("GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n".to_owned(), "200"),
         ("GET http://localhost:1/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "200"),
         ("GET http://rebound.example/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "421"),

@@ -113,7 +113,7 @@ async fn foreign_host_and_other_methods_are_refused() {
     for (request, status) in [
         ("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421"),
         ("GET /healthz HTTP/1.1\r\nHost: \r\n\r\n", "421"),
-        ("GET /healthz HTTP/1.0\r\n\r\n", "421"),
+        ("GET /healthz HTTP/1.0\r\n\r\n", "400"),
         ("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", "405"),
         ("GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n", "404"),
         ("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "200"),

@@ -47,10 +47,9 @@ impl Output for LeveledOutput {
     }
 
     fn log_enabled(&self, actor: &Address, level: Level) -> bool {
-        match self.levels.level_of(actor.as_str()) {
-            Some(lowest) => level <= lowest,
-            None => self.inner.log_enabled(actor, level),
-        }
+        // Without a filter, the levels have no effect on lines of stderr either.
+        let own = if self.levels.are_in_use() { self.levels.level_of(actor.as_str()) } else { None };
+        own.map_or_else(|| self.inner.log_enabled(actor, level), |lowest| level <= lowest)
     }
 
     fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {

@@ -65,7 +65,7 @@ impl Log {
         }
     }
 
-    /// The levels by actor. They have effect in a layer with a [`LogFilter`](super::LogFilter).
+    /// The levels by actor, which have effect in a layer with a [`LogFilter`](super::LogFilter).
     pub fn levels(&self) -> &LogLevels {
         &self.shared.levels
     }

@@ -6,10 +6,10 @@ use tracing_subscriber::layer::{Context, Layer};
 use super::handle::Log;
 use super::line::LogLine;
 
-/// The receiver of each line: a console, or a program's own output. It is called by the thread that reports the event, and must
+/// The receiver of each line: a console, or a program's own output. The thread that reports an event calls the receiver, which must
 /// neither wait nor report events.
 pub trait LogSink: Send + Sync + 'static {
-    /// Takes a line. A line that is refused, since a limit leaves it out, is kept nowhere.
+    /// Takes a line. A line that is refused, because a limit leaves it out, is kept nowhere.
     fn take(&self, line: &LogLine) -> bool;
 }
 

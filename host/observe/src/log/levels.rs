@@ -26,7 +26,7 @@ pub use overrides::{MOST_OVERRIDES, Override, TooManyOverrides};
 use super::record::rank;
 use super::selection::AddressPattern;
 
-/// The levels by actor of one play. Clones share them. They have effect in a subscriber with a [`LogFilter`](super::LogFilter).
+/// The levels by actor of one play, which have effect in a subscriber with a [`LogFilter`](super::LogFilter). Clones share the levels.
 #[derive(Debug, Clone, Default)]
 pub struct LogLevels {
     shared: Arc<Shared>,
@@ -56,7 +56,7 @@ pub struct LevelsInForce {
     pub actors: Vec<(String, Level)>,
     /// Plugins whose spawned actors have this level.
     pub plugins: Vec<(String, Level)>,
-    /// The levels of operators. They go before those of the manifest; among them, the most specific pattern.
+    /// The levels of operators, which go before those of the manifest. The most specific of several patterns decides.
     pub overrides: Vec<Override>,
 }
 
@@ -76,8 +76,11 @@ impl LogLevels {
         actors: impl IntoIterator<Item = (Address, Option<Level>)>,
         spawnable: impl IntoIterator<Item = (String, Level)>,
     ) {
-        let table = Table { actors: ActorLevels::new(actors, spawnable), overrides: Overrides::default() };
-        *self.shared.table.write() = table;
+        {
+            let mut table = self.shared.table.write();
+            table.actors.replace(actors, spawnable);
+            table.overrides = Overrides::default();
+        }
         self.changed();
     }
 

@@ -14,8 +14,12 @@ use tracing::{Event, Level};
 use super::format::LogFormat;
 use crate::printable::{Printable, is_escaped, of_timestamp, timestamp};
 
-/// Maximum length of the text of one log line.
+/// Maximum length of the text of one log line, of its backtrace, and of all its own fields together.
 const LOG_TEXT_BYTES: usize = 8 << 10;
+/// Maximum length of a message to the operator, such as all problems of a manifest.
+const MESSAGE_BYTES: usize = 128 << 10;
+/// The field of a line of which a part was left out.
+const SHORTENED: &str = "shortened";
 
 /// One event of the log. An empty text is an absent field. Readers filter by the standard fields of the log, so that each is one
 /// of its fields.
@@ -74,9 +78,30 @@ impl LogLine {
         let metadata = event.metadata();
         let mut line = Self::new(*metadata.level(), metadata.target(), String::new());
         event.record(&mut line);
-        line.text = shortened(std::mem::take(&mut line.text));
-        line.backtrace = shortened(std::mem::take(&mut line.backtrace));
+        line.shorten(LOG_TEXT_BYTES);
         line
+    }
+
+    /// Cuts the text and the backtrace, and says so.
+    fn shorten(&mut self, text_bytes: usize) {
+        let is_text_cut = cut(&mut self.text, text_bytes);
+        if cut(&mut self.backtrace, LOG_TEXT_BYTES) || is_text_cut {
+            self.fields.push((SHORTENED.into(), true.into()));
+        }
+    }
+
+    /// Its own fields as both formats show them: those that fit, and whether a part of the line was left out.
+    fn own(&self) -> impl Iterator<Item = (&str, Cow<'_, Value>)> {
+        let mut left = LOG_TEXT_BYTES;
+        let fitting = self.fields.iter().filter(move |(name, value)| {
+            let bytes = name.len() + value.as_str().map_or(8, str::len);
+            let fits = bytes <= left;
+            left -= if fits { bytes } else { 0 };
+            fits
+        });
+        let all: Vec<_> = fitting.map(|(name, value)| (name.as_ref(), Cow::Borrowed(value))).collect();
+        let is_short = all.len() < self.fields.len() && !all.iter().any(|(name, _)| *name == SHORTENED);
+        all.into_iter().chain(is_short.then(|| (SHORTENED, Cow::Owned(true.into()))))
     }
 
     /// The standard fields that the line has, in the order of both formats.
@@ -98,7 +123,7 @@ impl LogLine {
 
     /// The event as a line of now, for a program that shows it by itself.
     pub fn of_type<E: LogEvent>(event: &E) -> Self {
-        let mut line = Self::new(E::TYPE.level, E::TYPE.target, shortened(event.text()));
+        let mut line = Self::new(E::TYPE.level, E::TYPE.target, event.text());
         let subject = event.subject();
         E::TYPE.name.clone_into(&mut line.event);
         line.actor = subject.address().map(ToString::to_string).unwrap_or_default();
@@ -111,13 +136,14 @@ impl LogLine {
         for (name, value) in event.own_fields() {
             match (name, value) {
                 ("reason", FieldValue::Text(reason)) => line.reason = reason,
-                ("backtrace", FieldValue::Text(backtrace)) => line.backtrace = shortened(backtrace),
+                ("backtrace", FieldValue::Text(backtrace)) => line.backtrace = backtrace,
                 (name, FieldValue::Text(text)) => line.fields.push((name.into(), text.into())),
                 (name, FieldValue::Number(number)) => line.fields.push((name.into(), number.into())),
                 (name, FieldValue::Float(number)) => line.fields.push((name.into(), number.into())),
                 (name, FieldValue::Flag(flag)) => line.fields.push((name.into(), flag.into())),
             }
         }
+        line.shorten(MESSAGE_BYTES);
         line
     }
 
@@ -135,19 +161,13 @@ impl LogLine {
                 let _ = write!(line, " {}", Printable(part));
             }
         }
-        let others = self.fields.iter().map(|(name, value)| (name.as_ref(), value.clone()));
-        let (mut gap, mut left) = ('\t', LOG_TEXT_BYTES);
-        for (name, value) in self.standard().chain(others) {
-            let shown = match value {
-                Value::String(text) if is_bare(&text) => text,
-                other => escaped(other.to_string()),
+        let standard = self.standard().map(|(name, value)| (name, Cow::Owned(value)));
+        let mut gap = '\t';
+        for (name, value) in standard.chain(self.own()) {
+            let _ = match &*value {
+                Value::String(text) if is_bare(text) => write!(line, "{gap}{name}={text}"),
+                other => write!(line, "{gap}{name}={}", escaped(other.to_string())),
             };
-            if shown.len() > left {
-                let _ = write!(line, "{gap}shortened=true");
-                break;
-            }
-            left -= shown.len();
-            let _ = write!(line, "{gap}{name}={shown}");
             gap = ' ';
         }
         for function in self.backtrace.lines() {
@@ -181,15 +201,8 @@ impl Serialize for LogLine {
             object.serialize_entry(name, &value)?;
         }
         object.serialize_entry("message", &self.text)?;
-        let mut left = LOG_TEXT_BYTES;
-        for (name, value) in &self.fields {
-            let bytes = value.as_str().map_or(8, str::len);
-            if bytes > left {
-                object.serialize_entry("shortened", &true)?;
-                break;
-            }
-            left -= bytes;
-            object.serialize_entry(name, value)?;
+        for (name, value) in self.own() {
+            object.serialize_entry(name, &value)?;
         }
         if !self.backtrace.is_empty() {
             object.serialize_entry("backtrace", &self.backtrace.lines().collect::<Vec<_>>())?;
@@ -275,49 +288,71 @@ fn escaped(json: String) -> String {
     out
 }
 
-fn shortened(mut text: String) -> String {
-    if text.len() > LOG_TEXT_BYTES {
-        text.truncate(text.floor_char_boundary(LOG_TEXT_BYTES));
-        text.push('…');
+/// Cuts a text that is too long; true if it was.
+fn cut(text: &mut String, bytes: usize) -> bool {
+    if text.len() <= bytes {
+        return false;
     }
-    text
+    text.truncate(text.floor_char_boundary(bytes));
+    text.push('…');
+    true
+}
+
+impl LogLine {
+    /// Takes a field of an event. Other crates choose the names of their fields: one that is the name of a part of a line, and that
+    /// cannot be this part, gets another name, so that each name stands once in a line.
+    fn take(&mut self, name: &'static str, value: Value) {
+        let part = match name {
+            "address" => &mut self.actor,
+            "event" => &mut self.event,
+            "plugin" => &mut self.plugin,
+            "flow" => &mut self.flow,
+            "id" => &mut self.id,
+            "reason" => &mut self.reason,
+            "backtrace" => &mut self.backtrace,
+            "message" => &mut self.text,
+            "incarnation" if value.is_u64() => {
+                self.incarnation = value.as_u64().unwrap_or_default();
+                return;
+            }
+            "time" | "level" | "target" | "actor" | "incarnation" | SHORTENED => {
+                self.fields.push((format!("{name}_").into(), value));
+                return;
+            }
+            _ => {
+                self.fields.push((name.into(), value));
+                return;
+            }
+        };
+        *part = match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+    }
 }
 
 impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        match field.name() {
-            "address" => self.actor = format!("{value:?}"),
-            "event" => self.event = format!("{value:?}"),
-            "plugin" => self.plugin = format!("{value:?}"),
-            "flow" => self.flow = format!("{value:?}"),
-            "id" => self.id = format!("{value:?}"),
-            "reason" => self.reason = format!("{value:?}"),
-            "backtrace" => self.backtrace = format!("{value:?}"),
-            "message" if self.text.is_empty() => self.text = format!("{value:?}"),
-            name => self.fields.push((name.into(), format!("{value:?}").into())),
-        }
+        self.take(field.name(), format!("{value:?}").into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        self.take(field.name(), value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "incarnation" => self.incarnation = value,
-            name => self.fields.push((name.into(), value.into())),
-        }
+        self.take(field.name(), value.into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name().into(), value.into()));
+        self.take(field.name(), value.into());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fields.push((field.name().into(), value.into()));
+        self.take(field.name(), value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.push((field.name().into(), value.into()));
+        self.take(field.name(), value.into());
     }
 }

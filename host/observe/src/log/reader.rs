@@ -35,7 +35,7 @@ impl<'a> Entry<'a> {
 pub enum Progress {
     /// There may be more lines.
     More,
-    /// It has read all lines that there are.
+    /// The reader has read all lines that there are.
     End,
 }
 
@@ -49,6 +49,8 @@ pub struct LogReader {
     until: Option<u64>,
     /// A copy of a part of the open chunk.
     copy: Vec<u8>,
+    /// Whether it has read from its place on: a reader that begins at the oldest line has lost none.
+    has_begun: bool,
 }
 
 impl Log {
@@ -60,6 +62,7 @@ impl Log {
             place: Place::default(),
             until: None,
             copy: Vec::new(),
+            has_begun: false,
         })
     }
 }
@@ -83,6 +86,8 @@ impl LogReader {
     /// Moves to a place, forward or back.
     pub fn move_to(&mut self, place: Place) {
         self.place = place;
+        // The first place of all stands for the oldest line, whichever it is.
+        self.has_begun = place != Place::default();
     }
 
     /// Ends with the lines that there are now.
@@ -92,17 +97,19 @@ impl LogReader {
 
     /// Reads a part of the ring: at most 256 KiB. A reader without a line before its end has progressed to the end.
     pub fn read(&mut self, mut each: impl FnMut(Entry<'_>)) -> Progress {
-        let Self { log, selection, place, until, copy } = self;
+        let Self { log, selection, place, until, copy, has_begun } = self;
         let Some(ring) = log.ring() else { return Progress::End };
         if until.is_some_and(|until| place.line >= until) {
             return Progress::End;
         }
-        let fresh = *place == Place::default();
+        let before = place.line;
         let (lost, piece) = ring.piece(place, copy);
-        // A reader that begins at the oldest line has lost none.
-        if lost > 0 && !fresh {
+        // Lines after its end are not lost for it.
+        let lost = until.map_or(lost, |until| lost.min(until - before));
+        if lost > 0 && *has_begun {
             each(Entry::Lost(lost));
         }
+        *has_begun = true;
         let mut bytes = match &piece {
             Piece::Full(chunk) => chunk.after(*place),
             Piece::Copied => copy,
@@ -198,6 +205,35 @@ mod tests {
         assert!(lost > 3000 && texts.len() > 500, "{lost} lost");
         let mut new = log.reader(LogSelection::default()).expect("it has a ring");
         assert_eq!(read(&mut new).1, 0, "a reader that begins now has lost none");
+    }
+
+    #[test]
+    fn lines_after_its_end_are_not_lost_for_a_reader() {
+        let log = Log::new(LEAST_RING_BYTES);
+        let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
+        assert_eq!(read(&mut reader).1, 0);
+        for n in 0..10 {
+            add(&log, n);
+        }
+        reader.end_here();
+        let long = "x".repeat(1000);
+        for _ in 0..5000 {
+            add(&log, &long);
+        }
+        assert_eq!(read(&mut reader), (Vec::new(), 10));
+    }
+
+    #[test]
+    fn reader_that_began_before_the_first_line_is_told_what_it_lost() {
+        let log = Log::new(LEAST_RING_BYTES);
+        let mut reader = log.reader(LogSelection::default()).expect("it has a ring");
+        assert_eq!(read(&mut reader), (Vec::new(), 0));
+        let long = "x".repeat(1000);
+        for _ in 0..5000 {
+            add(&log, &long);
+        }
+        let (texts, lost) = read(&mut reader);
+        assert!(lost > 3000 && lost + texts.len() as u64 == 5000, "{lost} lost");
     }
 
     #[test]

@@ -97,18 +97,4 @@ fn log_of_the_play_is_a_table() {
 
     "#]],
     );
-    check(
-        "[play]\nlimits = true",
-        expect![[r#"
-        stderr:
-          × wrong type: boolean `true`, expected a table
-           ╭─[playhouse.toml:2:10]
-         1 │ [play]
-         2 │ limits = true
-           ·          ──┬─
-           ·            ╰── here
-           ╰────
-
-    "#]],
-    );
 }

@@ -96,6 +96,24 @@ fn wrong_type_is_refused() {
 }
 
 #[test]
+fn value_in_place_of_a_table_is_refused() {
+    check(
+        "[play]\nlimits = true",
+        expect![[r#"
+        stderr:
+          × wrong type: boolean `true`, expected a table
+           ╭─[playhouse.toml:2:10]
+         1 │ [play]
+         2 │ limits = true
+           ·          ──┬─
+           ·            ╰── here
+           ╰────
+
+    "#]],
+    );
+}
+
+#[test]
 fn unknown_strategy_is_refused() {
     check_actor(
         "[actor.supervision]\nstrategy = \"one-for-two\"",

@@ -25,13 +25,16 @@ struct Entry {
 }
 
 impl ActorLevels {
-    pub(super) fn new(
+    /// Has the levels of another manifest from now on. Numbers of spawned actors go on, because one of the play before may still be
+    /// removed.
+    pub(super) fn replace(
+        &mut self,
         actors: impl IntoIterator<Item = (Address, Option<Level>)>,
         spawnable: impl IntoIterator<Item = (String, Level)>,
-    ) -> Self {
+    ) {
         let entry = |(address, level): (Address, _)| (address.to_string(), Entry { level, number: 0 });
-        let (by_address, spawnable) = (actors.into_iter().map(entry).collect(), spawnable.into_iter().collect());
-        Self { by_address, spawnable, last: 0 }
+        self.by_address = actors.into_iter().map(entry).collect();
+        self.spawnable = spawnable.into_iter().collect();
     }
 
     /// Adds a spawned actor and returns its number.

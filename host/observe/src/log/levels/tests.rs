@@ -81,6 +81,17 @@ fn spawned_actor_has_the_level_of_its_plugin_or_parent() {
 }
 
 #[test]
+fn actor_of_the_play_before_removes_no_level_of_the_next() {
+    let _alone = ALONE.blocking_lock();
+    let levels = of_manifest(&[("/a", None)], &[Level::WARN]);
+    let before = levels.spawned(&address("/a/x"), Level::WARN);
+    levels.set([(address("/a"), None)], [("worker".to_owned(), Level::DEBUG)]);
+    let _next = levels.spawned(&address("/a/x"), Level::DEBUG);
+    drop(before);
+    assert_eq!(levels.level_of("/a/x"), Some(Level::DEBUG));
+}
+
+#[test]
 fn level_of_a_removed_actor_leaves_its_successors() {
     let _alone = ALONE.blocking_lock();
     let levels = of_manifest(&[("/a", None)], &[Level::WARN, Level::DEBUG]);

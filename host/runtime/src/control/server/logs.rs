@@ -26,7 +26,9 @@ impl Server {
         let mut place = match self.subscriptions.open(wanted.follow) {
             Ok(place) => place,
             Err(most) => {
-                let message = format!("{most} others read the log of this host: end one of them, or try again later");
+                let which = if wanted.follow { "that follow the log" } else { "of the log" };
+                let message =
+                    format!("this host has {most} readers {which} at most: end one of them, or try again later");
                 return Some(Response::Error(Refusal::new("busy", message)));
             }
         };

@@ -16,9 +16,9 @@ use super::line::PATIENCE;
 const READERS: usize = 16;
 /// The share of connections that readers may have: one of this number.
 const SHARE_OF_CONNECTIONS: usize = 2;
-/// The share of places that only readers of a bounded number of lines may have: one of this number. A crowd that follows the log does not
-/// keep an operator from a look at it.
-const SHARE_OF_LOOKS: usize = 4;
+/// One place of this number is kept for requests without `follow`: clients that follow the log do not keep an operator from reading
+/// its last lines.
+const SHARE_WITHOUT_FOLLOW: usize = 4;
 /// Time without progress after which a reader may lose its place to another one.
 const STALLED: Duration = Duration::from_secs(10);
 /// Time without progress after which a reader loses its place.
@@ -61,12 +61,13 @@ impl Subscriptions {
         Arc::new(Self { most, open: Mutex::default(), closed: Notify::new(), over: watch::Sender::new(false) })
     }
 
-    /// A place for one more reader, if need be that of a stalled one. `Err` has the maximum when all places are in use.
+    /// A place for one more reader, if need be that of a stalled one. `Err` has the maximum when all places that it may have are in
+    /// use.
     pub(super) fn open(self: &Arc<Self>, follows: bool) -> Result<Subscription, usize> {
-        let most = if follows { self.most - self.most.div_ceil(SHARE_OF_LOOKS) } else { self.most };
+        let most = if follows { self.most - self.most.div_ceil(SHARE_WITHOUT_FOLLOW) } else { self.most };
         let mut open = self.lock();
         if open.slots.len() >= most && !open.evict(Instant::now()) {
-            return Err(open.slots.len());
+            return Err(most);
         }
         let (id, evicted) = (open.next, Arc::<Notify>::default());
         open.next += 1;
@@ -115,7 +116,7 @@ impl Subscription {
             self.set_waiting(Some(Instant::now()));
             let mut over = self.over.clone();
             let given_up = async {
-                // A play that is over waits for a reader as for any other client.
+                // A play that is over waits for a reader as for any other client, unless its program ends before.
                 if timeout(GIVEN_UP, over.wait_for(|over| *over)).await.is_ok() {
                     sleep(PATIENCE).await;
                 }
