@@ -32,6 +32,7 @@
 //! | `play`, `running`, `native`, `errors` | the public face: a play before its start, and while it runs |
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
+//! | `gateways` | the ways into and out of a play, placed in its plan |
 //! | `control` | the control socket of a running play: protocol and server |
 //! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
@@ -44,6 +45,7 @@ pub mod control;
 mod descriptors;
 mod errors;
 pub mod events;
+mod gateways;
 mod leveled_output;
 mod log_output;
 pub mod manifest;

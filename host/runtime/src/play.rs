@@ -16,6 +16,7 @@ use tracing::Level;
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
 use crate::events::{MetricsListening, VariableAbsent};
+use crate::gateways::Gateways;
 use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
 use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems, Settings};
@@ -231,8 +232,12 @@ impl LoadedPlay {
         let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
+        let (gateways, placed) = Gateways::place(&settings);
         plan.actors.splice(..0, natives.first);
+        plan.actors.splice(..0, placed.sinks);
         plan.actors.extend(natives.last);
+        plan.actors.extend(placed.gates);
+        plan.plugins.extend(placed.templates);
         if !options.has_trial_starts {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
@@ -243,7 +248,8 @@ impl LoadedPlay {
             log: options.log.clone(),
         };
         let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log).with_levels(levels))
+        let play = play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log);
+        Ok(play.with_levels(levels).with_gateways(gateways))
     }
 }
 

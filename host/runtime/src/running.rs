@@ -24,6 +24,7 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
+use crate::gateways::Gateways;
 use crate::manifest::PlaySettings;
 use crate::memory::Watch;
 
@@ -67,6 +68,7 @@ pub struct RunningPlay {
     host: Handle,
     actors: Option<ActorThreads>,
     levels: LogLevels,
+    gateways: Gateways,
     /// Dropped after the play: it answers until then.
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
@@ -133,6 +135,7 @@ impl RunningPlay {
             host,
             actors: Some(actors),
             levels: LogLevels::default(),
+            gateways: Gateways::default(),
             metrics: None,
             _socket: socket,
         })
@@ -162,6 +165,12 @@ impl RunningPlay {
     pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
         self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
         self.levels = levels;
+        self
+    }
+
+    /// The gateways of the play.
+    pub(crate) fn with_gateways(mut self, gateways: Gateways) -> Self {
+        self.gateways = gateways;
         self
     }
 

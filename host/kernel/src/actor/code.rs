@@ -16,6 +16,7 @@ pub(crate) trait Facts: Any + Send + Sync {
     fn plugin(&self) -> &str;
     fn bounds(&self) -> Bounds;
     fn subtree_usage(&self) -> Vec<Usage>;
+    fn takes_slot(&self) -> bool;
     fn supervises(&self) -> bool;
     fn calls_back(&self) -> bool;
     fn watches(&self) -> bool;
@@ -45,6 +46,11 @@ impl Code {
     /// The use of the limits on the actor's subtree that the kernel does not count.
     pub(crate) fn subtree_usage(&self) -> Vec<Usage> {
         self.0.subtree_usage()
+    }
+
+    /// Whether an incarnation counts as a live instance.
+    pub(crate) fn takes_slot(&self) -> bool {
+        self.0.takes_slot()
     }
 
     /// Whether the code is asked for a directive when a child fails.

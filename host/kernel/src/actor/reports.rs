@@ -41,7 +41,7 @@ impl TaskDone {
     pub(crate) fn committed(envelope: &Envelope, outcome: Option<&Outcome>, attempts: u32) -> Self {
         let attempt = envelope.attempt + 1;
         let (outcome, dead_letter) = match outcome {
-            Some(Outcome::Done(Some(_)) | Outcome::DoneWith(_)) if envelope.reply.is_some() => {
+            Some(Outcome::Done(Some(_)) | Outcome::DoneWith(_)) if envelope.reply.is_ask() => {
                 (TaskOutcome::Replied, false)
             }
             None | Some(Outcome::Done(_) | Outcome::DoneWith(_)) => (TaskOutcome::Done, false),

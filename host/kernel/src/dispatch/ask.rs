@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::words::address::Address;
+use crate::words::clock::later;
 use crate::words::message::{ActorId, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
 
@@ -71,11 +73,26 @@ impl Asks {
         OpenAsk { asks: self, token, receiver, answered: false }
     }
 
+    /// Opens a receipt for a message to `target`. Its answer comes when the message has ended.
+    pub(crate) fn open_receipt(&self, target: ActorId) -> (ReplyToken, oneshot::Receiver<FullAnswer>) {
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
+        let (asker, receiver) = oneshot::channel();
+        self.shard(token).lock().insert(token, Open { asker, target, deadline: later(Duration::MAX) });
+        (ReplyToken(token), receiver)
+    }
+
+    /// Closes a receipt whose message was not sent.
+    pub(crate) fn close(&self, receipt: ReplyToken) {
+        self.shard(receipt.0).lock().remove(&receipt.0);
+    }
+
     /// Answers all asks to `target` whose deadline comes before `back_at`.
     pub(crate) fn answer_those_before(&self, target: ActorId, back_at: Instant, answer: &AskError) {
         for shard in &self.waiting {
-            let late = |open: &mut Open| open.target == target && open.deadline < back_at;
-            for (_, open) in shard.lock().extract_if(|_, open| late(open)) {
+            let late = |token: u64, open: &Open| {
+                !ReplyToken(token).is_receipt() && open.target == target && open.deadline < back_at
+            };
+            for (_, open) in shard.lock().extract_if(|token, open| late(*token, open)) {
                 let _ = open.asker.send(Err(answer.clone()));
             }
         }

@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// The runtime for the code of actors and of mailbox policies.
     pub(crate) runtime: Handle,
+    /// The plan's seed, which is part of the ids of messages without a cause.
+    pub(crate) seed: u64,
     /// Random pauses, from the plan's seed.
     pub(crate) jitter: Jitter,
 }
@@ -89,11 +91,12 @@ impl Shared {
 
     /// The bounds under which an incarnation of this actor needs a slot, from the narrowest to the widest.
     pub(crate) fn bounds_of<'a>(&'a self, actor: &'a Actor) -> impl Iterator<Item = &'a Arc<Slots>> {
+        let takes_slot = actor.spec.code.takes_slot();
         let chain = actor.membership.subtree().into_iter().flat_map(|subtree| subtree.chain());
         let subtrees = chain.filter_map(|subtree| subtree.instances());
         let play = self.admission.as_ref();
         let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| &slots.spawned);
-        subtrees.chain(spawned).chain(play.map(|slots| &slots.all))
+        subtrees.chain(spawned).chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot)
     }
 
     /// The bounds for a mailbox's policy. For policies of the plan's own actors the bound of the whole play does not count,

@@ -42,6 +42,11 @@ pub trait Launcher: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether an incarnation counts as a live instance, for [`crate::MaxInstances`] and for the instances of subtrees.
+    fn takes_slot(&self) -> bool {
+        true
+    }
+
     /// Whether [`Behavior::child_failed`] is asked when a child fails. Otherwise the restart kinds and the restart window
     /// decide at once.
     fn supervises(&self) -> bool {
@@ -125,6 +130,10 @@ impl Facts for Launchable {
 
     fn subtree_usage(&self) -> Vec<Usage> {
         self.0.subtree_usage()
+    }
+
+    fn takes_slot(&self) -> bool {
+        self.0.takes_slot()
     }
 
     fn supervises(&self) -> bool {

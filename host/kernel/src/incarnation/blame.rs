@@ -21,7 +21,7 @@ impl Incarnation {
             message.envelope.attempt += 1;
             let report = self.report(crash, Some(&message.envelope), 0, in_turn);
             let (asked, last) =
-                (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
+                (message.envelope.reply.is_ask(), message.envelope.attempt >= self.actor.spec.restart.attempts);
             self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
             if asked {
                 self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
@@ -33,7 +33,7 @@ impl Incarnation {
             return End::Crashed(report, pending);
         }
         // Askers get an error at once and may ask again; messages without an asker are handled again, alone.
-        let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
+        let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_ask());
         let report = self.report(crash, None, tells.len(), in_turn);
         self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
         self.shared.routing.dead_letter(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);

@@ -153,7 +153,7 @@ impl Incarnation {
 
     /// Drops asks whose asker does not wait any more, and notices for an earlier run. Returns whether notices are left.
     fn drop_expired(&self, turn: &mut Turn) -> bool {
-        let expired = |reply: ReplyToken| reply.is_some() && !self.shared.routing.asks.is_waiting(reply);
+        let expired = |reply: ReplyToken| reply.is_ask() && !self.shared.routing.asks.is_waiting(reply);
         let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
         let batch = turn.batch();
         if !batch.is_special() {

@@ -16,7 +16,7 @@ use crate::words::failure::Directive;
 use crate::words::send_error::{Answer, SendError};
 use crate::words::state::State;
 use crate::{
-    Address, AskError, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Launcher, Message, Metadata,
+    Address, AskError, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Ingress, Launcher, Message, Metadata,
     MetricError, Notice, Outcome, Reply, SpawnError, StopError, TaskDone, TimerError, Turn, WatchError,
 };
 
@@ -122,6 +122,12 @@ impl NativeContext {
     /// The number of this incarnation, from 1.
     pub fn incarnation(&self) -> u64 {
         self.turn.incarnation()
+    }
+
+    /// Sends messages of this actor outside of its turns, from tasks of its own: for gateways. Use it no longer than the
+    /// incarnation lives.
+    pub fn ingress(&self) -> Ingress {
+        self.turn.ingress()
     }
 
     /// The sender of the current message; `None` for the outside, and for a sender that is gone.
@@ -270,6 +276,11 @@ impl<A: NativeActor> Launcher for NativeLauncher<A> {
 
     fn plugin(&self) -> &str {
         &self.name
+    }
+
+    /// The bounds on live instances are made for the memory of components.
+    fn takes_slot(&self) -> bool {
+        false
     }
 
     fn supervises(&self) -> bool {

@@ -4,14 +4,11 @@ pub(crate) mod metrics;
 pub(crate) mod plan;
 pub(crate) mod progress;
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use playhouse_frame::{Metadata, Parts};
-
-use crate::words::clock::later;
+use playhouse_frame::Metadata;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -21,6 +18,7 @@ use crate::actor::spec::ActorSpec;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::replay::LetterOrders;
@@ -41,7 +39,7 @@ use crate::words::crash::CrashReport;
 use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
-use crate::words::message::{ActorId, Envelope, MessageId, Payload, QuestionParts, Reply, ReplyToken};
+use crate::words::message::{ActorId, MessageId, Reply};
 use crate::words::resource_use::Resources;
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
@@ -53,8 +51,8 @@ pub struct Kernel {
     shared: Arc<Shared>,
     commands: Commands,
     stage: watch::Receiver<Stage>,
-    /// The id that causes all messages from outside, and their number: both make their ids.
-    outside: Arc<(MessageId, AtomicU64)>,
+    /// Sends the messages of callers outside.
+    outside: Arc<Ingress>,
 }
 
 /// An actor, as operators see it. Its many fields are the columns of a list of actors.
@@ -105,7 +103,8 @@ impl Kernel {
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
         tokio::spawn(supervisor.run(inbox));
-        let outside = Arc::new((MessageId::seeded("outside", plan.seed), AtomicU64::new(0)));
+        let cause = MessageId::seeded("outside", plan.seed);
+        let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
         Ok(Self { shared, commands, stage, outside })
     }
 
@@ -140,7 +139,7 @@ impl Kernel {
         body: &'a [u8],
         patience: Duration,
     ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
-        self.tell_payload(to, Payload::plain(body), patience)
+        self.tell_payload(to, const { &Metadata::new() }, body, patience)
     }
 
     /// As [`Kernel::tell`], with metadata.
@@ -151,21 +150,19 @@ impl Kernel {
         body: &'a [u8],
         patience: Duration,
     ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
-        self.tell_payload(to, Payload { parts: metadata.as_bytes(), body }, patience)
+        self.tell_payload(to, metadata, body, patience)
     }
 
     async fn tell_payload(
         &self,
         to: &Address,
-        payload: Payload<'_>,
+        metadata: &Metadata,
+        body: &[u8],
         patience: Duration,
     ) -> Result<MessageId, SendError> {
-        let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        self.shared.memory_gate.pass()?;
-        let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
-        let envelope = self.envelope(ReplyToken::NONE, parts);
-        self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
-        Ok(envelope.id)
+        let message = Incoming::new(self.outside.next_id(), metadata, body);
+        self.outside.tell(to, &message, patience).await?;
+        Ok(message.id)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
@@ -181,24 +178,7 @@ impl Kernel {
         body: &[u8],
         timeout: Duration,
     ) -> Result<Reply, AskError> {
-        let routing = &self.shared.routing;
-        let refused = |error: SendError| routing.ask_counts.refused(error.into());
-        let target = routing.registry.get(to).ok_or_else(|| refused(SendError::UnknownAddress(to.clone())))?;
-        self.shared.memory_gate.pass().map_err(refused)?;
-        let deadline = later(timeout);
-        let mut ask = routing.asks.open(target.id, deadline);
-        target.check_back_by(deadline).map_err(|error| routing.ask_counts.refused(error))?;
-        let mut before = QuestionParts::new(self.shared.time_of(deadline));
-        let (parts, before) = before.with(metadata);
-        let envelope = self.envelope(ask.token(), parts);
-        let payload = Payload { parts: before, body };
-        // Pinned in place: the futures are large, and each move would copy them.
-        let delivery = pin!(routing.deliver_one(&target, &envelope, &payload, deadline));
-        let answered = pin!(ask.answer_to(delivery));
-        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
-        let answer = self.shared.explained(to, answer).await;
-        routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
-        answer
+        self.outside.ask(to, &Incoming::new(self.outside.next_id(), metadata, body), timeout).await
     }
 
     /// Sets or clears (`None`) the memory shortage, with its reason. While memory is short, no new message from outside is
@@ -375,20 +355,14 @@ impl Kernel {
     fn letters(&self) -> LetterOrders<'_> {
         LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
     }
-
-    #[inline]
-    fn envelope(&self, reply: ReplyToken, parts: Parts) -> Envelope {
-        let (cause, count) = &*self.outside;
-        let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
-        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply, parts }
-    }
 }
 
 /// The state that the actors of a plan share.
 fn shared(plan: &Plan, commands: &Commands) -> Shared {
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
-    let left = |bound: &MaxInstances| bound.left_to_spawned(plan.actors.iter().map(instances));
+    let counted = || plan.actors.iter().filter(|spec| spec.code.takes_slot()).map(instances);
+    let left = |bound: &MaxInstances| bound.left_to_spawned(counted());
     Shared {
         routing: Routing {
             registry: Registry::default(),
@@ -408,6 +382,7 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
         failed_shutdowns: AtomicU64::new(0),
         clock: plan.clock.clone(),
         runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
+        seed: plan.seed,
         jitter: Jitter::new(plan.seed),
     }
 }

@@ -226,8 +226,8 @@ impl TakenMessages {
         ReplyToken(u64_at(record_at(&self.bytes, self.starts[index] as usize), Header::REPLY_AT))
     }
 
-    /// Lends the messages as they are, with `end` after them, until the batch is cleared. In the lent bytes each reply token
-    /// is 1: from the real one, the reader could tell how much others ask.
+    /// Lends the messages as they are, with `end` after them, until the batch is cleared. In the lent bytes the reply token
+    /// of each ask is 1: from the real one, the reader could tell how much others ask.
     pub(crate) fn lend(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
         assert!(self.lent.is_empty(), "a batch is lent once");
         for (index, start) in self.starts.iter().enumerate().filter(|_| self.asked) {
@@ -236,7 +236,7 @@ impl TakenMessages {
             let token = ReplyToken(u64::from_le_bytes(*field));
             if token.is_some() {
                 self.tokens.push((index, token));
-                *field = 1u64.to_le_bytes();
+                *field = u64::from(token.is_ask()).to_le_bytes();
             }
         }
         self.bytes.extend_from_slice(end);

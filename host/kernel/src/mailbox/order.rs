@@ -150,7 +150,7 @@ impl Order {
                 sender: envelope.sender.0,
                 flow: envelope.flow,
                 hops: envelope.hops,
-                asked: envelope.reply.is_some(),
+                asked: envelope.reply.is_ask(),
                 bytes: u32::try_from(held.message.content_bytes()).unwrap_or(u32::MAX),
                 prefix_end: u32::try_from(prefixes.len()).expect("far less is shown"),
             });

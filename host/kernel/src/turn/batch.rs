@@ -84,9 +84,10 @@ impl Batch {
     }
 
     /// Turns to a hook of an actor's incarnation: no message causes its sends.
-    pub(super) fn begin_hook(&mut self, hook: Hook, address: &str, incarnation: u64) {
+    /// `run_seed`: different at each start of a host, so that no two starts give an id twice.
+    pub(super) fn begin_hook(&mut self, hook: Hook, address: &str, incarnation: u64, run_seed: u64) {
         self.hook = Some(hook);
-        let mut id = MessageId::seeded(address, incarnation * HOOKS + hook as u64);
+        let mut id = MessageId::seeded(address, incarnation * HOOKS + hook as u64).caused(run_seed);
         if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
             // The other hooks run once.
             self.hooks += 1;

@@ -420,7 +420,7 @@ impl Bulk<'_> {
 
     /// Whether an asker waits for the reply to the current message.
     fn is_asked(&self) -> bool {
-        self.turn.current().is_some_and(|index| self.turn.batch.messages.reply(index).is_some())
+        self.turn.current().is_some_and(|index| self.turn.batch.messages.reply(index).is_ask())
     }
 
     /// Fails the current message; its sends are dropped.

@@ -39,9 +39,10 @@ use crate::actor::Actor;
 use crate::actor::host_wait::HostWait;
 use crate::actor::instance::Instance;
 use crate::dispatch::Shared;
+use crate::dispatch::ingress::Ingress;
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
-use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
+use crate::words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 use crate::words::notice::Notice;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::overrun::Overrun;
@@ -98,6 +99,12 @@ impl Turn {
     /// The actor's address.
     pub fn address(&self) -> &Address {
         self.actor.address()
+    }
+
+    /// Sends messages of this actor outside of its turns. See [`Ingress`].
+    pub fn ingress(&self) -> Ingress {
+        let cause = MessageId::seeded(self.address().as_str(), self.incarnation).caused(self.shared.seed).caused(0);
+        Ingress::new(self.shared.clone(), self.actor.id, cause)
     }
 
     /// The number of this incarnation, from 1. It is unique in the actor, over all instances.
@@ -268,7 +275,7 @@ impl Turn {
     /// Turns to a hook: no message causes its sends.
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.new_batch();
-        self.batch.begin_hook(hook, self.actor.address().as_str(), self.incarnation);
+        self.batch.begin_hook(hook, self.actor.address().as_str(), self.incarnation, self.shared.seed);
         self.budget = Budget::default();
     }
 

@@ -106,17 +106,29 @@ impl ActorId {
     pub const NOTICE: Self = Self(MOST_NUMBER);
 }
 
-/// The right to one reply. 0 means that no asker waits.
+/// The right to one reply, or to one receipt: the news that the message has ended. 0 means that neither is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ReplyToken(pub u64);
 
 impl ReplyToken {
-    /// No asker waits for a reply.
+    /// Neither a reply nor a receipt is waited for.
     pub const NONE: Self = Self(0);
+    /// The bit of the tokens of receipts.
+    pub(crate) const RECEIPT: u64 = 1 << 63;
 
-    /// Whether an asker waits for a reply.
+    /// Whether the end of the message is waited for: by an asker, or for a receipt.
     pub fn is_some(self) -> bool {
         self != Self::NONE
+    }
+
+    /// Whether an asker waits for a reply.
+    pub fn is_ask(self) -> bool {
+        self.0.cast_signed() > 0
+    }
+
+    /// Whether a receipt is waited for.
+    pub(crate) fn is_receipt(self) -> bool {
+        self.0 & Self::RECEIPT != 0
     }
 }
 
@@ -133,7 +145,7 @@ pub struct Envelope {
     pub hops: u32,
     /// Failures so far that this message was to blame for.
     pub attempt: u32,
-    /// The token by which the asker gets the reply.
+    /// The token by which the asker gets the reply, or a sender its receipt.
     pub reply: ReplyToken,
     /// The optional parts that lie before the body.
     pub parts: Parts,

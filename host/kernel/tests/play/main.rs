@@ -13,6 +13,7 @@ mod crashes;
 mod directives;
 mod drains;
 mod host_waits;
+mod ingress;
 mod instances;
 mod letters;
 mod limits;

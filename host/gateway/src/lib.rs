@@ -1,0 +1,43 @@
+//! Ways into and out of a play: HTTP, WebSocket, cron, queues, files. Each gateway is a native actor, so that it has an address
+//! in envelopes and dead letters, is supervised, and stops in order.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
+//! | [`status`] | one line for each gateway, for operators |
+//! | `group` | actors that only hold others |
+//!
+//! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
+//! the address of its manifest entry, starts before them and stops after them.
+
+mod group;
+pub mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use playhouse_kernel::{ActorSpec, Template};
+use tokio::sync::watch;
+
+pub use group::{Group, place_groups_above};
+pub use status::Statuses;
+
+/// What the gateways of a play add to its plan.
+#[derive(Default)]
+pub struct Placed {
+    /// The actors that start before those of the manifest: sinks, and the groups above them.
+    pub sinks: Vec<ActorSpec>,
+    /// The actors that start after those of the manifest, and stop before them: all below `/gate`.
+    pub gates: Vec<ActorSpec>,
+    /// The native actors that gateways spawn, such as one for each connection.
+    pub templates: BTreeMap<String, Arc<dyn Template>>,
+}
+
+/// What all gateways of a play share. Clones share it.
+#[derive(Clone)]
+pub struct Common {
+    /// One line for each gateway.
+    pub statuses: Statuses,
+    /// Whether the play drains: it still serves, and its clients shall go elsewhere.
+    pub draining: watch::Receiver<bool>,
+}

@@ -1,0 +1,26 @@
+//! The gateways of a play: from the settings of the manifest to actors of the plan.
+
+use playhouse_gateway::{Common, Placed, Statuses};
+use tokio::sync::watch;
+
+use crate::manifest::PlaySettings;
+
+/// The gateways of a running play.
+#[derive(Default)]
+pub(crate) struct Gateways {
+    /// One line for each gateway.
+    pub(crate) statuses: Statuses,
+    /// Tells the gateways that the play drains.
+    pub(crate) draining: watch::Sender<bool>,
+}
+
+impl Gateways {
+    /// The gateways of a play, and what they add to its plan.
+    pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
+        let (draining, drains) = watch::channel(false);
+        let common = Common { statuses: Statuses::default(), draining: drains };
+        let placed = Placed::default();
+        let _ = settings;
+        (Self { statuses: common.statuses, draining }, placed)
+    }
+}
