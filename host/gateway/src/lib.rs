@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`http`] | servers whose requests are messages |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
 mod group;
+pub mod http;
 pub mod status;
 
 use std::collections::BTreeMap;
@@ -19,10 +21,10 @@ use std::sync::Arc;
 use playhouse_kernel::{ActorSpec, Template};
 use tokio::sync::watch;
 
-pub use group::{Group, place_groups_above};
+pub use group::{GATES, Group, place_groups_above};
 pub use status::Statuses;
 
-/// What the gateways of a play add to its plan.
+/// The part of a plan that gateways add.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.
@@ -33,7 +35,7 @@ pub struct Placed {
     pub templates: BTreeMap<String, Arc<dyn Template>>,
 }
 
-/// What all gateways of a play share. Clones share it.
+/// The state that all gateways of a play share. Clones share it.
 #[derive(Clone)]
 pub struct Common {
     /// One line for each gateway.

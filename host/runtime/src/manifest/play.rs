@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::http::{self, HttpSettings, Receiver};
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -39,6 +40,8 @@ pub struct PlaySettings {
     pub dead_letters: DeadLetterSpec,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The HTTP servers whose requests are messages.
+    pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
     pub log: Log,
     /// The addresses of native actors, which the program that embeds the play provides.
@@ -60,6 +63,15 @@ pub struct MetricsSettings {
     pub place: Range<usize>,
     /// The names that a request may have in its `Host` header.
     pub hosts: Hosts,
+}
+
+/// `[[http]]`.
+#[derive(Debug, Clone)]
+pub struct HttpServer {
+    /// The settings of the gateway.
+    pub settings: HttpSettings,
+    /// The place of its address in the manifest.
+    pub place: Range<usize>,
 }
 
 /// `[play.limits]`.
@@ -209,12 +221,21 @@ impl PlaySettings {
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
             metrics: None,
+            http: Vec::new(),
             log: Log::default(),
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
         }
+    }
+
+    /// The gateways that take messages in, each with its receivers.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
+        self.http.iter().filter_map(|server| {
+            let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
+            Some((http::address(&server.settings.name).ok()?, receivers))
+        })
     }
 
     /// The file of a plugin.

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod grants;
+mod http;
 mod limits;
 mod watching;
 
@@ -13,6 +14,7 @@ use toml::Spanned;
 
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
+pub use http::{Http, HttpRoute};
 pub use limits::{Limits, Subtree};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
@@ -32,6 +34,9 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// HTTP servers whose requests are messages. Default: none.
+    #[serde(default)]
+    pub http: Vec<Spanned<Http>>,
 }
 
 /// `[play]`.

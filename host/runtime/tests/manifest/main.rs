@@ -4,6 +4,7 @@
 
 mod addresses;
 mod flow;
+mod http;
 mod instances;
 mod limits;
 mod log;

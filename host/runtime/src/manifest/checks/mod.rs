@@ -4,7 +4,10 @@
 mod addresses;
 mod circuit;
 mod findings;
+mod gate;
 mod grants;
+mod http;
+mod http_routes;
 mod instances;
 mod kept_apart;
 mod mailbox;
@@ -47,6 +50,7 @@ pub fn understand(
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
     let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
@@ -56,6 +60,7 @@ pub fn understand(
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
+    let http = checks.http(&manifest.http, &actors, &addresses);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
@@ -78,6 +83,7 @@ pub fn understand(
         supervision,
         dead_letters,
         metrics,
+        http,
         log: manifest.play.log,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,
