@@ -5,11 +5,14 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`cron`] | messages at times of the calendar |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
+pub mod cron;
+pub mod events;
 mod group;
 pub mod status;
 

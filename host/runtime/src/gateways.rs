@@ -1,6 +1,6 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
-use playhouse_gateway::{Common, Placed, Statuses};
+use playhouse_gateway::{Common, Placed, Statuses, cron};
 use tokio::sync::watch;
 
 use crate::manifest::PlaySettings;
@@ -19,8 +19,8 @@ impl Gateways {
     pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
-        let placed = Placed::default();
-        let _ = settings;
+        let mut placed = Placed::default();
+        cron::place(&settings.cron, &common, &mut placed);
         (Self { statuses: common.statuses, draining }, placed)
     }
 }

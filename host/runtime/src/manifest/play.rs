@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::cron::CronSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -49,6 +50,8 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The entries of `[[cron]]`.
+    pub cron: Vec<CronSettings>,
 }
 
 /// `[play.metrics]`.
@@ -214,6 +217,7 @@ impl PlaySettings {
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            cron: Vec::new(),
         }
     }
 

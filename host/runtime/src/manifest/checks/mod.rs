@@ -3,7 +3,9 @@
 
 mod addresses;
 mod circuit;
+mod cron;
 mod findings;
+mod gate;
 mod grants;
 mod instances;
 mod kept_apart;
@@ -47,12 +49,14 @@ pub fn understand(
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
     let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -83,6 +87,7 @@ pub fn understand(
         actors,
         pipeline,
         spawnable,
+        cron,
     })
 }
 
