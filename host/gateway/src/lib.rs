@@ -25,7 +25,7 @@ use tokio::sync::watch;
 pub use group::{Group, place_groups_above};
 pub use status::Statuses;
 
-/// What the gateways of a play add to its plan.
+/// The actors that the gateways of a play add to its plan.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.
@@ -36,7 +36,7 @@ pub struct Placed {
     pub templates: BTreeMap<String, Arc<dyn Template>>,
 }
 
-/// What all gateways of a play share. Clones share it.
+/// The state that all gateways of a play share. Clones share it.
 #[derive(Clone)]
 pub struct Common {
     /// One line for each gateway.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::pace::{Pace, Step};
 use super::runs::{Counts, Sparse};
-use super::{CronSettings, Overlap, WallClock, shown};
+use super::settings::{CronSettings, Overlap, WallClock, shown};
 use crate::events::{CronMissed, CronRefused, CronSkipped};
 use crate::status::Statuses;
 

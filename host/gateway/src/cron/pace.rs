@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-use super::Schedule;
+use super::schedule::Schedule;
 
 /// Maximum time between two looks at the clock: a clock that was set, or a machine that slept, is noticed within it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Zone;
+    use super::super::schedule::Zone;
     use super::*;
 
     /// A schedule with a calendar clock that can be set, beside a clock of real time.

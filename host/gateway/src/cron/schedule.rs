@@ -10,7 +10,7 @@ use std::ops::Range;
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use croner::Cron;
 
-use super::Zone;
+pub use chrono_tz::Tz as Zone;
 
 /// Names of schedules, and their fields.
 const NAMED: [(&str, &str); 7] = [
@@ -203,7 +203,7 @@ fn check_field(field: &str, number: usize, place: &Range<usize>) -> Result<(), S
 mod tests {
     use chrono_tz::{Australia, Europe, Pacific};
 
-    use super::super::shown;
+    use super::super::settings::shown;
     use super::*;
 
     /// The first times of a schedule after a moment, as the zone shows them.
