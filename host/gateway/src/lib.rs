@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`secret`] | tokens that clients present, urls with a password |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
 mod group;
+pub mod secret;
 pub mod status;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use playhouse_kernel::{ActorSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
+pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 
 /// What the gateways of a play add to its plan.
