@@ -6,6 +6,7 @@
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
 //! | [`cron`] | messages at times of the calendar |
+//! | [`secret`] | tokens that clients present, urls with a password |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
@@ -14,6 +15,7 @@
 pub mod cron;
 pub mod events;
 mod group;
+pub mod secret;
 pub mod status;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use playhouse_kernel::{ActorSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
+pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 
 /// The actors that the gateways of a play add to its plan.
