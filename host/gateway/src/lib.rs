@@ -6,13 +6,18 @@
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
 //! | [`http`] | servers whose requests are messages |
+//! | [`cron`] | messages at times of the calendar |
+//! | [`secret`] | tokens that clients present, urls with a password |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
+pub mod cron;
+pub mod events;
 mod group;
 pub mod http;
+pub mod secret;
 pub mod status;
 
 use std::collections::BTreeMap;
@@ -22,9 +27,10 @@ use playhouse_kernel::{ActorSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{GATES, Group, place_groups_above};
+pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 
-/// The part of a plan that gateways add.
+/// The actors that the gateways of a play add to its plan.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use playhouse_gateway::http::{self, HttpCounts, HttpListener, HttpSettings};
-use playhouse_gateway::{Common, Placed, Statuses};
+use playhouse_gateway::{Common, Placed, Statuses, cron};
 use playhouse_kernel::{Address, AddressError};
 use playhouse_observe::HttpFacts;
 use tokio::sync::watch;
@@ -27,6 +27,7 @@ impl Gateways {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
         let mut placed = Placed::default();
+        cron::place(&settings.cron, &common, &mut placed);
         let servers = settings.http.iter().zip(ports);
         let http = servers.map(|(server, port)| HttpFeed::place(&server.settings, port, &common, &mut placed));
         let http = http.collect::<Result<_, _>>()?;

@@ -114,7 +114,7 @@ fn shown_tree(tree: &Tree) -> String {
     out
 }
 
-/// The status of a gateway.
+/// The line of a gateway about itself.
 fn status_line(actor: &ActorLine) -> Option<String> {
     Some(format!("{}: {}", actor.address, Printable(actor.status.as_ref()?)))
 }

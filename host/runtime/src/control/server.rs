@@ -340,8 +340,6 @@ fn refuse(stream: &UnixStream, most: usize) {
 
 #[cfg(test)]
 mod tests {
-    use playhouse_gateway::Statuses;
-
     use super::*;
     use crate::control::protocol::decode_response;
 
@@ -358,7 +356,7 @@ mod tests {
         let listener = UnixListener::bind(&path).expect("bound");
         let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
         let complaints = Arc::default();
-        let tree = WholeTree::new(kernel.clone(), "test".into(), None, Statuses::default());
+        let tree = WholeTree::new(kernel.clone(), "test".into(), None, playhouse_gateway::Statuses::default());
         let host = Server {
             kernel,
             tree,

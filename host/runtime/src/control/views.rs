@@ -106,7 +106,7 @@ pub struct ActorLine {
     /// The failure, while the actor is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
-    /// The status of a gateway, such as the time of its next run; `None` for other actors.
+    /// A gateway's line about itself, such as the time of its next run; `None` for other actors.
     #[serde(default)]
     pub status: Option<String>,
 }

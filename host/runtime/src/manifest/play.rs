@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::cron::CronSettings;
 use playhouse_gateway::http::{self, HttpSettings, Receiver};
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
@@ -52,6 +53,8 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The entries of `[[cron]]`.
+    pub cron: Vec<CronSettings>,
 }
 
 /// `[play.metrics]`.
@@ -227,15 +230,18 @@ impl PlaySettings {
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            cron: Vec::new(),
         }
     }
 
     /// The gateways that take messages in, each with its receivers.
     pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
-        self.http.iter().filter_map(|server| {
+        let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
+        let http = self.http.iter().filter_map(|server| {
             let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
             Some((http::address(&server.settings.name).ok()?, receivers))
-        })
+        });
+        cron.chain(http)
     }
 
     /// The file of a plugin.

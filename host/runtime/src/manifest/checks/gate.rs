@@ -1,4 +1,4 @@
-//! The common part of all gateways: a name below `/gate`, and a receiver.
+//! The keys that all gateways have in common: a name below `/gate`, and a receiver.
 
 use std::ops::Range;
 
@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::addresses::{Addresses, address_fault, address_meant, with_ancestors};
 use super::findings::Checks;
+use crate::manifest::play::PlayActor;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::Actor;
 
@@ -75,4 +76,25 @@ impl Checks {
         self.add(problem.help(format!("`{key}` names an actor of this manifest, or one that may be spawned")));
         None
     }
+}
+
+/// The problem of a text of the manifest that is longer than its receiver takes.
+pub(super) fn body_problem(written: Option<&Spanned<String>>, to: &Address, actors: &[PlayActor]) -> Option<Problem> {
+    let written = written?;
+    let receiver = actors.iter().find(|actor| actor.address == *to)?;
+    let (bytes, most) = (written.get_ref().len(), receiver.settings.limits.message_bytes);
+    let what = format!("the body has {bytes} bytes, and `{to}` takes messages of at most {most}");
+    let problem = Problem::at(written.span(), what, "here").help("raise `limits.message` of the receiver");
+    (bytes > most).then_some(problem)
+}
+
+/// The place of a part of a text in the manifest: of the part if the text is written without escapes, or else of the whole text.
+pub(super) fn part_place(written: &Spanned<String>, part: &Range<usize>, source: &str) -> Range<usize> {
+    let whole = written.span();
+    let text = written.get_ref();
+    let is_plain = source.get(whole.clone()).is_some_and(|quoted| {
+        let inner = quoted.get(1..quoted.len().saturating_sub(1));
+        inner.is_some_and(|inner| inner == text)
+    });
+    if is_plain && !part.is_empty() { whole.start + 1 + part.start..whole.start + 1 + part.end } else { whole }
 }

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod circuit;
+mod cron;
 mod findings;
 mod gate;
 mod grants;
@@ -57,6 +58,7 @@ pub fn understand(
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -89,6 +91,7 @@ pub fn understand(
         actors,
         pipeline,
         spawnable,
+        cron,
     })
 }
 
