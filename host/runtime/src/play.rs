@@ -238,6 +238,7 @@ impl LoadedPlay {
         plan.actors.extend(natives.last);
         plan.actors.extend(placed.gates);
         plan.plugins.extend(placed.templates);
+        plan.letter_feed = placed.letter_feed;
         if !options.has_trial_starts {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
