@@ -4,6 +4,7 @@ use playhouse_gateway::{Common, Placed, Statuses};
 use tokio::sync::watch;
 
 use crate::manifest::PlaySettings;
+use crate::secrets::Secrets;
 
 /// The gateways of a running play.
 #[derive(Default)]
@@ -16,11 +17,11 @@ pub(crate) struct Gateways {
 
 impl Gateways {
     /// The gateways of a play, and what they add to its plan.
-    pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
+    pub(crate) fn place(settings: &PlaySettings, secrets: &Secrets) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
         let placed = Placed::default();
-        let _ = settings;
+        let _ = (settings, secrets);
         (Self { statuses: common.statuses, draining }, placed)
     }
 }

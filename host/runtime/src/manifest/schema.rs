@@ -4,6 +4,7 @@
 mod dead_letters;
 mod grants;
 mod limits;
+mod secrets;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use dead_letters::DeadLetters;
-pub use grants::{Dir, Grants, Mode};
+pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use limits::{Limits, Subtree};
+pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
+pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -32,6 +35,9 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// The values that the host uses and never shows. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
 }
 
 /// `[play]`.

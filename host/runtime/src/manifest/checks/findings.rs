@@ -8,6 +8,7 @@ use playhouse_kernel::Address;
 use toml::Spanned;
 
 use super::kept_apart::KeptApart;
+use super::secrets::SecretChecks;
 use crate::manifest::plugin_folder::PluginFolder;
 use crate::manifest::problem::{Problem, nearest};
 use crate::manifest::schema::Manifest;
@@ -29,6 +30,8 @@ pub(super) struct Checks {
     pub(super) beside: PathBuf,
     /// The files and folders that no actor may write to.
     pub(super) kept_apart: KeptApart,
+    /// The secrets, and the grants that could give them away.
+    pub(super) secrets: SecretChecks,
 }
 
 impl Checks {
@@ -42,6 +45,7 @@ impl Checks {
             plugins: plugins.to_owned(),
             beside: beside.to_owned(),
             kept_apart: KeptApart::of_play(beside, plugins, Path::new(name).file_name()),
+            secrets: SecretChecks::default(),
         }
     }
 

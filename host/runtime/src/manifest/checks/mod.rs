@@ -11,6 +11,7 @@ mod mailbox;
 mod metric_names;
 mod metrics;
 mod pipeline;
+mod secrets;
 mod settings;
 mod subtrees;
 
@@ -24,7 +25,7 @@ use toml::Spanned;
 use super::play::{PlayActor, PlayPlugin, PlaySettings};
 use super::plugin_folder::PluginFolder;
 use super::problem::{Problem, Problems, Source};
-use super::schema::{Manifest, Start};
+use super::schema::{Manifest, Start, VALUE_AS_SECRET};
 use super::units::ByteSize;
 use addresses::Addresses;
 use findings::Checks;
@@ -40,12 +41,17 @@ pub fn understand(
         Ok(manifest) => manifest,
         Err(error) => {
             let problem = Problem::from_toml(&error, &source.text);
+            let source = match error.span() {
+                Some(place) if error.message() == VALUE_AS_SECRET => source.without(place),
+                _ => source,
+            };
             return Err(Problems::new(source, vec![problem]));
         }
     };
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
+    checks.declare_secrets(&manifest.secrets);
     let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
@@ -61,6 +67,8 @@ pub fn understand(
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
         capacity_bytes: manifest.play.dead_letters.bytes.map_or(letters.capacity_bytes, ByteSize::in_memory),
     };
+    // After all that may use a secret.
+    let secrets = checks.finish_secrets();
     if !checks.problems.is_empty() {
         return Err(Problems::new(source, checks.problems));
     }
@@ -83,6 +91,7 @@ pub fn understand(
         actors,
         pipeline,
         spawnable,
+        secrets,
     })
 }
 
