@@ -5,12 +5,15 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
+pub mod cron;
+pub mod events;
 mod group;
 pub mod secret;
 pub mod status;
@@ -25,7 +28,7 @@ pub use group::{Group, place_groups_above};
 pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 
-/// What the gateways of a play add to its plan.
+/// The actors that the gateways of a play add to its plan.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.
@@ -36,7 +39,7 @@ pub struct Placed {
     pub templates: BTreeMap<String, Arc<dyn Template>>,
 }
 
-/// What all gateways of a play share. Clones share it.
+/// The state that all gateways of a play share. Clones share it.
 #[derive(Clone)]
 pub struct Common {
     /// One line for each gateway.

@@ -1,6 +1,6 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
-use playhouse_gateway::{Common, Placed, Statuses};
+use playhouse_gateway::{Common, Placed, Statuses, cron};
 use tokio::sync::watch;
 
 use crate::manifest::PlaySettings;
@@ -20,8 +20,9 @@ impl Gateways {
     pub(crate) fn place(settings: &PlaySettings, secrets: &Secrets) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
-        let placed = Placed::default();
-        let _ = (settings, secrets);
+        let _ = secrets;
+        let mut placed = Placed::default();
+        cron::place(&settings.cron, &common, &mut placed);
         (Self { statuses: common.statuses, draining }, placed)
     }
 }

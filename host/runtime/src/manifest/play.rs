@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::cron::CronSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -52,6 +53,8 @@ pub struct PlaySettings {
     pub spawnable: Vec<PlayPlugin>,
     /// The secrets, without their values.
     pub secrets: DeclaredSecrets,
+    /// The entries of `[[cron]]`.
+    pub cron: Vec<CronSettings>,
 }
 
 /// `[play.metrics]`.
@@ -218,6 +221,7 @@ impl PlaySettings {
             pipeline: Vec::new(),
             spawnable: Vec::new(),
             secrets: DeclaredSecrets::default(),
+            cron: Vec::new(),
         }
     }
 

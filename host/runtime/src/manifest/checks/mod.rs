@@ -3,7 +3,9 @@
 
 mod addresses;
 mod circuit;
+mod cron;
 mod findings;
+mod gate;
 mod grants;
 mod instances;
 mod kept_apart;
@@ -53,12 +55,14 @@ pub fn understand(
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
     checks.declare_secrets(&manifest.secrets);
     let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -92,6 +96,7 @@ pub fn understand(
         pipeline,
         spawnable,
         secrets,
+        cron,
     })
 }
 
