@@ -114,7 +114,7 @@ fn secret_is_sent_in_its_header_to_its_host_alone() {
     let kept = String::from_utf8_lossy(&kept);
     assert!(kept.contains("API_TOKEN=\0") && !kept.contains(SECRET), "{kept:?}");
 
-    // What a guest sends, and how it fails, is shown; the guest has placeholders only.
+    // Bodies and crashes of a guest are shown; the guest has placeholders only.
     assert!(!host.run(&["ask", "/a", &format!("panic {placeholder}")]).status.success());
     let letter = host.ok(&["dead-letters", "list", "--json"]);
     assert!(letter.contains("panic"), "{letter}");
@@ -146,5 +146,38 @@ fn missing_secret_stops_the_start_with_its_name_and_place() {
     assert_eq!(refused.status.code(), Some(2));
     let folder = play.path().to_str().unwrap();
     let stderr = String::from_utf8_lossy(&refused.stderr).replace(folder, "FOLDER");
-    expect![[r#""#]].assert_eq(&stderr);
+    expect![[r#"
+          × the secret `API` is missing: the host's environment has no variable `API_TOKEN`
+           ╭─[playhouse.toml:5:7]
+         4 │ [secrets]
+         5 │ API = { env = "API_TOKEN" }
+           ·       ──────────┬──────────
+           ·                 ╰── here
+         6 │ KEY = { file = "key.txt" }
+           ╰────
+          help: set it for the host, as in `API_TOKEN=… playhouse run`
+
+          × the secret `KEY` is missing: `key.txt` cannot be read: No such file or directory (os error 2)
+           ╭─[playhouse.toml:6:7]
+         5 │ API = { env = "API_TOKEN" }
+         6 │ KEY = { file = "key.txt" }
+           ·       ──────────┬─────────
+           ·                 ╰── here
+         7 │ UNIT = { credential = "unit" }
+           ╰────
+          help: a path is relative to the manifest; the host's user must be able to read the file
+
+          × the secret `UNIT` is missing: systemd gives this process no credentials: `$CREDENTIALS_DIRECTORY` is not set
+           ╭─[playhouse.toml:7:8]
+         6 │ KEY = { file = "key.txt" }
+         7 │ UNIT = { credential = "unit" }
+           ·        ───────────┬───────────
+           ·                   ╰── here
+         8 │ [[actor]]
+           ╰────
+          help: hand it over in the unit, as in LoadCredential=unit:/path, or run the host by systemd-run
+
+        3 problems in playhouse.toml
+    "#]]
+    .assert_eq(&stderr);
 }

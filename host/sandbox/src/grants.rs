@@ -2,7 +2,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `actor` | all grants of one actor, and the rule for a child |
+//! | `actor`, `narrowing` | all grants of one actor, and the rule for a child |
 //! | `hosts`, `addresses` | the targets that HTTP requests may have; the addresses that a name may lead to |
 //! | `allowed` | the check of one target and of its addresses |
 //! | `secrets` | secrets that requests carry and guests do not know |
@@ -15,6 +15,7 @@ mod allowed;
 mod folder;
 mod growth;
 mod hosts;
+mod narrowing;
 mod needs;
 mod secrets;
 

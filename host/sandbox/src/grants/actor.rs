@@ -7,6 +7,7 @@ use playhouse_kernel::Bounds;
 use super::addresses::Network;
 use super::folder::Folder;
 use super::hosts::{Host, Target};
+use super::narrowing::common;
 use super::secrets::SecretGrant;
 use crate::limits::{Blocking, Descriptors};
 
@@ -105,18 +106,6 @@ impl Grants {
             Some(above) => above.downcast_ref().map_or_else(Self::default, |above| self.within(above)),
         }
     }
-}
-
-/// The common part of two lists: of each pair in which one covers the other, the narrower one.
-pub(super) fn common<T: Clone + PartialEq>(child: &[T], parent: &[T], covers: impl Fn(&T, &T) -> bool) -> Vec<T> {
-    let mut both = Vec::new();
-    for (own, above) in child.iter().flat_map(|own| parent.iter().map(move |above| (own, above))) {
-        let narrower = if covers(above, own) { own } else { above };
-        if (covers(above, own) || covers(own, above)) && !both.contains(narrower) {
-            both.push(narrower.clone());
-        }
-    }
-    both
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use playhouse_kernel::Secret;
 use ring::rand::{SecureRandom, SystemRandom};
 use wasmtime_wasi_http::DEFAULT_FORBIDDEN_HEADERS;
 
-use super::actor::common;
 use super::hosts::{Host, Target};
+use super::narrowing::common;
 
 /// Size of the largest secret that is sent in a header.
 const MOST_BYTES: usize = 8 << 10;

@@ -13,6 +13,7 @@ mod mailbox;
 mod metric_names;
 mod metrics;
 mod pipeline;
+mod secret_uses;
 mod secrets;
 mod settings;
 mod subtrees;

@@ -1,47 +1,16 @@
 //! `[secrets]`, the uses of its names, and urls that may be secret. Values are not read here.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::PathBuf;
 
 use playhouse_sandbox::{Host, SecretGrant, Variable};
 use toml::Spanned;
 
 use super::findings::Checks;
 use super::kept_apart::Way;
+use super::secret_uses::SecretUses;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{self, SECRET_FORM, UrlText};
 use crate::manifest::secrets::{DeclaredSecrets, SecretId, SecretSettings, SecretSource, UrlSettings};
-
-/// The secrets of a manifest while it is checked.
-#[derive(Default)]
-pub(super) struct SecretChecks {
-    declared: DeclaredSecrets,
-    /// For each secret, whether something uses it.
-    used: Vec<bool>,
-    /// The variables of the host that actors are granted.
-    granted_variables: Vec<(String, Range<usize>)>,
-    /// The folders that actors are granted, by their paths without links.
-    granted_folders: Vec<(PathBuf, Range<usize>)>,
-}
-
-impl SecretChecks {
-    fn add(&mut self, secret: SecretSettings) -> SecretId {
-        self.declared.0.push(secret);
-        self.used.push(false);
-        SecretId(self.used.len() - 1)
-    }
-
-    /// Keeps a variable of the host that an actor is granted.
-    pub(super) fn grant_variable(&mut self, name: &str, place: Range<usize>) {
-        self.granted_variables.push((name.to_owned(), place));
-    }
-
-    /// Keeps a folder that an actor is granted.
-    pub(super) fn grant_folder(&mut self, path: PathBuf, place: Range<usize>) {
-        self.granted_folders.push((path, place));
-    }
-}
 
 impl Checks {
     /// Reads `[secrets]`; before all checks that name a secret.
@@ -162,7 +131,7 @@ impl Checks {
 
     /// The declared secrets, after all else is checked: unused ones, and those that a grant would give away, are problems.
     pub(super) fn finish_secrets(&mut self) -> DeclaredSecrets {
-        let SecretChecks { declared, used, granted_variables, granted_folders } = std::mem::take(&mut self.secrets);
+        let SecretUses { declared, used, granted_variables, granted_folders } = std::mem::take(&mut self.secrets);
         for (secret, _) in declared.iter().zip(&used).filter(|(_, used)| !**used) {
             let what = format!("nothing uses the secret `{}`", secret.name.escape_debug());
             let help = "leave it out, or name it, as in grants.secrets = [{ name = \"…\", … }]";
