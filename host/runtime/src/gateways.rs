@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::control::letter_views::Letter;
 use crate::manifest::PlaySettings;
+use crate::secrets::Secrets;
 
 /// The gateways of a running play.
 #[derive(Default)]
@@ -20,9 +21,10 @@ pub(crate) struct Gateways {
 
 impl Gateways {
     /// The gateways of a play, and what they add to its plan.
-    pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
+    pub(crate) fn place(settings: &PlaySettings, secrets: &Secrets) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
+        let _ = secrets;
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
         // The last sink to start: it stops before all other sinks, and after all actors.

@@ -17,6 +17,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
+use super::secrets::DeclaredSecrets;
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -53,6 +54,8 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The secrets, without their values.
+    pub secrets: DeclaredSecrets,
     /// The entries of `[[cron]]`.
     pub cron: Vec<CronSettings>,
 }
@@ -221,6 +224,7 @@ impl PlaySettings {
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            secrets: DeclaredSecrets::default(),
             cron: Vec::new(),
         }
     }
@@ -252,6 +256,13 @@ impl PlaySettings {
             }
         }
         parents
+    }
+
+    /// The grants of all actors, and of all plugins that may be spawned.
+    pub(crate) fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
+        let spawnable = self.spawnable.iter_mut().map(|plugin| &mut plugin.settings);
+        let settings = self.actors.iter_mut().map(|actor| &mut actor.settings).chain(spawnable);
+        settings.map(|settings| &mut settings.grants)
     }
 
     /// The settings of all actors, and of all plugins that may be spawned.

@@ -5,6 +5,7 @@ mod cron;
 mod dead_letters;
 mod grants;
 mod limits;
+mod secrets;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,10 @@ use toml::Spanned;
 
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
-pub use grants::{Dir, Grants, Mode};
+pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use limits::{Limits, Subtree};
+pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
+pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -34,6 +37,9 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// The values that the host uses and never shows. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
     /// Messages at times of the calendar. Default: none.
     #[serde(default)]
     pub cron: Vec<Spanned<Cron>>,
