@@ -8,6 +8,7 @@
 //! | [`http`] | servers whose requests are messages |
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
+//! | [`letters`] | dead letters that leave |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
@@ -17,13 +18,15 @@ pub mod cron;
 pub mod events;
 mod group;
 pub mod http;
+pub mod letters;
 pub mod secret;
+mod sparse;
 pub mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Template};
+use playhouse_kernel::{ActorSpec, LetterFeed, Template};
 use tokio::sync::watch;
 
 pub use group::{GATES, Group, place_groups_above};
@@ -39,6 +42,8 @@ pub struct Placed {
     pub gates: Vec<ActorSpec>,
     /// The native actors that gateways spawn, such as one for each connection.
     pub templates: BTreeMap<String, Arc<dyn Template>>,
+    /// The feed of dead letters, for a gateway that sends them on.
+    pub letter_feed: Option<LetterFeed>,
 }
 
 /// The state that all gateways of a play share. Clones share it.

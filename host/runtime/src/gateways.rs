@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use playhouse_gateway::http::{self, HttpCounts, HttpListener, HttpSettings};
-use playhouse_gateway::{Common, Placed, Statuses, cron};
-use playhouse_kernel::{Address, AddressError};
-use playhouse_observe::HttpFacts;
+use playhouse_gateway::http::HttpListener;
+use playhouse_gateway::{Common, Placed, Statuses, cron, letters};
+use playhouse_kernel::{AddressError, DeadLetter};
 use tokio::sync::watch;
 
+use crate::control::letter_views::Letter;
+use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
+use crate::secrets::Secrets;
 
 /// The gateways of a running play.
 #[derive(Default)]
@@ -23,48 +25,29 @@ pub(crate) struct Gateways {
 
 impl Gateways {
     /// The gateways of a play, and what they add to its plan. `ports` are those of the HTTP servers.
-    pub(crate) fn place(settings: &PlaySettings, ports: Vec<HttpListener>) -> Result<(Self, Placed), AddressError> {
+    pub(crate) fn place(
+        settings: &PlaySettings,
+        secrets: &Secrets,
+        ports: Vec<HttpListener>,
+    ) -> Result<(Self, Placed), AddressError> {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
+        let _ = secrets;
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
         let servers = settings.http.iter().zip(ports);
         let http = servers.map(|(server, port)| HttpFeed::place(&server.settings, port, &common, &mut placed));
         let http = http.collect::<Result<_, _>>()?;
+        // The last sink to start: it stops before all other sinks, and after all actors.
+        if let Some(settings) = &settings.dead_letters_to {
+            letters::place(settings, Arc::new(encoded), &common, &mut placed);
+        }
         Ok((Self { statuses: common.statuses, draining, http }, placed))
     }
 }
 
-/// A running HTTP server, as a scrape of the metrics reads it.
-#[derive(Clone)]
-pub(crate) struct HttpFeed {
-    gateway: Address,
-    /// The names of its routes, in the order of the settings.
-    routes: Arc<[String]>,
-    counts: Arc<HttpCounts>,
-}
-
-impl HttpFeed {
-    fn place(
-        settings: &HttpSettings,
-        port: HttpListener,
-        common: &Common,
-        placed: &mut Placed,
-    ) -> Result<Self, AddressError> {
-        let counts = http::place(settings, port, common, placed)?;
-        let routes = settings.routes.iter().map(ToString::to_string).collect();
-        Ok(Self { gateway: http::address(&settings.name)?, routes, counts })
-    }
-
-    /// The counts now.
-    pub(crate) fn facts(&self) -> HttpFacts {
-        let Self { gateway, routes, counts } = self;
-        let name = |route: Option<usize>| route.map_or("unknown", |route| &routes[route]).to_owned();
-        HttpFacts {
-            gateway: gateway.to_string(),
-            connections: counts.connections() as u64,
-            accepted: counts.accepted(),
-            responses: counts.responses().map(|(route, status, count)| (name(route), status, count)).collect(),
-        }
-    }
+/// A dead letter as `playhouse dead-letters show --json` prints it.
+fn encoded(letter: &DeadLetter, with_body: bool) -> Vec<u8> {
+    // Only a map whose keys are no texts cannot become JSON.
+    serde_json::to_vec(&Letter::new(letter, with_body)).unwrap_or_default()
 }

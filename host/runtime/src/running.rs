@@ -24,7 +24,8 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
-use crate::gateways::{Gateways, HttpFeed};
+use crate::gateways::Gateways;
+use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::memory::Watch;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
 use playhouse_gateway::http::{self, HttpSettings, Receiver};
+use playhouse_gateway::letters::LettersSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -17,6 +18,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
+use super::secrets::DeclaredSecrets;
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -39,6 +41,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The actor that each dead letter is also sent to.
+    pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
     /// The HTTP servers whose requests are messages.
@@ -53,6 +57,8 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The secrets, without their values.
+    pub secrets: DeclaredSecrets,
     /// The entries of `[[cron]]`.
     pub cron: Vec<CronSettings>,
 }
@@ -223,6 +229,7 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
+            dead_letters_to: None,
             metrics: None,
             http: Vec::new(),
             log: Log::default(),
@@ -230,6 +237,7 @@ impl PlaySettings {
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            secrets: DeclaredSecrets::default(),
             cron: Vec::new(),
         }
     }
@@ -271,6 +279,13 @@ impl PlaySettings {
             }
         }
         parents
+    }
+
+    /// The grants of all actors, and of all plugins that may be spawned.
+    pub(crate) fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
+        let spawnable = self.spawnable.iter_mut().map(|plugin| &mut plugin.settings);
+        let settings = self.actors.iter_mut().map(|actor| &mut actor.settings).chain(spawnable);
+        settings.map(|settings| &mut settings.grants)
     }
 
     /// The settings of all actors, and of all plugins that may be spawned.

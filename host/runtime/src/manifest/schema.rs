@@ -6,6 +6,7 @@ mod dead_letters;
 mod grants;
 mod http;
 mod limits;
+mod secrets;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -15,9 +16,11 @@ use toml::Spanned;
 
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
-pub use grants::{Dir, Grants, Mode};
+pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use http::{Http, HttpRoute};
 pub use limits::{Limits, Subtree};
+pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
+pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -39,6 +42,9 @@ pub struct Manifest {
     /// HTTP servers whose requests are messages. Default: none.
     #[serde(default)]
     pub http: Vec<Spanned<Http>>,
+    /// The values that the host uses and never shows. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
     /// Messages at times of the calendar. Default: none.
     #[serde(default)]
     pub cron: Vec<Spanned<Cron>>,
