@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ::http::{HeaderName, Method};
-use playhouse_kernel::{Address, METADATA_PAIRS};
+use playhouse_kernel::{Address, METADATA_PAIRS, Secret};
 
+use super::cors::Cors;
 use super::pattern::{BadPattern, PathPattern};
+use super::proxies::IpNet;
+use super::rate::Rate;
 
 /// An HTTP server of a play.
 #[derive(Debug, Clone)]
@@ -20,6 +23,14 @@ pub struct HttpSettings {
     pub bounds: HttpBounds,
     /// Its routes, in any order.
     pub routes: Vec<HttpRoute>,
+    /// Networks of proxies whose word about a client's address counts.
+    pub proxies: Vec<IpNet>,
+    /// The pages of other origins that may use the server.
+    pub cors: Option<Cors>,
+    /// A limit on the requests of each client address.
+    pub rate: Option<Rate>,
+    /// Whether each request has a log line.
+    pub access_log: bool,
 }
 
 /// The limits on the connections of a server.
@@ -37,6 +48,8 @@ pub struct HttpBounds {
     pub idle: Duration,
     /// Requests of one connection.
     pub requests: u64,
+    /// Bytes of the bodies of all requests that are under way.
+    pub bodies_bytes: usize,
 }
 
 impl HttpBounds {
@@ -55,6 +68,7 @@ impl Default for HttpBounds {
             head_time: Duration::from_secs(10),
             idle: Duration::from_mins(1),
             requests: 10_000,
+            bodies_bytes: 64 << 20,
         }
     }
 }
@@ -78,6 +92,8 @@ pub struct HttpRoute {
     pub meta: Vec<MetaItem>,
     /// The headers that the metadata of a reply may set.
     pub reply_headers: Vec<HeaderName>,
+    /// The tokens of which a request has one, as a bearer.
+    pub bearer: Option<Secret>,
 }
 
 impl HttpRoute {
