@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use playhouse_gateway::http::HttpListener;
 use playhouse_gateway::{Common, Placed, Statuses, cron, letters};
-use playhouse_kernel::{AddressError, DeadLetter};
+use playhouse_kernel::DeadLetter;
 use tokio::sync::watch;
 
 use crate::control::letter_views::Letter;
-use crate::http_feed::HttpFeed;
+use crate::http_feed::{HttpFault, HttpFeed};
 use crate::manifest::PlaySettings;
 use crate::secrets::Secrets;
 
@@ -29,14 +29,13 @@ impl Gateways {
         settings: &PlaySettings,
         secrets: &Secrets,
         ports: Vec<HttpListener>,
-    ) -> Result<(Self, Placed), AddressError> {
+    ) -> Result<(Self, Placed), HttpFault> {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
-        let _ = secrets;
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
         let servers = settings.http.iter().zip(ports);
-        let http = servers.map(|(server, port)| HttpFeed::place(&server.settings, port, &common, &mut placed));
+        let http = servers.map(|(server, port)| HttpFeed::place(server, port, secrets, &common, &mut placed));
         let http = http.collect::<Result<_, _>>()?;
         // The last sink to start: it stops before all other sinks, and after all actors.
         if let Some(settings) = &settings.dead_letters_to {

@@ -11,7 +11,7 @@ use playhouse_kernel::{AboutActor, AboutMessage, Address, FlowId, Incoming, LogE
 
 use super::body::ReplyBody;
 use super::connection::Connection;
-use super::cors::Cors;
+use super::cors;
 use super::events::{HttpRequest, ReplyRefused};
 use super::pattern::Path;
 use super::proxies;
@@ -59,11 +59,11 @@ pub(super) async fn answer(
     let (number, result) = exchange.response(body).await;
     let mut response = result.unwrap_or_else(|refusal| refusal.response(id));
     let route = number.map(|number| incarnation.route(number));
-    if let Some(cors) = &gate.cors {
-        if let Some(origin) = cors.allowed(&head.headers) {
-            cors.allow(&mut response, origin, route.map_or(&[], |route| &route.reply_headers));
+    if let Some(allowed) = &gate.cors {
+        if let Some(origin) = cors::allowed(allowed, &head.headers) {
+            cors::allow(allowed, &mut response, origin, route.map_or(&[], |route| &route.reply_headers));
         }
-        Cors::vary(&mut response);
+        cors::vary(&mut response);
     }
     gate.counts.responded(number, response.status());
     if let Some(begun) = begun {
@@ -100,13 +100,17 @@ impl<'r> Exchange<'r> {
 
     /// The answer to a preflight of a browser; `None` for another request.
     fn preflight(&self) -> Option<Result<Response<ReplyBody>, Refusal>> {
-        let cors = self.incarnation.gate.cors.as_ref()?;
-        Cors::preflight(self.head)?;
+        let allowed = self.incarnation.gate.cors.as_ref()?;
+        cors::preflight(self.head)?;
         let answer = || {
-            cors.allowed(&self.head.headers).ok_or_else(Refusal::other_origin)?;
+            cors::allowed(allowed, &self.head.headers).ok_or_else(Refusal::other_origin)?;
             let router = &self.incarnation.gate.router;
             let routes = router.all(request::host(self.head)?, &self.path()?);
-            if routes.is_empty() { Err(Refusal::unknown_route()) } else { Ok(cors.answer(&router.methods(&routes))) }
+            if routes.is_empty() {
+                Err(Refusal::unknown_route())
+            } else {
+                Ok(cors::answer(allowed, &router.methods(&routes)))
+            }
         };
         Some(answer())
     }

@@ -45,7 +45,6 @@ use std::time::Duration;
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeLauncher};
 
 pub use ::http::{HeaderName, Method};
-pub use cors::Cors;
 pub use counts::HttpCounts;
 pub use events::HTTP_EVENTS;
 pub use listener::HttpListener;
@@ -53,7 +52,8 @@ pub use pattern::{BadPattern, PathPattern};
 pub use proxies::IpNet;
 pub use rate::Rate;
 pub use settings::{
-    Action, AddressTemplate, BadReceiver, HttpBounds, HttpRoute, HttpSettings, MetaItem, Receiver, method, reply_header,
+    Action, AddressTemplate, BadReceiver, Cors, HttpBounds, HttpRoute, HttpSettings, MetaItem, Receiver, method,
+    reply_header,
 };
 pub use tls::{Tls, TlsError, TlsKey, TlsSettings};
 

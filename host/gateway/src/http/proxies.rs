@@ -1,4 +1,4 @@
-//! The address of a client behind proxies. What a request says about it counts only as far as trusted proxies said it.
+//! The address of a client behind proxies. The word of a request about it counts as far as trusted proxies gave it.
 
 use std::net::{IpAddr, SocketAddr};
 

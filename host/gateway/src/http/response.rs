@@ -7,9 +7,8 @@ use ::http::{HeaderName, HeaderValue, Response, StatusCode};
 use playhouse_kernel::{AskError, MessageId, Reply, SendError};
 
 use super::body::ReplyBody;
+use super::settings::MESSAGE_HEADER;
 
-/// The header with the id of the message that a request became.
-pub(super) const MESSAGE_HEADER: &str = "x-playhouse-message";
 const MESSAGE: HeaderName = HeaderName::from_static(MESSAGE_HEADER);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");

@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ::http::{HeaderName, Method};
+use ::http::{HeaderName, HeaderValue, Method};
 use playhouse_kernel::{Address, METADATA_PAIRS, Secret};
 
-use super::cors::Cors;
 use super::pattern::{BadPattern, PathPattern};
 use super::proxies::IpNet;
 use super::rate::Rate;
@@ -70,6 +69,30 @@ impl Default for HttpBounds {
             requests: 10_000,
             bodies_bytes: 64 << 20,
         }
+    }
+}
+
+/// The pages that may use a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// Their origins, as in `https://app.example`; `*` is every one.
+    pub origins: Vec<String>,
+    /// The headers that their requests may have.
+    pub headers: Vec<HeaderName>,
+    /// Whether a browser sends its cookies and its credentials.
+    pub credentials: bool,
+    /// The time for which a browser keeps the answer to a preflight.
+    pub max_age: Duration,
+}
+
+impl Cors {
+    /// Whether a text is an origin, as browsers send it.
+    pub fn is_origin(text: &str) -> bool {
+        let after = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let is_host = |host: &str| {
+            !host.is_empty() && !host.bytes().any(|byte| byte.is_ascii_uppercase() || b"/?#@ ".contains(&byte))
+        };
+        after.is_some_and(is_host) && HeaderValue::from_str(text).is_ok()
     }
 }
 
@@ -271,6 +294,9 @@ impl MetaItem {
     }
 }
 
+/// The header with the id of the message that a request became.
+pub(super) const MESSAGE_HEADER: &str = "x-playhouse-message";
+
 /// The headers that a reply may never set: those of one connection, and those that the server sets itself.
 const NOT_OF_A_REPLY: [&str; 14] = [
     "connection",
@@ -286,7 +312,7 @@ const NOT_OF_A_REPLY: [&str; 14] = [
     "date",
     "host",
     "expect",
-    super::response::MESSAGE_HEADER,
+    MESSAGE_HEADER,
 ];
 
 /// A header that a reply may set; `Err` says why it may not.
@@ -360,5 +386,17 @@ mod tests {
             assert!(reply_header(refused).is_err(), "{refused}");
         }
         assert!(reply_header("Location").is_ok());
+    }
+
+    #[test]
+    fn origin_is_a_scheme_and_a_host() {
+        for good in ["https://app.example", "http://localhost:3000", "https://[::1]:8443"] {
+            assert!(Cors::is_origin(good), "{good}");
+        }
+        for bad in
+            ["app.example", "https://", "https://app.example/", "https://App.example", "https://a@b", "*", "null"]
+        {
+            assert!(!Cors::is_origin(bad), "{bad}");
+        }
     }
 }

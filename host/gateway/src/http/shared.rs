@@ -6,14 +6,13 @@ use playhouse_kernel::{Address, Ingress};
 use tokio::sync::watch;
 
 use super::bodies::Bodies;
-use super::cors::Cors;
 use super::counts::HttpCounts;
 use super::line_budget::LineBudget;
 use super::listener::HttpListener;
 use super::proxies::IpNet;
 use super::rate::Rates;
 use super::router::Router;
-use super::settings::{HttpBounds, HttpRoute};
+use super::settings::{Cors, HttpBounds, HttpRoute};
 use super::tls::Tls;
 use crate::status::Statuses;
 

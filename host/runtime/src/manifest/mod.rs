@@ -26,7 +26,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::understand;
 pub use play::{
-    HttpServer, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings,
+    HttpKey, HttpServer, HttpTls, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin,
+    PlaySettings, Settings,
 };
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};

@@ -17,7 +17,7 @@ use toml::Spanned;
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
-pub use http::{Http, HttpRoute};
+pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};
 pub use limits::{Limits, Subtree};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};
@@ -86,6 +86,9 @@ pub struct Play {
     /// The store of dead letters: messages that no actor will handle.
     #[serde(default)]
     pub dead_letters: DeadLetters,
+    /// The time in which a play that stops still takes requests.
+    #[serde(default)]
+    pub drain: Drain,
     /// The HTTP server for programs that watch the play.
     #[serde(default)]
     pub metrics: Metrics,
