@@ -5,22 +5,34 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`source`], [`sink`] | messages from brokers and files, and to them, whatever their kind |
+//! | [`redis`] | streams of Redis as sources, sinks and mailboxes |
+//! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
+pub mod broker;
+pub mod broker_events;
 mod group;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub mod sink;
+pub mod source;
 pub mod status;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use playhouse_kernel::{ActorSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
 pub use status::Statuses;
+pub use traffic::Traffic;
 
 /// What the gateways of a play add to its plan.
 #[derive(Default)]
@@ -38,6 +50,10 @@ pub struct Placed {
 pub struct Common {
     /// One line for each gateway.
     pub statuses: Statuses,
+    /// The counts of sources and sinks.
+    pub traffic: Traffic,
+    /// The time that a gateway has to stop in order.
+    pub stop: Duration,
     /// Whether the play drains: it still serves, and its clients shall go elsewhere.
     pub draining: watch::Receiver<bool>,
 }

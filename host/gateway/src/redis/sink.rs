@@ -1,0 +1,114 @@
+//! A sink that adds to a stream, as long as it has fewer entries than its capacity.
+
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{ErrorKind, RedisError, cmd};
+use playhouse_kernel::BoxFuture;
+
+use super::{RedisSink, connect, entry, explained, scripts};
+use crate::broker::BrokerError;
+use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
+
+/// The time for a connection, and for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Maximum size of the messages of one call of the function, unless one message is larger.
+const MOST_BYTES: usize = 1 << 20;
+/// Maximum number of messages of one call.
+const MOST_MESSAGES: usize = 128;
+
+/// Connects to a stream.
+pub(super) struct RedisOutlet(pub(super) RedisSink);
+
+impl Outlet for RedisOutlet {
+    fn kind(&self) -> &'static str {
+        "redis"
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Delivery>, BrokerError>> {
+        Box::pin(async {
+            let connection = connect(&self.0.stream, ANSWER, Some(ANSWER)).await?;
+            Ok(Box::new(RedisDelivery { settings: self.0.clone(), connection }) as Box<dyn Delivery>)
+        })
+    }
+}
+
+struct RedisDelivery {
+    settings: RedisSink,
+    connection: MultiplexedConnection,
+}
+
+impl RedisDelivery {
+    /// Adds messages, and returns how many the stream had room for.
+    async fn add(&mut self, messages: &[Outgoing]) -> Result<usize, RedisError> {
+        let mut add = cmd("EVAL");
+        add.arg(scripts::ADD).arg(1).arg(&self.settings.stream.stream).arg(self.settings.capacity);
+        for message in messages {
+            let fields = entry::fields(message);
+            add.arg(fields.len() * 2);
+            for (field, value) in fields {
+                add.arg(field).arg(value);
+            }
+        }
+        add.query_async(&mut self.connection).await
+    }
+
+    async fn deliver_all(&mut self, messages: &[Outgoing]) -> Delivered {
+        let mut delivered = Delivered::default();
+        while delivered.accepted < messages.len() {
+            let rest = &messages[delivered.accepted..];
+            let chunk = &rest[..fitting(rest)];
+            match self.add(chunk).await {
+                Ok(added) => {
+                    delivered.accepted += added.min(chunk.len());
+                    if added < chunk.len() {
+                        let RedisSink { stream, capacity } = &self.settings;
+                        let text = format!("the stream `{}` has its capacity of {capacity} entries", stream.stream);
+                        delivered.trouble = Some(Trouble::Refused(text));
+                        break;
+                    }
+                }
+                Err(error) => {
+                    delivered.trouble = Some(self.trouble(&error));
+                    break;
+                }
+            }
+        }
+        delivered
+    }
+
+    fn trouble(&self, error: &RedisError) -> Trouble {
+        let explained = explained(error, &self.settings.stream);
+        match error.kind() {
+            // An answer of the server about this command. While it loads its data, or is a replica, the connection is no use.
+            ErrorKind::Server(kind)
+                if !matches!(
+                    kind,
+                    ::redis::ServerErrorKind::BusyLoading
+                        | ::redis::ServerErrorKind::ReadOnly
+                        | ::redis::ServerErrorKind::MasterDown
+                ) =>
+            {
+                Trouble::Refused(explained.to_string())
+            }
+            ErrorKind::Extension => Trouble::Refused(explained.to_string()),
+            _ => Trouble::Broken(explained),
+        }
+    }
+}
+
+impl Delivery for RedisDelivery {
+    fn deliver<'a>(&'a mut self, messages: &'a [Outgoing]) -> BoxFuture<'a, Delivered> {
+        Box::pin(self.deliver_all(messages))
+    }
+}
+
+/// Number of messages for one call of the function.
+fn fitting(messages: &[Outgoing]) -> usize {
+    let mut bytes = 0;
+    let fits = messages.iter().take(MOST_MESSAGES).take_while(|message| {
+        bytes += message.body.len() + message.metadata.as_bytes().len();
+        bytes <= MOST_BYTES
+    });
+    fits.count().max(1)
+}
