@@ -1,9 +1,11 @@
-//! What sources and sinks have in common: the error of a broker, the pause before another try, and the names of hosts in texts.
+//! What sources and sinks have in common: the error of a broker, the pause before another try, and the flow of a trace.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use playhouse_kernel::{Backoff, FlowId};
+
+use crate::secret::SecretUrl;
 
 /// The longest text of a broker's error that is kept, in bytes.
 const MOST_ERROR_BYTES: usize = 200;
@@ -14,35 +16,30 @@ const MOST_ERROR_BYTES: usize = 200;
 pub struct BrokerError(String);
 
 impl BrokerError {
-    /// An error with this text, in one line and of bounded length. `url`: its password never appears in the text.
-    pub fn new(text: impl std::fmt::Display, url: &str) -> Self {
+    /// An error with this text, in one line and of bounded length. The user and the password of `url` never appear in it.
+    pub fn new(text: impl std::fmt::Display, url: &SecretUrl) -> Self {
         let mut text: String = text.to_string().replace(|c: char| c.is_control(), " ");
-        if let Some(secret) = secret_of(url) {
+        let user = url.expose().split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user, _)| user);
+        let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+        for secret in [user, password].into_iter().flatten().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "***");
         }
-        if text.len() > MOST_ERROR_BYTES {
-            let end = (0..=MOST_ERROR_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-            text.truncate(end);
-            text.push('…');
-        }
-        Self(text)
+        Self(bounded(text))
+    }
+
+    /// An error whose text comes from this program alone.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self(bounded(text.into()))
     }
 }
 
-/// The part of a url between `//` and `@`: a user with a password, or a token.
-fn secret_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let (user, _) = authority.rsplit_once('@')?;
-    let secret = user.split_once(':').map_or(user, |(_, password)| password);
-    (!secret.is_empty()).then_some(secret)
-}
-
-/// A url without its user and password, for operators.
-pub fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "…".into() };
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    format!("{scheme}://{}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+fn bounded(mut text: String) -> String {
+    if text.len() > MOST_ERROR_BYTES {
+        let end = (0..=MOST_ERROR_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// The pauses between tries to reach a broker: of random length below a ceiling that doubles.
@@ -113,12 +110,10 @@ mod tests {
 
     #[test]
     fn error_has_no_password_and_one_short_line() {
-        let url = "redis://user:s3cret@host:6379/0";
-        let error = BrokerError::new(format!("cannot use {url}\nnow {}", "x".repeat(300)), url).to_string();
+        let url = SecretUrl::new("redis://user:s3cret@host:6379/0");
+        let error = BrokerError::new(format!("cannot use {}\nnow {}", url.expose(), "x".repeat(300)), &url).to_string();
         assert!(!error.contains("s3cret") && !error.contains('\n') && error.len() < 210, "{error}");
-        assert_eq!(shown(url), "redis://host:6379");
-        assert_eq!(shown("nats://token@h:4222?x"), "nats://h:4222");
-        assert_eq!(BrokerError::new("the token", "nats://token@h").to_string(), "the ***");
+        assert_eq!(BrokerError::new("the token", &SecretUrl::new("nats://token@h")).to_string(), "the ***");
     }
 
     #[test]
@@ -139,7 +134,13 @@ mod tests {
     fn traceparent_becomes_the_flow() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(flow_of_traceparent(good), Some(FlowId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736)));
-        for bad in ["", "00-0-0-0", &good.replace("00-4", "ff-4"), &format!("{good}-x"), &format!("00-{:032}-00f067aa0ba902b7-01", 0)] {
+        for bad in [
+            "",
+            "00-0-0-0",
+            &good.replace("00-4", "ff-4"),
+            &format!("{good}-x"),
+            &format!("00-{:032}-00f067aa0ba902b7-01", 0),
+        ] {
             assert_eq!(flow_of_traceparent(bad), None, "{bad}");
         }
         let made = traceparent(FlowId(5), playhouse_kernel::MessageId(7));

@@ -6,8 +6,9 @@
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
 //! | [`source`], [`sink`] | messages from brokers and files, and to them, whatever their kind |
-//! | [`redis`] | streams of Redis as sources, sinks and mailboxes |
+//! | `redis`, `nats` | streams of Redis and JetStream, where the features are on |
 //! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
+//! | [`secret`] | tokens that clients present, urls with a password |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
@@ -16,8 +17,11 @@
 pub mod broker;
 pub mod broker_events;
 mod group;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod status;
@@ -31,6 +35,7 @@ use playhouse_kernel::{ActorSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
+pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 pub use traffic::Traffic;
 

@@ -134,6 +134,7 @@ pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;
 pub use words::resource_use::{Resource, ResourceUse, Resources};
 pub use words::restart::{Backoff, RestartKind, RestartSpec, StartKind, Strategy, SupervisionSpec};
+pub use words::secret::Secret;
 pub use words::send_error::{ASK_RESULTS, Answer, AskError, SendError};
 pub use words::state::State;
 pub use words::totals::{ActorTotals, DURATION_BOUNDS, Durations, TURN_SIZE_BOUNDS};

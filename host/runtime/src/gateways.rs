@@ -1,15 +1,18 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
-use playhouse_gateway::{Common, Placed, Statuses};
+use playhouse_gateway::{Common, Placed, Statuses, Traffic, place_groups_above, sink, source};
+use playhouse_kernel::{ActorSpec, Address};
 use tokio::sync::watch;
 
-use crate::manifest::PlaySettings;
+use crate::manifest::{PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 
 /// The gateways of a running play.
 #[derive(Default)]
 pub(crate) struct Gateways {
     /// One line for each gateway.
     pub(crate) statuses: Statuses,
+    /// The counts of sources and sinks.
+    pub(crate) traffic: Traffic,
     /// Tells the gateways that the play drains.
     pub(crate) draining: watch::Sender<bool>,
 }
@@ -18,9 +21,54 @@ impl Gateways {
     /// The gateways of a play, and what they add to its plan.
     pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
-        let common = Common { statuses: Statuses::default(), draining: drains };
-        let placed = Placed::default();
-        let _ = settings;
-        (Self { statuses: common.statuses, draining }, placed)
+        let common = Common {
+            statuses: Statuses::default(),
+            traffic: Traffic::default(),
+            stop: settings.supervision.shutdown,
+            draining: drains,
+        };
+        let mut placed = Placed::default();
+        settings.sources.iter().for_each(|source| place_source(source, &common, &mut placed));
+        settings.sinks.iter().for_each(|sink| place_sink(sink, &common, &mut placed));
+        with_groups(&mut placed.sinks, settings);
+        with_groups(&mut placed.gates, settings);
+        (Self { statuses: common.statuses, traffic: common.traffic, draining }, placed)
     }
+}
+
+/// Adds the groups above actors, in front of them. The groups give each actor the time to stop that the play gives.
+fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
+    let is_placed = |address: &Address| settings.actors.iter().any(|actor| actor.address == *address);
+    let mut groups = Vec::new();
+    for actor in &*actors {
+        place_groups_above(
+            &actor.address,
+            |above| is_placed(above) || actors.iter().any(|other| other.address == *above),
+            &mut groups,
+        );
+    }
+    for group in &mut groups {
+        group.supervision.shutdown = settings.supervision.shutdown;
+    }
+    actors.splice(..0, groups);
+}
+
+fn place_source(settings: &PlaySource, common: &Common, placed: &mut Placed) {
+    let supply = match settings.from.clone() {
+        #[cfg(feature = "redis")]
+        SourceOrigin::Redis(stream) => stream.supply(settings.settings.address.clone()),
+        #[cfg(feature = "nats")]
+        SourceOrigin::Nats(consumer) => consumer.supply(),
+    };
+    source::place(settings.settings.clone(), supply, common, placed);
+}
+
+fn place_sink(settings: &PlaySink, common: &Common, placed: &mut Placed) {
+    let outlet = match settings.to.clone() {
+        #[cfg(feature = "redis")]
+        SinkTarget::Redis(stream) => stream.outlet(),
+        #[cfg(feature = "nats")]
+        SinkTarget::Nats(subject) => subject.outlet(),
+    };
+    sink::place(settings.settings.clone(), outlet, common, placed);
 }

@@ -35,7 +35,8 @@ pub(super) fn taken(
     deliveries: u32,
     wanted: Option<&[String]>,
 ) -> Taken {
-    let find = |name: &str| fields.iter().find(|(field, _)| field == name.as_bytes()).map(|(_, value)| value.as_slice());
+    let find =
+        |name: &str| fields.iter().find(|(field, _)| field == name.as_bytes()).map(|(_, value)| value.as_slice());
     let text = |name: &str| find(name).and_then(|value| std::str::from_utf8(value).ok());
     let written = text("flow").and_then(flow);
     // Only an entry that Playhouse wrote names its message: two entries with one id are the same message.

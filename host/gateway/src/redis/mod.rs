@@ -17,24 +17,20 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind, Value};
+use playhouse_kernel::Address;
 
-use crate::broker::{BrokerError, shown};
+use crate::broker::BrokerError;
+use crate::secret::SecretUrl;
 use crate::sink::Outlet;
 use crate::source::Supply;
 
 /// A server and the name of a stream on it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RedisStream {
-    /// The url: `redis://` or `rediss://`. It may have a password.
-    pub url: String,
+    /// The url: `redis://` or `rediss://`.
+    pub url: SecretUrl,
     /// The name of the stream.
     pub stream: String,
-}
-
-impl std::fmt::Debug for RedisStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisStream").field("url", &shown(&self.url)).field("stream", &self.stream).finish()
-    }
 }
 
 /// Where a group begins that does not exist yet.
@@ -75,14 +71,14 @@ pub struct RedisSink {
 }
 
 impl RedisSource {
-    /// The source of this stream. `warn` gets what operators should know about the server, once.
-    pub fn supply(self, warn: impl Fn(&str) + Send + Sync + 'static) -> Arc<dyn Supply> {
-        Arc::new(source::RedisSupply::new(self, warn))
+    /// The stream as the source at this address.
+    pub fn supply(self, address: Address) -> Arc<dyn Supply> {
+        Arc::new(source::RedisSupply::new(self, address))
     }
 }
 
 impl RedisSink {
-    /// The sink of this stream.
+    /// The stream as a sink.
     pub fn outlet(self) -> Arc<dyn Outlet> {
         Arc::new(sink::RedisOutlet(self))
     }
@@ -94,10 +90,8 @@ async fn connect(
     within: Duration,
     answers_within: Option<Duration>,
 ) -> Result<MultiplexedConnection, BrokerError> {
-    let client = Client::open(at.url.as_str()).map_err(|error| explained(&error, at))?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(within))
-        .set_response_timeout(answers_within);
+    let client = Client::open(at.url.expose()).map_err(|error| explained(&error, at))?;
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(within)).set_response_timeout(answers_within);
     client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| explained(&error, at))
 }
 

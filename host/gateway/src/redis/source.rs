@@ -1,19 +1,20 @@
 //! A consumer of a group: first its own pending entries, then those of consumers that went silent, then new ones.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::{Cmd, Pipeline, Value, cmd, pipe};
-use playhouse_kernel::BoxFuture;
+use playhouse_kernel::{AboutActor, Address, BoxFuture, LogEvent};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{From, RedisSource, bytes, connect, entry, explained, list, scripts, text};
 use crate::broker::BrokerError;
-use crate::source::{Connected, Supplier, Supply, Taken};
+use crate::broker_events::BrokerNotDurable;
+use crate::source::{Connected, PLUGIN, Supplier, Supply, Taken};
 
 /// The time for a connection, and for answers to what does not block.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -27,13 +28,14 @@ const MOST_DEAD: usize = 100_000;
 /// Connects to a stream.
 pub(super) struct RedisSupply {
     settings: Arc<RedisSource>,
-    warn: Box<dyn Fn(&str) + Send + Sync>,
+    /// The address of the source.
+    address: Address,
     warned: AtomicBool,
 }
 
 impl RedisSupply {
-    pub(super) fn new(settings: RedisSource, warn: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { settings: Arc::new(settings), warn: Box::new(warn), warned: AtomicBool::new(false) }
+    pub(super) fn new(settings: RedisSource, address: Address) -> Self {
+        Self { settings: Arc::new(settings), address, warned: AtomicBool::new(false) }
     }
 
     async fn open(&self) -> Result<Connected, BrokerError> {
@@ -47,7 +49,12 @@ impl RedisSupply {
             settings: self.settings.clone(),
             control,
             missing: AtomicUsize::new(0),
-            reader: Mutex::new(Reader { connection: reader, own: Some("0".into()), claim: Instant::now(), cursor: "0-0".into() }),
+            reader: Mutex::new(Reader {
+                connection: reader,
+                own: Some("0".into()),
+                claim: Instant::now(),
+                cursor: "0-0".into(),
+            }),
         };
         Ok(Connected {
             supplier: Arc::new(supplier),
@@ -85,7 +92,8 @@ impl RedisSupply {
             (_, sync) => format!("Redis has appendfsync {sync}: what it accepted last is lost with the power"),
         };
         if !self.warned.swap(true, Relaxed) {
-            (self.warn)(&why);
+            let subject = AboutActor { address: &self.address, plugin: PLUGIN };
+            BrokerNotDurable { subject, why: &why }.log();
         }
     }
 }
@@ -189,7 +197,8 @@ impl RedisSupplier {
         // Redis 7 names the deleted ones apart, and has ended them.
         self.missing.fetch_add(parts.next().map(list).unwrap_or_default().len(), Relaxed);
         if reader.cursor == "0-0" {
-            reader.claim = Instant::now() + (*claim_after / 4).clamp(Duration::from_millis(100), Duration::from_secs(15));
+            reader.claim =
+                Instant::now() + (*claim_after / 4).clamp(Duration::from_millis(100), Duration::from_secs(15));
         }
         Ok(claimed)
     }

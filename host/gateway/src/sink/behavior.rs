@@ -130,8 +130,7 @@ impl Sink {
             let error = match connected {
                 Err(error) => error,
                 Ok(mut delivery) => {
-                    let Delivered { accepted, repeated, trouble } =
-                        self.host.wait(delivery.deliver(messages)).await;
+                    let Delivered { accepted, repeated, trouble } = self.host.wait(delivery.deliver(messages)).await;
                     self.count(accepted, repeated);
                     match trouble {
                         None => {
@@ -184,7 +183,7 @@ impl Sink {
     async fn connect(&mut self) -> Result<Box<dyn Delivery>, BrokerError> {
         self.shared.say("connects");
         let connected = self.host.wait(tokio::time::timeout(CONNECT_TIME, self.shared.outlet.connect())).await;
-        let late = || BrokerError::new(format!("no answer within {}s", CONNECT_TIME.as_secs()), "");
+        let late = || BrokerError::plain(format!("no answer within {}s", CONNECT_TIME.as_secs()));
         let delivery = connected.unwrap_or_else(|_| Err(late()))?;
         let (subject, kind) = (self.shared.subject(), self.shared.outlet.kind());
         BrokerConnected { subject, disconnects: self.shared.counts.disconnects.get(), kind }.log();

@@ -83,7 +83,8 @@ pub enum Trouble {
 /// Places a sink.
 pub fn place(settings: SinkSettings, outlet: Arc<dyn Outlet>, common: &Common, placed: &mut Placed) {
     let counts = common.traffic.of(&settings.address, outlet.kind());
-    let mut spec = ActorSpec::new(settings.address.clone(), behavior::code(&settings, outlet, &common.statuses, counts));
+    let mut spec =
+        ActorSpec::new(settings.address.clone(), behavior::code(&settings, outlet, &common.statuses, counts));
     spec.mailbox = settings.mailbox;
     spec.limits.message_bytes = settings.message_bytes;
     // The tries are made in place. The kernel's own would let later messages overtake.

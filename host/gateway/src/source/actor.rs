@@ -14,9 +14,6 @@ use super::{SourceSettings, Supply};
 use crate::status::Statuses;
 use crate::traffic::Counts;
 
-/// The plugin of a source, as operators see it.
-pub(super) const PLUGIN: &str = "native:Source";
-
 /// The share of the time to stop in which what was taken is still handled. In the rest, what is left is given back.
 const HANDLING_SHARE: f64 = 0.75;
 

@@ -31,7 +31,11 @@ pub(super) struct Deliverer {
 
 impl Deliverer {
     /// Delivers what comes. Nothing else that a source does waits for this.
-    pub(super) async fn run(self, mut taken: UnboundedReceiver<Taken>, receipts: UnboundedSender<(MessageId, Receipt)>) {
+    pub(super) async fn run(
+        self,
+        mut taken: UnboundedReceiver<Taken>,
+        receipts: UnboundedSender<(MessageId, Receipt)>,
+    ) {
         while let Some(next) = taken.recv().await {
             let receipt = self.deliver(&next).await;
             self.table.delivered();
@@ -63,7 +67,7 @@ impl Deliverer {
                     self.counts.refused.add(1);
                     let (address, why) = (&self.settings.address, error.to_string());
                     let event = SourceRefused {
-                        subject: AboutActor { address, plugin: super::actor::PLUGIN },
+                        subject: AboutActor { address, plugin: super::PLUGIN },
                         position: &taken.position,
                         bytes: taken.body.len(),
                         why: &why,

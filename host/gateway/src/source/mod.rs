@@ -20,6 +20,9 @@ use playhouse_kernel::{ActorSpec, Address, BoxFuture, FlowId, MessageId, Metadat
 use crate::broker::BrokerError;
 use crate::{Common, Placed};
 
+/// The plugin of a source, as operators see it.
+pub(crate) const PLUGIN: &str = "native:Source";
+
 /// The settings of a source, whatever its kind.
 #[derive(Debug, Clone)]
 pub struct SourceSettings {

@@ -7,9 +7,8 @@ use std::time::Duration;
 use playhouse_kernel::{AboutActor, Ingress, LogEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::actor::PLUGIN;
 use super::table::{End, Table};
-use super::{Connected, SourceSettings, Supplier, Supply, Taken};
+use super::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
 use crate::broker::{BrokerError, Pauses};
 use crate::broker_events::{BrokerConnected, BrokerLost};
 use crate::status::Statuses;
@@ -71,7 +70,7 @@ impl Worker {
                     }
                 }
                 Ok(Err(error)) => error,
-                Err(_) => BrokerError::new(format!("no answer within {}s", CALL_TIME.as_secs()), ""),
+                Err(_) => BrokerError::plain(format!("no answer within {}s", CALL_TIME.as_secs())),
             };
             self.counts.connected.set(0);
             self.table.end_pulls();
@@ -184,7 +183,7 @@ impl Worker {
         let ended = self.table.take_ended();
         let told = match tokio::time::timeout(CALL_TIME, self.tell_of(supplier, &ended)).await {
             Ok(told) => told,
-            Err(_) => Err(BrokerError::new("no answer to an acknowledgement", "")),
+            Err(_) => Err(BrokerError::plain("no answer to an acknowledgement")),
         };
         match told {
             Ok(()) => self.table.told(),
@@ -227,7 +226,7 @@ impl Worker {
             }
             match tokio::time::timeout(CALL_TIME, supplier.keep_alive(&handles)).await {
                 Ok(kept) => kept?,
-                Err(_) => return Err(BrokerError::new("no answer to a sign of life", "")),
+                Err(_) => return Err(BrokerError::plain("no answer to a sign of life")),
             }
         }
     }

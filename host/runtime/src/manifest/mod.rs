@@ -23,7 +23,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::understand;
-pub use play::{MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings};
+pub use play::{
+    MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, PlaySink, PlaySource,
+    Settings, SinkTarget, SourceOrigin,
+};
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
 

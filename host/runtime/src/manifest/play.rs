@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::sink::SinkSettings;
+use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -49,6 +51,50 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The sources, in the order of the manifest.
+    pub sources: Vec<PlaySource>,
+    /// The sinks, in the order of the manifest.
+    pub sinks: Vec<PlaySink>,
+}
+
+/// One source of a [`PlaySettings`].
+#[derive(Debug)]
+pub struct PlaySource {
+    /// What sources of all kinds have.
+    pub settings: SourceSettings,
+    /// What those of its kind have.
+    pub from: SourceOrigin,
+}
+
+/// The origin of a source's messages.
+#[derive(Debug, Clone)]
+pub enum SourceOrigin {
+    /// A stream of Redis.
+    #[cfg(feature = "redis")]
+    Redis(playhouse_gateway::redis::RedisSource),
+    /// A consumer of JetStream.
+    #[cfg(feature = "nats")]
+    Nats(playhouse_gateway::nats::NatsSource),
+}
+
+/// One sink of a [`PlaySettings`].
+#[derive(Debug)]
+pub struct PlaySink {
+    /// What sinks of all kinds have.
+    pub settings: SinkSettings,
+    /// What those of its kind have.
+    pub to: SinkTarget,
+}
+
+/// The target of a sink's messages.
+#[derive(Debug, Clone)]
+pub enum SinkTarget {
+    /// A stream of Redis.
+    #[cfg(feature = "redis")]
+    Redis(playhouse_gateway::redis::RedisSink),
+    /// A subject of JetStream.
+    #[cfg(feature = "nats")]
+    Nats(playhouse_gateway::nats::NatsSink),
 }
 
 /// `[play.metrics]`.
@@ -214,6 +260,8 @@ impl PlaySettings {
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            sources: Vec::new(),
+            sinks: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod dead_letters;
 mod grants;
 mod limits;
+mod queues;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use toml::Spanned;
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
 pub use limits::{Limits, Subtree};
+pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, Url};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -32,6 +34,12 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// Messages that come from brokers. Default: none.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Addresses whose messages leave for brokers. Default: none.
+    #[serde(default)]
+    pub sink: Vec<Sink>,
 }
 
 /// `[play]`.

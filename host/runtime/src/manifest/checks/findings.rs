@@ -1,6 +1,7 @@
 //! The problems found so far, and the data that the checks share.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Checks {
     pub(super) beside: PathBuf,
     /// The files and folders that no actor may write to.
     pub(super) kept_apart: KeptApart,
+    /// The gateways so far, with the places of their names.
+    pub(super) gates: HashMap<Address, Range<usize>>,
 }
 
 impl Checks {
@@ -42,6 +45,7 @@ impl Checks {
             plugins: plugins.to_owned(),
             beside: beside.to_owned(),
             kept_apart: KeptApart::of_play(beside, plugins, Path::new(name).file_name()),
+            gates: HashMap::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod addresses;
 mod circuit;
 mod findings;
+mod gate;
 mod grants;
 mod instances;
 mod kept_apart;
@@ -11,6 +12,7 @@ mod mailbox;
 mod metric_names;
 mod metrics;
 mod pipeline;
+mod queues;
 mod settings;
 mod subtrees;
 
@@ -46,13 +48,15 @@ pub fn understand(
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
-    let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    let addresses = checks.addresses(&manifest.actor, &manifest.play.native, &manifest.sink);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    let sources = checks.sources(&manifest.source, &addresses);
+    let sinks = checks.sinks(&manifest.sink, &addresses);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -83,6 +87,8 @@ pub fn understand(
         actors,
         pipeline,
         spawnable,
+        sources,
+        sinks,
     })
 }
 
