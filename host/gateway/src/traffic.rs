@@ -51,7 +51,10 @@ impl Count {
 
 /// The counts of all sources and sinks of a play, by address. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Traffic(Arc<Mutex<BTreeMap<Address, (&'static str, Arc<Counts>)>>>);
+pub struct Traffic(Arc<Mutex<ByAddress>>);
+
+/// With the kind of each gateway.
+type ByAddress = BTreeMap<Address, (&'static str, Arc<Counts>)>;
 
 impl Traffic {
     /// The counts of a gateway, which are made at the first call.

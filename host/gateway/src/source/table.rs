@@ -164,11 +164,6 @@ impl Table {
         let inner = self.inner.lock();
         inner.open.len() + inner.ended.len() + inner.being_told
     }
-
-    /// Number of messages that have not ended.
-    pub(super) fn open(&self) -> usize {
-        self.inner.lock().open.len()
-    }
 }
 
 #[cfg(test)]

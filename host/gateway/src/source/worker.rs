@@ -168,10 +168,12 @@ impl Worker {
     /// Tells the broker of each message that ended.
     async fn tell_all(&self, supplier: &dyn Supplier) -> Result<(), BrokerError> {
         let mut phase = self.phase.clone();
+        let mut is_late = false;
         loop {
             tokio::select! {
                 () = self.table.ended.notified() => {}
-                () = comes(&mut phase, Phase::GiveBack), if self.table.open() > 0 => {
+                () = comes(&mut phase, Phase::GiveBack), if !is_late => {
+                    is_late = true;
                     self.table.give_all_back();
                 }
             }
