@@ -1,4 +1,4 @@
-//! What all gateways have in common: a name below `/gate`, and a receiver.
+//! The keys that all gateways have in common: a name below `/gate`, and a receiver.
 
 use std::ops::Range;
 
@@ -76,17 +76,16 @@ impl Checks {
         self.add(problem.help(format!("`{key}` names an actor of this manifest, or one that may be spawned")));
         None
     }
+}
 
-    /// Checks that a text of the manifest is no longer than its receiver takes.
-    pub(super) fn body_fits(&mut self, written: Option<&Spanned<String>>, to: &Address, actors: &[PlayActor]) {
-        let Some(written) = written else { return };
-        let Some(receiver) = actors.iter().find(|actor| actor.address == *to) else { return };
-        let (bytes, most) = (written.get_ref().len(), receiver.settings.limits.message_bytes);
-        if bytes > most {
-            let what = format!("the body has {bytes} bytes, and `{to}` takes messages of at most {most}");
-            self.add(Problem::at(written.span(), what, "here").help("raise `limits.message` of the receiver"));
-        }
-    }
+/// The problem of a text of the manifest that is longer than its receiver takes.
+pub(super) fn body_problem(written: Option<&Spanned<String>>, to: &Address, actors: &[PlayActor]) -> Option<Problem> {
+    let written = written?;
+    let receiver = actors.iter().find(|actor| actor.address == *to)?;
+    let (bytes, most) = (written.get_ref().len(), receiver.settings.limits.message_bytes);
+    let what = format!("the body has {bytes} bytes, and `{to}` takes messages of at most {most}");
+    let problem = Problem::at(written.span(), what, "here").help("raise `limits.message` of the receiver");
+    (bytes > most).then_some(problem)
 }
 
 /// The place of a part of a text in the manifest: of the part if the text is written without escapes, or else of the whole text.

@@ -255,14 +255,14 @@ impl Checks {
         };
         let text = match written.get_ref() {
             Url::Text(text) => text.clone(),
-            Url::Env(place) => match std::env::var(&place.env) {
-                Ok(text) => text,
-                Err(_) => {
+            Url::Env(place) => {
+                let Ok(text) = std::env::var(&place.env) else {
                     let what = format!("the host has no variable `{}`", Printable(&place.env));
                     self.add(Problem::at(written.span(), what, "here").help("set it before the host starts"));
                     return None;
-                }
-            },
+                };
+                text
+            }
         };
         let scheme = text.split_once("://").map(|(scheme, rest)| (scheme, !rest.is_empty()));
         if scheme.is_none_or(|(scheme, has_host)| !schemes.contains(&scheme) || !has_host) {
