@@ -9,6 +9,7 @@ mod circuit;
 mod compiling;
 mod control;
 mod crashes;
+mod cron;
 mod crowds;
 mod descriptors;
 mod edges;

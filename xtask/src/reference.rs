@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use crate::process::{Done, root};
 
 /// The sources of the tables, in the order of the page.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "host/runtime/src/manifest/schema.rs",
     "host/runtime/src/manifest/schema/limits.rs",
     "host/runtime/src/manifest/schema/dead_letters.rs",
     "host/runtime/src/manifest/schema/watching.rs",
     "host/runtime/src/manifest/schema/grants.rs",
     "host/runtime/src/manifest/schema/queues.rs",
+    "host/runtime/src/manifest/schema/cron.rs",
 ];
 const PAGE: &str = "docs/manifest.md";
 

@@ -8,6 +8,7 @@
 //! | [`source`], [`sink`] | messages from brokers and files, and to them, whatever their kind |
 //! | `redis`, `nats` | streams of Redis and JetStream, where the features are on |
 //! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
+//! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | `group` | actors that only hold others |
 //!
@@ -16,6 +17,8 @@
 
 pub mod broker;
 pub mod broker_events;
+pub mod cron;
+pub mod events;
 mod group;
 #[cfg(feature = "nats")]
 pub mod nats;
@@ -31,7 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Template};
+use playhouse_kernel::{ActorSpec, SupervisionSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
@@ -39,7 +42,7 @@ pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 pub use traffic::Traffic;
 
-/// What the gateways of a play add to its plan.
+/// The actors that the gateways of a play add to its plan.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.
@@ -50,7 +53,7 @@ pub struct Placed {
     pub templates: BTreeMap<String, Arc<dyn Template>>,
 }
 
-/// What all gateways of a play share. Clones share it.
+/// The state that all gateways of a play share. Clones share it.
 #[derive(Clone)]
 pub struct Common {
     /// One line for each gateway.
@@ -61,4 +64,11 @@ pub struct Common {
     pub stop: Duration,
     /// Whether the play drains: it still serves, and its clients shall go elsewhere.
     pub draining: watch::Receiver<bool>,
+}
+
+impl Common {
+    /// With these statuses, no counts, and the kernel's default of the time to stop.
+    pub fn new(statuses: Statuses, draining: watch::Receiver<bool>) -> Self {
+        Self { statuses, traffic: Traffic::default(), stop: SupervisionSpec::default().shutdown, draining }
+    }
 }

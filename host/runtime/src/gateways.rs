@@ -1,10 +1,13 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
-use playhouse_gateway::{Common, Placed, Statuses, Traffic, place_groups_above, sink, source};
+use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, place_groups_above, sink, source};
 use playhouse_kernel::{ActorSpec, Address};
 use tokio::sync::watch;
 
 use crate::manifest::{PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
+
+/// The plugin of a group, as operators see it.
+const GROUP: &str = "native:Group";
 
 /// The gateways of a running play.
 #[derive(Default)]
@@ -21,13 +24,9 @@ impl Gateways {
     /// The gateways of a play, and what they add to its plan.
     pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
-        let common = Common {
-            statuses: Statuses::default(),
-            traffic: Traffic::default(),
-            stop: settings.supervision.shutdown,
-            draining: drains,
-        };
+        let common = Common { stop: settings.supervision.shutdown, ..Common::new(Statuses::default(), drains) };
         let mut placed = Placed::default();
+        cron::place(&settings.cron, &common, &mut placed);
         settings.sources.iter().for_each(|source| place_source(source, &common, &mut placed));
         settings.sinks.iter().for_each(|sink| place_sink(sink, &common, &mut placed));
         with_groups(&mut placed.sinks, settings);
@@ -47,10 +46,10 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
             &mut groups,
         );
     }
-    for group in &mut groups {
+    actors.splice(..0, groups);
+    for group in actors.iter_mut().filter(|actor| actor.code.plugin() == GROUP) {
         group.supervision.shutdown = settings.supervision.shutdown;
     }
-    actors.splice(..0, groups);
 }
 
 fn place_source(settings: &PlaySource, common: &Common, placed: &mut Placed) {

@@ -67,6 +67,9 @@ pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
 // The types of the crates below that the public face shows.
+pub use playhouse_gateway::broker_events::BROKER_EVENTS;
+pub use playhouse_gateway::cron;
+pub use playhouse_gateway::events::EVENTS as GATEWAY_EVENTS;
 pub use playhouse_kernel::{
     AboutActor, AboutHost, AboutPlugin, EVENTS as KERNEL_EVENTS, EventType, HOST_TARGET, LogEvent, Occurs, log_events,
 };

@@ -247,9 +247,9 @@ impl LoadedPlay {
             connections: shares.connections,
             log: options.log.clone(),
         };
-        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket)?;
+        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket, gateways)?;
         let play = play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log);
-        Ok(play.with_levels(levels).with_gateways(gateways))
+        Ok(play.with_levels(levels))
     }
 }
 

@@ -104,13 +104,14 @@ impl RunningPlay {
         actors: Runtime,
         sandbox: Option<&Sandbox>,
         socket: ControlSocket<'_>,
+        gateways: Gateways,
     ) -> Result<Self, PlayError> {
         let ControlSocket { path, connections, log } = socket;
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
         let kernel = Kernel::start(plan)?;
-        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned());
+        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned(), gateways.statuses.clone());
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
         let patience: Arc<HashMap<_, _>> = Arc::new(patience.collect());
         // The first measurement comes before any input.
@@ -135,7 +136,7 @@ impl RunningPlay {
             host,
             actors: Some(actors),
             levels: LogLevels::default(),
-            gateways: Gateways::default(),
+            gateways,
             metrics: None,
             _socket: socket,
         })
@@ -165,12 +166,6 @@ impl RunningPlay {
     pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
         self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
         self.levels = levels;
-        self
-    }
-
-    /// The gateways of the play.
-    pub(crate) fn with_gateways(mut self, gateways: Gateways) -> Self {
-        self.gateways = gateways;
         self
     }
 
@@ -271,6 +266,7 @@ impl RunningPlay {
 
     /// Begins the orderly stop, without waiting.
     pub fn begin_stop(&self) {
+        self.gateways.draining.send_replace(true);
         self.kernel.shut_down();
     }
 
@@ -302,6 +298,11 @@ impl RunningPlay {
     /// The play as `playhouse tree --json` shows it: plain data.
     pub async fn tree(&self) -> Tree {
         self.tree.read().await
+    }
+
+    /// The counts of all sources and sinks, with their kinds.
+    pub fn traffic(&self) -> Vec<(Address, &'static str, Arc<playhouse_gateway::traffic::Counts>)> {
+        self.gateways.traffic.all()
     }
 
     /// The actors in start order, in the kernel's types.

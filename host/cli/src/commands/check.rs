@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::iter;
 
+use playhouse_runtime::cron::{CronSettings, next_run};
 use playhouse_runtime::{Address, LoadedPlay, Play, StartKind};
 use serde_json::json;
 
@@ -165,6 +166,10 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
         let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
     }
+    if !play.cron.is_empty() {
+        let rows: Vec<_> = play.cron.iter().map(cron_row).collect();
+        let _ = write!(out, "\n{}", table(&["CRON", "SCHEDULE", "ZONE", "TELLS", "NEXT"], &rows, &[]));
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
@@ -176,6 +181,13 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let _ = writeln!(out, "{}", arrows(&line));
     }
     out
+}
+
+/// An entry of `[[cron]]`, with its next time.
+fn cron_row(entry: &CronSettings) -> Vec<String> {
+    let CronSettings { address, schedule, tell, .. } = entry;
+    let next = next_run(schedule).unwrap_or_else(|| "-".into());
+    vec![address.name().into(), schedule.text().into(), schedule.zone().name().into(), tell.to_string(), next]
 }
 
 /// A circle as arrows, cut after the first few.
@@ -266,7 +278,17 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
             })
         })
         .collect();
+    let cron: Vec<_> = play
+        .cron
+        .iter()
+        .map(|entry| {
+            json!({
+                "address": entry.address.to_string(), "schedule": entry.schedule.text(), "zone": entry.schedule.zone().name(),
+                "tell": entry.tell.to_string(), "next": next_run(&entry.schedule),
+            })
+        })
+        .collect();
     let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
     let native: Vec<_> = play.natives.iter().map(ToString::to_string).collect();
-    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
+    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cron": cron, "cycles": cycles, "warnings": warnings })
 }

@@ -79,12 +79,7 @@ impl Default for Builder {
         let mut receiver = ActorSpec::new(addr("/orders"), NativeLauncher::new(move || made.clone()));
         receiver.grants.sends_below = vec![Address::root()];
         receiver.restart.backoff = Backoff { initial: Duration::from_millis(1), max: Duration::from_millis(5) };
-        let common = Common {
-            statuses: Statuses::default(),
-            traffic: Traffic::default(),
-            stop: Duration::from_secs(4),
-            draining: drains,
-        };
+        let common = Common { stop: Duration::from_secs(4), ..Common::new(Statuses::default(), drains) };
         Self { placed: Placed::default(), common, handler, receiver, _draining: draining }
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::cron::CronSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
@@ -55,6 +56,8 @@ pub struct PlaySettings {
     pub sources: Vec<PlaySource>,
     /// The sinks, in the order of the manifest.
     pub sinks: Vec<PlaySink>,
+    /// The entries of `[[cron]]`.
+    pub cron: Vec<CronSettings>,
 }
 
 /// One source of a [`PlaySettings`].
@@ -262,6 +265,7 @@ impl PlaySettings {
             spawnable: Vec::new(),
             sources: Vec::new(),
             sinks: Vec::new(),
+            cron: Vec::new(),
         }
     }
 

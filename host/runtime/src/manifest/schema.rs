@@ -1,6 +1,7 @@
 //! The manifest as written: every key with its meaning, an example and its default. A value that a check beyond its type may
 //! refuse carries its place in the file. Every key that is accepted is enforced.
 
+mod cron;
 mod dead_letters;
 mod grants;
 mod limits;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
 pub use limits::{Limits, Subtree};
@@ -40,6 +42,9 @@ pub struct Manifest {
     /// Addresses whose messages leave for brokers. Default: none.
     #[serde(default)]
     pub sink: Vec<Sink>,
+    /// Messages at times of the calendar. Default: none.
+    #[serde(default)]
+    pub cron: Vec<Spanned<Cron>>,
 }
 
 /// `[play]`.

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)]
 
 mod addresses;
+mod cron;
 mod flow;
 mod instances;
 mod limits;

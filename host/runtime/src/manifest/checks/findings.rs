@@ -17,7 +17,8 @@ use crate::manifest::units::Time;
 /// Each suggestion compares a name with all known names: after this many, problems have no suggestion.
 const MOST_SUGGESTIONS: usize = 100;
 
-/// The problems found so far, and the data that further checks need.
+/// The problems found so far, and the data that further checks need. It has many methods, since each table of the manifest has its own
+/// check, and all add to one list.
 pub(super) struct Checks {
     pub(super) problems: Vec<Problem>,
     /// Number of suggestions that may still be made.

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod circuit;
+mod cron;
 mod findings;
 mod gate;
 mod grants;
@@ -49,6 +50,7 @@ pub fn understand(
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
     let addresses = checks.addresses(&manifest.actor, &manifest.play.native, &manifest.sink);
+    checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
@@ -57,6 +59,7 @@ pub fn understand(
     checks.circuits(&manifest, &addresses);
     let sources = checks.sources(&manifest.source, &addresses);
     let sinks = checks.sinks(&manifest.sink, &addresses);
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -89,6 +92,7 @@ pub fn understand(
         spawnable,
         sources,
         sinks,
+        cron,
     })
 }
 
