@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Far longer than any step of a test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Polls until `is` returns something.
 pub fn wait_for<T>(what: &str, mut is: impl FnMut() -> Option<T>) -> T {
@@ -198,7 +199,9 @@ impl Redis {
 
     fn try_ask(&mut self, words: &[&str]) -> Option<Reply> {
         let mut command = format!("*{}\r\n", words.len());
-        words.iter().for_each(|word| command.push_str(&format!("${}\r\n{word}\r\n", word.len())));
+        for word in words {
+            let _ = write!(command, "${}\r\n{word}\r\n", word.len());
+        }
         self.0.get_mut().write_all(command.as_bytes()).ok()?;
         self.read()
     }

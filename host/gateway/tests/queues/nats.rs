@@ -41,6 +41,12 @@ fn publish(client: &mut Nats, body: &str) {
     assert!(answer.contains("\"seq\""), "{answer}");
 }
 
+fn publish_all<T: AsRef<str>>(client: &mut Nats, bodies: &[T]) {
+    for body in bodies {
+        publish(client, body.as_ref());
+    }
+}
+
 async fn wait_ended(client: &mut Nats) {
     wait_for("the end of all messages", || {
         let mut number = |key| client.consumer_number("ORDERS", "playhouse", key);
@@ -53,10 +59,10 @@ async fn wait_ended(client: &mut Nats) {
 async fn messages_are_handled_in_order_and_acknowledged() {
     let server = nats(&[]);
     let mut client = prepared(server.port(), "");
-    numbers(500).iter().for_each(|body| publish(&mut client, body));
+    publish_all(&mut client, &numbers(500));
     let stage = Builder::default().source(64, orders(server.port())).start().await;
     stage.wait_seen(500).await;
-    numbers(500).iter().for_each(|body| publish(&mut client, body));
+    publish_all(&mut client, &numbers(500));
     let seen = stage.wait_seen(1000).await;
     assert_eq!(seen, [numbers(500), numbers(500)].concat());
     wait_ended(&mut client).await;
@@ -69,7 +75,7 @@ async fn messages_are_handled_in_order_and_acknowledged() {
 async fn poison_becomes_a_letter_and_is_acknowledged() {
     let server = nats(&[]);
     let mut client = prepared(server.port(), ",\"max_deliver\":2");
-    ["panic", "a", "fail", "b"].iter().for_each(|body| publish(&mut client, body));
+    ["panic", "a", "fail", publish_all(&mut client, &"b"]);
     let stage = Builder::default().source(64, orders(server.port())).start().await;
     wait_ended(&mut client).await;
     let mut letters = stage.letters();
@@ -84,7 +90,7 @@ async fn poison_becomes_a_letter_and_is_acknowledged() {
 async fn killed_broker_loses_nothing() {
     let mut server = nats(&[]);
     let mut client = prepared(server.port(), ",\"ack_wait\":2000000000");
-    numbers(2000).iter().for_each(|body| publish(&mut client, body));
+    publish_all(&mut client, &numbers(2000));
     let stage = Builder::default().source(32, orders(server.port())).start().await;
     stage.wait_seen(100).await;
     server.restart();
@@ -132,7 +138,7 @@ async fn stream_and_consumer_are_created_on_request() {
     let stage = Builder::default().source(64, supply).sink(3, out(server.port())).start().await;
     stage.status("/gate/orders", "nats: connected").await;
     let metadata = Metadata::collect([("tenant", "a b")]).unwrap();
-    let sent = stage.kernel.tell_with(&addr("/out"), &metadata, b"x", Duration::from_secs(60)).await;
+    let sent = stage.kernel.tell_with(&addr("/out"), &metadata, b"x", Duration::from_mins(1)).await;
     assert!(sent.is_ok());
     stage.wait_seen(1).await;
     assert_eq!(stage.handler.pairs.lock().get("tenant").map(String::as_str), Some("a b"));
@@ -144,7 +150,7 @@ async fn slow_network_delays_and_a_cut_repeats() {
     let server = nats(&[]);
     let network = SlowNetwork::to(server.port(), Duration::from_millis(20));
     let mut client = prepared(server.port(), ",\"ack_wait\":2000000000");
-    numbers(300).iter().for_each(|body| publish(&mut client, body));
+    publish_all(&mut client, &numbers(300));
     let stage = Builder::default().source(64, orders(network.port())).start().await;
     stage.wait_seen(100).await;
     network.cut();
@@ -161,7 +167,7 @@ async fn what_waits_is_kept_alive_and_only_what_fits_is_taken() {
     let server = nats(&[]);
     let mut client = prepared(server.port(), ",\"ack_wait\":400000000");
     publish(&mut client, "wait");
-    numbers(100).iter().for_each(|body| publish(&mut client, body));
+    publish_all(&mut client, &numbers(100));
     let builder = Builder::default().with(|receiver| {
         receiver.mailbox.capacity = 8;
         receiver.batch = 1;
@@ -182,7 +188,7 @@ async fn what_waits_is_kept_alive_and_only_what_fits_is_taken() {
 async fn stop_gives_back_and_another_host_goes_on_at_once() {
     let server = nats(&[]);
     let mut client = prepared(server.port(), "");
-    ["wait", "a", "b"].iter().for_each(|body| publish(&mut client, body));
+    ["wait", "a", publish_all(&mut client, &"b"]);
     let builder = Builder::default().stop_within(Duration::from_millis(400)).with(|receiver| receiver.batch = 1);
     let first = builder.source(64, orders(server.port())).start().await;
     first.wait_seen(1).await;

@@ -40,6 +40,12 @@ fn add(redis: &mut Redis, body: &str) -> String {
     redis.ask(&["XADD", "orders", "*", "body", body]).text().to_owned()
 }
 
+fn add_all<T: AsRef<str>>(redis: &mut Redis, bodies: &[T]) {
+    for body in bodies {
+        add(redis, body.as_ref());
+    }
+}
+
 /// The consumer, the idle time and the deliveries of each pending entry.
 fn pending(redis: &mut Redis) -> Vec<(String, u64, u64)> {
     let all = redis.ask(&["XPENDING", "orders", "playhouse", "-", "+", "100000"]);
@@ -56,10 +62,10 @@ async fn wait_ended(redis: &mut Redis) {
 async fn entries_are_handled_in_order_and_ended() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    numbers(500).iter().for_each(|body| drop(add(&mut client, body)));
+    add_all(&mut client, &numbers(500));
     let stage = Builder::default().source(64, orders(server.port())).start().await;
     stage.wait_seen(500).await;
-    numbers(500).iter().for_each(|body| drop(add(&mut client, body)));
+    add_all(&mut client, &numbers(500));
     let seen = stage.wait_seen(1000).await;
     assert_eq!(seen, [numbers(500), numbers(500)].concat());
     wait_ended(&mut client).await;
@@ -72,7 +78,7 @@ async fn entries_are_handled_in_order_and_ended() {
 async fn poison_becomes_a_letter_and_a_dead_entry() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["panic", "a", "fail", "b"].iter().for_each(|body| drop(add(&mut client, body)));
+    ["panic", "a", "fail", add_all(&mut client, &"b"]);
     let supply = |address| RedisSource { dead: Some("dead".into()), ..settings(server.port()) }.supply(address);
     let stage = Builder::default().source(64, supply).start().await;
     wait_ended(&mut client).await;
@@ -90,7 +96,7 @@ async fn poison_becomes_a_letter_and_a_dead_entry() {
 async fn killed_broker_loses_nothing() {
     let mut server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    numbers(2000).iter().for_each(|body| drop(add(&mut client, body)));
+    add_all(&mut client, &numbers(2000));
     let stage = Builder::default().source(32, orders(server.port())).start().await;
     stage.wait_seen(100).await;
     server.restart();
@@ -137,7 +143,7 @@ async fn slow_network_delays_and_a_cut_repeats() {
     let server = redis(&[]);
     let network = SlowNetwork::to(server.port(), Duration::from_millis(20));
     let mut client = Redis::connect(server.port());
-    numbers(300).iter().for_each(|body| drop(add(&mut client, body)));
+    add_all(&mut client, &numbers(300));
     let stage = Builder::default().source(64, orders(network.port())).start().await;
     stage.wait_seen(100).await;
     network.cut();
@@ -151,7 +157,7 @@ async fn source_takes_only_what_fits() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
     add(&mut client, "wait");
-    numbers(200).iter().for_each(|body| drop(add(&mut client, body)));
+    add_all(&mut client, &numbers(200));
     let builder = Builder::default().with(|receiver| {
         receiver.mailbox.capacity = 8;
         receiver.batch = 1;
@@ -172,7 +178,7 @@ async fn source_takes_only_what_fits() {
 async fn stop_gives_back_and_another_host_goes_on_at_once() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["wait", "a", "b"].iter().for_each(|body| drop(add(&mut client, body)));
+    ["wait", "a", add_all(&mut client, &"b"]);
     let builder = Builder::default().stop_within(Duration::from_millis(400)).with(|receiver| receiver.batch = 1);
     let first = builder.source(64, orders(server.port())).start().await;
     first.wait_seen(1).await;
@@ -199,7 +205,7 @@ async fn stop_gives_back_and_another_host_goes_on_at_once() {
 async fn entries_of_a_silent_consumer_are_taken_over_with_their_count() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["fail", "gone", "mine"].iter().for_each(|body| drop(add(&mut client, body)));
+    ["fail", "gone", add_all(&mut client, &"mine"]);
     client.ask(&["XGROUP", "CREATE", "orders", "playhouse", "0"]);
     let taken = client.ask(&["XREADGROUP", "GROUP", "playhouse", "silent", "COUNT", "2", "STREAMS", "orders", ">"]);
     let gone = taken.list()[0].list()[1].list()[1].list()[0].text().to_owned();
@@ -221,7 +227,7 @@ async fn entries_of_a_silent_consumer_are_taken_over_with_their_count() {
 async fn what_waits_is_kept_from_others() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["wait", "a"].iter().for_each(|body| drop(add(&mut client, body)));
+    ["wait", add_all(&mut client, &"a"]);
     let claim_after = Duration::from_millis(300);
     let supply = |address| RedisSource { claim_after, ..settings(server.port()) }.supply(address);
     let first = Builder::default().with(|receiver| receiver.batch = 1).source(64, supply).start().await;

@@ -16,7 +16,7 @@ use playhouse_kernel::{
 use tokio::sync::{Semaphore, watch};
 
 /// Far longer than any step of a test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn addr(text: &str) -> Address {
     Address::parse(text).expect("a good address")
