@@ -75,7 +75,7 @@ async fn messages_are_handled_in_order_and_acknowledged() {
 async fn poison_becomes_a_letter_and_is_acknowledged() {
     let server = nats(&[]);
     let mut client = prepared(server.port(), ",\"max_deliver\":2");
-    ["panic", "a", "fail", publish_all(&mut client, &"b"]);
+    publish_all(&mut client, &["panic", "a", "fail", "b"]);
     let stage = Builder::default().source(64, orders(server.port())).start().await;
     wait_ended(&mut client).await;
     let mut letters = stage.letters();
@@ -188,7 +188,7 @@ async fn what_waits_is_kept_alive_and_only_what_fits_is_taken() {
 async fn stop_gives_back_and_another_host_goes_on_at_once() {
     let server = nats(&[]);
     let mut client = prepared(server.port(), "");
-    ["wait", "a", publish_all(&mut client, &"b"]);
+    publish_all(&mut client, &["wait", "a", "b"]);
     let builder = Builder::default().stop_within(Duration::from_millis(400)).with(|receiver| receiver.batch = 1);
     let first = builder.source(64, orders(server.port())).start().await;
     first.wait_seen(1).await;

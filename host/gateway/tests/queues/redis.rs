@@ -78,7 +78,7 @@ async fn entries_are_handled_in_order_and_ended() {
 async fn poison_becomes_a_letter_and_a_dead_entry() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["panic", "a", "fail", add_all(&mut client, &"b"]);
+    add_all(&mut client, &["panic", "a", "fail", "b"]);
     let supply = |address| RedisSource { dead: Some("dead".into()), ..settings(server.port()) }.supply(address);
     let stage = Builder::default().source(64, supply).start().await;
     wait_ended(&mut client).await;
@@ -178,7 +178,7 @@ async fn source_takes_only_what_fits() {
 async fn stop_gives_back_and_another_host_goes_on_at_once() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["wait", "a", add_all(&mut client, &"b"]);
+    add_all(&mut client, &["wait", "a", "b"]);
     let builder = Builder::default().stop_within(Duration::from_millis(400)).with(|receiver| receiver.batch = 1);
     let first = builder.source(64, orders(server.port())).start().await;
     first.wait_seen(1).await;
@@ -205,7 +205,7 @@ async fn stop_gives_back_and_another_host_goes_on_at_once() {
 async fn entries_of_a_silent_consumer_are_taken_over_with_their_count() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["fail", "gone", add_all(&mut client, &"mine"]);
+    add_all(&mut client, &["fail", "gone", "mine"]);
     client.ask(&["XGROUP", "CREATE", "orders", "playhouse", "0"]);
     let taken = client.ask(&["XREADGROUP", "GROUP", "playhouse", "silent", "COUNT", "2", "STREAMS", "orders", ">"]);
     let gone = taken.list()[0].list()[1].list()[1].list()[0].text().to_owned();
@@ -227,7 +227,7 @@ async fn entries_of_a_silent_consumer_are_taken_over_with_their_count() {
 async fn what_waits_is_kept_from_others() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
-    ["wait", add_all(&mut client, &"a"]);
+    add_all(&mut client, &["wait", "a"]);
     let claim_after = Duration::from_millis(300);
     let supply = |address| RedisSource { claim_after, ..settings(server.port()) }.supply(address);
     let first = Builder::default().with(|receiver| receiver.batch = 1).source(64, supply).start().await;

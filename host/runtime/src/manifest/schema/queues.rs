@@ -87,9 +87,11 @@ pub struct Sink {
     pub kind: Spanned<SinkKind>,
     /// The broker, as `url` of a source. Example: `url = "nats://127.0.0.1:4222"`. Required.
     pub url: Option<Spanned<Url>>,
-    /// With `nats`: the subject, which a stream must have. Example: `subject = "billing"`. Required with `nats`.
+    /// With `nats`: the subject, which a stream must have. Example: `subject = "billing"`. Default: none; required with
+    /// `nats`.
     pub subject: Option<Spanned<String>>,
-    /// With `redis`: the name of the stream. Example: `stream = "billing"`. Required with `redis`.
+    /// With `redis`: the name of the stream. Example: `stream = "billing"`. Default: none; required with
+    /// `redis`.
     pub stream: Option<Spanned<String>>,
     /// With `redis`: maximum number of entries in the stream, checked on the server with each message. Example: `capacity = 1000`.
     /// Default: 100000.
