@@ -52,11 +52,14 @@ impl Drop for Folder {
     }
 }
 
+/// Makes the command of a server, with its folder and its port.
+type Making = Box<dyn Fn(&Path, u16) -> Command + Send + Sync>;
+
 /// A server of a kind.
 pub struct Server {
     port: u16,
     child: Option<Child>,
-    command: Box<dyn Fn(&Path, u16) -> Command + Send + Sync>,
+    command: Making,
     is_up: fn(u16) -> bool,
     // After the child.
     folder: Folder,

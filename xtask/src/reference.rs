@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use crate::process::{Done, root};
 
 /// The sources of the tables, in the order of the page.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "host/runtime/src/manifest/schema.rs",
+    "host/runtime/src/manifest/schema/rules.rs",
     "host/runtime/src/manifest/schema/limits.rs",
     "host/runtime/src/manifest/schema/dead_letters.rs",
     "host/runtime/src/manifest/schema/watching.rs",

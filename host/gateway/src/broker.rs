@@ -1,4 +1,4 @@
-//! What sources and sinks have in common: the error of a broker, the pause before another try, and the flow of a trace.
+//! The parts that sources and sinks have in common: the error of a broker, the pause before another try, and the flow of a trace.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;

@@ -1,5 +1,9 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
+#[cfg(feature = "nats")]
+use playhouse_gateway::nats;
+#[cfg(feature = "redis")]
+use playhouse_gateway::redis;
 use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, place_groups_above, sink, source};
 use playhouse_kernel::{ActorSpec, Address};
 use tokio::sync::watch;
@@ -55,9 +59,9 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
 fn place_source(settings: &PlaySource, common: &Common, placed: &mut Placed) {
     let supply = match settings.from.clone() {
         #[cfg(feature = "redis")]
-        SourceOrigin::Redis(stream) => stream.supply(settings.settings.address.clone()),
+        SourceOrigin::Redis(stream) => redis::supply(stream, settings.settings.address.clone()),
         #[cfg(feature = "nats")]
-        SourceOrigin::Nats(consumer) => consumer.supply(),
+        SourceOrigin::Nats(consumer) => nats::supply(consumer),
     };
     source::place(settings.settings.clone(), supply, common, placed);
 }
@@ -65,9 +69,9 @@ fn place_source(settings: &PlaySource, common: &Common, placed: &mut Placed) {
 fn place_sink(settings: &PlaySink, common: &Common, placed: &mut Placed) {
     let outlet = match settings.to.clone() {
         #[cfg(feature = "redis")]
-        SinkTarget::Redis(stream) => stream.outlet(),
+        SinkTarget::Redis(stream) => redis::outlet(stream),
         #[cfg(feature = "nats")]
-        SinkTarget::Nats(subject) => subject.outlet(),
+        SinkTarget::Nats(subject) => nats::outlet(subject),
     };
     sink::place(settings.settings.clone(), outlet, common, placed);
 }

@@ -2,145 +2,26 @@
 //!
 //! | file | content |
 //! |---|---|
+//! | `link` | settings, the connection |
 //! | `source` | a durable pull consumer |
 //! | `sink` | publishes, and waits for the acknowledgement of the stream |
 
+mod link;
 mod sink;
 mod source;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
-use tokio::sync::watch;
-
-use crate::broker::BrokerError;
-use crate::secret::SecretUrl;
 use crate::sink::Outlet;
 use crate::source::Supply;
-
-/// The time for a connection, and for answers.
-const ANSWER: Duration = Duration::from_secs(5);
-/// A server that does not answer within two of these is gone.
-const PING: Duration = Duration::from_secs(10);
-
-/// A server.
-#[derive(Debug, Clone)]
-pub struct NatsServer {
-    /// The url: `nats://` or `tls://`.
-    pub url: SecretUrl,
-}
+pub use link::{NatsServer, NatsSink, NatsSource};
 
 /// A consumer as a source.
-#[derive(Debug, Clone)]
-pub struct NatsSource {
-    /// The server.
-    pub server: NatsServer,
-    /// The name of the stream.
-    pub stream: String,
-    /// The name of the durable consumer.
-    pub consumer: String,
-    /// The subjects of the stream, if the stream and the consumer are created where they do not exist.
-    pub create: Option<Vec<String>>,
-    /// The headers that become metadata; `None`: all that fit.
-    pub meta: Option<Vec<String>>,
+pub fn supply(settings: NatsSource) -> Arc<dyn Supply> {
+    Arc::new(source::NatsSupply(Arc::new(settings)))
 }
 
 /// A subject as a sink.
-#[derive(Debug, Clone)]
-pub struct NatsSink {
-    /// The server.
-    pub server: NatsServer,
-    /// The subject.
-    pub subject: String,
-}
-
-impl NatsSource {
-    /// The consumer as a source.
-    pub fn supply(self) -> Arc<dyn Supply> {
-        Arc::new(source::NatsSupply(Arc::new(self)))
-    }
-}
-
-impl NatsSink {
-    /// The subject as a sink.
-    pub fn outlet(self) -> Arc<dyn Outlet> {
-        Arc::new(sink::NatsOutlet(self))
-    }
-}
-
-/// A connection that is replaced when it breaks: the client's own new connections would hide that.
-#[derive(Clone)]
-struct Link {
-    client: Client,
-    /// The reason why it is broken.
-    broken: watch::Receiver<Option<String>>,
-    url: SecretUrl,
-}
-
-impl Link {
-    async fn open(server: &NatsServer) -> Result<Self, BrokerError> {
-        let (breaks, broken) = watch::channel(None);
-        let options = ConnectOptions::new()
-            .name("playhouse")
-            .connection_timeout(ANSWER)
-            .request_timeout(Some(ANSWER))
-            .ping_interval(PING)
-            .event_callback(move |event| {
-                let reason = match event {
-                    Event::Disconnected | Event::Closed => Some("the connection was lost".to_owned()),
-                    Event::ClientError(error) => Some(error.to_string()),
-                    Event::LameDuckMode => Some("the server shuts down".to_owned()),
-                    _ => None,
-                };
-                if let Some(reason) = reason {
-                    breaks.send_if_modified(|broken| broken.is_none() && broken.replace(reason).is_none());
-                }
-                std::future::ready(())
-            });
-        let client = options.connect(server.url.expose()).await.map_err(|error| match error.kind() {
-            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-                BrokerError::plain("the user or the password is wrong, or missing in the url")
-            }
-            _ => BrokerError::new(with_causes(&error), &server.url),
-        })?;
-        Ok(Self { client, broken, url: server.url.clone() })
-    }
-
-    /// Waits until the connection is broken.
-    async fn broken(&self) -> BrokerError {
-        let mut broken = self.broken.clone();
-        let reason = match broken.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone(),
-            Err(_) => None,
-        };
-        self.error(reason.unwrap_or_else(|| "the connection was closed".to_owned()))
-    }
-
-    /// Polls a call until it is done or the connection breaks.
-    async fn unless_broken<T>(&self, call: impl Future<Output = Result<T, BrokerError>>) -> Result<T, BrokerError> {
-        tokio::select! {
-            biased;
-            error = self.broken() => Err(error),
-            done = call => done,
-        }
-    }
-
-    fn error(&self, text: impl std::fmt::Display) -> BrokerError {
-        BrokerError::new(text, &self.url)
-    }
-}
-
-/// An error with the errors behind it.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+pub fn outlet(settings: NatsSink) -> Arc<dyn Outlet> {
+    Arc::new(sink::NatsOutlet(settings))
 }

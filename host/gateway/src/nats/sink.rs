@@ -9,7 +9,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Context};
 use playhouse_kernel::BoxFuture;
 
-use super::{ANSWER, Link, NatsSink, with_causes};
+use super::link::{ANSWER, Link, NatsSink, with_causes};
 use crate::broker::{BrokerError, traceparent};
 use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
 

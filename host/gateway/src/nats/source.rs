@@ -11,7 +11,7 @@ use async_nats::jetstream::{self, AckKind, Message, stream};
 use futures_util::StreamExt;
 use playhouse_kernel::{BoxFuture, MessageId, Metadata};
 
-use super::{ANSWER, Link, NatsSource, with_causes};
+use super::link::{ANSWER, Link, NatsSource, with_causes};
 use crate::broker::{BrokerError, flow_of_traceparent};
 use crate::source::{Connected, Supplier, Supply, Taken};
 
@@ -119,7 +119,7 @@ impl NatsSupplier {
         while let Some(message) = batch.next().await {
             match message {
                 Ok(message) => all.push(self.taken(message)?),
-                // What came before is not lost: the error shows at the next pull.
+                // The messages before the error are not lost: it shows at the next pull.
                 Err(_) if !all.is_empty() => break,
                 Err(error) => return Err(self.link.error(format!("the consumer cannot be used: {error}"))),
             }

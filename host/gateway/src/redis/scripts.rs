@@ -16,7 +16,7 @@ return 0
 
 /// Moves an entry to the stream of the dead, with the reason, and ends it: `KEYS` are the stream and that of the dead, `ARGV` the
 /// group, the id, the reason, and the maximum length of the stream of the dead.
-pub(super) const BURY: &str = r"
+pub(super) const MOVE_TO_DEAD: &str = r"
 local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
 if entry then
   local fields = entry[2]

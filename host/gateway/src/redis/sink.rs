@@ -6,7 +6,8 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{ErrorKind, RedisError, cmd};
 use playhouse_kernel::BoxFuture;
 
-use super::{RedisSink, connect, entry, explained, scripts};
+use super::stream::{RedisSink, connect, explained};
+use super::{entry, scripts};
 use crate::broker::BrokerError;
 use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
 

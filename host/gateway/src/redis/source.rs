@@ -11,7 +11,8 @@ use playhouse_kernel::{AboutActor, Address, BoxFuture, LogEvent};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{From, RedisSource, bytes, connect, entry, explained, list, scripts, text};
+use super::stream::{From, RedisSource, bytes, connect, explained, list, text};
+use super::{entry, scripts};
 use crate::broker::BrokerError;
 use crate::broker_events::BrokerNotDurable;
 use crate::source::{Connected, PLUGIN, Supplier, Supply, Taken};
@@ -256,12 +257,20 @@ impl RedisSupplier {
         Ok(())
     }
 
-    async fn bury(&self, ids: &[String], dead: &str, why: &str) -> Result<(), BrokerError> {
+    async fn move_to_dead(&self, ids: &[String], dead: &str, why: &str) -> Result<(), BrokerError> {
         let RedisSource { stream, group, .. } = &*self.settings;
         for id in ids {
-            let mut bury = cmd("EVAL");
-            bury.arg(scripts::BURY).arg(2).arg(&stream.stream).arg(dead).arg(group).arg(id).arg(why).arg(MOST_DEAD);
-            let _: Value = self.query(&mut self.control.clone(), &bury).await?;
+            let mut move_to_dead = cmd("EVAL");
+            move_to_dead
+                .arg(scripts::MOVE_TO_DEAD)
+                .arg(2)
+                .arg(&stream.stream)
+                .arg(dead)
+                .arg(group)
+                .arg(id)
+                .arg(why)
+                .arg(MOST_DEAD);
+            let _: Value = self.query(&mut self.control.clone(), &move_to_dead).await?;
         }
         Ok(())
     }
@@ -289,7 +298,7 @@ impl Supplier for RedisSupplier {
     fn refuse<'a>(&'a self, handles: &'a [String], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(async move {
             match &self.settings.dead {
-                Some(dead) => self.bury(handles, dead, why).await,
+                Some(dead) => self.move_to_dead(handles, dead, why).await,
                 None => self.end(handles).await,
             }
         })

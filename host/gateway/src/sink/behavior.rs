@@ -8,7 +8,7 @@ use playhouse_kernel::{
     MessageId, Outcome, Turn,
 };
 
-use super::{Delivered, Delivery, Outgoing, Outlet, SinkSettings, Trouble};
+use super::outlet::{Delivered, Delivery, Outgoing, Outlet, SinkSettings, Trouble};
 use crate::broker::{BrokerError, Pauses};
 use crate::broker_events::{BrokerConnected, BrokerLost, SinkRefused, SinkRepeated};
 use crate::status::Statuses;
@@ -25,7 +25,7 @@ pub(super) fn code(settings: &SinkSettings, outlet: Arc<dyn Outlet>, statuses: &
     Code::from(Arc::new(SinkLauncher(Arc::new(shared))))
 }
 
-/// What all incarnations of a sink share.
+/// The parts that all incarnations of a sink share.
 struct Shared {
     settings: SinkSettings,
     outlet: Arc<dyn Outlet>,

@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::deliver::{Deliverer, collect};
+use super::supply::{SourceSettings, Supply};
 use super::table::Table;
 use super::worker::{Phase, Worker};
-use super::{SourceSettings, Supply};
 use crate::status::Statuses;
 use crate::traffic::Counts;
 

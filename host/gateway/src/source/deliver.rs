@@ -9,8 +9,8 @@ use playhouse_kernel::{AboutActor, AskError, Incoming, Ingress, LogEvent, Messag
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 
+use super::supply::{SourceSettings, Taken};
 use super::table::{End, Table};
-use super::{SourceSettings, Taken};
 use crate::broker_events::SourceRefused;
 use crate::traffic::Counts;
 
@@ -67,7 +67,7 @@ impl Deliverer {
                     self.counts.refused.add(1);
                     let (address, why) = (&self.settings.address, error.to_string());
                     let event = SourceRefused {
-                        subject: AboutActor { address, plugin: super::PLUGIN },
+                        subject: AboutActor { address, plugin: super::supply::PLUGIN },
                         position: &taken.position,
                         bytes: taken.body.len(),
                         why: &why,

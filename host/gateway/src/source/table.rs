@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use playhouse_kernel::{AskError, MessageId};
 use tokio::sync::Notify;
 
-use super::Taken;
+use super::supply::Taken;
 
 /// How a message ended, for the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use playhouse_kernel::{AboutActor, Ingress, LogEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::supply::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
 use super::table::{End, Table};
-use super::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
 use crate::broker::{BrokerError, Pauses};
 use crate::broker_events::{BrokerConnected, BrokerLost};
 use crate::status::Statuses;
@@ -16,14 +16,14 @@ use crate::traffic::Counts;
 
 /// The time for a connection, and for the calls of a broker that should return at once.
 const CALL_TIME: Duration = Duration::from_secs(10);
-/// The pause before the room in the mailbox is looked at again.
-const ROOM_PAUSE: Duration = Duration::from_millis(10);
+/// The pause before the space in the mailbox is looked at again.
+const SPACE_PAUSE: Duration = Duration::from_millis(10);
 /// The time that a pull has to return what it has when the source stops.
 const LAST_PULL: Duration = Duration::from_millis(200);
 /// Maximum number of messages of one pull.
 const MOST_IN_PULL: usize = 1024;
 
-/// What a source does.
+/// The phase of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// It pulls.
@@ -76,7 +76,7 @@ impl Worker {
             self.table.end_pulls();
             let pause = pauses.next();
             self.lost(&error, pause);
-            // What ends in the meantime waits in the table. A stopping source tries as long as it has something to tell.
+            // A message that ends in the meantime waits in the table. A stopping source tries as long as it has something to tell.
             let mut phase = self.phase.clone();
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -132,11 +132,11 @@ impl Worker {
     async fn pull_all(&self, supplier: &dyn Supplier, most: usize) -> Result<(), BrokerError> {
         let mut phase = self.phase.clone();
         while *phase.borrow() == Phase::Pull {
-            let room = self.ingress.room(&self.settings.tell).saturating_sub(self.table.undelivered());
-            let fits = room.min(most.saturating_sub(self.table.outstanding())).min(MOST_IN_PULL);
+            let space = self.ingress.space(&self.settings.tell).saturating_sub(self.table.undelivered());
+            let fits = space.min(most.saturating_sub(self.table.outstanding())).min(MOST_IN_PULL);
             if fits == 0 {
                 tokio::select! {
-                    () = tokio::time::sleep(ROOM_PAUSE) => {}
+                    () = tokio::time::sleep(SPACE_PAUSE) => {}
                     () = self.table.changed.notified() => {}
                     () = comes(&mut phase, Phase::Finish) => {}
                 }
@@ -147,7 +147,7 @@ impl Worker {
             let pulled = tokio::select! {
                 pulled = &mut pull => pulled?,
                 () = comes(&mut phase, Phase::Finish) => {
-                    // What is on its way comes within this time; later it is the broker's to deliver again.
+                    // A message on its way comes within this time; later the broker delivers it again.
                     tokio::time::timeout(LAST_PULL, pull).await.unwrap_or(Ok(Vec::new()))?
                 }
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_gateway::SecretUrl;
-use playhouse_gateway::redis::{From, RedisSink, RedisSource, RedisStream};
+use playhouse_gateway::redis::{self as broker, From, RedisSink, RedisSource, RedisStream};
 use playhouse_gateway::sink::Outlet;
 use playhouse_gateway::source::Supply;
 use playhouse_kernel::Address;
@@ -29,11 +29,11 @@ fn settings(port: u16) -> RedisSource {
 }
 
 fn orders(port: u16) -> impl FnOnce(Address) -> Arc<dyn Supply> {
-    move |address| settings(port).supply(address)
+    move |address| broker::supply(settings(port), address)
 }
 
 fn out(port: u16, capacity: u64) -> Arc<dyn Outlet> {
-    RedisSink { stream: stream(port), capacity }.outlet()
+    broker::outlet(RedisSink { stream: stream(port), capacity })
 }
 
 fn add(redis: &mut Redis, body: &str) -> String {
@@ -79,7 +79,8 @@ async fn poison_becomes_a_letter_and_a_dead_entry() {
     let server = redis(&[]);
     let mut client = Redis::connect(server.port());
     add_all(&mut client, &["panic", "a", "fail", "b"]);
-    let supply = |address| RedisSource { dead: Some("dead".into()), ..settings(server.port()) }.supply(address);
+    let supply =
+        |address| broker::supply(RedisSource { dead: Some("dead".into()), ..settings(server.port()) }, address);
     let stage = Builder::default().source(64, supply).start().await;
     wait_ended(&mut client).await;
     let mut letters = stage.letters();
@@ -116,8 +117,9 @@ async fn killed_broker_loses_nothing() {
 async fn wrong_password_is_shown_without_the_password() {
     let server = redis(&["--requirepass", "right"]);
     let url = SecretUrl::new(format!("redis://:wrong-s3cret@127.0.0.1:{}", server.port()));
-    let supply =
-        |address| RedisSource { stream: RedisStream { url, stream: "orders".into() }, ..settings(0) }.supply(address);
+    let supply = |address| {
+        broker::supply(RedisSource { stream: RedisStream { url, stream: "orders".into() }, ..settings(0) }, address)
+    };
     let stage = Builder::default().source(64, supply).start().await;
     let line = stage.status("/gate/orders", "not connected").await;
     assert_eq!(line, "redis: not connected: the user or the password is wrong, or missing in the url");
@@ -191,7 +193,8 @@ async fn stop_gives_back_and_another_host_goes_on_at_once() {
         (all.len() == 3 && all.iter().all(|(_, idle, deliveries)| *idle > 60_000 && *deliveries == 0)).then_some(())
     })
     .await;
-    let supply = |address| RedisSource { consumer: "host-b".into(), ..settings(server.port()) }.supply(address);
+    let supply =
+        |address| broker::supply(RedisSource { consumer: "host-b".into(), ..settings(server.port()) }, address);
     let second = Builder::default().source(64, supply).start().await;
     second.handler.may_go_on.add_permits(1);
     second.wait_seen(3).await;
@@ -212,8 +215,9 @@ async fn entries_of_a_silent_consumer_are_taken_over_with_their_count() {
     client.ask(&["XDEL", "orders", &gone]);
     // One that was this consumer's before it was killed.
     client.ask(&["XREADGROUP", "GROUP", "playhouse", "host-a", "COUNT", "1", "STREAMS", "orders", ">"]);
-    let supply =
-        |address| RedisSource { claim_after: Duration::from_millis(300), ..settings(server.port()) }.supply(address);
+    let supply = |address| {
+        broker::supply(RedisSource { claim_after: Duration::from_millis(300), ..settings(server.port()) }, address)
+    };
     let stage = Builder::default().source(64, supply).start().await;
     wait_ended(&mut client).await;
     // The delivery to the silent consumer was an attempt.
@@ -229,11 +233,12 @@ async fn what_waits_is_kept_from_others() {
     let mut client = Redis::connect(server.port());
     add_all(&mut client, &["wait", "a"]);
     let claim_after = Duration::from_millis(300);
-    let supply = |address| RedisSource { claim_after, ..settings(server.port()) }.supply(address);
+    let supply = |address| broker::supply(RedisSource { claim_after, ..settings(server.port()) }, address);
     let first = Builder::default().with(|receiver| receiver.batch = 1).source(64, supply).start().await;
     first.wait_seen(1).await;
-    let other =
-        |address| RedisSource { claim_after, consumer: "host-b".into(), ..settings(server.port()) }.supply(address);
+    let other = |address| {
+        broker::supply(RedisSource { claim_after, consumer: "host-b".into(), ..settings(server.port()) }, address)
+    };
     let second = Builder::default().source(64, other).start().await;
     tokio::time::sleep(claim_after * 4).await;
     assert_eq!(second.seen(), Vec::<String>::new());
@@ -251,7 +256,8 @@ async fn oversized_entry_is_refused_once() {
     add(&mut client, &"x".repeat(2000));
     add(&mut client, "small");
     let builder = Builder::default().with(|receiver| receiver.limits.message_bytes = 1000);
-    let supply = |address| RedisSource { dead: Some("dead".into()), ..settings(server.port()) }.supply(address);
+    let supply =
+        |address| broker::supply(RedisSource { dead: Some("dead".into()), ..settings(server.port()) }, address);
     let stage = builder.source(64, supply).start().await;
     wait_ended(&mut client).await;
     assert_eq!(stage.seen(), ["small"]);
@@ -266,8 +272,10 @@ async fn sink_adds_in_order_and_a_source_reads_the_same_message() {
     let stage = Builder::default()
         .sink(
             3,
-            RedisSink { stream: RedisStream { stream: "billing".into(), ..stream(server.port()) }, capacity: 1000 }
-                .outlet(),
+            broker::outlet(RedisSink {
+                stream: RedisStream { stream: "billing".into(), ..stream(server.port()) },
+                capacity: 1000,
+            }),
         )
         .start()
         .await;

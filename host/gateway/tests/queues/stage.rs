@@ -54,7 +54,7 @@ impl NativeActor for Handler {
     }
 }
 
-/// What a test starts.
+/// A running play of a test.
 pub struct Stage {
     pub kernel: Kernel,
     pub handler: Handler,
@@ -62,7 +62,7 @@ pub struct Stage {
     pub traffic: Traffic,
 }
 
-/// What a test places.
+/// The play that a test builds.
 pub struct Builder {
     placed: Placed,
     common: Common,

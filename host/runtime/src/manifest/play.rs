@@ -63,9 +63,9 @@ pub struct PlaySettings {
 /// One source of a [`PlaySettings`].
 #[derive(Debug)]
 pub struct PlaySource {
-    /// What sources of all kinds have.
+    /// Settings that sources of all kinds have.
     pub settings: SourceSettings,
-    /// What those of its kind have.
+    /// Settings of its kind.
     pub from: SourceOrigin,
 }
 
@@ -83,9 +83,9 @@ pub enum SourceOrigin {
 /// One sink of a [`PlaySettings`].
 #[derive(Debug)]
 pub struct PlaySink {
-    /// What sinks of all kinds have.
+    /// Settings that sinks of all kinds have.
     pub settings: SinkSettings,
-    /// What those of its kind have.
+    /// Settings of its kind.
     pub to: SinkTarget,
 }
 

@@ -6,6 +6,7 @@ mod dead_letters;
 mod grants;
 mod limits;
 mod queues;
+mod rules;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
 pub use limits::{Limits, Subtree};
 pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, Url};
+pub use rules::{Backoff, Overflow};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -348,21 +350,6 @@ pub struct MailboxRestart {
     pub backoff: Backoff,
 }
 
-/// Treatment of a message that finds the mailbox full.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Overflow {
-    /// The sender waits.
-    #[default]
-    Block,
-    /// Senders outside and askers get an error; an actor's tell becomes a dead letter.
-    Reject,
-    /// The new message becomes a dead letter.
-    DropNewest,
-    /// The oldest message becomes a dead letter.
-    DropOldest,
-}
-
 /// `[actor.restart]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -397,16 +384,6 @@ pub enum RestartKind {
     Transient,
     /// No end.
     Temporary,
-}
-
-/// `backoff = { … }`: a pause of random length between zero and a ceiling that doubles with each restart.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backoff {
-    /// The first ceiling. Example: `initial = "1s"`. Default: `"10ms"`.
-    pub initial: Option<Spanned<Time>>,
-    /// The last ceiling. Example: `max = "1m"`. Default: `"10s"`.
-    pub max: Option<Spanned<Time>>,
 }
 
 /// `[actor.supervision]` for the actor's children, `[play.supervision]` for the actors directly under `/`.

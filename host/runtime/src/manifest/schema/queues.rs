@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Backoff, Overflow};
+use super::rules::{Backoff, Overflow};
 use crate::manifest::units::{AtLeastOne, ByteSize, Time};
 
 /// `[[source]]`: messages from a broker, acknowledged there when they have ended here. The source is the actor `/gate/NAME`.
