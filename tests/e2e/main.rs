@@ -34,6 +34,7 @@ mod own_metrics;
 mod passivation;
 mod pressure;
 mod prometheus;
+mod secrets;
 mod shutdown;
 mod signals;
 mod stuck;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::process::{Done, root};
 
 /// The sources of the tables, in the order of the page.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "host/runtime/src/manifest/schema.rs",
     "host/runtime/src/manifest/schema/rules.rs",
     "host/runtime/src/manifest/schema/limits.rs",
@@ -13,6 +13,7 @@ const SOURCES: [&str; 8] = [
     "host/runtime/src/manifest/schema/watching.rs",
     "host/runtime/src/manifest/schema/grants.rs",
     "host/runtime/src/manifest/schema/queues.rs",
+    "host/runtime/src/manifest/schema/secrets.rs",
     "host/runtime/src/manifest/schema/cron.rs",
 ];
 const PAGE: &str = "docs/manifest.md";

@@ -10,6 +10,7 @@
 //! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
+//! | [`letters`] | dead letters that leave |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
@@ -20,6 +21,7 @@ pub mod broker_events;
 pub mod cron;
 pub mod events;
 mod group;
+pub mod letters;
 #[cfg(feature = "nats")]
 pub mod nats;
 #[cfg(feature = "redis")]
@@ -27,6 +29,7 @@ pub mod redis;
 pub mod secret;
 pub mod sink;
 pub mod source;
+mod sparse;
 pub mod status;
 pub mod traffic;
 
@@ -34,7 +37,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, SupervisionSpec, Template};
+use playhouse_kernel::{ActorSpec, LetterFeed, SupervisionSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
@@ -51,6 +54,8 @@ pub struct Placed {
     pub gates: Vec<ActorSpec>,
     /// The native actors that gateways spawn, such as one for each connection.
     pub templates: BTreeMap<String, Arc<dyn Template>>,
+    /// The feed of dead letters, for a gateway that sends them on.
+    pub letter_feed: Option<LetterFeed>,
 }
 
 /// The state that all gateways of a play share. Clones share it.

@@ -1,14 +1,18 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
+use std::sync::Arc;
+
 #[cfg(feature = "nats")]
 use playhouse_gateway::nats;
 #[cfg(feature = "redis")]
 use playhouse_gateway::redis;
-use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, place_groups_above, sink, source};
-use playhouse_kernel::{ActorSpec, Address};
+use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, letters, place_groups_above, sink, source};
+use playhouse_kernel::{ActorSpec, Address, DeadLetter};
 use tokio::sync::watch;
 
+use crate::control::letter_views::Letter;
 use crate::manifest::{PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
+use crate::secrets::Secrets;
 
 /// The plugin of a group, as operators see it.
 const GROUP: &str = "native:Group";
@@ -26,17 +30,27 @@ pub(crate) struct Gateways {
 
 impl Gateways {
     /// The gateways of a play, and what they add to its plan.
-    pub(crate) fn place(settings: &PlaySettings) -> (Self, Placed) {
+    pub(crate) fn place(settings: &PlaySettings, secrets: &Secrets) -> (Self, Placed) {
         let (draining, drains) = watch::channel(false);
         let common = Common { stop: settings.supervision.shutdown, ..Common::new(Statuses::default(), drains) };
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
-        settings.sources.iter().for_each(|source| place_source(source, &common, &mut placed));
-        settings.sinks.iter().for_each(|sink| place_sink(sink, &common, &mut placed));
+        settings.sources.iter().for_each(|source| place_source(source, secrets, &common, &mut placed));
+        settings.sinks.iter().for_each(|sink| place_sink(sink, secrets, &common, &mut placed));
+        // The last sink to start: it stops before all other sinks, and after all actors.
+        if let Some(settings) = &settings.dead_letters_to {
+            letters::place(settings, Arc::new(encoded), &common, &mut placed);
+        }
         with_groups(&mut placed.sinks, settings);
         with_groups(&mut placed.gates, settings);
         (Self { statuses: common.statuses, traffic: common.traffic, draining }, placed)
     }
+}
+
+/// A dead letter as `playhouse dead-letters show --json` prints it.
+fn encoded(letter: &DeadLetter, with_body: bool) -> Vec<u8> {
+    // Only a map whose keys are no texts cannot become JSON.
+    serde_json::to_vec(&Letter::new(letter, with_body)).unwrap_or_default()
 }
 
 /// Adds the groups above actors, in front of them. The groups give each actor the time to stop that the play gives.
@@ -44,11 +58,8 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
     let is_placed = |address: &Address| settings.actors.iter().any(|actor| actor.address == *address);
     let mut groups = Vec::new();
     for actor in &*actors {
-        place_groups_above(
-            &actor.address,
-            |above| is_placed(above) || actors.iter().any(|other| other.address == *above),
-            &mut groups,
-        );
+        let has = |above: &Address| is_placed(above) || actors.iter().any(|other| other.address == *above);
+        place_groups_above(&actor.address, has, &mut groups);
     }
     actors.splice(..0, groups);
     for group in actors.iter_mut().filter(|actor| actor.code.plugin() == GROUP) {
@@ -56,22 +67,24 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
     }
 }
 
-fn place_source(settings: &PlaySource, common: &Common, placed: &mut Placed) {
+fn place_source(settings: &PlaySource, secrets: &Secrets, common: &Common, placed: &mut Placed) {
+    let url = secrets.url(&settings.url);
     let supply = match settings.from.clone() {
         #[cfg(feature = "redis")]
-        SourceOrigin::Redis(stream) => redis::supply(stream, settings.settings.address.clone()),
+        SourceOrigin::Redis(stream) => redis::supply(url, stream, settings.settings.address.clone()),
         #[cfg(feature = "nats")]
-        SourceOrigin::Nats(consumer) => nats::supply(consumer),
+        SourceOrigin::Nats(consumer) => nats::supply(url, consumer),
     };
     source::place(settings.settings.clone(), supply, common, placed);
 }
 
-fn place_sink(settings: &PlaySink, common: &Common, placed: &mut Placed) {
+fn place_sink(settings: &PlaySink, secrets: &Secrets, common: &Common, placed: &mut Placed) {
+    let url = secrets.url(&settings.url);
     let outlet = match settings.to.clone() {
         #[cfg(feature = "redis")]
-        SinkTarget::Redis(stream) => redis::outlet(stream),
+        SinkTarget::Redis(stream) => redis::outlet(url, stream),
         #[cfg(feature = "nats")]
-        SinkTarget::Nats(subject) => nats::outlet(subject),
+        SinkTarget::Nats(subject) => nats::outlet(url, subject),
     };
     sink::place(settings.settings.clone(), outlet, common, placed);
 }

@@ -32,6 +32,7 @@
 //! | `play`, `running`, `native`, `errors` | the public face: a play before its start, and while it runs |
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
+//! | [`secrets`] | the values of secrets, read before the start |
 //! | `gateways` | the ways into and out of a play, placed in its plan |
 //! | `control` | the control socket of a running play: protocol and server |
 //! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
@@ -56,6 +57,7 @@ mod play;
 pub mod plugins;
 mod running;
 mod runtimes;
+pub mod secrets;
 pub mod system_limits;
 
 pub use descriptors::raise as raise_descriptor_limit;

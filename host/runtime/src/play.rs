@@ -24,6 +24,7 @@ use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
 use crate::running::{ControlSocket, RunningPlay};
+use crate::secrets::{Secrets, Variables};
 use crate::{plan, runtimes};
 
 /// The settings that a manifest does not have.
@@ -44,6 +45,10 @@ pub struct Play {
     natives: Vec<(Result<Address, AddressError>, Native)>,
     compile_place: CompilePlace,
     options: Options,
+    /// The variables that the program took out of its environment; `None` to look into the environment.
+    variables: Option<Variables>,
+    /// The values of the secrets, once they are read.
+    secrets: Option<Secrets>,
 }
 
 impl Play {
@@ -67,7 +72,8 @@ impl Play {
             has_trial_starts: true,
             lines_left_out: Arc::default(),
         };
-        Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
+        let compile_place = CompilePlace::Here;
+        Self { metrics: None, settings, natives: Vec::new(), compile_place, options, variables: None, secrets: None }
     }
 
     /// The settings of the manifest.
@@ -136,6 +142,24 @@ impl Play {
         self
     }
 
+    /// The values of the environment variables that `settings().secrets` names, for a program that takes them out of its
+    /// environment. Default: they are read from the environment, and stay there, since a process with several threads cannot
+    /// remove them.
+    #[must_use]
+    pub fn secret_variables(mut self, variables: Variables) -> Self {
+        self.variables = Some(variables);
+        self
+    }
+
+    /// Reads the values of the secrets, so that a missing one is found before anything else happens. [`Play::start`] does this by
+    /// itself.
+    pub fn read_secrets(mut self) -> Result<Self, ManifestError> {
+        if self.secrets.is_none() {
+            self.secrets = Some(read_secrets(&mut self.settings, self.variables.take().as_ref())?);
+        }
+        Ok(self)
+    }
+
     /// Leaves failed actors failed: no trial starts are made after `restart.cooldown`. For plays that run until they are idle.
     #[must_use]
     pub fn without_trial_starts(mut self) -> Self {
@@ -157,19 +181,19 @@ impl Play {
     }
 
     /// Loads the plugins and checks them against the manifest. Blocks, for seconds for each plugin that the cache of compiled
-    /// code does not have.
+    /// code does not have. The secrets need not be there.
     pub fn load(self, progress: &mut dyn LoadProgress) -> Result<LoadedPlay, PluginsError> {
-        let Self { metrics, settings, natives, compile_place, options } = self;
+        let Self { metrics, settings, natives, compile_place, options, variables, secrets } = self;
         let shares = descriptors::shares(&settings).map_err(PluginsError::System)?;
         shares.say();
         let plugins = plugins::load(&settings, shares, compile_place, progress)?;
-        Ok(LoadedPlay { metrics, settings, natives, options, shares, plugins })
+        Ok(LoadedPlay { metrics, settings, natives, options, shares, plugins, variables, secrets })
     }
 
     /// Loads the plugins and starts the play on the current Tokio runtime, which must have its timers and IO enabled. Actors
     /// have threads of their own. Actors start in the background: see [`RunningPlay::wait_booted`].
     pub async fn start(self) -> Result<RunningPlay, PlayError> {
-        let play = self.listen()?;
+        let play = self.read_secrets()?.listen()?;
         let loading = tokio::task::spawn_blocking(|| play.load(&mut LogProgress));
         // The task is not aborted, so that an error is a panic of it.
         let loaded = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
@@ -185,6 +209,8 @@ pub struct LoadedPlay {
     options: Options,
     shares: Shares,
     plugins: Plugins,
+    variables: Option<Variables>,
+    secrets: Option<Secrets>,
 }
 
 impl LoadedPlay {
@@ -216,7 +242,11 @@ impl LoadedPlay {
 
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
-        let Self { metrics, settings, natives, options, shares, plugins } = self;
+        let Self { metrics, mut settings, natives, options, shares, plugins, variables, secrets } = self;
+        let secrets = match secrets {
+            Some(secrets) => secrets,
+            None => read_secrets(&mut settings, variables.as_ref())?,
+        };
         let levels = options.log.as_ref().map(|log| log.levels().clone()).unwrap_or_default();
         set_levels(&levels, &settings);
         for actor in &settings.actors {
@@ -232,12 +262,13 @@ impl LoadedPlay {
         let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
-        let (gateways, placed) = Gateways::place(&settings);
+        let (gateways, placed) = Gateways::place(&settings, &secrets);
         plan.actors.splice(..0, natives.first);
         plan.actors.splice(..0, placed.sinks);
         plan.actors.extend(natives.last);
         plan.actors.extend(placed.gates);
         plan.plugins.extend(placed.templates);
+        plan.letter_feed = placed.letter_feed;
         if !options.has_trial_starts {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
@@ -251,6 +282,13 @@ impl LoadedPlay {
         let play = play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log);
         Ok(play.with_levels(levels))
     }
+}
+
+/// Reads the values of the secrets, and gives them to the actors.
+fn read_secrets(settings: &mut PlaySettings, variables: Option<&Variables>) -> Result<Secrets, ManifestError> {
+    let secrets = Secrets::read(settings, variables).map_err(ManifestError::Wrong)?;
+    secrets.give_to(settings).map_err(ManifestError::Wrong)?;
+    Ok(secrets)
 }
 
 /// Sets the levels of the manifest.

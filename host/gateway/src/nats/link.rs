@@ -13,18 +13,9 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// A server that does not answer within two of these is gone.
 const PING: Duration = Duration::from_secs(10);
 
-/// A server.
-#[derive(Debug, Clone)]
-pub struct NatsServer {
-    /// The url: `nats://` or `tls://`.
-    pub url: SecretUrl,
-}
-
 /// A consumer as a source.
 #[derive(Debug, Clone)]
 pub struct NatsSource {
-    /// The server.
-    pub server: NatsServer,
     /// The name of the stream.
     pub stream: String,
     /// The name of the durable consumer.
@@ -38,8 +29,6 @@ pub struct NatsSource {
 /// A subject as a sink.
 #[derive(Debug, Clone)]
 pub struct NatsSink {
-    /// The server.
-    pub server: NatsServer,
     /// The subject.
     pub subject: String,
 }
@@ -55,7 +44,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) async fn open(server: &NatsServer) -> Result<Self, BrokerError> {
+    pub(super) async fn open(url: &SecretUrl) -> Result<Self, BrokerError> {
         let (breaks, broken) = watch::channel(None);
         let options = ConnectOptions::new()
             .name("playhouse")
@@ -74,13 +63,13 @@ impl Link {
                 }
                 std::future::ready(())
             });
-        let client = options.connect(server.url.expose()).await.map_err(|error| match error.kind() {
+        let client = options.connect(url.expose()).await.map_err(|error| match error.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                 BrokerError::plain("the user or the password is wrong, or missing in the url")
             }
-            _ => BrokerError::new(with_causes(&error), &server.url),
+            _ => BrokerError::new(with_causes(&error), url),
         })?;
-        Ok(Self { client, broken, url: server.url.clone() })
+        Ok(Self { client, broken, url: url.clone() })
     }
 
     /// Waits until the connection is broken.

@@ -12,16 +12,17 @@ mod source;
 
 use std::sync::Arc;
 
+use crate::secret::SecretUrl;
 use crate::sink::Outlet;
 use crate::source::Supply;
-pub use link::{NatsServer, NatsSink, NatsSource};
+pub use link::{NatsSink, NatsSource};
 
 /// A consumer as a source.
-pub fn supply(settings: NatsSource) -> Arc<dyn Supply> {
-    Arc::new(source::NatsSupply(Arc::new(settings)))
+pub fn supply(url: SecretUrl, settings: NatsSource) -> Arc<dyn Supply> {
+    Arc::new(source::NatsSupply { url, settings: Arc::new(settings) })
 }
 
 /// A subject as a sink.
-pub fn outlet(settings: NatsSink) -> Arc<dyn Outlet> {
-    Arc::new(sink::NatsOutlet(settings))
+pub fn outlet(url: SecretUrl, settings: NatsSink) -> Arc<dyn Outlet> {
+    Arc::new(sink::NatsOutlet { url, subject: settings.subject })
 }

@@ -9,8 +9,9 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Context};
 use playhouse_kernel::BoxFuture;
 
-use super::link::{ANSWER, Link, NatsSink, with_causes};
+use super::link::{ANSWER, Link, with_causes};
 use crate::broker::{BrokerError, traceparent};
+use crate::secret::SecretUrl;
 use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
 
 /// Maximum number of messages on their way.
@@ -19,7 +20,10 @@ const MOST_MESSAGES: usize = 256;
 const MOST_BYTES: usize = 8 << 20;
 
 /// Connects to a subject.
-pub(super) struct NatsOutlet(pub(super) NatsSink);
+pub(super) struct NatsOutlet {
+    pub(super) url: SecretUrl,
+    pub(super) subject: String,
+}
 
 impl Outlet for NatsOutlet {
     fn kind(&self) -> &'static str {
@@ -28,14 +32,14 @@ impl Outlet for NatsOutlet {
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Delivery>, BrokerError>> {
         Box::pin(async {
-            let link = Link::open(&self.0.server).await?;
+            let link = Link::open(&self.url).await?;
             let context = jetstream::ContextBuilder::new()
                 .timeout(ANSWER)
                 .ack_timeout(ANSWER)
                 .max_ack_inflight(MOST_MESSAGES + 1)
                 .backpressure_on_inflight(true)
                 .build(link.client.clone());
-            Ok(Box::new(NatsDelivery { subject: self.0.subject.clone(), link, context }) as Box<dyn Delivery>)
+            Ok(Box::new(NatsDelivery { subject: self.subject.clone(), link, context }) as Box<dyn Delivery>)
         })
     }
 }

@@ -13,6 +13,7 @@ use playhouse_kernel::{BoxFuture, MessageId, Metadata};
 
 use super::link::{ANSWER, Link, NatsSource, with_causes};
 use crate::broker::{BrokerError, flow_of_traceparent};
+use crate::secret::SecretUrl;
 use crate::source::{Connected, Supplier, Supply, Taken};
 
 /// The longest wait for a first message.
@@ -21,7 +22,10 @@ const WAIT: Duration = Duration::from_secs(5);
 const SUBJECT: &str = "subject";
 
 /// Connects to a consumer.
-pub(super) struct NatsSupply(pub(super) Arc<NatsSource>);
+pub(super) struct NatsSupply {
+    pub(super) url: SecretUrl,
+    pub(super) settings: Arc<NatsSource>,
+}
 
 impl Supply for NatsSupply {
     fn kind(&self) -> &'static str {
@@ -35,14 +39,14 @@ impl Supply for NatsSupply {
 
 impl NatsSupply {
     async fn open(&self) -> Result<Connected, BrokerError> {
-        let link = Link::open(&self.0.server).await?;
+        let link = Link::open(&self.url).await?;
         let context = jetstream::ContextBuilder::new().timeout(ANSWER).build(link.client.clone());
         let (consumer, created) = link.unless_broken(self.consumer(&link, &context)).await?;
         let config = &consumer.cached_info().config;
         if config.ack_policy != AckPolicy::Explicit {
             let text = format!(
                 "the consumer `{}` does not wait for acknowledgements: its ack policy must be explicit",
-                self.0.consumer
+                self.settings.consumer
             );
             return Err(link.error(text));
         }
@@ -52,13 +56,13 @@ impl NatsSupply {
             max_deliver: u32::try_from(config.max_deliver).ok().filter(|most| *most > 0),
             keep_alive: Some((ack_wait / 3).max(Duration::from_millis(10))),
             in_flight: usize::try_from(config.max_ack_pending).ok().filter(|most| *most > 0),
-            supplier: Arc::new(NatsSupplier { settings: self.0.clone(), link, consumer, created }),
+            supplier: Arc::new(NatsSupplier { settings: self.settings.clone(), link, consumer, created }),
         })
     }
 
     /// The consumer, and the time at which its stream was created.
     async fn consumer(&self, link: &Link, context: &jetstream::Context) -> Result<(PullConsumer, String), BrokerError> {
-        let NatsSource { stream: name, consumer, create, .. } = &*self.0;
+        let NatsSource { stream: name, consumer, create, .. } = &*self.settings;
         let found = match create {
             None => context.get_stream(name).await.map_err(|error| match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.code() == 404 => {

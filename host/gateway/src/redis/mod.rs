@@ -18,16 +18,20 @@ use std::sync::Arc;
 
 use playhouse_kernel::Address;
 
+use crate::secret::SecretUrl;
 use crate::sink::Outlet;
 use crate::source::Supply;
-pub use stream::{From, RedisSink, RedisSource, RedisStream};
+use stream::RedisStream;
+pub use stream::{From, RedisSink, RedisSource};
 
 /// A stream as the source at this address.
-pub fn supply(settings: RedisSource, address: Address) -> Arc<dyn Supply> {
-    Arc::new(source::RedisSupply::new(settings, address))
+pub fn supply(url: SecretUrl, settings: RedisSource, address: Address) -> Arc<dyn Supply> {
+    let at = RedisStream { url, stream: settings.stream.clone() };
+    Arc::new(source::RedisSupply::new(at, settings, address))
 }
 
 /// A stream as a sink.
-pub fn outlet(settings: RedisSink) -> Arc<dyn Outlet> {
-    Arc::new(sink::RedisOutlet(settings))
+pub fn outlet(url: SecretUrl, settings: RedisSink) -> Arc<dyn Outlet> {
+    let at = RedisStream { url, stream: settings.stream };
+    Arc::new(sink::RedisOutlet { at, capacity: settings.capacity })
 }

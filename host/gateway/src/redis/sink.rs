@@ -6,7 +6,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{ErrorKind, RedisError, cmd};
 use playhouse_kernel::BoxFuture;
 
-use super::stream::{RedisSink, connect, explained};
+use super::stream::{RedisStream, connect, explained};
 use super::{entry, scripts};
 use crate::broker::BrokerError;
 use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
@@ -19,7 +19,11 @@ const MOST_BYTES: usize = 1 << 20;
 const MOST_MESSAGES: usize = 128;
 
 /// Connects to a stream.
-pub(super) struct RedisOutlet(pub(super) RedisSink);
+pub(super) struct RedisOutlet {
+    pub(super) at: RedisStream,
+    /// Maximum number of entries in the stream.
+    pub(super) capacity: u64,
+}
 
 impl Outlet for RedisOutlet {
     fn kind(&self) -> &'static str {
@@ -28,14 +32,16 @@ impl Outlet for RedisOutlet {
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Delivery>, BrokerError>> {
         Box::pin(async {
-            let connection = connect(&self.0.stream, ANSWER, Some(ANSWER)).await?;
-            Ok(Box::new(RedisDelivery { settings: self.0.clone(), connection }) as Box<dyn Delivery>)
+            let connection = connect(&self.at, ANSWER, Some(ANSWER)).await?;
+            Ok(Box::new(RedisDelivery { at: self.at.clone(), capacity: self.capacity, connection })
+                as Box<dyn Delivery>)
         })
     }
 }
 
 struct RedisDelivery {
-    settings: RedisSink,
+    at: RedisStream,
+    capacity: u64,
     connection: MultiplexedConnection,
 }
 
@@ -43,7 +49,7 @@ impl RedisDelivery {
     /// Adds messages, and returns how many the stream had room for.
     async fn add(&mut self, messages: &[Outgoing]) -> Result<usize, RedisError> {
         let mut add = cmd("EVAL");
-        add.arg(scripts::ADD).arg(1).arg(&self.settings.stream.stream).arg(self.settings.capacity);
+        add.arg(scripts::ADD).arg(1).arg(&self.at.stream).arg(self.capacity);
         for message in messages {
             let fields = entry::fields(message);
             add.arg(fields.len() * 2);
@@ -63,8 +69,8 @@ impl RedisDelivery {
                 Ok(added) => {
                     delivered.accepted += added.min(chunk.len());
                     if added < chunk.len() {
-                        let RedisSink { stream, capacity } = &self.settings;
-                        let text = format!("the stream `{}` has its capacity of {capacity} entries", stream.stream);
+                        let text =
+                            format!("the stream `{}` has its capacity of {} entries", self.at.stream, self.capacity);
                         delivered.trouble = Some(Trouble::Refused(text));
                         break;
                     }
@@ -79,7 +85,7 @@ impl RedisDelivery {
     }
 
     fn trouble(&self, error: &RedisError) -> Trouble {
-        let explained = explained(error, &self.settings.stream);
+        let explained = explained(error, &self.at);
         match error.kind() {
             // An answer of the server about this command. While it loads its data, or is a replica, the connection is no use.
             ErrorKind::Server(kind)

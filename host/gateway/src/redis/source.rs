@@ -11,7 +11,7 @@ use playhouse_kernel::{AboutActor, Address, BoxFuture, LogEvent};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::stream::{From, RedisSource, bytes, connect, explained, list, text};
+use super::stream::{From, RedisSource, RedisStream, bytes, connect, explained, list, text};
 use super::{entry, scripts};
 use crate::broker::BrokerError;
 use crate::broker_events::BrokerNotDurable;
@@ -28,6 +28,7 @@ const MOST_DEAD: usize = 100_000;
 
 /// Connects to a stream.
 pub(super) struct RedisSupply {
+    at: RedisStream,
     settings: Arc<RedisSource>,
     /// The address of the source.
     address: Address,
@@ -35,18 +36,19 @@ pub(super) struct RedisSupply {
 }
 
 impl RedisSupply {
-    pub(super) fn new(settings: RedisSource, address: Address) -> Self {
-        Self { settings: Arc::new(settings), address, warned: AtomicBool::new(false) }
+    pub(super) fn new(at: RedisStream, settings: RedisSource, address: Address) -> Self {
+        Self { at, settings: Arc::new(settings), address, warned: AtomicBool::new(false) }
     }
 
     async fn open(&self) -> Result<Connected, BrokerError> {
-        let at = &self.settings.stream;
+        let at = &self.at;
         let mut control = connect(at, ANSWER, Some(ANSWER)).await?;
         // A read that blocks holds up everything else on its connection, and takes as long as it likes.
         let reader = connect(at, ANSWER, None).await?;
         self.group(&mut control).await?;
         self.durability(&mut control).await;
         let supplier = RedisSupplier {
+            at: self.at.clone(),
             settings: self.settings.clone(),
             control,
             missing: AtomicUsize::new(0),
@@ -73,9 +75,9 @@ impl RedisSupply {
             From::New => "$",
         };
         let mut made = cmd("XGROUP");
-        made.arg("CREATE").arg(&stream.stream).arg(group).arg(from).arg("MKSTREAM");
+        made.arg("CREATE").arg(stream).arg(group).arg(from).arg("MKSTREAM");
         match made.exec_async(control).await {
-            Err(error) if error.code() != Some("BUSYGROUP") => Err(explained(&error, stream)),
+            Err(error) if error.code() != Some("BUSYGROUP") => Err(explained(&error, &self.at)),
             _ => Ok(()),
         }
     }
@@ -121,6 +123,7 @@ struct Reader {
 }
 
 struct RedisSupplier {
+    at: RedisStream,
     settings: Arc<RedisSource>,
     /// Acknowledges, while the reader blocks.
     control: MultiplexedConnection,
@@ -137,12 +140,12 @@ impl RedisSupplier {
         connection: &mut impl ConnectionLike,
         command: &Cmd,
     ) -> Result<T, BrokerError> {
-        command.query_async(connection).await.map_err(|error| explained(&error, &self.settings.stream))
+        command.query_async(connection).await.map_err(|error| explained(&error, &self.at))
     }
 
     async fn exec(&self, pipeline: &Pipeline) -> Result<(), BrokerError> {
         let done = pipeline.exec_async(&mut self.control.clone()).await;
-        done.map_err(|error| explained(&error, &self.settings.stream))
+        done.map_err(|error| explained(&error, &self.at))
     }
 
     async fn pull_next(&self, most: usize) -> Result<Vec<Taken>, BrokerError> {
@@ -178,7 +181,7 @@ impl RedisSupplier {
         if let Some(block) = block {
             read.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1));
         }
-        read.arg("STREAMS").arg(&stream.stream).arg(after);
+        read.arg("STREAMS").arg(stream).arg(after);
         let answer: Value = self.query(&mut reader.connection, &read).await?;
         // [[stream, [entry, ...]]], or nothing.
         let streams = list(answer).into_iter().next().map(list).unwrap_or_default();
@@ -189,7 +192,7 @@ impl RedisSupplier {
     async fn claim(&self, reader: &mut Reader, most: usize) -> Result<Entries, BrokerError> {
         let RedisSource { stream, group, consumer, claim_after, .. } = &*self.settings;
         let mut claim = cmd("XAUTOCLAIM");
-        claim.arg(&stream.stream).arg(group).arg(consumer).arg(millis(*claim_after)).arg(&reader.cursor);
+        claim.arg(stream).arg(group).arg(consumer).arg(millis(*claim_after)).arg(&reader.cursor);
         claim.arg("COUNT").arg(most);
         let answer: Value = self.query(&mut reader.connection, &claim).await?;
         let mut parts = list(answer).into_iter();
@@ -212,7 +215,7 @@ impl RedisSupplier {
             self.end(&gone).await?;
         }
         let deliveries = if again { self.deliveries(&entries).await? } else { HashMap::new() };
-        let (stream, meta) = (&self.settings.stream.stream, self.settings.meta.as_deref());
+        let (stream, meta) = (&self.settings.stream, self.settings.meta.as_deref());
         let there = entries.into_iter().filter_map(|(id, fields)| Some((id, fields?)));
         Ok(there
             .map(|(id, fields)| {
@@ -229,7 +232,7 @@ impl RedisSupplier {
         let mut pending = cmd("XPENDING");
         // All entries between the first and the last that are this consumer's are these, unless it had some before.
         let most = entries.len().max(MOST_IDS) * 4;
-        pending.arg(&stream.stream).arg(group).arg(first).arg(last).arg(most).arg(consumer);
+        pending.arg(stream).arg(group).arg(first).arg(last).arg(most).arg(consumer);
         let answer: Vec<(String, String, u64, u32)> = self.query(&mut self.control.clone(), &pending).await?;
         Ok(answer.into_iter().map(|(id, _, _, deliveries)| (id, deliveries.max(1))).collect())
     }
@@ -240,8 +243,8 @@ impl RedisSupplier {
         let mut both = pipe();
         both.atomic();
         for ids in ids.chunks(MOST_IDS) {
-            both.cmd("XACK").arg(&stream.stream).arg(group).arg(ids).ignore();
-            both.cmd("XDEL").arg(&stream.stream).arg(ids).ignore();
+            both.cmd("XACK").arg(stream).arg(group).arg(ids).ignore();
+            both.cmd("XDEL").arg(stream).arg(ids).ignore();
         }
         self.exec(&both).await
     }
@@ -250,7 +253,7 @@ impl RedisSupplier {
         let RedisSource { stream, group, consumer, .. } = &*self.settings;
         for ids in ids.chunks(MOST_IDS) {
             let mut set = cmd("EVAL");
-            set.arg(scripts::SET_IDLE).arg(1).arg(&stream.stream).arg(group).arg(consumer);
+            set.arg(scripts::SET_IDLE).arg(1).arg(stream).arg(group).arg(consumer);
             set.arg(millis(idle)).arg(deliveries).arg(ids);
             let _: Value = self.query(&mut self.control.clone(), &set).await?;
         }
@@ -264,7 +267,7 @@ impl RedisSupplier {
             move_to_dead
                 .arg(scripts::MOVE_TO_DEAD)
                 .arg(2)
-                .arg(&stream.stream)
+                .arg(stream)
                 .arg(dead)
                 .arg(group)
                 .arg(id)

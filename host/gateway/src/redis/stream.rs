@@ -10,11 +10,11 @@ use crate::secret::SecretUrl;
 
 /// A server and the name of a stream on it.
 #[derive(Debug, Clone)]
-pub struct RedisStream {
+pub(super) struct RedisStream {
     /// The url: `redis://` or `rediss://`.
-    pub url: SecretUrl,
+    pub(super) url: SecretUrl,
     /// The name of the stream.
-    pub stream: String,
+    pub(super) stream: String,
 }
 
 /// Where a group begins that does not exist yet.
@@ -29,8 +29,8 @@ pub enum From {
 /// A stream as a source.
 #[derive(Debug, Clone)]
 pub struct RedisSource {
-    /// The stream.
-    pub stream: RedisStream,
+    /// The name of the stream.
+    pub stream: String,
     /// The group of consumers.
     pub group: String,
     /// The name of this consumer in the group: the same after a restart, and of no other host.
@@ -48,8 +48,8 @@ pub struct RedisSource {
 /// A stream as a sink.
 #[derive(Debug, Clone)]
 pub struct RedisSink {
-    /// The stream.
-    pub stream: RedisStream,
+    /// The name of the stream.
+    pub stream: String,
     /// Maximum number of entries in the stream.
     pub capacity: u64,
 }

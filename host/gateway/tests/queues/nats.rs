@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_gateway::SecretUrl;
-use playhouse_gateway::nats::{self as broker, NatsServer, NatsSink, NatsSource};
+use playhouse_gateway::nats::{self as broker, NatsSink, NatsSource};
 use playhouse_gateway::sink::Outlet;
 use playhouse_gateway::source::Supply;
 use playhouse_kernel::{Address, Metadata};
@@ -12,20 +12,20 @@ use playhouse_kernel::{Address, Metadata};
 use crate::servers::{Nats, SlowNetwork, nats};
 use crate::stage::{Builder, addr, numbers, wait_for};
 
-fn server(port: u16) -> NatsServer {
-    NatsServer { url: SecretUrl::new(format!("nats://127.0.0.1:{port}")) }
+fn url(port: u16) -> SecretUrl {
+    SecretUrl::new(format!("nats://127.0.0.1:{port}"))
 }
 
-fn settings(port: u16) -> NatsSource {
-    NatsSource { server: server(port), stream: "ORDERS".into(), consumer: "playhouse".into(), create: None, meta: None }
+fn settings() -> NatsSource {
+    NatsSource { stream: "ORDERS".into(), consumer: "playhouse".into(), create: None, meta: None }
 }
 
 fn orders(port: u16) -> impl FnOnce(Address) -> Arc<dyn Supply> {
-    move |_| broker::supply(settings(port))
+    move |_| broker::supply(url(port), settings())
 }
 
 fn out(port: u16) -> Arc<dyn Outlet> {
-    broker::outlet(NatsSink { server: server(port), subject: "orders".into() })
+    broker::outlet(url(port), NatsSink { subject: "orders".into() })
 }
 
 /// A client, of a server that has the stream and the consumer.
@@ -110,7 +110,7 @@ async fn killed_broker_loses_nothing() {
 async fn wrong_password_is_shown_without_the_password() {
     let server = nats(&["--user", "me", "--pass", "right"]);
     let url = SecretUrl::new(format!("nats://me:wrong-s3cret@127.0.0.1:{}", server.port()));
-    let supply = move |_| broker::supply(NatsSource { server: NatsServer { url }, ..settings(0) });
+    let supply = move |_| broker::supply(url, settings());
     let stage = Builder::default().source(64, supply).start().await;
     let line = stage.status("/gate/orders", "not connected").await;
     assert_eq!(line, "nats: not connected: the user or the password is wrong, or missing in the url");
@@ -134,7 +134,8 @@ async fn missing_stream_and_consumer_are_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stream_and_consumer_are_created_on_request() {
     let server = nats(&[]);
-    let supply = |_| broker::supply(NatsSource { create: Some(vec!["orders".into()]), ..settings(server.port()) });
+    let supply =
+        |_| broker::supply(url(server.port()), NatsSource { create: Some(vec!["orders".into()]), ..settings() });
     let stage = Builder::default().source(64, supply).sink(3, out(server.port())).start().await;
     stage.status("/gate/orders", "nats: connected").await;
     let metadata = Metadata::collect([("tenant", "a b")]).unwrap();

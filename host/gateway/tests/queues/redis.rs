@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_gateway::SecretUrl;
-use playhouse_gateway::redis::{self as broker, From, RedisSink, RedisSource, RedisStream};
+use playhouse_gateway::redis::{self as broker, From, RedisSink, RedisSource};
 use playhouse_gateway::sink::Outlet;
 use playhouse_gateway::source::Supply;
 use playhouse_kernel::Address;
@@ -12,13 +12,13 @@ use playhouse_kernel::Address;
 use crate::servers::{Redis, Reply, SlowNetwork, redis};
 use crate::stage::{Builder, numbers, wait_for};
 
-fn stream(port: u16) -> RedisStream {
-    RedisStream { url: SecretUrl::new(format!("redis://127.0.0.1:{port}/0")), stream: "orders".into() }
+fn url(port: u16) -> SecretUrl {
+    SecretUrl::new(format!("redis://127.0.0.1:{port}/0"))
 }
 
-fn settings(port: u16) -> RedisSource {
+fn settings() -> RedisSource {
     RedisSource {
-        stream: stream(port),
+        stream: "orders".into(),
         group: "playhouse".into(),
         consumer: "host-a".into(),
         from: From::Start,
@@ -29,11 +29,11 @@ fn settings(port: u16) -> RedisSource {
 }
 
 fn orders(port: u16) -> impl FnOnce(Address) -> Arc<dyn Supply> {
-    move |address| broker::supply(settings(port), address)
+    move |address| broker::supply(url(port), settings(), address)
 }
 
 fn out(port: u16, capacity: u64) -> Arc<dyn Outlet> {
-    broker::outlet(RedisSink { stream: stream(port), capacity })
+    broker::outlet(url(port), RedisSink { stream: "orders".into(), capacity })
 }
 
 fn add(redis: &mut Redis, body: &str) -> String {
@@ -80,7 +80,7 @@ async fn poison_becomes_a_letter_and_a_dead_entry() {
     let mut client = Redis::connect(server.port());
     add_all(&mut client, &["panic", "a", "fail", "b"]);
     let supply =
-        |address| broker::supply(RedisSource { dead: Some("dead".into()), ..settings(server.port()) }, address);
+        |address| broker::supply(url(server.port()), RedisSource { dead: Some("dead".into()), ..settings() }, address);
     let stage = Builder::default().source(64, supply).start().await;
     wait_ended(&mut client).await;
     let mut letters = stage.letters();
@@ -117,9 +117,7 @@ async fn killed_broker_loses_nothing() {
 async fn wrong_password_is_shown_without_the_password() {
     let server = redis(&["--requirepass", "right"]);
     let url = SecretUrl::new(format!("redis://:wrong-s3cret@127.0.0.1:{}", server.port()));
-    let supply = |address| {
-        broker::supply(RedisSource { stream: RedisStream { url, stream: "orders".into() }, ..settings(0) }, address)
-    };
+    let supply = |address| broker::supply(url, settings(), address);
     let stage = Builder::default().source(64, supply).start().await;
     let line = stage.status("/gate/orders", "not connected").await;
     assert_eq!(line, "redis: not connected: the user or the password is wrong, or missing in the url");
@@ -194,7 +192,7 @@ async fn stop_gives_back_and_another_host_goes_on_at_once() {
     })
     .await;
     let supply =
-        |address| broker::supply(RedisSource { consumer: "host-b".into(), ..settings(server.port()) }, address);
+        |address| broker::supply(url(server.port()), RedisSource { consumer: "host-b".into(), ..settings() }, address);
     let second = Builder::default().source(64, supply).start().await;
     second.handler.may_go_on.add_permits(1);
     second.wait_seen(3).await;
@@ -216,7 +214,11 @@ async fn entries_of_a_silent_consumer_are_taken_over_with_their_count() {
     // One that was this consumer's before it was killed.
     client.ask(&["XREADGROUP", "GROUP", "playhouse", "host-a", "COUNT", "1", "STREAMS", "orders", ">"]);
     let supply = |address| {
-        broker::supply(RedisSource { claim_after: Duration::from_millis(300), ..settings(server.port()) }, address)
+        broker::supply(
+            url(server.port()),
+            RedisSource { claim_after: Duration::from_millis(300), ..settings() },
+            address,
+        )
     };
     let stage = Builder::default().source(64, supply).start().await;
     wait_ended(&mut client).await;
@@ -233,11 +235,15 @@ async fn what_waits_is_kept_from_others() {
     let mut client = Redis::connect(server.port());
     add_all(&mut client, &["wait", "a"]);
     let claim_after = Duration::from_millis(300);
-    let supply = |address| broker::supply(RedisSource { claim_after, ..settings(server.port()) }, address);
+    let supply = |address| broker::supply(url(server.port()), RedisSource { claim_after, ..settings() }, address);
     let first = Builder::default().with(|receiver| receiver.batch = 1).source(64, supply).start().await;
     first.wait_seen(1).await;
     let other = |address| {
-        broker::supply(RedisSource { claim_after, consumer: "host-b".into(), ..settings(server.port()) }, address)
+        broker::supply(
+            url(server.port()),
+            RedisSource { claim_after, consumer: "host-b".into(), ..settings() },
+            address,
+        )
     };
     let second = Builder::default().source(64, other).start().await;
     tokio::time::sleep(claim_after * 4).await;
@@ -257,7 +263,7 @@ async fn oversized_entry_is_refused_once() {
     add(&mut client, "small");
     let builder = Builder::default().with(|receiver| receiver.limits.message_bytes = 1000);
     let supply =
-        |address| broker::supply(RedisSource { dead: Some("dead".into()), ..settings(server.port()) }, address);
+        |address| broker::supply(url(server.port()), RedisSource { dead: Some("dead".into()), ..settings() }, address);
     let stage = builder.source(64, supply).start().await;
     wait_ended(&mut client).await;
     assert_eq!(stage.seen(), ["small"]);
@@ -270,13 +276,7 @@ async fn oversized_entry_is_refused_once() {
 async fn sink_adds_in_order_and_a_source_reads_the_same_message() {
     let server = redis(&[]);
     let stage = Builder::default()
-        .sink(
-            3,
-            broker::outlet(RedisSink {
-                stream: RedisStream { stream: "billing".into(), ..stream(server.port()) },
-                capacity: 1000,
-            }),
-        )
+        .sink(3, broker::outlet(url(server.port()), RedisSink { stream: "billing".into(), capacity: 1000 }))
         .start()
         .await;
     for body in numbers(300) {

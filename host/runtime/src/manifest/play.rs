@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
@@ -18,6 +19,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
+use super::secrets::{DeclaredSecrets, UrlSettings};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -40,6 +42,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The actor that each dead letter is also sent to.
+    pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
     /// The log of `playhouse run`.
@@ -56,6 +60,8 @@ pub struct PlaySettings {
     pub sources: Vec<PlaySource>,
     /// The sinks, in the order of the manifest.
     pub sinks: Vec<PlaySink>,
+    /// The secrets, without their values.
+    pub secrets: DeclaredSecrets,
     /// The entries of `[[cron]]`.
     pub cron: Vec<CronSettings>,
 }
@@ -65,6 +71,8 @@ pub struct PlaySettings {
 pub struct PlaySource {
     /// Settings that sources of all kinds have.
     pub settings: SourceSettings,
+    /// The url of the broker.
+    pub url: UrlSettings,
     /// Settings of its kind.
     pub from: SourceOrigin,
 }
@@ -85,6 +93,8 @@ pub enum SourceOrigin {
 pub struct PlaySink {
     /// Settings that sinks of all kinds have.
     pub settings: SinkSettings,
+    /// The url of the broker.
+    pub url: UrlSettings,
     /// Settings of its kind.
     pub to: SinkTarget,
 }
@@ -257,6 +267,7 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
+            dead_letters_to: None,
             metrics: None,
             log: Log::default(),
             natives: Vec::new(),
@@ -265,6 +276,7 @@ impl PlaySettings {
             spawnable: Vec::new(),
             sources: Vec::new(),
             sinks: Vec::new(),
+            secrets: DeclaredSecrets::default(),
             cron: Vec::new(),
         }
     }
@@ -296,6 +308,13 @@ impl PlaySettings {
             }
         }
         parents
+    }
+
+    /// The grants of all actors, and of all plugins that may be spawned.
+    pub(crate) fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
+        let spawnable = self.spawnable.iter_mut().map(|plugin| &mut plugin.settings);
+        let settings = self.actors.iter_mut().map(|actor| &mut actor.settings).chain(spawnable);
+        settings.map(|settings| &mut settings.grants)
     }
 
     /// The settings of all actors, and of all plugins that may be spawned.

@@ -7,6 +7,7 @@ mod grants;
 mod limits;
 mod queues;
 mod rules;
+mod secrets;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,12 @@ use toml::Spanned;
 
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
-pub use grants::{Dir, Grants, Mode};
+pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use limits::{Limits, Subtree};
-pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, Url};
+pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
 pub use rules::{Backoff, Overflow};
+pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
+pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -44,6 +47,9 @@ pub struct Manifest {
     /// Addresses whose messages leave for brokers. Default: none.
     #[serde(default)]
     pub sink: Vec<Sink>,
+    /// The values that the host uses and never shows. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
     /// Messages at times of the calendar. Default: none.
     #[serde(default)]
     pub cron: Vec<Spanned<Cron>>,

@@ -9,6 +9,7 @@ use playhouse_kernel::Address;
 use toml::Spanned;
 
 use super::kept_apart::KeptApart;
+use super::secret_uses::SecretUses;
 use crate::manifest::plugin_folder::PluginFolder;
 use crate::manifest::problem::{Problem, nearest};
 use crate::manifest::schema::Manifest;
@@ -31,6 +32,8 @@ pub(super) struct Checks {
     pub(super) beside: PathBuf,
     /// The files and folders that no actor may write to.
     pub(super) kept_apart: KeptApart,
+    /// The secrets, and the grants that could give them away.
+    pub(super) secrets: SecretUses,
     /// The gateways so far, with the places of their names.
     pub(super) gates: HashMap<Address, Range<usize>>,
 }
@@ -46,6 +49,7 @@ impl Checks {
             plugins: plugins.to_owned(),
             beside: beside.to_owned(),
             kept_apart: KeptApart::of_play(beside, plugins, Path::new(name).file_name()),
+            secrets: SecretUses::default(),
             gates: HashMap::new(),
         }
     }

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_gateway::SecretUrl;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{Address, Backoff, MailboxSpec};
@@ -14,7 +13,8 @@ use super::findings::Checks;
 use super::mailbox::overflow_rule;
 use crate::manifest::play::{PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, Url};
+use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, UrlText};
+use crate::manifest::secrets::UrlSettings;
 use crate::manifest::units::ByteSize;
 use crate::printable::Printable;
 
@@ -33,6 +33,9 @@ const CLAIM_AFTER: Duration = Duration::from_mins(1);
 /// The shortest `claim_after`: a busy host must be heard of several times in it.
 const LEAST_CLAIM_AFTER: Duration = Duration::from_secs(1);
 
+const REDIS_SCHEMES: [&str; 2] = ["redis", "rediss"];
+const NATS_SCHEMES: [&str; 2] = ["nats", "tls"];
+
 /// A key with its place, if it is written.
 type Written = (&'static str, Option<Range<usize>>);
 
@@ -48,24 +51,28 @@ impl Checks {
     fn source(&mut self, written: &Source, addresses: &Addresses) -> Option<PlaySource> {
         let address = self.gate_name(&written.name);
         let tell = self.receiver(&written.tell, "tell", addresses);
+        let schemes: &[&str] = match written.kind.get_ref() {
+            SourceKind::Redis => &REDIS_SCHEMES,
+            SourceKind::Nats => &NATS_SCHEMES,
+        };
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), schemes);
         let from = match written.kind.get_ref() {
             SourceKind::Redis => self.redis_source(written, address.as_ref()),
             SourceKind::Nats => self.nats_source(written),
         };
         let in_flight = written.in_flight.map_or(IN_FLIGHT, |n| n.0 as usize);
         let settings = SourceSettings { address: address?, tell: tell?, in_flight, required: written.required };
-        Some(PlaySource { settings, from: from? })
+        Some(PlaySource { settings, url: url?, from: from? })
     }
 
     #[cfg(feature = "redis")]
     fn redis_source(&mut self, written: &Source, address: Option<&Address>) -> Option<SourceOrigin> {
-        use playhouse_gateway::redis::{From, RedisSource, RedisStream};
+        use playhouse_gateway::redis::{From, RedisSource};
 
         self.not_of_kind(
             "redis",
             [("create", place(written.create.as_ref())), ("subjects", place(written.subjects.as_ref()))],
         );
-        let url = self.url(written.url.as_ref(), &written.kind.span(), &["redis", "rediss"]);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "orders");
         if let Some(short) = written.claim_after.as_ref().filter(|time| time.get_ref().0 < LEAST_CLAIM_AFTER) {
             let help = "within this time the broker must hear of a busy host several times";
@@ -74,7 +81,7 @@ impl Checks {
         let text = |written: Option<&Spanned<String>>| written.map(|text| text.get_ref().clone());
         let address = address?;
         Some(SourceOrigin::Redis(RedisSource {
-            stream: RedisStream { url: url?, stream: stream? },
+            stream: stream?,
             group: text(written.group.as_ref()).unwrap_or_else(|| "playhouse".into()),
             consumer: text(written.consumer.as_ref()).unwrap_or_else(|| self.consumer_name(address)),
             from: match written.from.as_ref().map(Spanned::get_ref) {
@@ -94,7 +101,7 @@ impl Checks {
 
     #[cfg(feature = "nats")]
     fn nats_source(&mut self, written: &Source) -> Option<SourceOrigin> {
-        use playhouse_gateway::nats::{NatsServer, NatsSource};
+        use playhouse_gateway::nats::NatsSource;
 
         self.not_of_kind(
             "nats",
@@ -110,7 +117,6 @@ impl Checks {
             let what = "`subjects` is for a stream that is created, and `create` is not `true`";
             self.add(Problem::at(subjects.span(), what, "here").help("add create = true, or leave `subjects` out"));
         }
-        let url = self.url(written.url.as_ref(), &written.kind.span(), &["nats", "tls"]);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "ORDERS");
         let consumer = written.consumer.as_ref().map_or_else(|| "playhouse".into(), |name| name.get_ref().clone());
         for (key, name) in [("stream", written.stream.as_ref()), ("consumer", written.consumer.as_ref())] {
@@ -124,13 +130,7 @@ impl Checks {
         let stream = stream?;
         let subjects = written.subjects.as_ref().map_or_else(|| vec![stream.clone()], |all| all.get_ref().clone());
         let meta = written.meta.clone();
-        Some(SourceOrigin::Nats(NatsSource {
-            server: NatsServer { url: url? },
-            stream,
-            consumer,
-            create: create.then_some(subjects),
-            meta,
-        }))
+        Some(SourceOrigin::Nats(NatsSource { stream, consumer, create: create.then_some(subjects), meta }))
     }
 
     #[cfg(not(feature = "nats"))]
@@ -144,6 +144,11 @@ impl Checks {
     }
 
     fn sink(&mut self, written: &Sink, address: Option<Address>) -> Option<PlaySink> {
+        let schemes: &[&str] = match written.kind.get_ref() {
+            SinkKind::Redis => &REDIS_SCHEMES,
+            SinkKind::Nats => &NATS_SCHEMES,
+        };
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), schemes);
         let to = match written.kind.get_ref() {
             SinkKind::Redis => self.redis_sink(written),
             SinkKind::Nats => self.nats_sink(written),
@@ -162,18 +167,17 @@ impl Checks {
             backoff: self.backoff(&written.backoff, BACKOFF),
             message_bytes: message.in_memory(),
         };
-        Some(PlaySink { settings, to: to? })
+        Some(PlaySink { settings, url: url?, to: to? })
     }
 
     #[cfg(feature = "redis")]
     fn redis_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
-        use playhouse_gateway::redis::{RedisSink, RedisStream};
+        use playhouse_gateway::redis::RedisSink;
 
         self.not_of_kind("redis", [("subject", place(written.subject.as_ref()))]);
-        let url = self.url(written.url.as_ref(), &written.kind.span(), &["redis", "rediss"]);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "billing");
         let capacity = written.capacity.as_ref().map_or(STREAM_CAPACITY, |n| n.get_ref().0.into());
-        Some(SinkTarget::Redis(RedisSink { stream: RedisStream { url: url?, stream: stream? }, capacity }))
+        Some(SinkTarget::Redis(RedisSink { stream: stream?, capacity }))
     }
 
     #[cfg(not(feature = "redis"))]
@@ -183,11 +187,10 @@ impl Checks {
 
     #[cfg(feature = "nats")]
     fn nats_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
-        use playhouse_gateway::nats::{NatsServer, NatsSink};
+        use playhouse_gateway::nats::NatsSink;
 
         let others = [("stream", place(written.stream.as_ref())), ("capacity", place(written.capacity.as_ref()))];
         self.not_of_kind("nats", others);
-        let url = self.url(written.url.as_ref(), &written.kind.span(), &["nats", "tls"]);
         let subject = self.needed(written.subject.as_ref(), &written.kind.span(), "subject", "billing");
         if let Some(subject) = written.subject.as_ref().filter(|subject| !is_subject(subject.get_ref())) {
             let what = format!("`{}` is no subject to publish to", Printable(subject.get_ref()));
@@ -196,7 +199,7 @@ impl Checks {
                     .help("a subject is names with dots, without `*`, `>` and spaces"),
             );
         }
-        Some(SinkTarget::Nats(NatsSink { server: NatsServer { url: url? }, subject: subject? }))
+        Some(SinkTarget::Nats(NatsSink { subject: subject? }))
     }
 
     #[cfg(not(feature = "nats"))]
@@ -242,34 +245,29 @@ impl Checks {
         }
     }
 
-    /// The url of a broker, whose text no problem shows: it may have a password.
-    fn url(&mut self, written: Option<&Spanned<Url>>, kind: &Range<usize>, schemes: &[&str]) -> Option<SecretUrl> {
-        let form = format!(
-            "a url begins with {}",
-            schemes.iter().map(|scheme| format!("`{scheme}://`")).collect::<Vec<_>>().join(" or ")
-        );
+    /// The url of a broker. One that is secret is looked at when the broker is connected to.
+    fn broker_url(
+        &mut self,
+        written: Option<&Spanned<UrlText>>,
+        kind: &Range<usize>,
+        schemes: &[&str],
+    ) -> Option<UrlSettings> {
+        let listed: Vec<_> = schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
+        let form = format!("a url begins with {}", listed.join(" or "));
         let Some(written) = written else {
             let problem = Problem::at(kind.clone(), "`url` is missing", "this kind needs it");
             self.add(problem.help(form));
             return None;
         };
-        let text = match written.get_ref() {
-            Url::Text(text) => text.clone(),
-            Url::Env(place) => {
-                let Ok(text) = std::env::var(&place.env) else {
-                    let what = format!("the host has no variable `{}`", Printable(&place.env));
-                    self.add(Problem::at(written.span(), what, "here").help("set it before the host starts"));
-                    return None;
-                };
-                text
+        let url = self.url(written.get_ref())?;
+        if let UrlSettings::Plain(plain) = &url {
+            let parts = plain.expose().split_once("://");
+            if parts.is_none_or(|(scheme, rest)| !schemes.contains(&scheme) || rest.is_empty()) {
+                self.add(Problem::at(written.span(), "this is no url of such a broker", "here").help(form));
+                return None;
             }
-        };
-        let scheme = text.split_once("://").map(|(scheme, rest)| (scheme, !rest.is_empty()));
-        if scheme.is_none_or(|(scheme, has_host)| !schemes.contains(&scheme) || !has_host) {
-            self.add(Problem::at(written.span(), "this is no url of such a broker", "here").help(form));
-            return None;
         }
-        Some(SecretUrl::new(text))
+        Some(url)
     }
 
     /// The name of this host's consumer: the same after a restart, and of no other host.

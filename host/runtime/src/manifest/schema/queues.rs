@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::rules::{Backoff, Overflow};
+use super::secrets::UrlText;
 use crate::manifest::units::{AtLeastOne, ByteSize, Time};
 
 /// `[[source]]`: messages from a broker, acknowledged there when they have ended here. The source is the actor `/gate/NAME`.
@@ -24,10 +25,10 @@ pub struct Source {
     /// is waited for in any case. Example: `required = true`. Default: `false`.
     #[serde(default)]
     pub required: bool,
-    /// The broker: `redis://` or `rediss://`, `nats://` or `tls://`, with a user and a password if it needs them; or the variable
-    /// of the host's environment that has the url. No log and no error shows the password. Example: `url = { env = "NATS_URL" }`.
+    /// The broker: `redis://` or `rediss://`, `nats://` or `tls://`, with a user and a password if it needs them; or the secret
+    /// or the variable of the host's environment that has the url. No log and no error shows the password. Example: `url = { env = "NATS_URL" }`.
     /// Required.
-    pub url: Option<Spanned<Url>>,
+    pub url: Option<Spanned<UrlText>>,
     /// The name of the stream. Example: `stream = "ORDERS"`. Required.
     pub stream: Option<Spanned<String>>,
     /// Names of headers (`nats`) or fields (`redis`) that become metadata of the message. Example: `meta = ["tenant"]`. Default:
@@ -86,7 +87,7 @@ pub struct Sink {
     /// The kind: `"redis"` (adds to a stream) or `"nats"` (publishes to JetStream). Example: `kind = "nats"`. Required.
     pub kind: Spanned<SinkKind>,
     /// The broker, as `url` of a source. Example: `url = "nats://127.0.0.1:4222"`. Required.
-    pub url: Option<Spanned<Url>>,
+    pub url: Option<Spanned<UrlText>>,
     /// With `nats`: the subject, which a stream must have. Example: `subject = "billing"`. Default: none; required with
     /// `nats`.
     pub subject: Option<Spanned<String>>,
@@ -134,22 +135,4 @@ pub struct SinkMailbox {
     /// With `overflow = "block"`: time that a sender waits for space before its message becomes a dead letter. Example: `timeout
     /// = "1m"`. Default: `"30s"`.
     pub timeout: Option<Time>,
-}
-
-/// A url: a text, or the place that has it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a url is a text, or { env = \"NAME\" }")]
-pub enum Url {
-    /// The url itself.
-    Text(String),
-    /// A variable of the host's environment.
-    Env(UrlEnv),
-}
-
-/// The place of a url: `{ env = "NAME" }`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UrlEnv {
-    /// The name of the variable.
-    pub env: String,
 }
