@@ -8,6 +8,7 @@
 //! | [`source`], [`sink`] | messages from brokers and files, and to them, whatever their kind |
 //! | `redis`, `nats` | streams of Redis and JetStream, where the features are on |
 //! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
+//! | [`http`] | servers whose requests are messages |
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | [`letters`] | dead letters that leave |
@@ -21,6 +22,7 @@ pub mod broker_events;
 pub mod cron;
 pub mod events;
 mod group;
+pub mod http;
 pub mod letters;
 #[cfg(feature = "nats")]
 pub mod nats;
@@ -40,7 +42,7 @@ use std::time::Duration;
 use playhouse_kernel::{ActorSpec, LetterFeed, SupervisionSpec, Template};
 use tokio::sync::watch;
 
-pub use group::{Group, place_groups_above};
+pub use group::{GATES, Group, place_groups_above};
 pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 pub use traffic::Traffic;

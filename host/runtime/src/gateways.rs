@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use playhouse_gateway::http::HttpListener;
 #[cfg(feature = "nats")]
 use playhouse_gateway::nats;
 #[cfg(feature = "redis")]
 use playhouse_gateway::redis;
 use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, letters, place_groups_above, sink, source};
-use playhouse_kernel::{ActorSpec, Address, DeadLetter};
+use playhouse_kernel::{ActorSpec, Address, AddressError, DeadLetter};
 use tokio::sync::watch;
 
 use crate::control::letter_views::Letter;
+use crate::http_feed::HttpFeed;
 use crate::manifest::{PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::secrets::Secrets;
 
@@ -26,24 +28,33 @@ pub(crate) struct Gateways {
     pub(crate) traffic: Traffic,
     /// Tells the gateways that the play drains.
     pub(crate) draining: watch::Sender<bool>,
+    /// The HTTP servers.
+    pub(crate) http: Vec<HttpFeed>,
 }
 
 impl Gateways {
-    /// The gateways of a play, and what they add to its plan.
-    pub(crate) fn place(settings: &PlaySettings, secrets: &Secrets) -> (Self, Placed) {
+    /// The gateways of a play, and what they add to its plan. `ports` are those of the HTTP servers.
+    pub(crate) fn place(
+        settings: &PlaySettings,
+        secrets: &Secrets,
+        ports: Vec<HttpListener>,
+    ) -> Result<(Self, Placed), AddressError> {
         let (draining, drains) = watch::channel(false);
         let common = Common { stop: settings.supervision.shutdown, ..Common::new(Statuses::default(), drains) };
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
         settings.sources.iter().for_each(|source| place_source(source, secrets, &common, &mut placed));
         settings.sinks.iter().for_each(|sink| place_sink(sink, secrets, &common, &mut placed));
+        let servers = settings.http.iter().zip(ports);
+        let http = servers.map(|(server, port)| HttpFeed::place(&server.settings, port, &common, &mut placed));
+        let http = http.collect::<Result<_, _>>()?;
         // The last sink to start: it stops before all other sinks, and after all actors.
         if let Some(settings) = &settings.dead_letters_to {
             letters::place(settings, Arc::new(encoded), &common, &mut placed);
         }
         with_groups(&mut placed.sinks, settings);
         with_groups(&mut placed.gates, settings);
-        (Self { statuses: common.statuses, traffic: common.traffic, draining }, placed)
+        Ok((Self { statuses: common.statuses, traffic: common.traffic, draining, http }, placed))
     }
 }
 
@@ -63,7 +74,7 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
     }
     actors.splice(..0, groups);
     for group in actors.iter_mut().filter(|actor| actor.code.plugin() == GROUP) {
-        group.supervision.shutdown = settings.supervision.shutdown;
+        group.supervision.shutdown = group.supervision.shutdown.max(settings.supervision.shutdown);
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::http::{self, HttpSettings, Receiver};
 use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
@@ -46,6 +47,8 @@ pub struct PlaySettings {
     pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The HTTP servers whose requests are messages.
+    pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
     pub log: Log,
     /// The addresses of native actors, which the program that embeds the play provides.
@@ -119,6 +122,15 @@ pub struct MetricsSettings {
     pub place: Range<usize>,
     /// The names that a request may have in its `Host` header.
     pub hosts: Hosts,
+}
+
+/// `[[http]]`.
+#[derive(Debug, Clone)]
+pub struct HttpServer {
+    /// The settings of the gateway.
+    pub settings: HttpSettings,
+    /// The place of its address in the manifest.
+    pub place: Range<usize>,
 }
 
 /// `[play.limits]`.
@@ -269,6 +281,7 @@ impl PlaySettings {
             dead_letters: DeadLetterSpec::default(),
             dead_letters_to: None,
             metrics: None,
+            http: Vec::new(),
             log: Log::default(),
             natives: Vec::new(),
             actors: Vec::new(),
@@ -279,6 +292,20 @@ impl PlaySettings {
             secrets: DeclaredSecrets::default(),
             cron: Vec::new(),
         }
+    }
+
+    /// The gateways that take messages in, each with its receivers.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
+        let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
+        let http = self.http.iter().filter_map(|server| {
+            let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
+            Some((http::address(&server.settings.name).ok()?, receivers))
+        });
+        let sources = self.sources.iter().map(|source| {
+            let SourceSettings { address, tell, .. } = &source.settings;
+            (address.clone(), vec![Receiver::Fixed(tell.clone())])
+        });
+        cron.chain(http).chain(sources)
     }
 
     /// The file of a plugin.

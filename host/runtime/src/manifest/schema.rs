@@ -4,6 +4,7 @@
 mod cron;
 mod dead_letters;
 mod grants;
+mod http;
 mod limits;
 mod queues;
 mod rules;
@@ -18,6 +19,7 @@ use toml::Spanned;
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
+pub use http::{Http, HttpRoute};
 pub use limits::{Limits, Subtree};
 pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
 pub use rules::{Backoff, Overflow};
@@ -47,6 +49,9 @@ pub struct Manifest {
     /// Addresses whose messages leave for brokers. Default: none.
     #[serde(default)]
     pub sink: Vec<Sink>,
+    /// HTTP servers whose requests are messages. Default: none.
+    #[serde(default)]
+    pub http: Vec<Spanned<Http>>,
     /// The values that the host uses and never shows. Default: none.
     #[serde(default)]
     pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
