@@ -27,7 +27,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 pub use checks::understand;
 pub use play::{
     HttpKey, HttpServer, HttpTls, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin,
-    PlaySettings, Settings,
+    PlaySettings, PlaySink, PlaySource, Settings, SinkTarget, SourceOrigin,
 };
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
