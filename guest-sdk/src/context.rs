@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
-use crate::failure::OrReject;
+use crate::json::to_json;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
 use crate::kernel_handle::KernelHandle;
@@ -469,11 +469,6 @@ impl Context {
     pub fn cancel(&self, timer: TimerId) {
         self.kernel.cancel(timer.0);
     }
-}
-
-/// The value as JSON. The error rejects the message: a retry cannot help for a value that JSON cannot hold.
-fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).context("the value has no JSON form").or_reject()
 }
 
 /// The parent's address and the name.

@@ -60,6 +60,7 @@ mod export_mailbox;
 mod failure;
 mod gate;
 mod instance;
+mod json;
 mod kernel;
 mod kernel_handle;
 mod log;

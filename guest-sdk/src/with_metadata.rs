@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use playhouse_frame::{Metadata, MetadataError};
+use serde::Serialize;
 
 use crate::errors::{AskError, SendError, TimerError};
+use crate::json::to_json;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
 use crate::kernel_handle::KernelHandle;
@@ -87,6 +89,16 @@ impl<'a> WithMetadata<'a> {
         self.kernel.reply_metadata(self.checked()?);
         self.reply.set(Some(body.into()));
         Ok(())
+    }
+
+    /// As [`WithMetadata::tell`], with a value as JSON. Rejects the message when JSON cannot hold the value.
+    pub fn tell_json<T: Serialize + ?Sized>(self, to: &str, value: &T) -> Result {
+        Ok(self.tell(to, to_json(value)?)?)
+    }
+
+    /// As [`WithMetadata::reply`], with a value as JSON. Rejects the message when JSON cannot hold the value.
+    pub fn reply_json<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        Ok(self.reply(to_json(value)?)?)
     }
 
     /// As [`Context::tell_after`](crate::Context::tell_after).

@@ -6,8 +6,10 @@ use crate::process::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] = &[
+    "chat",
     "count",
     "counter",
+    "cron",
     "echo",
     "fetch",
     "flaky",
@@ -15,9 +17,11 @@ pub(crate) const PLUGINS: &[&str] = &[
     "nightwatch",
     "orders",
     "priority",
+    "queue",
     "report",
     "split",
     "team",
+    "web",
     "worker",
 ];
 
