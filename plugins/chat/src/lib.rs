@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn first_line_names_the_visitor() -> Result {
         let setup = ActorHarness::<Chat>::setup().address("/gate/chat/1/handler");
-        let mut chat = setup.actor("/gate/chat/2", ActorState::Idle).start()?;
+        let mut chat = setup.actor("/gate/chat", ActorState::Idle).actor("/gate/chat/2", ActorState::Idle).start()?;
         chat.tell("ann\n")?;
         chat.tell("")?;
         chat.tell("hello")?;
