@@ -69,6 +69,7 @@ mod message;
 mod notice;
 #[cfg(target_family = "wasm")]
 mod panic_text;
+mod pending_reply;
 mod reply;
 mod result;
 mod spawn_options;
