@@ -4,6 +4,7 @@
 
 mod alerts;
 mod aplay;
+mod browser;
 mod children;
 mod circuit;
 mod compiling;
@@ -16,6 +17,7 @@ mod embed;
 mod ends;
 mod errors;
 mod events;
+mod examples;
 mod grants;
 mod harness;
 mod input;
