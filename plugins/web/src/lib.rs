@@ -1,7 +1,7 @@
 //! A small JSON API of notes, with a page that uses it. The notes live in the actor's memory: a restart begins without any.
 //!
 //! - Config: none.
-//! - Messages: requests of the HTTP gateway, with `method`, `path` and the path parameter `id` in their metadata.
+//! - Messages: requests of the HTTP gateway, with `method`, `path` and the path parameter `param:id` in their metadata.
 //!   `GET /` is the page; `GET /notes` lists the notes, `POST /notes` adds one, `GET` and `DELETE /notes/ID` are about one.
 //! - Replies: JSON, with `content-type`, `location` and `status` in their metadata.
 
@@ -41,7 +41,7 @@ impl Actor for Web {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
         let metadata = msg.metadata();
         let (method, path) = (metadata.get("method").unwrap_or_default(), metadata.get("path").unwrap_or_default());
-        match (method, path, metadata.get("id")) {
+        match (method, path, metadata.get("param:id")) {
             ("GET", "/", None) => {
                 ctx.with_metadata("content-type", "text/html; charset=utf-8").reply(PAGE)?;
                 Ok(())
@@ -98,7 +98,7 @@ mod tests {
     fn request(method: &str, path: &str, body: &str) -> Message {
         let message = Message::new(body).with("method", method).with("path", path);
         match path.strip_prefix("/notes/") {
-            Some(id) => message.with("id", id),
+            Some(id) => message.with("param:id", id),
             None => message,
         }
     }
