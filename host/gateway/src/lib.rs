@@ -5,24 +5,35 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`http`] | servers whose requests are messages |
+//! | [`cron`] | messages at times of the calendar |
+//! | [`secret`] | tokens that clients present, urls with a password |
+//! | [`letters`] | dead letters that leave |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
+pub mod cron;
+pub mod events;
 mod group;
+pub mod http;
+pub mod letters;
+pub mod secret;
+mod sparse;
 pub mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Template};
+use playhouse_kernel::{ActorSpec, LetterFeed, Template};
 use tokio::sync::watch;
 
-pub use group::{Group, place_groups_above};
+pub use group::{GATES, Group, place_groups_above};
+pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 
-/// What the gateways of a play add to its plan.
+/// The actors that the gateways of a play add to its plan.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.
@@ -31,9 +42,11 @@ pub struct Placed {
     pub gates: Vec<ActorSpec>,
     /// The native actors that gateways spawn, such as one for each connection.
     pub templates: BTreeMap<String, Arc<dyn Template>>,
+    /// The feed of dead letters, for a gateway that sends them on.
+    pub letter_feed: Option<LetterFeed>,
 }
 
-/// What all gateways of a play share. Clones share it.
+/// The state that all gateways of a play share. Clones share it.
 #[derive(Clone)]
 pub struct Common {
     /// One line for each gateway.

@@ -25,6 +25,7 @@ use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
 use crate::gateways::Gateways;
+use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::memory::Watch;
 
@@ -104,13 +105,14 @@ impl RunningPlay {
         actors: Runtime,
         sandbox: Option<&Sandbox>,
         socket: ControlSocket<'_>,
+        gateways: Gateways,
     ) -> Result<Self, PlayError> {
         let ControlSocket { path, connections, log } = socket;
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
         let kernel = Kernel::start(plan)?;
-        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned());
+        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned(), gateways.statuses.clone());
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
         let patience: Arc<HashMap<_, _>> = Arc::new(patience.collect());
         // The first measurement comes before any input.
@@ -135,7 +137,7 @@ impl RunningPlay {
             host,
             actors: Some(actors),
             levels: LogLevels::default(),
-            gateways: Gateways::default(),
+            gateways,
             metrics: None,
             _socket: socket,
         })
@@ -153,6 +155,8 @@ impl RunningPlay {
         let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
             let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out, log);
+            let http = self.gateways.http.clone();
+            let facts = move || HostFacts { http: http.iter().map(HttpFeed::facts).collect(), ..facts() };
             server.source().play_started(self.kernel.clone(), sampler, facts);
         } else {
             self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
@@ -165,12 +169,6 @@ impl RunningPlay {
     pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
         self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
         self.levels = levels;
-        self
-    }
-
-    /// The gateways of the play.
-    pub(crate) fn with_gateways(mut self, gateways: Gateways) -> Self {
-        self.gateways = gateways;
         self
     }
 
@@ -271,6 +269,7 @@ impl RunningPlay {
 
     /// Begins the orderly stop, without waiting.
     pub fn begin_stop(&self) {
+        self.gateways.draining.send_replace(true);
         self.kernel.shut_down();
     }
 
@@ -358,6 +357,7 @@ fn host_facts(
         lines_left_out: lines.by_actor(),
         lines_dropped: lines.dropped(),
         errors: HostError::counts(),
+        http: Vec::new(),
         process: Process::read(),
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod overrun;
 pub(crate) mod random;
 pub(crate) mod resource_use;
 pub(crate) mod restart;
+pub(crate) mod secret;
 pub(crate) mod send_error;
 pub(crate) mod state;
 pub(crate) mod totals;

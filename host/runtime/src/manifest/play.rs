@@ -6,6 +6,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::http::{self, HttpSettings, Receiver};
+use playhouse_gateway::letters::LettersSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -15,6 +18,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
+use super::secrets::DeclaredSecrets;
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -37,8 +41,12 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The actor that each dead letter is also sent to.
+    pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The HTTP servers whose requests are messages.
+    pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
     pub log: Log,
     /// The addresses of native actors, which the program that embeds the play provides.
@@ -49,6 +57,10 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The secrets, without their values.
+    pub secrets: DeclaredSecrets,
+    /// The entries of `[[cron]]`.
+    pub cron: Vec<CronSettings>,
 }
 
 /// `[play.metrics]`.
@@ -60,6 +72,15 @@ pub struct MetricsSettings {
     pub place: Range<usize>,
     /// The names that a request may have in its `Host` header.
     pub hosts: Hosts,
+}
+
+/// `[[http]]`.
+#[derive(Debug, Clone)]
+pub struct HttpServer {
+    /// The settings of the gateway.
+    pub settings: HttpSettings,
+    /// The place of its address in the manifest.
+    pub place: Range<usize>,
 }
 
 /// `[play.limits]`.
@@ -208,13 +229,27 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
+            dead_letters_to: None,
             metrics: None,
+            http: Vec::new(),
             log: Log::default(),
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            secrets: DeclaredSecrets::default(),
+            cron: Vec::new(),
         }
+    }
+
+    /// The gateways that take messages in, each with its receivers.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
+        let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
+        let http = self.http.iter().filter_map(|server| {
+            let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
+            Some((http::address(&server.settings.name).ok()?, receivers))
+        });
+        cron.chain(http)
     }
 
     /// The file of a plugin.
@@ -244,6 +279,13 @@ impl PlaySettings {
             }
         }
         parents
+    }
+
+    /// The grants of all actors, and of all plugins that may be spawned.
+    pub(crate) fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
+        let spawnable = self.spawnable.iter_mut().map(|plugin| &mut plugin.settings);
+        let settings = self.actors.iter_mut().map(|actor| &mut actor.settings).chain(spawnable);
+        settings.map(|settings| &mut settings.grants)
     }
 
     /// The settings of all actors, and of all plugins that may be spawned.

@@ -1,9 +1,12 @@
 //! The manifest as written: every key with its meaning, an example and its default. A value that a check beyond its type may
 //! refuse carries its place in the file. Every key that is accepted is enforced.
 
+mod cron;
 mod dead_letters;
 mod grants;
+mod http;
 mod limits;
+mod secrets;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -11,9 +14,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
-pub use grants::{Dir, Grants, Mode};
+pub use grants::{Dir, Grants, Mode, SecretGrant};
+pub use http::{Http, HttpRoute};
 pub use limits::{Limits, Subtree};
+pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
+pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -32,6 +39,15 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// HTTP servers whose requests are messages. Default: none.
+    #[serde(default)]
+    pub http: Vec<Spanned<Http>>,
+    /// The values that the host uses and never shows. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
+    /// Messages at times of the calendar. Default: none.
+    #[serde(default)]
+    pub cron: Vec<Spanned<Cron>>,
 }
 
 /// `[play]`.

@@ -3,7 +3,10 @@
 #![allow(unreachable_pub)]
 
 mod addresses;
+mod cron;
+mod dead_letters;
 mod flow;
+mod http;
 mod instances;
 mod limits;
 mod log;
