@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -102,15 +102,19 @@ impl Page {
         }
     }
 
-    /// Waits until an expression is true. The page looks again after each change of its content.
+    /// Waits until an expression is true.
     pub fn wait_until(&mut self, expression: &str) {
-        let holds = self.evaluate(&format!(
+        let look = format!(
             "new Promise(resolve => {{
                 const holds = () => {{ try {{ return {expression}; }} catch {{ return false; }} }};
                 const look = () => holds() ? resolve(true) : setTimeout(look, 10);
                 look();
             }})"
-        ));
-        assert_eq!(holds, true, "{expression}");
+        );
+        // A page that is being loaded replaces the one that was asked.
+        let until = Instant::now() + PATIENCE;
+        while self.evaluate(&look) != true {
+            assert!(Instant::now() < until, "{expression}");
+        }
     }
 }
