@@ -6,7 +6,6 @@ use crate::process::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] = &[
-    "chat",
     "count",
     "counter",
     "cron",
