@@ -91,7 +91,7 @@ fn queue_example_makes_bills_of_orders() {
     let bodies: Vec<&str> = entries.list().iter().map(|entry| body_of(entry.list()[1].list())).collect();
     assert_eq!(bodies, [r#"{"item":"tea","total":357}"#, r#"{"item":"bread","total":119}"#]);
     let letters: serde_json::Value = serde_json::from_str(&host.ok(&["dead-letters", "list", "--json"])).unwrap();
-    assert_eq!(letters.as_array().map(Vec::len), Some(1), "{letters}");
+    assert_eq!(letters["letters"].as_array().map(Vec::len), Some(1), "{letters}");
 }
 
 /// The value of the field `body` among the fields and values of an entry.
