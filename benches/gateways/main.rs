@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     }
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     process::raise_descriptor_limit()?;
-    process::pin(process::Side::Load);
+    process::Side::Load.pin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut report = Report::default();
     if wanted("http") {
