@@ -298,10 +298,33 @@ impl Nats {
         number(&self.ask(&format!("$JS.API.CONSUMER.INFO.{stream}.{name}"), ""), key)
     }
 
+    /// The body of a message in a stream, by its number.
+    pub fn body(&mut self, stream: &str, number: u64) -> String {
+        let message = self.ask(&format!("$JS.API.STREAM.MSG.GET.{stream}"), &format!("{{\"seq\":{number}}}"));
+        let (_, rest) = message.split_once("\"data\":\"").unwrap_or_else(|| panic!("no body in {message}"));
+        from_base64(rest.split('"').next().unwrap_or_default())
+    }
+
     /// Number of messages in a stream.
     pub fn messages(&mut self, stream: &str) -> u64 {
         number(&self.ask(&format!("$JS.API.STREAM.INFO.{stream}"), ""), "messages")
     }
+}
+
+fn from_base64(text: &str) -> String {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => u32::from(byte - b'A'),
+        b'a'..=b'z' => u32::from(byte - b'a') + 26,
+        b'0'..=b'9' => u32::from(byte - b'0') + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u32> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
+    let bytes = digits.chunks(4).flat_map(|four| {
+        let bits = four.iter().enumerate().fold(0, |bits, (n, digit)| bits | digit << (18 - 6 * n));
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    });
+    String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned()
 }
 
 /// The first number in a JSON text with this key.

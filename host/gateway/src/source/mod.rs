@@ -5,25 +5,35 @@
 //! | `supply` | settings, and the traits of the kinds |
 //! | `actor` | the native actor `/gate/NAME`, and its orderly stop |
 //! | `worker` | the connection: pulls what fits, keeps alive, acknowledges |
+//! | `required` | the start of a play that needs the broker |
 //! | `deliver` | the way into the mailbox, one message after another |
 //! | `table` | what was taken and has not ended |
 
 mod actor;
 mod deliver;
+mod required;
 mod supply;
 mod table;
 mod worker;
 
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, NativeLauncher, SupervisionSpec};
+use playhouse_kernel::{ActorSpec, AddressError, NativeLauncher, SupervisionSpec};
 
 use crate::{Common, Placed};
 pub(crate) use supply::PLUGIN;
 pub use supply::{Connected, SourceSettings, Supplier, Supply, Taken};
 
 /// Places a source.
-pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common, placed: &mut Placed) {
+pub fn place(
+    settings: SourceSettings,
+    supply: Arc<dyn Supply>,
+    common: &Common,
+    placed: &mut Placed,
+) -> Result<(), AddressError> {
+    if settings.required {
+        placed.sinks.insert(0, required::spec(&settings.address, supply.clone())?);
+    }
     let counts = common.traffic.of(&settings.address, supply.kind());
     let (statuses, stop) = (common.statuses.clone(), common.stop);
     let address = settings.address.clone();
@@ -34,4 +44,5 @@ pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common,
     // The hook that stops the source waits for what was taken: the supervisor's limit ends it.
     spec.limits.timeout = stop.max(SupervisionSpec::default().shutdown) * 2;
     placed.gates.push(spec);
+    Ok(())
 }

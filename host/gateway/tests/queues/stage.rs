@@ -94,7 +94,7 @@ impl Builder {
         let address = addr("/gate/orders");
         let supply = supply(address.clone());
         let settings = SourceSettings { address, tell: addr("/orders"), in_flight, required: false };
-        source::place(settings, supply, &self.common, &mut self.placed);
+        source::place(settings, supply, &self.common, &mut self.placed).expect("a good name");
         self
     }
 
