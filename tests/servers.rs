@@ -232,6 +232,7 @@ impl Redis {
 
 /// A client of NATS, which asks and waits for one answer.
 pub struct Nats {
+    port: u16,
     stream: BufReader<TcpStream>,
     asked: u64,
 }
@@ -247,30 +248,39 @@ impl Nats {
         let mut info = String::new();
         stream.read_line(&mut info).ok().filter(|_| info.starts_with("INFO"))?;
         stream.get_mut().write_all(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n").ok()?;
-        Some(Self { stream, asked: 0 })
+        Some(Self { port, stream, asked: 0 })
     }
 
-    /// Publishes to a subject, and returns the answer: JSON for JetStream.
+    /// Publishes to a subject, and returns the answer: JSON for JetStream. A server closes connections that were silent for long:
+    /// then another one is made.
     pub fn ask(&mut self, subject: &str, body: &str) -> String {
+        if let Some(answer) = self.try_ask(subject, body) {
+            return answer;
+        }
+        self.stream = Self::connect(self.port).stream;
+        self.try_ask(subject, body).expect("NATS is up")
+    }
+
+    fn try_ask(&mut self, subject: &str, body: &str) -> Option<String> {
         self.asked += 1;
-        let inbox = format!("_INBOX.{}.{}", std::process::id(), self.asked);
+        let inbox = format!("_INBOX.{}.{:p}.{}", std::process::id(), self, self.asked);
         let (number, bytes) = (self.asked, body.len());
         let text = format!("SUB {inbox} {number}\r\nUNSUB {number} 1\r\nPUB {subject} {inbox} {bytes}\r\n{body}\r\n");
-        self.stream.get_mut().write_all(text.as_bytes()).expect("NATS is up");
+        self.stream.get_mut().write_all(text.as_bytes()).ok()?;
         loop {
             let mut line = String::new();
-            assert!(self.stream.read_line(&mut line).expect("an answer") > 0, "NATS closed the connection");
+            self.stream.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
                 ["MSG" | "HMSG", to, .., bytes] => {
-                    let mut body = vec![0; bytes.parse::<usize>().expect("a size") + 2];
-                    self.stream.read_exact(&mut body).expect("the answer");
+                    let mut body = vec![0; bytes.parse::<usize>().ok()? + 2];
+                    self.stream.read_exact(&mut body).ok()?;
                     if *to == inbox {
-                        return String::from_utf8_lossy(&body).trim_end().to_owned();
+                        return Some(String::from_utf8_lossy(&body).trim_end().to_owned());
                     }
                 }
-                ["PING"] => self.stream.get_mut().write_all(b"PONG\r\n").expect("NATS is up"),
-                ["-ERR", ..] => panic!("{line}"),
+                ["PING"] => self.stream.get_mut().write_all(b"PONG\r\n").ok()?,
+                ["-ERR", ..] => return None,
                 _ => {}
             }
         }
