@@ -43,9 +43,7 @@ impl Gateways {
         let common = Common { stop: settings.supervision.shutdown, ..Common::new(Statuses::default(), drains) };
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
-        for source in &settings.sources {
-            place_source(source, secrets, &common, &mut placed)?;
-        }
+        settings.sources.iter().for_each(|source| place_source(source, secrets, &common, &mut placed));
         settings.sinks.iter().for_each(|sink| place_sink(sink, secrets, &common, &mut placed));
         let servers = settings.http.iter().zip(ports);
         let http = servers.map(|(server, port)| HttpFeed::place(server, port, secrets, &common, &mut placed));
@@ -80,12 +78,7 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
     }
 }
 
-fn place_source(
-    settings: &PlaySource,
-    secrets: &Secrets,
-    common: &Common,
-    placed: &mut Placed,
-) -> Result<(), AddressError> {
+fn place_source(settings: &PlaySource, secrets: &Secrets, common: &Common, placed: &mut Placed) {
     let url = secrets.url(&settings.url);
     let supply = match settings.from.clone() {
         #[cfg(feature = "redis")]
@@ -93,7 +86,7 @@ fn place_source(
         #[cfg(feature = "nats")]
         SourceOrigin::Nats(consumer) => nats::supply(url, consumer),
     };
-    source::place(settings.settings.clone(), supply, common, placed)
+    source::place(settings.settings.clone(), supply, common, placed);
 }
 
 fn place_sink(settings: &PlaySink, secrets: &Secrets, common: &Common, placed: &mut Placed) {

@@ -18,21 +18,16 @@ mod worker;
 
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, AddressError, NativeLauncher, SupervisionSpec};
+use playhouse_kernel::{ActorSpec, NativeLauncher, SupervisionSpec};
 
 use crate::{Common, Placed};
 pub(crate) use supply::PLUGIN;
 pub use supply::{Connected, SourceSettings, Supplier, Supply, Taken};
 
 /// Places a source.
-pub fn place(
-    settings: SourceSettings,
-    supply: Arc<dyn Supply>,
-    common: &Common,
-    placed: &mut Placed,
-) -> Result<(), AddressError> {
-    if settings.required {
-        placed.sinks.insert(0, required::spec(&settings.address, supply.clone())?);
+pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common, placed: &mut Placed) {
+    if let Some(address) = settings.required.clone() {
+        placed.sinks.insert(0, required::spec(address, &settings.address, supply.clone()));
     }
     let counts = common.traffic.of(&settings.address, supply.kind());
     let (statuses, stop) = (common.statuses.clone(), common.stop);
@@ -44,5 +39,4 @@ pub fn place(
     // The hook that stops the source waits for what was taken: the supervisor's limit ends it.
     spec.limits.timeout = stop.max(SupervisionSpec::default().shutdown) * 2;
     placed.gates.push(spec);
-    Ok(())
 }

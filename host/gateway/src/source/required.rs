@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorSpec, Address, AddressError, Failure, Message, NativeActor, NativeContext, NativeLauncher, NativeResult,
-    RestartKind,
+    ActorSpec, Address, Failure, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, RestartKind,
 };
 
 use super::supply::Supply;
@@ -32,14 +31,13 @@ impl NativeActor for RequiredBroker {
     }
 }
 
-/// The actor `/required-NAME`.
-pub(super) fn spec(source: &Address, supply: Arc<dyn Supply>) -> Result<ActorSpec, AddressError> {
-    let address = Address::parse(&format!("/required-{}", source.name()))?;
+/// The actor at `address`, for the source at another one.
+pub(super) fn spec(address: Address, source: &Address, supply: Arc<dyn Supply>) -> ActorSpec {
     let source = source.clone();
     let made = move || RequiredBroker { source: source.clone(), supply: supply.clone() };
     let mut spec = ActorSpec::new(address, NativeLauncher::new(made));
     spec.required = true;
     spec.restart.kind = RestartKind::Temporary;
     spec.limits.start_timeout = CALL_TIME * 2;
-    Ok(spec)
+    spec
 }

@@ -61,8 +61,20 @@ impl Checks {
             SourceKind::Nats => self.nats_source(written),
         };
         let in_flight = written.in_flight.map_or(IN_FLIGHT, |n| n.0 as usize);
-        let settings = SourceSettings { address: address?, tell: tell?, in_flight, required: written.required };
+        let required = written.required.then(|| self.required_name(&written.name, addresses)).flatten();
+        let settings = SourceSettings { address: address?, tell: tell?, in_flight, required };
         Some(PlaySource { settings, url: url?, from: from? })
+    }
+
+    /// The address of the actor that needs the broker: directly under `/`, and of no other actor.
+    fn required_name(&mut self, name: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
+        let address = Address::parse(&format!("/required-{}", name.get_ref())).ok();
+        let free = address.filter(|address| !addresses.has(address));
+        if free.is_none() {
+            let what = "a required source needs the address `/required-NAME`, which is too long or taken";
+            self.add(Problem::at(name.span(), what, "here").help("give the source another name"));
+        }
+        free
     }
 
     #[cfg(feature = "redis")]

@@ -79,7 +79,7 @@ impl Checks {
             meta: None,
         };
         actor.relay = Some(sink.clone());
-        let settings = SourceSettings { address: source, tell: address.clone(), in_flight: IN_FLIGHT, required: false };
+        let settings = SourceSettings { address: source, tell: address.clone(), in_flight: IN_FLIGHT, required: None };
         let of_sink = SinkSettings {
             address: sink,
             mailbox: actor.settings.mailbox,
