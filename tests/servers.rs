@@ -232,6 +232,7 @@ impl Redis {
 
 /// A client of NATS, which asks and waits for one answer.
 pub struct Nats {
+    port: u16,
     stream: BufReader<TcpStream>,
     asked: u64,
 }
@@ -247,30 +248,39 @@ impl Nats {
         let mut info = String::new();
         stream.read_line(&mut info).ok().filter(|_| info.starts_with("INFO"))?;
         stream.get_mut().write_all(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n").ok()?;
-        Some(Self { stream, asked: 0 })
+        Some(Self { port, stream, asked: 0 })
     }
 
-    /// Publishes to a subject, and returns the answer: JSON for JetStream.
+    /// Publishes to a subject, and returns the answer: JSON for JetStream. A server closes connections that were silent for long:
+    /// then another one is made.
     pub fn ask(&mut self, subject: &str, body: &str) -> String {
+        if let Some(answer) = self.try_ask(subject, body) {
+            return answer;
+        }
+        self.stream = Self::connect(self.port).stream;
+        self.try_ask(subject, body).expect("NATS is up")
+    }
+
+    fn try_ask(&mut self, subject: &str, body: &str) -> Option<String> {
         self.asked += 1;
-        let inbox = format!("_INBOX.{}.{}", std::process::id(), self.asked);
+        let inbox = format!("_INBOX.{}.{:p}.{}", std::process::id(), self, self.asked);
         let (number, bytes) = (self.asked, body.len());
         let text = format!("SUB {inbox} {number}\r\nUNSUB {number} 1\r\nPUB {subject} {inbox} {bytes}\r\n{body}\r\n");
-        self.stream.get_mut().write_all(text.as_bytes()).expect("NATS is up");
+        self.stream.get_mut().write_all(text.as_bytes()).ok()?;
         loop {
             let mut line = String::new();
-            assert!(self.stream.read_line(&mut line).expect("an answer") > 0, "NATS closed the connection");
+            self.stream.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
                 ["MSG" | "HMSG", to, .., bytes] => {
-                    let mut body = vec![0; bytes.parse::<usize>().expect("a size") + 2];
-                    self.stream.read_exact(&mut body).expect("the answer");
+                    let mut body = vec![0; bytes.parse::<usize>().ok()? + 2];
+                    self.stream.read_exact(&mut body).ok()?;
                     if *to == inbox {
-                        return String::from_utf8_lossy(&body).trim_end().to_owned();
+                        return Some(String::from_utf8_lossy(&body).trim_end().to_owned());
                     }
                 }
-                ["PING"] => self.stream.get_mut().write_all(b"PONG\r\n").expect("NATS is up"),
-                ["-ERR", ..] => panic!("{line}"),
+                ["PING"] => self.stream.get_mut().write_all(b"PONG\r\n").ok()?,
+                ["-ERR", ..] => return None,
                 _ => {}
             }
         }
@@ -298,10 +308,33 @@ impl Nats {
         number(&self.ask(&format!("$JS.API.CONSUMER.INFO.{stream}.{name}"), ""), key)
     }
 
+    /// The body of a message in a stream, by its number.
+    pub fn body(&mut self, stream: &str, number: u64) -> String {
+        let message = self.ask(&format!("$JS.API.STREAM.MSG.GET.{stream}"), &format!("{{\"seq\":{number}}}"));
+        let (_, rest) = message.split_once("\"data\":\"").unwrap_or_else(|| panic!("no body in {message}"));
+        from_base64(rest.split('"').next().unwrap_or_default())
+    }
+
     /// Number of messages in a stream.
     pub fn messages(&mut self, stream: &str) -> u64 {
         number(&self.ask(&format!("$JS.API.STREAM.INFO.{stream}"), ""), "messages")
     }
+}
+
+fn from_base64(text: &str) -> String {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => u32::from(byte - b'A'),
+        b'a'..=b'z' => u32::from(byte - b'a') + 26,
+        b'0'..=b'9' => u32::from(byte - b'0') + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u32> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
+    let bytes = digits.chunks(4).flat_map(|four| {
+        let bits = four.iter().enumerate().fold(0, |bits, (n, digit)| bits | digit << (18 - 6 * n));
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    });
+    String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned()
 }
 
 /// The first number in a JSON text with this key.

@@ -37,6 +37,7 @@ mod own_metrics;
 mod passivation;
 mod pressure;
 mod prometheus;
+mod queues;
 mod secrets;
 mod shutdown;
 mod signals;

@@ -47,7 +47,8 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         let within = Bounds { accounts: above, ..Bounds::NONE };
         let spec = made(&actor.settings, false, None).spec(actor.address.clone(), BTreeMap::new(), within);
         accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
-        actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
+        let relay = actor.relay.clone();
+        actors.push(ActorSpec { instances: actor.instances, required: actor.required, relay, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
         let settings = &plugin.settings;
@@ -115,6 +116,7 @@ impl Template for Made {
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,
+            relay: None,
             policy: self.policy(accounts, &within).map(Box::new),
             restart: settings.restart,
             required: false,

@@ -94,11 +94,14 @@ impl Behavior for Sink {
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            let messages: Vec<_> = self.turn.rest().map(outgoing).collect();
+            let rest: Vec<_> = self.turn.rest().collect();
+            let asked: Vec<_> = rest.iter().map(|message| message.envelope.reply.is_ask()).collect();
+            let messages: Vec<_> = rest.into_iter().map(outgoing).collect();
             // With every trouble, what was accepted is committed first: the next call goes on with the rest.
             let accepted = self.deliver(&messages).await;
-            for _ in 0..accepted {
-                self.turn.finish(Outcome::Done(None));
+            for is_asked in asked.into_iter().take(accepted) {
+                // An asker waits until the broker has the message, and needs no other answer.
+                self.turn.finish(Outcome::Done(is_asked.then(Vec::new)));
             }
             Ok(())
         })

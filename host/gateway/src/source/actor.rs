@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Failure, Message, NativeActor, NativeContext, NativeResult};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::deliver::{Deliverer, collect};
@@ -43,8 +43,8 @@ impl Source {
         Self { settings, supply, statuses, counts, stop, phase, worker: JoinSet::new(), tasks: JoinSet::new() }
     }
 
-    /// Starts the tasks. `first`: gets the outcome of the first connection.
-    fn start(&mut self, ctx: &NativeContext, first: oneshot::Sender<Result<(), String>>) {
+    /// Starts the tasks.
+    fn start(&mut self, ctx: &NativeContext) {
         let ingress = Arc::new(ctx.ingress());
         let table: Arc<Table> = Arc::default();
         let (taken, to_deliver) = mpsc::unbounded_channel();
@@ -67,7 +67,6 @@ impl Source {
             phase: self.phase.subscribe(),
             taken,
             max_deliver,
-            first: Some(first),
         };
         self.tasks.spawn(deliverer.run(to_deliver, receipts));
         self.tasks.spawn(collect(table, to_collect));
@@ -82,16 +81,8 @@ impl Source {
 
 impl NativeActor for Source {
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
-        let (first, outcome) = oneshot::channel();
-        self.start(ctx, first);
-        if !self.settings.required {
-            return Ok(());
-        }
-        match outcome.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Failure::Retry(error)),
-            Err(_) => Err(Failure::Retry("the task of the connection ended".into())),
-        }
+        self.start(ctx);
+        Ok(())
     }
 
     async fn msg_handler(&mut self, _: Message, ctx: &mut NativeContext) -> NativeResult {

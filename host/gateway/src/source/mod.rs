@@ -5,11 +5,13 @@
 //! | `supply` | settings, and the traits of the kinds |
 //! | `actor` | the native actor `/gate/NAME`, and its orderly stop |
 //! | `worker` | the connection: pulls what fits, keeps alive, acknowledges |
+//! | `required` | the start of a play that needs the broker |
 //! | `deliver` | the way into the mailbox, one message after another |
 //! | `table` | what was taken and has not ended |
 
 mod actor;
 mod deliver;
+mod required;
 mod supply;
 mod table;
 mod worker;
@@ -24,6 +26,9 @@ pub use supply::{Connected, SourceSettings, Supplier, Supply, Taken};
 
 /// Places a source.
 pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common, placed: &mut Placed) {
+    if let Some(address) = settings.required.clone() {
+        placed.sinks.insert(0, required::spec(address, &settings.address, supply.clone()));
+    }
     let counts = common.traffic.of(&settings.address, supply.kind());
     let (statuses, stop) = (common.statuses.clone(), common.stop);
     let address = settings.address.clone();

@@ -19,8 +19,9 @@ pub struct SourceSettings {
     pub tell: Address,
     /// Maximum number of messages that were taken and have not ended.
     pub in_flight: usize,
-    /// Whether the play needs the broker to start.
-    pub required: bool,
+    /// The actor directly under `/` without which the play ends: it starts first, and needs the broker. None: the play starts
+    /// without the broker.
+    pub required: Option<Address>,
 }
 
 /// A message from a broker.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{AboutActor, Ingress, LogEvent};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::supply::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
 use super::table::{End, Table};
@@ -15,7 +15,7 @@ use crate::status::Statuses;
 use crate::traffic::Counts;
 
 /// The time for a connection, and for the calls of a broker that should return at once.
-const CALL_TIME: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIME: Duration = Duration::from_secs(10);
 /// The pause before the space in the mailbox is looked at again.
 const SPACE_PAUSE: Duration = Duration::from_millis(10);
 /// The time that a pull has to return what it has when the source stops.
@@ -46,13 +46,11 @@ pub(super) struct Worker {
     /// Where the taken messages go. Dropped with the worker, which ends the other tasks.
     pub(super) taken: mpsc::UnboundedSender<Taken>,
     pub(super) max_deliver: watch::Sender<Option<u32>>,
-    /// Gets the outcome of the first connection.
-    pub(super) first: Option<oneshot::Sender<Result<(), String>>>,
 }
 
 impl Worker {
     /// Runs until the source stops.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
         let mut pauses = Pauses::of_connections();
         self.say("connects");
         loop {
@@ -92,25 +90,19 @@ impl Worker {
         self.statuses.set(&self.settings.address, line);
     }
 
-    fn came_up(&mut self) {
+    fn came_up(&self) {
         let (address, kind) = (&self.settings.address, self.supply.kind());
         self.say(format!("{kind}: connected{}", again(self.counts.disconnects.get())));
         self.counts.connected.set(1);
         let disconnects = self.counts.disconnects.get();
         BrokerConnected { subject: AboutActor { address, plugin: PLUGIN }, disconnects, kind }.log();
-        if let Some(first) = self.first.take() {
-            let _ = first.send(Ok(()));
-        }
     }
 
-    fn lost(&mut self, error: &BrokerError, pause: Duration) {
+    fn lost(&self, error: &BrokerError, pause: Duration) {
         let (address, kind) = (&self.settings.address, self.supply.kind());
         self.say(format!("{kind}: not connected: {error}{}", again(self.counts.disconnects.get())));
         let subject = AboutActor { address, plugin: PLUGIN };
         BrokerLost { subject, pause_seconds: pause.as_secs_f64(), kind, error: &error.to_string() }.log();
-        if let Some(first) = self.first.take() {
-            let _ = first.send(Err(error.to_string()));
-        }
     }
 
     /// Uses a connection until it breaks (`Err`) or the source has stopped.

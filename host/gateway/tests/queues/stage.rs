@@ -93,7 +93,7 @@ impl Builder {
     pub fn source(mut self, in_flight: usize, supply: impl FnOnce(Address) -> Arc<dyn Supply>) -> Self {
         let address = addr("/gate/orders");
         let supply = supply(address.clone());
-        let settings = SourceSettings { address, tell: addr("/orders"), in_flight, required: false };
+        let settings = SourceSettings { address, tell: addr("/orders"), in_flight, required: None };
         source::place(settings, supply, &self.common, &mut self.placed);
         self
     }

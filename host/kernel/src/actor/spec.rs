@@ -31,6 +31,9 @@ pub struct ActorSpec {
     pub batch: usize,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
+    /// The actor that gets the messages which others tell to this one, such as a sink that writes them to a queue outside. Asks,
+    /// timers, and messages with a receipt come directly. None: everything does.
+    pub relay: Option<Address>,
     /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
     pub policy: Option<Box<PolicySpec>>,
     /// How it recovers.
@@ -58,6 +61,7 @@ impl ActorSpec {
             instances: 1,
             batch: 256,
             mailbox: MailboxSpec::default(),
+            relay: None,
             policy: None,
             restart: RestartSpec::default(),
             required: false,

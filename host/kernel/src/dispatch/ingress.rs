@@ -73,7 +73,7 @@ impl Ingress {
 
     /// Sends a message. Returns when it is in the mailbox; with `overflow = "block"` it waits for space, at most `patience`.
     pub async fn tell(&self, to: &Address, message: &Incoming<'_>, patience: Duration) -> Result<(), SendError> {
-        let target = self.target(to)?;
+        let target = self.shared.routing.relayed(self.target(to)?);
         self.deliver(&target, message, ReplyToken::NONE, patience).await
     }
 

@@ -55,7 +55,8 @@ impl Turn {
                 self.outbox.end_effect();
                 continue;
             }
-            let (target, bytes_before) = (self.current_target(route), self.outbox.bytes.len());
+            let target = self.current_target(route);
+            let (target, bytes_before) = (self.shared.routing.relayed(target), self.outbox.bytes.len());
             let next = self.outbox.next_run();
             let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
             if next.run.messages > 0 {

@@ -160,3 +160,30 @@ async fn ids_of_two_starts_differ() {
     ids.dedup();
     assert_eq!(ids.len(), 4, "{ids:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn relay_gets_tells_and_the_actor_asks_and_receipts() {
+    let journal = Journal::default();
+    let noting = |name: &'static str| {
+        let notes = journal.clone();
+        quick(move |turn| {
+            notes.note(format!("{name} {}", text(turn)));
+            Ok(Outcome::Done(Some(name.into())))
+        })
+    };
+    let sender = quick(|turn| turn.tell("/a", b"from an actor").map(|()| Outcome::Done(None)).map_err(|_| trap()));
+    let mut sender = sender.at("/sender");
+    sender.grants.sends_to = vec![addr("/a")];
+    let mut actor = noting("/a").at("/a");
+    actor.relay = Some(addr("/relay"));
+    let (kernel, ingress) = with_gateway(vec![noting("/relay").at("/relay"), actor, sender]).await;
+    kernel.tell(&addr("/sender"), b"go", SOON).await.unwrap();
+    kernel.wait_idle().await;
+    kernel.tell(&addr("/a"), b"from outside", SOON).await.unwrap();
+    kernel.wait_idle().await;
+    assert_eq!(kernel.ask(&addr("/a"), b"asked", SOON).await, Ok(b"/a".to_vec()));
+    let message = Incoming::new(ingress.next_id(), NONE, b"with receipt");
+    let receipt = ingress.tell_with_receipt(&addr("/a"), &message, SOON).await.unwrap();
+    assert_eq!(receipt.ended().await, Ok(()));
+    assert_eq!(journal.lines(), ["/relay from an actor", "/relay from outside", "/a asked", "/a with receipt"]);
+}

@@ -194,6 +194,8 @@ pub struct PlayActor {
     pub instances: usize,
     /// Whether the play ends when this actor is given up.
     pub required: bool,
+    /// The sink that writes what others tell to the actor to its queue outside; `None` without such a queue.
+    pub relay: Option<Address>,
     /// The keys that `[[plugin]]` has as well.
     pub settings: Settings,
 }

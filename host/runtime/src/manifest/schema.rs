@@ -287,8 +287,9 @@ pub enum Idle {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mailbox {
-    /// The storage of the mailbox and its order: `"memory"` (the host's memory; first in, first out), or `"plugin"` (the host's
-    /// memory as well; a mailbox plugin decides the order). Example: `kind = "plugin"`. Default: `"memory"`.
+    /// The storage of the mailbox and its order: `"memory"` (the host's memory; first in, first out), `"plugin"` (the host's memory
+    /// as well; a mailbox plugin decides the order), or `"redis"` (a stream of Redis, which feeds the host's memory; see
+    /// `docs/gateways.md`). Example: `kind = "plugin"`. Default: `"memory"`.
     pub kind: Option<Spanned<MailboxKind>>,
     /// The mailbox plugin: a file of the plugins folder, without `.wasm`, that exports `playhouse:actor/mailbox`. The plugin
     /// decides the order of the messages, and which message is dropped when the mailbox is full; the messages stay with the
@@ -308,7 +309,21 @@ pub struct Mailbox {
     pub limits: Option<Spanned<MailboxLimits>>,
     /// With `plugin`: restarts of the plugin after a crash.
     pub restart: Option<Spanned<MailboxRestart>>,
-    /// Maximum number of waiting messages. Example: `capacity = 64`. Default: 1024.
+    /// With `redis`: the server, as `url` of a source. Example: `url = "redis://127.0.0.1:6379/0"`. Default: none; required with
+    /// `kind = "redis"`.
+    pub url: Option<Spanned<UrlText>>,
+    /// With `redis`: the name of the stream. Example: `stream = "orders"`. Default: `playhouse:`, the play's name, and the address.
+    pub stream: Option<Spanned<String>>,
+    /// With `redis`: the group, as `group` of a source. Example: `group = "billing"`. Default: `"playhouse"`.
+    pub group: Option<Spanned<String>>,
+    /// With `redis`: where a new group begins, as `from` of a source. Example: `from = "new"`. Default: `"start"`.
+    pub from: Option<Spanned<SourceFrom>>,
+    /// With `redis`: time after which entries of a silent host are taken over. Example: `claim_after = "10s"`. Default: `"1m"`.
+    pub claim_after: Option<Spanned<Time>>,
+    /// With `redis`: a stream that gets dead letters, as `dead` of a source. Example: `dead = "orders:dead"`. Default: none.
+    pub dead: Option<Spanned<String>>,
+    /// Maximum number of waiting messages; with `redis` of entries in the stream. Example: `capacity = 64`. Default: 1024; with
+    /// `redis` 100000.
     pub capacity: Option<AtLeastOne>,
     /// Maximum bytes of the waiting messages, with 64 more for each message; at least `limits.message`. Example: `bytes =
     /// "64MiB"`. Default: `"16MiB"`.
@@ -332,6 +347,8 @@ pub enum MailboxKind {
     Memory,
     /// The host's memory, and a mailbox plugin decides the order.
     Plugin,
+    /// A stream of Redis.
+    Redis,
 }
 
 /// `[actor.mailbox.limits]`. The limits hold for one instance of a mailbox plugin; those of a spawned actor's mailbox are never

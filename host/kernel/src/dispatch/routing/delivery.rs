@@ -1,6 +1,7 @@
 //! Delivery into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender gets the result. A
 //! delivery runs in the sender's task, and waits there when the mailbox has no space.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_frame::HEADER_BYTES;
@@ -75,6 +76,15 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
 }
 
 impl Routing {
+    /// The actor that gets what others tell to `target`.
+    #[inline]
+    pub(crate) fn relayed(&self, target: Arc<Actor>) -> Arc<Actor> {
+        match &target.spec.relay {
+            None => target,
+            Some(relay) => self.registry.get(relay).unwrap_or(target),
+        }
+    }
+
     /// Delivers as much of a run of sends to one target as fits. `run` and `delivered` advance with each message. If the run
     /// is most of `bytes`, the buffer itself may move into the mailbox: then everything up to the run's end is removed from
     /// `bytes`.

@@ -14,11 +14,21 @@ use crate::manifest::units::{ByteSize, texts};
 /// Default memory of a mailbox plugin, which holds a few numbers for each message.
 const MEMORY: ByteSize = ByteSize(16 << 20);
 
+/// Whether a stream of Redis feeds the mailbox.
+pub(super) fn is_redis(written: &Mailbox) -> bool {
+    written.kind.as_ref().is_some_and(|kind| matches!(kind.get_ref(), MailboxKind::Redis))
+}
+
 /// The limits of a mailbox.
 pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
     let default = MailboxSpec::default();
     MailboxSpec {
-        capacity: written.capacity.map_or(default.capacity, |n| n.0 as usize),
+        // That of a stream does not bound the memory.
+        capacity: match written.capacity {
+            Some(n) if is_redis(written) => default.capacity.min(n.0 as usize),
+            Some(n) => n.0 as usize,
+            None => default.capacity,
+        },
         capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| size.get_ref().in_memory()),
         overflow: overflow(written).unwrap_or(default.overflow),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
@@ -43,7 +53,10 @@ impl Checks {
     /// The plugin of a mailbox, if it has one.
     pub(super) fn mailbox_plugin(&mut self, written: &Mailbox) -> Option<MailboxPluginSettings> {
         let kind = written.kind.as_ref();
-        if kind.is_none_or(|kind| matches!(kind.get_ref(), MailboxKind::Memory)) {
+        if !is_redis(written) {
+            self.no_redis_keys(written);
+        }
+        if kind.is_none_or(|kind| !matches!(kind.get_ref(), MailboxKind::Plugin)) {
             self.no_mailbox_plugin(written);
             return None;
         }

@@ -18,6 +18,7 @@ mod metric_names;
 mod metrics;
 mod pipeline;
 mod queues;
+mod redis_mailbox;
 mod secret_uses;
 mod secrets;
 mod settings;
@@ -69,8 +70,13 @@ pub fn understand(
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
-    let sources = checks.sources(&manifest.source, &addresses);
-    let sinks = checks.sinks(&manifest.sink, &addresses);
+    let mut sources = checks.sources(&manifest.source, &addresses);
+    let mut sinks = checks.sinks(&manifest.sink, &addresses);
+    let name = manifest.play.name.clone().or_else(|| folder_name(beside)).unwrap_or_else(|| "play".into());
+    for (source, sink) in checks.redis_mailboxes(&manifest.actor, &addresses, &mut actors, &name) {
+        sources.push(source);
+        sinks.push(sink);
+    }
     let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
@@ -87,13 +93,9 @@ pub fn understand(
     if !checks.problems.is_empty() {
         return Err(Problems::new(source, checks.problems));
     }
-    let named = manifest.play.name.or_else(|| {
-        let folder = beside.join(".").canonicalize().ok()?;
-        Some(folder.file_name()?.to_string_lossy().into_owned())
-    });
     Ok(PlaySettings {
         source,
-        name: named.unwrap_or_else(|| "play".into()),
+        name,
         plugins,
         max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
         limits,
@@ -116,6 +118,12 @@ pub fn understand(
     })
 }
 
+/// The name of a folder.
+fn folder_name(folder: &Path) -> Option<String> {
+    let folder = folder.join(".").canonicalize().ok()?;
+    Some(folder.file_name()?.to_string_lossy().into_owned())
+}
+
 impl Checks {
     fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
         let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
@@ -123,7 +131,7 @@ impl Checks {
             let settings = self.settings(&Written::actor(actor), manifest, addresses);
             let instances = instances::of(actor);
             let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
-            Some(PlayActor { address: address.clone()?, instances, required, settings })
+            Some(PlayActor { address: address.clone()?, instances, required, relay: None, settings })
         });
         sound.collect()
     }
@@ -148,6 +156,7 @@ impl Checks {
                     ),
                 );
             }
+            self.no_redis_mailbox(&plugin.mailbox, "the actors of a [[plugin]] come and go");
             let settings = self.settings(&Written::plugin(plugin), manifest, addresses);
             all.push(PlayPlugin { recursive: plugin.recursive, settings });
         }

@@ -15,25 +15,25 @@ use crate::manifest::play::{PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, UrlText};
 use crate::manifest::secrets::UrlSettings;
-use crate::manifest::units::ByteSize;
+use crate::manifest::units::{ByteSize, Time};
 use crate::printable::Printable;
 
 /// Default of `in_flight`.
-const IN_FLIGHT: usize = 256;
+pub(super) const IN_FLIGHT: usize = 256;
 /// Default of `attempts` of a sink.
-const ATTEMPTS: u32 = 10;
+pub(super) const ATTEMPTS: u32 = 10;
 /// Default of `backoff` of a sink.
-const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(10) };
+pub(super) const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(10) };
 /// Default of `capacity` of a stream.
-const STREAM_CAPACITY: u64 = 100_000;
+pub(super) const STREAM_CAPACITY: u64 = 100_000;
 /// Default of `message` of a sink.
 const MESSAGE: ByteSize = ByteSize(1 << 20);
 /// Default of `claim_after`.
-const CLAIM_AFTER: Duration = Duration::from_mins(1);
+pub(super) const CLAIM_AFTER: Duration = Duration::from_mins(1);
 /// The shortest `claim_after`: a busy host must be heard of several times in it.
 const LEAST_CLAIM_AFTER: Duration = Duration::from_secs(1);
 
-const REDIS_SCHEMES: [&str; 2] = ["redis", "rediss"];
+pub(super) const REDIS_SCHEMES: [&str; 2] = ["redis", "rediss"];
 const NATS_SCHEMES: [&str; 2] = ["nats", "tls"];
 
 /// A key with its place, if it is written.
@@ -61,8 +61,20 @@ impl Checks {
             SourceKind::Nats => self.nats_source(written),
         };
         let in_flight = written.in_flight.map_or(IN_FLIGHT, |n| n.0 as usize);
-        let settings = SourceSettings { address: address?, tell: tell?, in_flight, required: written.required };
+        let required = written.required.then(|| self.required_name(&written.name, addresses)).flatten();
+        let settings = SourceSettings { address: address?, tell: tell?, in_flight, required };
         Some(PlaySource { settings, url: url?, from: from? })
+    }
+
+    /// The address of the actor that needs the broker: directly under `/`, and of no other actor.
+    fn required_name(&mut self, name: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
+        let address = Address::parse(&format!("/required-{}", name.get_ref())).ok();
+        let free = address.filter(|address| !addresses.has(address));
+        if free.is_none() {
+            let what = "a required source needs the address `/required-NAME`, which is too long or taken";
+            self.add(Problem::at(name.span(), what, "here").help("give the source another name"));
+        }
+        free
     }
 
     #[cfg(feature = "redis")]
@@ -74,10 +86,7 @@ impl Checks {
             [("create", place(written.create.as_ref())), ("subjects", place(written.subjects.as_ref()))],
         );
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "orders");
-        if let Some(short) = written.claim_after.as_ref().filter(|time| time.get_ref().0 < LEAST_CLAIM_AFTER) {
-            let help = "within this time the broker must hear of a busy host several times";
-            self.add(Problem::at(short.span(), "`claim_after` is too short", "it must be at least \"1s\"").help(help));
-        }
+        let claim_after = self.claim_after(written.claim_after.as_ref());
         let text = |written: Option<&Spanned<String>>| written.map(|text| text.get_ref().clone());
         let address = address?;
         Some(SourceOrigin::Redis(RedisSource {
@@ -88,7 +97,7 @@ impl Checks {
                 None | Some(SourceFrom::Start) => From::Start,
                 Some(SourceFrom::New) => From::New,
             },
-            claim_after: written.claim_after.as_ref().map_or(CLAIM_AFTER, |time| time.get_ref().0),
+            claim_after,
             dead: text(written.dead.as_ref()),
             meta: written.meta.clone(),
         }))
@@ -223,6 +232,19 @@ impl Checks {
         }
     }
 
+    /// The time after which entries of a silent host are taken over.
+    pub(super) fn claim_after(&mut self, written: Option<&Spanned<Time>>) -> Duration {
+        let Some(written) = written else { return CLAIM_AFTER };
+        let time = written.get_ref().0;
+        if time < LEAST_CLAIM_AFTER {
+            let help = "within this time the broker must hear of a busy host several times";
+            self.add(
+                Problem::at(written.span(), "`claim_after` is too short", "it must be at least \"1s\"").help(help),
+            );
+        }
+        time
+    }
+
     /// A key that must be there.
     fn needed(
         &mut self,
@@ -246,7 +268,7 @@ impl Checks {
     }
 
     /// The url of a broker. One that is secret is looked at when the broker is connected to.
-    fn broker_url(
+    pub(super) fn broker_url(
         &mut self,
         written: Option<&Spanned<UrlText>>,
         kind: &Range<usize>,
@@ -271,7 +293,7 @@ impl Checks {
     }
 
     /// The name of this host's consumer: the same after a restart, and of no other host.
-    fn consumer_name(&self, address: &Address) -> String {
+    pub(super) fn consumer_name(&self, address: &Address) -> String {
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let folder = self.beside.join(".").canonicalize().unwrap_or_else(|_| self.beside.clone());
         let folder = playhouse_kernel::MessageId::seeded(&folder.to_string_lossy(), 0).short();
