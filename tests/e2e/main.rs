@@ -17,6 +17,7 @@ mod embed;
 mod ends;
 mod errors;
 mod events;
+mod files;
 mod grants;
 mod harness;
 mod http;

@@ -5,6 +5,7 @@ mod addresses;
 mod circuit;
 mod cron;
 mod dead_letters;
+mod files;
 mod findings;
 mod gate;
 mod grants;
@@ -67,7 +68,7 @@ pub fn understand(
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
-    let sources = checks.sources(&manifest.source, &addresses);
+    let sources = checks.sources(&manifest.source, &actors, &addresses);
     let sinks = checks.sinks(&manifest.sink, &addresses);
     let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
