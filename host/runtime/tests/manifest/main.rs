@@ -8,6 +8,7 @@ mod dead_letters;
 mod files;
 mod flow;
 mod http;
+mod http_edge;
 mod instances;
 mod limits;
 mod log;

@@ -74,6 +74,8 @@ impl Checks {
             body_bytes,
             meta,
             reply_headers,
+            // Its value is read later.
+            bearer: None,
         };
         self.http_pairs(&route, written);
         Some(route)
