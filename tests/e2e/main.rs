@@ -19,6 +19,7 @@ mod ends;
 mod errors;
 mod events;
 mod examples;
+mod files;
 mod grants;
 mod harness;
 mod http;

@@ -7,6 +7,7 @@
 //! | [`status`] | one line for each gateway, for operators |
 //! | [`source`], [`sink`] | messages from brokers and files, and to them, whatever their kind |
 //! | `redis`, `nats` | streams of Redis and JetStream, where the features are on |
+//! | [`file`], [`post`] | lines of files, and to files; messages to a server |
 //! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
 //! | [`http`] | servers whose requests are messages |
 //! | [`cron`] | messages at times of the calendar |
@@ -21,11 +22,13 @@ pub mod broker;
 pub mod broker_events;
 pub mod cron;
 pub mod events;
+pub mod file;
 mod group;
 pub mod http;
 pub mod letters;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod post;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod secret;

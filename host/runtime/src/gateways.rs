@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use playhouse_gateway::file::{FileOutlet, FileSupply};
 use playhouse_gateway::http::HttpListener;
 #[cfg(feature = "nats")]
 use playhouse_gateway::nats;
+use playhouse_gateway::post::{PostOutlet, PostSettings};
 #[cfg(feature = "redis")]
 use playhouse_gateway::redis;
+use playhouse_gateway::sink::Outlet;
+use playhouse_gateway::source::Supply;
 use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, letters, place_groups_above, sink, source};
 use playhouse_kernel::{ActorSpec, Address, DeadLetter};
 use tokio::sync::watch;
@@ -79,23 +83,24 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
 }
 
 fn place_source(settings: &PlaySource, secrets: &Secrets, common: &Common, placed: &mut Placed) {
-    let url = secrets.url(&settings.url);
-    let supply = match settings.from.clone() {
+    let supply: Arc<dyn Supply> = match settings.from.clone() {
         #[cfg(feature = "redis")]
-        SourceOrigin::Redis(stream) => redis::supply(url, stream, settings.settings.address.clone()),
+        SourceOrigin::Redis(url, stream) => redis::supply(secrets.url(&url), stream, settings.settings.address.clone()),
         #[cfg(feature = "nats")]
-        SourceOrigin::Nats(consumer) => nats::supply(url, consumer),
+        SourceOrigin::Nats(url, consumer) => nats::supply(secrets.url(&url), consumer),
+        SourceOrigin::File(file) => Arc::new(FileSupply::new(file)),
     };
     source::place(settings.settings.clone(), supply, common, placed);
 }
 
 fn place_sink(settings: &PlaySink, secrets: &Secrets, common: &Common, placed: &mut Placed) {
-    let url = secrets.url(&settings.url);
-    let outlet = match settings.to.clone() {
+    let outlet: Arc<dyn Outlet> = match settings.to.clone() {
         #[cfg(feature = "redis")]
-        SinkTarget::Redis(stream) => redis::outlet(url, stream),
+        SinkTarget::Redis(url, stream) => redis::outlet(secrets.url(&url), stream),
         #[cfg(feature = "nats")]
-        SinkTarget::Nats(subject) => nats::outlet(url, subject),
+        SinkTarget::Nats(url, subject) => nats::outlet(secrets.url(&url), subject),
+        SinkTarget::File(file) => Arc::new(FileOutlet::new(file)),
+        SinkTarget::Http(url, timeout) => Arc::new(PostOutlet::new(&PostSettings { url: secrets.url(&url), timeout })),
     };
     sink::place(settings.settings.clone(), outlet, common, placed);
 }

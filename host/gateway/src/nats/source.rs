@@ -139,6 +139,7 @@ impl NatsSupplier {
         let traced = headers.and_then(|headers| headers.get("traceparent"));
         let cause = MessageId::seeded(&format!("nats {} {}", self.settings.stream, self.created), 0);
         Ok(Taken {
+            fault: None,
             id: cause.caused(sequence),
             position: sequence.to_string(),
             handle,

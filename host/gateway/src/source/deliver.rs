@@ -56,6 +56,10 @@ impl Deliverer {
                 failures: failures(taken.deliveries, attempts, *self.max_deliver.borrow()),
                 ..Incoming::new(taken.id, &taken.metadata, &taken.body)
             };
+            if let Some(why) = &taken.fault {
+                self.refuse(taken, &message, why.clone());
+                return None;
+            }
             match self.ingress.tell_with_receipt(tell, &message, PATIENCE).await {
                 Ok(receipt) => return Some(receipt),
                 // The overflow rule made a dead letter of it.
@@ -64,16 +68,7 @@ impl Deliverer {
                     return None;
                 }
                 Err(error @ SendError::TooLarge { .. }) => {
-                    self.counts.refused.add(1);
-                    let (address, why) = (&self.settings.address, error.to_string());
-                    let event = SourceRefused {
-                        subject: AboutActor { address, plugin: super::supply::PLUGIN },
-                        position: &taken.position,
-                        bytes: taken.body.len(),
-                        why: &why,
-                    };
-                    event.log();
-                    self.table.end(taken.id, End::Refused(why));
+                    self.refuse(taken, &message, error.to_string());
                     return None;
                 }
                 // Each of these passes, or the play ends. The message is kept alive in the meantime.
@@ -81,6 +76,21 @@ impl Deliverer {
             }
         }
         None
+    }
+
+    /// Ends a message that can never be delivered. An operator finds it, or its first bytes, among the dead letters.
+    fn refuse(&self, taken: &Taken, message: &Incoming<'_>, why: String) {
+        self.counts.refused.add(1);
+        let event = SourceRefused {
+            subject: AboutActor { address: &self.settings.address, plugin: super::supply::PLUGIN },
+            position: &taken.position,
+            bytes: taken.body.len(),
+            why: &why,
+        };
+        event.log();
+        // Without the receiver, its address is in the log line alone.
+        let _ = self.ingress.reject(&self.settings.tell, message, why.clone());
+        self.table.end(taken.id, End::Refused(why));
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Taken {
     pub flow: Option<FlowId>,
     /// Number of deliveries, this one included; at least 1.
     pub deliveries: u32,
+    /// The reason why the message is a dead letter at once, and is not delivered.
+    pub fault: Option<String>,
     /// The pairs beside the body.
     pub metadata: Metadata,
     /// The body.

@@ -174,6 +174,7 @@ mod tests {
 
     fn taken(id: u128, position: &str, handle: &str) -> Taken {
         Taken {
+            fault: None,
             id: MessageId(id),
             position: position.into(),
             handle: handle.into(),

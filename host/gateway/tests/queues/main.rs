@@ -1,8 +1,10 @@
-//! Sources and sinks of a real Redis and a real NATS, with native actors in place of plugins.
+//! Sources and sinks of a real Redis, a real NATS, files and servers, with native actors in place of plugins.
 
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used)]
 
+mod files;
 mod nats;
+mod post;
 mod redis;
 #[path = "../../../../tests/servers.rs"]
 mod servers;

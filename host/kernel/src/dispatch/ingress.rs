@@ -12,7 +12,8 @@ use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::words::address::Address;
 use crate::words::clock::later;
-use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, QuestionParts, Reply, ReplyToken};
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{ActorId, Envelope, FlowId, Message, MessageId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
 
 /// Sends messages into the play outside of any turn. A native actor gets one for itself from
@@ -92,6 +93,19 @@ impl Ingress {
             return Err(error);
         }
         Ok(Receipt { receiver })
+    }
+
+    /// Makes a dead letter of a message that the receiver could never take, for a gateway that must not lose it. Of a body that is larger
+    /// than the receiver's messages, the letter has the first bytes.
+    pub fn reject(&self, to: &Address, message: &Incoming<'_>, why: String) -> Result<(), SendError> {
+        let routing = &self.shared.routing;
+        let target = routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
+        let envelope = self.envelope(message, ReplyToken::NONE, parts);
+        let most = message.body.len().min(target.spec.limits.message_bytes);
+        let payload = Payload { parts: message.metadata.as_bytes(), body: &message.body[..most] };
+        routing.dead_letter(&target, [Message::of(envelope, payload)], &DeadReason::Rejected(why), false);
+        Ok(())
     }
 
     /// Sends a message and waits for the reply, at most `timeout`.

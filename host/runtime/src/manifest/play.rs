@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::file::{FileSinkSettings, FileSourceSettings};
 use playhouse_gateway::http::{self, HttpSettings, Receiver, TlsKey, TlsSettings};
 use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
@@ -76,8 +77,6 @@ pub struct PlaySettings {
 pub struct PlaySource {
     /// Settings that sources of all kinds have.
     pub settings: SourceSettings,
-    /// The url of the broker.
-    pub url: UrlSettings,
     /// Settings of its kind.
     pub from: SourceOrigin,
 }
@@ -87,10 +86,12 @@ pub struct PlaySource {
 pub enum SourceOrigin {
     /// A stream of Redis.
     #[cfg(feature = "redis")]
-    Redis(playhouse_gateway::redis::RedisSource),
+    Redis(UrlSettings, playhouse_gateway::redis::RedisSource),
     /// A consumer of JetStream.
     #[cfg(feature = "nats")]
-    Nats(playhouse_gateway::nats::NatsSource),
+    Nats(UrlSettings, playhouse_gateway::nats::NatsSource),
+    /// A file that is followed.
+    File(FileSourceSettings),
 }
 
 /// One sink of a [`PlaySettings`].
@@ -98,8 +99,6 @@ pub enum SourceOrigin {
 pub struct PlaySink {
     /// Settings that sinks of all kinds have.
     pub settings: SinkSettings,
-    /// The url of the broker.
-    pub url: UrlSettings,
     /// Settings of its kind.
     pub to: SinkTarget,
 }
@@ -109,10 +108,14 @@ pub struct PlaySink {
 pub enum SinkTarget {
     /// A stream of Redis.
     #[cfg(feature = "redis")]
-    Redis(playhouse_gateway::redis::RedisSink),
+    Redis(UrlSettings, playhouse_gateway::redis::RedisSink),
     /// A subject of JetStream.
     #[cfg(feature = "nats")]
-    Nats(playhouse_gateway::nats::NatsSink),
+    Nats(UrlSettings, playhouse_gateway::nats::NatsSink),
+    /// A file that is appended to.
+    File(FileSinkSettings),
+    /// A server that each message is posted to, and the time for each.
+    Http(UrlSettings, Duration),
 }
 
 /// `[play.metrics]`.

@@ -5,6 +5,7 @@ mod addresses;
 mod circuit;
 mod cron;
 mod dead_letters;
+mod files;
 mod findings;
 mod gate;
 mod grants;
@@ -70,7 +71,7 @@ pub fn understand(
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
-    let mut sources = checks.sources(&manifest.source, &addresses);
+    let mut sources = checks.sources(&manifest.source, &actors, &addresses);
     let mut sinks = checks.sinks(&manifest.sink, &addresses);
     let name = manifest.play.name.clone().or_else(|| folder_name(beside)).unwrap_or_else(|| "play".into());
     for (source, sink) in checks.redis_mailboxes(&manifest.actor, &addresses, &mut actors, &name) {

@@ -9,9 +9,10 @@ use playhouse_kernel::{Address, Backoff, MailboxSpec};
 use toml::Spanned;
 
 use super::addresses::Addresses;
+use super::files::most_bytes;
 use super::findings::Checks;
 use super::mailbox::overflow_rule;
-use crate::manifest::play::{PlaySink, PlaySource, SinkTarget, SourceOrigin};
+use crate::manifest::play::{PlayActor, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, UrlText};
 use crate::manifest::secrets::UrlSettings;
@@ -44,26 +45,30 @@ fn place<T>(written: Option<&Spanned<T>>) -> Option<Range<usize>> {
 }
 
 impl Checks {
-    pub(super) fn sources(&mut self, written: &[Source], addresses: &Addresses) -> Vec<PlaySource> {
-        written.iter().filter_map(|source| self.source(source, addresses)).collect()
+    pub(super) fn sources(
+        &mut self,
+        written: &[Source],
+        actors: &[PlayActor],
+        addresses: &Addresses,
+    ) -> Vec<PlaySource> {
+        written.iter().filter_map(|source| self.source(source, actors, addresses)).collect()
     }
 
-    fn source(&mut self, written: &Source, addresses: &Addresses) -> Option<PlaySource> {
+    fn source(&mut self, written: &Source, actors: &[PlayActor], addresses: &Addresses) -> Option<PlaySource> {
         let address = self.gate_name(&written.name);
         let tell = self.receiver(&written.tell, "tell", addresses);
-        let schemes: &[&str] = match written.kind.get_ref() {
-            SourceKind::Redis => &REDIS_SCHEMES,
-            SourceKind::Nats => &NATS_SCHEMES,
-        };
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), schemes);
+        if *written.kind.get_ref() != SourceKind::File {
+            self.not_of_kind(written.kind.get_ref().name(), [("path", place(written.path.as_ref()))]);
+        }
         let from = match written.kind.get_ref() {
             SourceKind::Redis => self.redis_source(written, address.as_ref()),
             SourceKind::Nats => self.nats_source(written),
+            SourceKind::File => self.file_source(written, most_bytes(tell.as_ref(), actors)),
         };
         let in_flight = written.in_flight.map_or(IN_FLIGHT, |n| n.0 as usize);
         let required = written.required.then(|| self.required_name(&written.name, addresses)).flatten();
         let settings = SourceSettings { address: address?, tell: tell?, in_flight, required };
-        Some(PlaySource { settings, url: url?, from: from? })
+        Some(PlaySource { settings, from: from? })
     }
 
     /// The address of the actor that needs the broker: directly under `/`, and of no other actor.
@@ -85,11 +90,12 @@ impl Checks {
             "redis",
             [("create", place(written.create.as_ref())), ("subjects", place(written.subjects.as_ref()))],
         );
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &REDIS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "orders");
         let claim_after = self.claim_after(written.claim_after.as_ref());
         let text = |written: Option<&Spanned<String>>| written.map(|text| text.get_ref().clone());
         let address = address?;
-        Some(SourceOrigin::Redis(RedisSource {
+        let source = RedisSource {
             stream: stream?,
             group: text(written.group.as_ref()).unwrap_or_else(|| "playhouse".into()),
             consumer: text(written.consumer.as_ref()).unwrap_or_else(|| self.consumer_name(address)),
@@ -99,8 +105,9 @@ impl Checks {
             },
             claim_after,
             dead: text(written.dead.as_ref()),
-            meta: written.meta.clone(),
-        }))
+            meta: written.meta.as_ref().map(|meta| meta.get_ref().clone()),
+        };
+        Some(SourceOrigin::Redis(url?, source))
     }
 
     #[cfg(not(feature = "redis"))]
@@ -126,6 +133,7 @@ impl Checks {
             let what = "`subjects` is for a stream that is created, and `create` is not `true`";
             self.add(Problem::at(subjects.span(), what, "here").help("add create = true, or leave `subjects` out"));
         }
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &NATS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "ORDERS");
         let consumer = written.consumer.as_ref().map_or_else(|| "playhouse".into(), |name| name.get_ref().clone());
         for (key, name) in [("stream", written.stream.as_ref()), ("consumer", written.consumer.as_ref())] {
@@ -138,8 +146,8 @@ impl Checks {
         }
         let stream = stream?;
         let subjects = written.subjects.as_ref().map_or_else(|| vec![stream.clone()], |all| all.get_ref().clone());
-        let meta = written.meta.clone();
-        Some(SourceOrigin::Nats(NatsSource { stream, consumer, create: create.then_some(subjects), meta }))
+        let meta = written.meta.as_ref().map(|meta| meta.get_ref().clone());
+        Some(SourceOrigin::Nats(url?, NatsSource { stream, consumer, create: create.then_some(subjects), meta }))
     }
 
     #[cfg(not(feature = "nats"))]
@@ -153,14 +161,12 @@ impl Checks {
     }
 
     fn sink(&mut self, written: &Sink, address: Option<Address>) -> Option<PlaySink> {
-        let schemes: &[&str] = match written.kind.get_ref() {
-            SinkKind::Redis => &REDIS_SCHEMES,
-            SinkKind::Nats => &NATS_SCHEMES,
-        };
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), schemes);
+        self.sink_keys(written);
         let to = match written.kind.get_ref() {
             SinkKind::Redis => self.redis_sink(written),
             SinkKind::Nats => self.nats_sink(written),
+            SinkKind::File => self.file_sink(written),
+            SinkKind::Http => self.http_sink(written),
         };
         let message = written.message.as_ref().map_or(MESSAGE, |size| *size.get_ref());
         let mailbox = sink_mailbox(&written.mailbox);
@@ -176,17 +182,37 @@ impl Checks {
             backoff: self.backoff(&written.backoff, BACKOFF),
             message_bytes: message.in_memory(),
         };
-        Some(PlaySink { settings, url: url?, to: to? })
+        Some(PlaySink { settings, to: to? })
+    }
+
+    /// Refuses the keys of a sink that its kind does not have.
+    fn sink_keys(&mut self, written: &Sink) {
+        use SinkKind::{File, Http, Nats, Redis};
+
+        let keys: [(_, _, &[SinkKind]); 9] = [
+            ("url", place(written.url.as_ref()), &[Nats, Redis, Http]),
+            ("subject", place(written.subject.as_ref()), &[Nats]),
+            ("stream", place(written.stream.as_ref()), &[Redis]),
+            ("capacity", place(written.capacity.as_ref()), &[Redis]),
+            ("timeout", place(written.timeout.as_ref()), &[Http]),
+            ("path", place(written.path.as_ref()), &[File]),
+            ("frame", place(written.frame.as_ref()), &[File]),
+            ("rotate", place(written.rotate.as_ref()), &[File]),
+            ("sync", place(written.sync.as_ref()), &[File]),
+        ];
+        let kind = *written.kind.get_ref();
+        let others = keys.into_iter().filter(|(_, _, kinds)| !kinds.contains(&kind));
+        self.not_of_kind(kind.name(), others.map(|(key, place, _)| (key, place)));
     }
 
     #[cfg(feature = "redis")]
     fn redis_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         use playhouse_gateway::redis::RedisSink;
 
-        self.not_of_kind("redis", [("subject", place(written.subject.as_ref()))]);
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &REDIS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "billing");
         let capacity = written.capacity.as_ref().map_or(STREAM_CAPACITY, |n| n.get_ref().0.into());
-        Some(SinkTarget::Redis(RedisSink { stream: stream?, capacity }))
+        Some(SinkTarget::Redis(url?, RedisSink { stream: stream?, capacity }))
     }
 
     #[cfg(not(feature = "redis"))]
@@ -198,8 +224,7 @@ impl Checks {
     fn nats_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         use playhouse_gateway::nats::NatsSink;
 
-        let others = [("stream", place(written.stream.as_ref())), ("capacity", place(written.capacity.as_ref()))];
-        self.not_of_kind("nats", others);
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &NATS_SCHEMES);
         let subject = self.needed(written.subject.as_ref(), &written.kind.span(), "subject", "billing");
         if let Some(subject) = written.subject.as_ref().filter(|subject| !is_subject(subject.get_ref())) {
             let what = format!("`{}` is no subject to publish to", Printable(subject.get_ref()));
@@ -208,7 +233,7 @@ impl Checks {
                     .help("a subject is names with dots, without `*`, `>` and spaces"),
             );
         }
-        Some(SinkTarget::Nats(NatsSink { subject: subject? }))
+        Some(SinkTarget::Nats(url?, NatsSink { subject: subject? }))
     }
 
     #[cfg(not(feature = "nats"))]
@@ -225,7 +250,7 @@ impl Checks {
     }
 
     /// Refuses keys of other kinds.
-    fn not_of_kind(&mut self, kind: &str, keys: impl IntoIterator<Item = Written>) {
+    pub(super) fn not_of_kind(&mut self, kind: &str, keys: impl IntoIterator<Item = Written>) {
         for (key, place) in keys.into_iter().filter_map(|(key, place)| Some((key, place?))) {
             let problem = Problem::at(place, format!("`{key}` has no meaning with kind = \"{kind}\""), "here");
             self.add(problem.help("leave it out, or choose another kind"));
@@ -246,7 +271,7 @@ impl Checks {
     }
 
     /// A key that must be there.
-    fn needed(
+    pub(super) fn needed(
         &mut self,
         written: Option<&Spanned<String>>,
         kind: &Range<usize>,

@@ -89,8 +89,8 @@ impl Checks {
         };
         let capacity = mailbox.capacity.map_or(STREAM_CAPACITY, |n| n.0.into());
         Some((
-            PlaySource { settings, url: url.clone(), from: SourceOrigin::Redis(from) },
-            PlaySink { settings: of_sink, url, to: SinkTarget::Redis(RedisSink { stream, capacity }) },
+            PlaySource { settings, from: SourceOrigin::Redis(url.clone(), from) },
+            PlaySink { settings: of_sink, to: SinkTarget::Redis(url, RedisSink { stream, capacity }) },
         ))
     }
 

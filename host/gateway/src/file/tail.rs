@@ -1,0 +1,453 @@
+//! The reader of a file that grows, as `tail -F` reads it: over rotation by rename and over truncation. This part has no task: each
+//! [`Tail::poll`] looks at the file once.
+//!
+//! A file that was replaced is read on for some time, since its writer may not know yet. A file is truncated when it is shorter than
+//! what was read, or when its first bytes are others than before.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use super::lines::{Line, Lines};
+
+/// Bytes of a read.
+const READ_BYTES: usize = 64 << 10;
+/// A poll ends when it has about this many bytes of lines.
+const POLL_BYTES: usize = 1 << 20;
+/// Bytes of the fingerprint, at most: the first line, or its beginning.
+const PRINT_BYTES: usize = 256;
+/// Time without a new byte after which a file that was replaced is given up.
+const QUIET: Duration = Duration::from_secs(10);
+/// Maximum number of files that were replaced and are not read to their end. With so many, the path is not looked at.
+const MOST_REPLACED: usize = 16;
+
+/// Where to begin with the first file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum From {
+    /// With the line that is the last one now, if it has no end yet, or else with the next one.
+    #[default]
+    End,
+    /// With the first line.
+    Start,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The file and the place: the same each time that the line is read.
+    pub(super) position: String,
+    /// The line.
+    pub(super) line: Line,
+}
+
+/// The reader of one path.
+pub(super) struct Tail {
+    path: PathBuf,
+    most: usize,
+    /// Where to begin, until there was a first look.
+    from: Option<From>,
+    /// The file at the path.
+    current: Option<Opened>,
+    /// Those that were there before, the oldest first.
+    replaced: VecDeque<(Opened, Instant)>,
+}
+
+/// A file that is read.
+struct Opened {
+    file: File,
+    device: u64,
+    inode: u64,
+    /// A digest of the first bytes, and their number; `None` until the file has a line.
+    print: Option<(u64, usize)>,
+    truncations: u32,
+    read_to: u64,
+    lines: Lines,
+}
+
+impl Tail {
+    /// A reader that keeps lines of at most `most` bytes whole.
+    pub(super) fn new(path: PathBuf, from: From, most: usize) -> Self {
+        Self { path, most, from: Some(from), current: None, replaced: VecDeque::new() }
+    }
+
+    /// The path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks at the file, and returns the lines that it has now: about `most` of them, in the order in which they were written.
+    pub(super) fn poll(&mut self, most: usize, now: Instant) -> io::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        match self.look(now).and_then(|()| self.read(most, now, &mut found)) {
+            // Lines that were read are not read again: the error is met once more by the next poll.
+            Err(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    fn read(&mut self, most: usize, now: Instant, found: &mut Vec<Found>) -> io::Result<()> {
+        let mut bytes = 0;
+        for (file, last) in &mut self.replaced {
+            let read = file.read(self.most, most, &mut bytes, found)?;
+            if read.is_new || !read.is_at_end {
+                *last = now;
+            }
+        }
+        while let Some((file, last)) = self.replaced.front_mut()
+            && now.saturating_duration_since(*last) >= QUIET
+        {
+            file.give_up(found);
+            self.replaced.pop_front();
+        }
+        if let Some(current) = &mut self.current {
+            current.read(self.most, most, &mut bytes, found)?;
+        }
+        Ok(())
+    }
+
+    fn has_folder(&self) -> bool {
+        self.path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+    }
+
+    /// Opens the file at the path if it is another one than before.
+    fn look(&mut self, now: Instant) -> io::Result<()> {
+        if self.replaced.len() >= MOST_REPLACED {
+            return Ok(());
+        }
+        let from = self.from.unwrap_or(From::Start);
+        match std::fs::metadata(&self.path) {
+            Ok(at_path) => {
+                let is_current = |file: &Opened| (file.device, file.inode) == (at_path.dev(), at_path.ino());
+                if self.current.as_ref().is_some_and(is_current) {
+                    return Ok(());
+                }
+                if !at_path.is_file() {
+                    // A pipe would make the call that opens it wait.
+                    return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+                }
+                let opened = Opened::open(&self.path, from, self.most)?;
+                if let Some(before) = self.current.replace(opened) {
+                    self.replaced.push_back((before, now));
+                }
+            }
+            // The file may come, but a folder that is not there is an error of an operator.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.has_folder() => {}
+            Err(error) => return Err(error),
+        }
+        // A file that comes later is new, and is read from its start.
+        self.from = None;
+        Ok(())
+    }
+}
+
+/// The outcome of one read.
+struct Read {
+    /// Whether there were new bytes.
+    is_new: bool,
+    /// Whether all bytes were read.
+    is_at_end: bool,
+}
+
+impl Opened {
+    fn open(path: &Path, from: From, most: usize) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let start = match from {
+            From::Start => 0,
+            From::End => last_line(&file, metadata.len(), most)?,
+        };
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        let lines = Lines::from(start, most);
+        let mut opened = Self { file, device, inode, print: None, truncations: 0, read_to: start, lines };
+        opened.print = opened.first_bytes()?;
+        Ok(opened)
+    }
+
+    /// Reads lines until the end of the file, or until there are enough.
+    fn read(&mut self, longest: usize, most: usize, bytes: &mut usize, found: &mut Vec<Found>) -> io::Result<Read> {
+        let length = self.file.metadata()?.len();
+        if length < self.read_to || (length > self.read_to && !self.has_same_print()?) {
+            self.give_up(found);
+            self.truncations += 1;
+            self.print = None;
+            self.read_to = 0;
+            self.lines = Lines::from(0, longest);
+        }
+        let mut piece = vec![0; READ_BYTES];
+        let (mut is_new, mut is_at_end) = (false, false);
+        while found.len() < most && *bytes < POLL_BYTES {
+            let count = match self.file.read_at(&mut piece, self.read_to) {
+                Ok(0) => {
+                    is_at_end = true;
+                    break;
+                }
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            is_new = true;
+            self.read_to += count as u64;
+            let mut lines = Vec::new();
+            self.lines.push(&piece[..count], |line| lines.push(line));
+            if !lines.is_empty() && self.print.is_none() {
+                self.print = self.first_bytes()?;
+            }
+            for line in lines {
+                *bytes += line.bytes.len();
+                found.push(Found { position: self.position(line.start), line });
+            }
+        }
+        Ok(Read { is_new, is_at_end })
+    }
+
+    /// Ends the line that has no end: no more of it will come.
+    fn give_up(&mut self, found: &mut Vec<Found>) {
+        if let Some(line) = self.lines.finish() {
+            found.push(Found { position: self.position(line.start), line });
+        }
+    }
+
+    fn position(&self, start: u64) -> String {
+        let (print, _) = self.print.unwrap_or_default();
+        format!("{:x}-{:x}-{print:016x}-{}-{start}", self.device, self.inode, self.truncations)
+    }
+
+    /// The digest of the first line, or of its first bytes if it is long, and their number; `None` while it has no end.
+    fn first_bytes(&self) -> io::Result<Option<(u64, usize)>> {
+        let mut first = [0; PRINT_BYTES];
+        let count = self.read_first(&mut first)?;
+        let line = first[..count].iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+        let print = line.or_else(|| (count == PRINT_BYTES).then_some(count));
+        Ok(print.map(|line| (digest(&first[..line]), line)))
+    }
+
+    /// Whether the first bytes are those of before.
+    fn has_same_print(&self) -> io::Result<bool> {
+        let Some((print, length)) = self.print else { return Ok(true) };
+        let mut first = [0; PRINT_BYTES];
+        let count = self.read_first(&mut first[..length])?;
+        Ok(digest(&first[..count]) == print)
+    }
+
+    fn read_first(&self, first: &mut [u8]) -> io::Result<usize> {
+        let mut count = 0;
+        while count < first.len() {
+            match self.file.read_at(&mut first[count..], count as u64) {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    let digest = Sha256::digest(bytes);
+    u64::from_be_bytes(std::array::from_fn(|n| digest[n]))
+}
+
+/// The place after the last line end of a file of this length, or its end if the last line is longer than `most`.
+fn last_line(file: &File, length: u64, most: usize) -> io::Result<u64> {
+    let mut piece = vec![0; READ_BYTES];
+    let mut end = length;
+    while end > 0 && length - end <= most as u64 {
+        let start = end.saturating_sub(READ_BYTES as u64);
+        #[allow(clippy::cast_possible_truncation)] // at most the bytes of a read
+        let piece = &mut piece[..(end - start) as usize];
+        file.read_exact_at(piece, start)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(if end == 0 { 0 } else { length })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    use super::*;
+
+    struct Stage {
+        folder: tempfile::TempDir,
+        tail: Tail,
+        now: Instant,
+    }
+
+    fn stage(before: Option<&str>, from: From) -> Stage {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        if let Some(text) = before {
+            std::fs::write(&path, text).expect("our own folder");
+        }
+        let tail = Tail::new(path, from, 20);
+        let mut stage = Stage { folder, tail, now: Instant::now() };
+        if from == From::End {
+            assert_eq!(stage.read(), [""; 0], "what was there before");
+        }
+        stage
+    }
+
+    impl Stage {
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn append(&self, name: &str, text: &str) {
+            let file = OpenOptions::new().append(true).create(true).open(self.path(name));
+            file.and_then(|mut file| file.write_all(text.as_bytes())).expect("our own folder");
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            std::fs::rename(self.path(from), self.path(to)).expect("our own folder");
+        }
+
+        fn found(&mut self) -> Vec<Found> {
+            self.tail.poll(100, self.now).expect("readable")
+        }
+
+        fn read(&mut self) -> Vec<String> {
+            let found = self.found();
+            found.into_iter().map(|found| String::from_utf8(found.line.bytes).expect("text")).collect()
+        }
+    }
+
+    #[test]
+    fn begins_at_the_end_without_cutting_a_line() {
+        let mut stage = stage(Some("old\nhal"), From::End);
+        stage.append("log", "f\nnew\n");
+        assert_eq!(stage.read(), ["half", "new"]);
+        stage.append("log", "more\nrest");
+        assert_eq!(stage.read(), ["more"]);
+    }
+
+    #[test]
+    fn start_reads_all() {
+        assert_eq!(stage(Some("a\nb\nc"), From::Start).read(), ["a", "b"]);
+    }
+
+    #[test]
+    fn file_that_comes_later_is_read_from_its_start() {
+        let mut stage = stage(None, From::End);
+        assert_eq!(stage.read(), [""; 0]);
+        stage.append("log", "first\n");
+        assert_eq!(stage.read(), ["first"]);
+    }
+
+    #[test]
+    fn rename_loses_no_line_before_or_after() {
+        let mut stage = stage(Some(""), From::End);
+        stage.append("log", "1\n2");
+        assert_eq!(stage.read(), ["1"]);
+        stage.append("log", "\n3\n");
+        stage.rename("log", "log.1");
+        stage.append("log", "5\n");
+        stage.append("log.1", "4\n");
+        assert_eq!(stage.read(), ["2", "3", "4", "5"]);
+        stage.append("log.1", "late\nlast");
+        stage.append("log", "6\n");
+        assert_eq!(stage.read(), ["late", "6"]);
+        stage.now += QUIET;
+        assert_eq!(stage.read(), ["last"], "its writer has another file");
+        stage.append("log.1", "too late\n");
+        stage.append("log", "7\n");
+        assert_eq!(stage.read(), ["7"]);
+    }
+
+    #[test]
+    fn renamed_file_is_read_while_no_other_is_there() {
+        let mut stage = stage(Some(""), From::End);
+        stage.rename("log", "log.1");
+        stage.append("log.1", "1\n");
+        assert_eq!(stage.read(), ["1"]);
+    }
+
+    #[test]
+    fn truncation_begins_again_and_changes_positions() {
+        let mut stage = stage(Some("a\nb\n"), From::Start);
+        let before = stage.found();
+        std::fs::write(stage.path("log"), "").expect("our own folder");
+        assert_eq!(stage.read(), [""; 0]);
+        stage.append("log", "a\nb\nc\n");
+        let after = stage.found();
+        assert_eq!(after.len(), 3);
+        assert!(before.iter().all(|line| after.iter().all(|other| other.position != line.position)));
+    }
+
+    #[test]
+    fn truncation_is_seen_although_the_file_is_longer_again() {
+        let mut stage = stage(Some("a\nb\n"), From::Start);
+        assert_eq!(stage.read(), ["a", "b"]);
+        std::fs::write(stage.path("log"), "other\nlines\nthan before\n").expect("our own folder");
+        assert_eq!(stage.read(), ["other", "lines", "than before"]);
+    }
+
+    #[test]
+    fn unfinished_line_of_a_truncated_file_is_a_line() {
+        let mut stage = stage(Some("a\nhal"), From::Start);
+        assert_eq!(stage.read(), ["a"]);
+        std::fs::write(stage.path("log"), "f\n").expect("our own folder");
+        assert_eq!(stage.read(), ["hal", "f"]);
+    }
+
+    #[test]
+    fn positions_name_file_and_place() {
+        let mut stage = stage(Some("a\nb\n"), From::Start);
+        let positions: Vec<_> = stage.found().into_iter().map(|found| found.position).collect();
+        assert!(positions[0].ends_with("-0-0") && positions[1].ends_with("-0-2"), "{positions:?}");
+        let mut again = Tail::new(stage.path("log"), From::Start, 20);
+        let second: Vec<_> =
+            again.poll(9, stage.now).expect("readable").into_iter().map(|found| found.position).collect();
+        assert_eq!(positions, second);
+    }
+
+    #[test]
+    fn few_lines_are_returned_at_a_time_and_none_is_lost() {
+        let text: String = (0..100_000).fold(String::new(), |text, n| text + &n.to_string() + "\n");
+        let mut stage = stage(Some(&text), From::Start);
+        let mut all = String::new();
+        let mut polls = 0;
+        while all.len() < text.len() {
+            for line in stage.tail.poll(10, stage.now).expect("readable") {
+                all += std::str::from_utf8(&line.line.bytes).expect("text");
+                all.push('\n');
+            }
+            polls += 1;
+        }
+        assert!(all == text && polls > 5, "{polls}");
+    }
+
+    #[test]
+    fn slow_reader_keeps_replaced_files_until_their_end() {
+        let mut stage = stage(Some(&"x\n".repeat(60_000)), From::Start);
+        stage.tail.poll(1, stage.now).expect("readable");
+        stage.rename("log", "log.1");
+        stage.append("log", "new\n");
+        let mut all = Vec::new();
+        for _ in 0..10 {
+            stage.now += QUIET;
+            all.extend(stage.tail.poll(1, stage.now).expect("readable"));
+        }
+        assert_eq!(all.last().expect("lines").line.bytes, b"new");
+        assert!(all.len() > 20_000, "{}", all.len());
+    }
+
+    #[test]
+    fn folder_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Tail::new(folder.path().to_owned(), From::Start, 20).poll(1, Instant::now()).expect_err("a folder");
+        assert!(error.to_string().contains("no regular file"), "{error}");
+    }
+}

@@ -1,0 +1,313 @@
+//! The outlet of a sink that sends each message as a POST to a server. One connection is kept; messages go one after another, so
+//! that their order stays. Redirects are not followed: a server that moved is an error to the operator.
+
+mod connection;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Collected, Full, Limited};
+use hyper::body::Bytes;
+use playhouse_kernel::BoxFuture;
+use tokio::sync::OnceCell;
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::broker::{BrokerError, traceparent};
+use crate::secret::SecretUrl;
+use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
+use connection::{Connection, Server};
+
+/// Bytes of a response's body that are read; a longer one ends the connection.
+const MOST_RESPONSE_BYTES: usize = 64 << 10;
+/// Bytes of a response's body that stand in an error.
+const SHOWN_BYTES: usize = 100;
+
+/// A sink that posts.
+#[derive(Debug, Clone)]
+pub struct PostSettings {
+    /// The server, the path and the query: `http://` or `https://`.
+    pub url: SecretUrl,
+    /// Time for each request, from its first byte to the last one of the response.
+    pub timeout: Duration,
+}
+
+/// Why a url is not one of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a url of a server is http:// or https://, a name, and a path, without a user")]
+pub struct PostUrlError;
+
+/// Posts messages to a server.
+pub struct PostOutlet {
+    /// The server and the path of the requests, or why the url is not one: a secret url is not known before.
+    target: Result<(Arc<Server>, Uri), PostUrlError>,
+    timeout: Duration,
+    /// The certificate authorities that this machine trusts, read when they are first needed.
+    tls: Arc<OnceCell<Arc<ClientConfig>>>,
+}
+
+impl PostOutlet {
+    /// The outlet to a url. Nothing is connected before the first message.
+    pub fn new(settings: &PostSettings) -> Self {
+        Self { target: target(settings.url.expose()), timeout: settings.timeout, tls: Arc::default() }
+    }
+}
+
+/// Whether a text is a url of a server.
+pub fn check_url(url: &str) -> Result<(), PostUrlError> {
+    target(url).map(drop)
+}
+
+/// The server of a url, and the path of its requests.
+fn target(url: &str) -> Result<(Arc<Server>, Uri), PostUrlError> {
+    let uri: Uri = url.parse().map_err(|_| PostUrlError)?;
+    let authority = uri.authority().ok_or(PostUrlError)?;
+    let is_tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(PostUrlError),
+    };
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(PostUrlError);
+    }
+    let name = authority.host().trim_matches(['[', ']']).to_owned();
+    let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| PostUrlError)?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| PostUrlError)?;
+    Ok((Arc::new(Server { name, port, is_tls, host }), path))
+}
+
+impl Outlet for PostOutlet {
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Delivery>, BrokerError>> {
+        Box::pin(async move {
+            let (server, uri) = self.target.clone().map_err(|error| BrokerError::plain(error.to_string()))?;
+            let connection = Some(Connection::open(&server, &self.tls).await?);
+            let (timeout, tls) = (self.timeout, self.tls.clone());
+            Ok(Box::new(PostDelivery { server, uri, timeout, tls, connection }) as Box<dyn Delivery>)
+        })
+    }
+}
+
+struct PostDelivery {
+    server: Arc<Server>,
+    uri: Uri,
+    timeout: Duration,
+    tls: Arc<OnceCell<Arc<ClientConfig>>>,
+    /// `None` after a request that did not end as a whole.
+    connection: Option<Connection>,
+}
+
+impl Delivery for PostDelivery {
+    fn deliver<'a>(&'a mut self, messages: &'a [Outgoing]) -> BoxFuture<'a, Delivered> {
+        Box::pin(async move {
+            for (accepted, message) in messages.iter().enumerate() {
+                if let Err(trouble) = self.post(message).await {
+                    return Delivered { accepted, repeated: 0, trouble: Some(trouble) };
+                }
+            }
+            Delivered { accepted: messages.len(), ..Delivered::default() }
+        })
+    }
+}
+
+/// Why a request did not end well.
+enum Failed {
+    /// The connection broke under it.
+    Connection(hyper::Error),
+    /// Anything else.
+    Trouble(Trouble),
+}
+
+impl PostDelivery {
+    /// Posts one message. A connection that the server closed while it was idle is replaced once: the idempotency key makes a
+    /// repetition harmless. A new connection that breaks as well may be the message's fault, and counts as a refusal.
+    async fn post(&mut self, message: &Outgoing) -> Result<(), Trouble> {
+        let mut is_kept = self.connection.is_some();
+        loop {
+            let Ok(result) = tokio::time::timeout(self.timeout, self.request(message)).await else {
+                // The rest of a late answer would be taken for that of the next request: the request took the connection.
+                return Err(Trouble::Refused(format!("no answer within {:?}", self.timeout)));
+            };
+            match result {
+                Err(Failed::Connection(_)) if is_kept => is_kept = false,
+                Err(Failed::Connection(error)) => {
+                    return Err(Trouble::Refused(format!("the connection broke: {error}")));
+                }
+                Err(Failed::Trouble(trouble)) => return Err(trouble),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    async fn request(&mut self, message: &Outgoing) -> Result<(), Failed> {
+        let mut connection = if let Some(kept) = self.connection.take() {
+            kept
+        } else {
+            let opened = Connection::open(&self.server, &self.tls).await;
+            opened.map_err(|error| Failed::Trouble(Trouble::Broken(error)))?
+        };
+        let request = request(&self.uri, &self.server.host, message).map_err(Failed::Trouble)?;
+        let response = connection.send(request).await.map_err(Failed::Connection)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MOST_RESPONSE_BYTES).collect().await;
+        let body = body.map(Collected::to_bytes);
+        let text = body.as_ref().map(|body| shown(body)).unwrap_or_default();
+        if body.is_ok() && connection.is_open() {
+            self.connection = Some(connection);
+        }
+        outcome(status, &text).map_err(Failed::Trouble)
+    }
+}
+
+/// The request of a message.
+fn request(uri: &Uri, host: &HeaderValue, message: &Outgoing) -> Result<Request<Full<Bytes>>, Trouble> {
+    let content_type = message.metadata.get("content-type").unwrap_or("application/octet-stream");
+    Request::builder()
+        .method(Method::POST)
+        .uri(uri)
+        .header(HOST, host)
+        .header(USER_AGENT, concat!("playhouse/", env!("CARGO_PKG_VERSION")))
+        .header(CONTENT_TYPE, content_type)
+        .header(CONTENT_LENGTH, message.body.len())
+        .header("idempotency-key", message.id.to_string())
+        .header("traceparent", traceparent(message.flow, message.id))
+        .body(Full::new(Bytes::from(message.body.clone())))
+        .map_err(|error| Trouble::Never(format!("the metadata `content-type` is no header: {error}")))
+}
+
+/// The end of a message whose request was answered.
+fn outcome(status: StatusCode, text: &str) -> Result<(), Trouble> {
+    let why = || format!("the server said {status}{text}");
+    match status {
+        _ if status.is_success() => Ok(()),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+            Err(Trouble::Refused(why()))
+        }
+        _ if status.is_server_error() => Err(Trouble::Refused(why())),
+        _ if status.is_redirection() => Err(Trouble::Never(format!("{}: redirects are not followed", why()))),
+        _ => Err(Trouble::Never(why())),
+    }
+}
+
+/// The beginning of a response's body, in one line.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]);
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_decides_the_end() {
+        let end = |code: u16| match outcome(StatusCode::from_u16(code).expect("a status"), "") {
+            Ok(()) => "accepted",
+            Err(Trouble::Refused(_)) => "refused",
+            Err(Trouble::Never(_)) => "never",
+            Err(Trouble::Broken(_)) => "broken",
+        };
+        for (code, wanted) in [
+            (200, "accepted"),
+            (202, "accepted"),
+            (204, "accepted"),
+            (301, "never"),
+            (308, "never"),
+            (400, "never"),
+            (401, "never"),
+            (404, "never"),
+            (408, "refused"),
+            (413, "never"),
+            (422, "never"),
+            (425, "refused"),
+            (429, "refused"),
+            (500, "refused"),
+            (503, "refused"),
+        ] {
+            assert_eq!(end(code), wanted, "{code}");
+        }
+    }
+
+    #[test]
+    fn url_is_that_of_a_server() {
+        for bad in ["", "a", "ftp://a", "http://", "http://user@a", "http:///a", "/a"] {
+            assert_eq!(check_url(bad), Err(PostUrlError), "{bad}");
+        }
+        let (server, path) = target("https://[::1]/a?b=c").expect("a url");
+        let Server { name, port, is_tls, host } = &*server;
+        assert_eq!((name.as_str(), *port, *is_tls, host.to_str().expect("text")), ("::1", 443, true, "[::1]"));
+        assert_eq!(path, "/a?b=c");
+        assert_eq!(target("http://a:81").expect("a url").0.port, 81);
+    }
+
+    #[test]
+    fn response_is_shown_in_one_short_line() {
+        assert_eq!(shown(b"no\r\nsuch \x1b[1m thing"), ": no  such  [1m thing");
+        assert_eq!((shown(b""), shown(&[b'x'; 500]).len()), (String::new(), SHOWN_BYTES + 2));
+    }
+
+    /// A server with a certificate of its own for `localhost`, which answers one request of each connection with 204. Returns its port
+    /// and the client's settings that trust it.
+    async fn tls_server() -> (u16, Arc<ClientConfig>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+        use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider.clone());
+        let server = server.with_safe_default_protocol_versions().expect("known versions").with_no_client_auth();
+        let server = server.with_single_cert(vec![made.cert.der().clone()], key).expect("a good pair");
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).expect("a good certificate");
+        let client = ClientConfig::builder_with_provider(provider);
+        let client = client.with_safe_default_protocol_versions().expect("known versions");
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let mut head = vec![0; 4096];
+                    if stream.read(&mut head).await.is_ok_and(|count| count > 0) {
+                        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                    }
+                }
+            }
+        });
+        (port, Arc::new(client))
+    }
+
+    #[tokio::test]
+    async fn https_needs_a_trusted_certificate() {
+        let (port, trusts) = tls_server().await;
+        let url = SecretUrl::new(format!("https://localhost:{port}/"));
+        let settings = PostSettings { url, timeout: Duration::from_secs(10) };
+        let message = Outgoing {
+            id: playhouse_kernel::MessageId(1),
+            flow: playhouse_kernel::FlowId(1),
+            hops: 0,
+            metadata: playhouse_kernel::Metadata::new(),
+            body: b"hello".to_vec(),
+        };
+        let outlet = PostOutlet::new(&settings);
+        outlet.tls.set(trusts).expect("it was not read yet");
+        let mut delivery = outlet.connect().await.expect("a trusted server");
+        let delivered = delivery.deliver(std::slice::from_ref(&message)).await;
+        assert!(delivered.accepted == 1 && delivered.trouble.is_none(), "{delivered:?}");
+        let (_, trusts_another) = tls_server().await;
+        let outlet = PostOutlet::new(&settings);
+        outlet.tls.set(trusts_another).expect("it was not read yet");
+        let error = outlet.connect().await.err().expect("another certificate").to_string();
+        assert!(error.contains("certificate"), "{error}");
+    }
+}

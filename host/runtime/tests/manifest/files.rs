@@ -1,0 +1,162 @@
+//! Sources and sinks of files, and sinks that post: the keys of each kind.
+
+use expect_test::expect;
+use playhouse_runtime::manifest::{SinkTarget, SourceOrigin};
+
+use crate::message::{check, understood};
+
+/// An actor, and a source that tells it, with these lines.
+fn source(lines: &str) -> String {
+    format!(
+        "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = {{ message = \"1KiB\" }}\n[[source]]\nname = \"log\"\ntell = \"/a\"\n{lines}\n"
+    )
+}
+
+fn sink(lines: &str) -> String {
+    format!("[[sink]]\naddress = \"/out\"\n{lines}\n")
+}
+
+#[test]
+fn file_source_takes_lines_that_its_receiver_takes() {
+    let play = understood(&source("kind = \"file\"\npath = \"a.log\"\nfrom = \"start\"")).expect("sound");
+    let SourceOrigin::File(file) = &play.sources[0].from else { panic!("a file") };
+    assert_eq!((file.path.to_str(), file.most_bytes), (Some("a.log"), 1024));
+    check(
+        &source("kind = \"file\"\nstream = \"x\""),
+        expect![[r#"
+        stderr:
+          × `path` is missing
+           ╭─[playhouse.toml:8:8]
+         7 │ tell = "/a"
+         8 │ kind = "file"
+           ·        ───┬──
+           ·           ╰── this kind needs it
+         9 │ stream = "x"
+           ╰────
+          help: add it, as in path = "orders.log"
+
+          × `stream` has no meaning with kind = "file"
+           ╭─[playhouse.toml:9:10]
+         8 │ kind = "file"
+         9 │ stream = "x"
+           ·          ─┬─
+           ·           ╰── here
+           ╰────
+          help: leave it out, or choose another kind
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+    check(
+        &source("kind = \"redis\"\nurl = \"redis://a\"\nstream = \"x\"\npath = \"y\""),
+        expect![[r#"
+        stderr:
+          × `path` has no meaning with kind = "redis"
+            ╭─[playhouse.toml:11:8]
+         10 │ stream = "x"
+         11 │ path = "y"
+            ·        ─┬─
+            ·         ╰── here
+            ╰────
+          help: leave it out, or choose another kind
+
+    "#]],
+    );
+}
+
+#[test]
+fn file_sink_has_keys_of_its_own() {
+    let text = sink("kind = \"file\"\npath = \"a.log\"\nframe = \"json\"\nrotate = { size = \"1MiB\" }\nsync = false");
+    let play = understood(&text).expect("sound");
+    let SinkTarget::File(file) = &play.sinks[0].to else { panic!("a file") };
+    let rotation = file.rotation.expect("it is written");
+    assert_eq!((rotation.bytes, rotation.keep, file.sync), (1 << 20, 5, false));
+    check(
+        &sink("kind = \"file\"\npath = \"a.log\"\ntimeout = \"1s\"\nurl = \"http://a\""),
+        expect![[r#"
+        stderr:
+          × `timeout` has no meaning with kind = "file"
+           ╭─[playhouse.toml:5:11]
+         4 │ path = "a.log"
+         5 │ timeout = "1s"
+           ·           ──┬─
+           ·             ╰── here
+         6 │ url = "http://a"
+           ╰────
+          help: leave it out, or choose another kind
+
+          × `url` has no meaning with kind = "file"
+           ╭─[playhouse.toml:6:7]
+         5 │ timeout = "1s"
+         6 │ url = "http://a"
+           ·       ─────┬────
+           ·            ╰── here
+           ╰────
+          help: leave it out, or choose another kind
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+    check(
+        &sink("kind = \"file\"\npath = \"/\""),
+        expect![[r#"
+        stderr:
+          × `/` is a folder
+           ╭─[playhouse.toml:4:8]
+         3 │ kind = "file"
+         4 │ path = "/"
+           ·        ─┬─
+           ·         ╰── here
+           ╰────
+          help: `path` is the name of a file
+
+    "#]],
+    );
+}
+
+#[test]
+fn http_sink_has_a_url_of_a_server() {
+    let play = understood(&sink("kind = \"http\"\nurl = \"https://example.com/hook\"")).expect("sound");
+    assert!(matches!(&play.sinks[0].to, SinkTarget::Http(_, timeout) if timeout.as_secs() == 10));
+    check(
+        &sink("kind = \"http\"\nurl = \"nats://a\"\nframe = \"json\""),
+        expect![[r#"
+        stderr:
+          × this is no url of such a broker
+           ╭─[playhouse.toml:4:7]
+         3 │ kind = "http"
+         4 │ url = "nats://a"
+           ·       ─────┬────
+           ·            ╰── here
+         5 │ frame = "json"
+           ╰────
+          help: a url begins with `http://` or `https://`
+
+          × `frame` has no meaning with kind = "http"
+           ╭─[playhouse.toml:5:9]
+         4 │ url = "nats://a"
+         5 │ frame = "json"
+           ·         ───┬──
+           ·            ╰── here
+           ╰────
+          help: leave it out, or choose another kind
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+    check(
+        &sink("kind = \"http\"\nurl = \"http://user@a\""),
+        expect![[r#"
+        stderr:
+          × this is no url of a server
+           ╭─[playhouse.toml:4:7]
+         3 │ kind = "http"
+         4 │ url = "http://****@a"
+           ·       ───────┬───────
+           ·              ╰── here
+           ╰────
+          help: a url of a server is http:// or https://, a name, and a path, without a user
+
+    "#]],
+    );
+}

@@ -1,0 +1,32 @@
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Host, actors, folder};
+
+#[test]
+fn lines_of_a_file_come_in_and_letters_go_out_to_another() {
+    let gateways = "[play.dead_letters]\nto = \"/out/dead\"\n".to_owned()
+        + &actors(&[("/flaky", "flaky")])
+        + "[[source]]\nname = \"log\"\nkind = \"file\"\npath = \"in.log\"\ntell = \"/flaky\"\n\
+           [[sink]]\naddress = \"/out/dead\"\nkind = \"file\"\npath = \"dead.log\"\n";
+    let host = Host::start(folder(&gateways), &[]);
+    host.actor_when("/gate/log", |source| source["status"] == "file: connected");
+    let mut log = std::fs::File::create(host.folder.path().join("in.log")).unwrap();
+    log.write_all(b"one\n!reject\ntwo\n").unwrap();
+    host.actor_when("/flaky", |flaky| flaky["handled"] == 2);
+    let dead = host.folder.path().join("dead.log");
+    let until = Instant::now() + Duration::from_mins(1);
+    let text = loop {
+        let text = std::fs::read_to_string(&dead).unwrap_or_default();
+        if text.ends_with('\n') || Instant::now() > until {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let letter: serde_json::Value = serde_json::from_str(&text).expect("one letter");
+    assert_eq!(
+        (&letter["to"], &letter["from"], &letter["text"]),
+        (&"/flaky".into(), &"/gate/log".into(), &"!reject".into())
+    );
+    assert_eq!(host.actor("/out/dead")["plugin"], "native:Sink");
+}
