@@ -35,7 +35,7 @@ fn unknown_key_is_refused() {
                · ────┬───
                ·     ╰── did you mean `capacity`?
                ╰────
-              help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `capacity`, `bytes`, `overflow`, `timeout`
+              help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `url`, `stream`, `group`, `from`, `claim_after`, `dead`, `capacity`, `bytes`, `overflow`, `timeout`
 
         "#]],
     );
