@@ -55,11 +55,11 @@ async fn round(server: &Server, requests: usize) -> Result<Round> {
     run(address, each / 10 + 1).await?;
     let (cpu, began) = (server.cpu()?, Instant::now());
     let mut times = run(address, each).await?;
-    let (took, cpu) = (began.elapsed(), server.cpu()? - cpu);
+    let (took, cpu) = (began.elapsed(), server.cpu()?.saturating_sub(cpu));
     Ok(Round {
         per_second: times.len() as f64 / took.as_secs_f64(),
-        p50: percentile(&mut times, 0.5),
-        p99: percentile(&mut times, 0.99),
+        p50: percentile(&mut times, 50),
+        p99: percentile(&mut times, 99),
         cpu_per_request: cpu / times.len() as u32,
     })
 }
@@ -83,7 +83,7 @@ pub(crate) async fn requests(effort: Effort, report: &mut Report) -> Result<()> 
         ours.push(round(&play, requests).await?);
         let lone = async |server: &Server| -> Result<f64> {
             let mut times = load::connection(server.address()?, requests / 20 + 10).await?;
-            Ok(percentile(&mut times, 0.5).as_secs_f64() * 1e6)
+            Ok(percentile(&mut times, 50).as_secs_f64() * 1e6)
         };
         alone.0.push(lone(&play).await?);
         alone.1.push(lone(&hyper).await?);

@@ -40,10 +40,10 @@ fn first_line(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
 }
 
-/// The latency below which this share of the requests is.
-pub(crate) fn percentile(times: &mut [Duration], share: f64) -> Duration {
+/// The latency below which this share of the requests is, in percent.
+pub(crate) fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
-    times[((times.len() as f64 * share) as usize).min(times.len() - 1)]
+    times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
 /// Reads the head of a response, and what came after it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -57,7 +57,7 @@ async fn hyper_alone() -> Result<()> {
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
             let echo = service_fn(|request: Request<Incoming>| async {
-                let body = request.into_body().collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+                let body = request.into_body().collect().await.map_or_else(|_| Bytes::new(), Collected::to_bytes);
                 Ok::<_, Infallible>(Response::new(Full::new(body)))
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
