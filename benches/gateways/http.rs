@@ -20,7 +20,7 @@ const ECHO: &str = r#"
 
 [[http]]
 listen = "127.0.0.1:PORT"
-connections = 20000
+connections = CONNECTIONS
 idle = "1h"
 
 [[http.route]]
@@ -33,8 +33,9 @@ address = "/echo"
 plugin = "echo"
 "#;
 
-pub(crate) fn echo_play() -> Result<(TempDir, Server)> {
-    let (folder, address) = manifest(ECHO)?;
+/// A play that takes `connections` connections, and answers each request with its body.
+pub(crate) fn echo_play(connections: usize) -> Result<(TempDir, Server)> {
+    let (folder, address) = manifest(&ECHO.replace("CONNECTIONS", &connections.to_string()))?;
     let file = folder.path().join("playhouse.toml");
     let server = Server::start("play", &[&file.display().to_string(), &address])?;
     Ok((folder, server))
@@ -76,7 +77,7 @@ async fn run(address: std::net::SocketAddr, each: usize) -> Result<Vec<Duration>
 pub(crate) async fn requests(effort: Effort, report: &mut Report) -> Result<()> {
     let requests = effort.of(200_000).max(CONNECTIONS);
     let hyper = Server::start("hyper", &[])?;
-    let (_folder, play) = echo_play()?;
+    let (_folder, play) = echo_play(2 * CONNECTIONS)?;
     let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), (Vec::new(), Vec::new()));
     for _ in 0..effort.rounds {
         theirs.push(round(&hyper, requests).await?);
@@ -125,7 +126,7 @@ pub(crate) async fn requests(effort: Effort, report: &mut Report) -> Result<()> 
 
 pub(crate) async fn idle_connections(effort: Effort, report: &mut Report) -> Result<()> {
     let number = effort.of(10_000);
-    let (_folder, play) = echo_play()?;
+    let (_folder, play) = echo_play(number + CONNECTIONS)?;
     let address = play.address()?;
     connection(address, 10).await?;
     let before = play.memory()?;
