@@ -7,6 +7,7 @@
 //! | [`status`] | one line for each gateway, for operators |
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
+//! | [`websocket`] | connections of clients, each an actor |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
@@ -17,11 +18,12 @@ pub mod events;
 mod group;
 pub mod secret;
 pub mod status;
+pub mod websocket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Template};
+use playhouse_kernel::{ActorSpec, Reserve, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
@@ -37,6 +39,8 @@ pub struct Placed {
     pub gates: Vec<ActorSpec>,
     /// The native actors that gateways spawn, such as one for each connection.
     pub templates: BTreeMap<String, Arc<dyn Template>>,
+    /// The live instances that are kept for the handlers of connections.
+    pub reserves: Vec<Reserve>,
 }
 
 /// The state that all gateways of a play share. Clones share it.

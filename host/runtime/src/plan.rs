@@ -61,6 +61,7 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         supervision: play.supervision,
         dead_letters: play.dead_letters,
         max_instances: plugins.first().map(|plugin| instances_for_actors(play, plugin)),
+        reserves: Vec::new(),
         clock: Clock::default(),
         runtime: None,
         seed,
