@@ -15,7 +15,7 @@ fn entry_tells_its_actor_each_second() {
     let entry = host.actor("/gate/tick");
     let status = entry["status"].as_str().expect("a status");
     assert!(status.starts_with("next run 20") && status.contains(" runs"), "{status}");
-    assert_eq!((&entry["plugin"], &entry["state"]), (&"native:Cron".into(), &"running".into()));
+    assert_eq!((&entry["plugin"], &entry["state"]), (&"native:Cron".into(), &"idle".into()));
     let tree = host.ok(&["tree"]);
     assert!(tree.contains("\n/gate ") && tree.contains("\n/gate/tick: next run 20"), "{tree}");
     host.signal(rustix::process::Signal::INT);

@@ -8,6 +8,7 @@
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | [`websocket`] | connections of clients, each an actor |
+//! | [`letters`] | dead letters that leave |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
@@ -16,14 +17,16 @@
 pub mod cron;
 pub mod events;
 mod group;
+pub mod letters;
 pub mod secret;
+mod sparse;
 pub mod status;
 pub mod websocket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Reserve, Template};
+use playhouse_kernel::{ActorSpec, LetterFeed, Reserve, Template};
 use tokio::sync::watch;
 
 pub use group::{Group, place_groups_above};
@@ -41,6 +44,8 @@ pub struct Placed {
     pub templates: BTreeMap<String, Arc<dyn Template>>,
     /// The live instances that are kept for the handlers of connections.
     pub reserves: Vec<Reserve>,
+    /// The feed of dead letters, for a gateway that sends them on.
+    pub letter_feed: Option<LetterFeed>,
 }
 
 /// The state that all gateways of a play share. Clones share it.

@@ -1,8 +1,12 @@
 //! The gateways of a play: from the settings of the manifest to actors of the plan.
 
-use playhouse_gateway::{Common, Placed, Statuses, cron};
+use std::sync::Arc;
+
+use playhouse_gateway::{Common, Placed, Statuses, cron, letters};
+use playhouse_kernel::DeadLetter;
 use tokio::sync::watch;
 
+use crate::control::letter_views::Letter;
 use crate::manifest::PlaySettings;
 use crate::secrets::Secrets;
 
@@ -23,6 +27,16 @@ impl Gateways {
         let _ = secrets;
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
+        // The last sink to start: it stops before all other sinks, and after all actors.
+        if let Some(settings) = &settings.dead_letters_to {
+            letters::place(settings, Arc::new(encoded), &common, &mut placed);
+        }
         (Self { statuses: common.statuses, draining }, placed)
     }
+}
+
+/// A dead letter as `playhouse dead-letters show --json` prints it.
+fn encoded(letter: &DeadLetter, with_body: bool) -> Vec<u8> {
+    // Only a map whose keys are no texts cannot become JSON.
+    serde_json::to_vec(&Letter::new(letter, with_body)).unwrap_or_default()
 }

@@ -12,10 +12,11 @@ use playhouse_kernel::{
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::counts::Counts;
 use super::pace::{Pace, Step};
-use super::runs::{Counts, Sparse};
 use super::settings::{CronSettings, Overlap, WallClock, shown};
 use crate::events::{CronMissed, CronRefused, CronSkipped};
+use crate::sparse::Sparse;
 use crate::status::Statuses;
 
 /// Time that a message waits for space in the receiver's mailbox.
@@ -125,7 +126,14 @@ impl Task {
             if let Some(left_out) = self.lines.skipped.pass(Instant::now()) {
                 let (due, skipped) = (self.shown(due), self.counts.skipped);
                 let receiver = self.settings.tell.as_str();
-                CronSkipped { subject: self.about(), due: &due, receiver, skipped, left_out: Some(left_out) }.log();
+                CronSkipped {
+                    subject: self.about(),
+                    due: &due,
+                    receiver,
+                    skipped,
+                    left_out: Some(left_out).filter(|lines| *lines > 0),
+                }
+                .log();
             }
         }
     }
@@ -155,7 +163,14 @@ impl Task {
                 self.counts.refused += 1;
                 if let Some(left_out) = self.lines.refused.pass(Instant::now()) {
                     let (receiver, refused) = (self.settings.tell.as_str(), self.counts.refused);
-                    CronRefused { subject: self.about(), receiver, refused, left_out: Some(left_out), why: &why }.log();
+                    CronRefused {
+                        subject: self.about(),
+                        receiver,
+                        refused,
+                        left_out: Some(left_out).filter(|lines| *lines > 0),
+                        why: &why,
+                    }
+                    .log();
                 }
             }
         }
@@ -172,7 +187,14 @@ impl Task {
         self.counts.missed += count;
         if let Some(left_out) = self.lines.missed.pass(Instant::now()) {
             let (first, missed) = (self.shown(first), self.counts.missed);
-            CronMissed { subject: self.about(), first: &first, count, missed, left_out: Some(left_out) }.log();
+            CronMissed {
+                subject: self.about(),
+                first: &first,
+                count,
+                missed,
+                left_out: Some(left_out).filter(|lines| *lines > 0),
+            }
+            .log();
         }
     }
 

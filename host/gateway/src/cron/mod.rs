@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `schedule` | the times that a schedule has in a zone, without a clock |
 //! | `pace` | which time is due, is waited for or is missed, from the readings of two clocks |
-//! | `runs` | the messages on their way, the rule for overlaps, and the counts |
+//! | `counts` | the counts of an entry |
 //! | `settings` | the keys of an entry, as plain data |
 //! | `actor` | the actor, and its task that waits |
 
 mod actor;
+mod counts;
 mod pace;
-mod runs;
 mod schedule;
 mod settings;
 

@@ -14,26 +14,24 @@ use super::connections::{CLOSED, CONTROL, Connections, OPEN};
 /// The largest message that an actor may have for a client.
 const MOST_MESSAGE: usize = 1 << 30;
 
-impl Connections {
-    /// The name and the template for the actors of these connections. The gateway needs the name in its `spawns`.
-    pub fn template(self: &Arc<Self>) -> (String, Arc<dyn Template>) {
-        (self.template.clone(), Arc::new(ConnectionTemplate(self.clone())))
-    }
+/// The name and the template for the actors of these connections. The gateway needs the name in its `spawns`.
+pub fn template(connections: &Arc<Connections>) -> (String, Arc<dyn Template>) {
+    (connections.template.clone(), Arc::new(ConnectionTemplate(connections.clone())))
+}
 
-    /// Widens the limits of a gateway, so that its connections and their handlers have their own.
-    pub fn widen(&self, gate: &mut ActorSpec) {
-        gate.limits.max_children = gate.limits.max_children.saturating_add(self.settings.connections);
-        let ActorLimits { message_bytes, timeout, start_timeout, .. } = wide();
-        gate.limits = ActorLimits { message_bytes, timeout, start_timeout, ..gate.limits.clone() };
-        gate.limits.max_timers = usize::MAX;
-        gate.limits.max_watches = usize::MAX;
-        gate.limits.max_effects = usize::MAX;
-        gate.limits.max_effect_bytes = usize::MAX;
-        gate.grants.spawns.push(self.template.clone());
-        let root = Address::root();
-        if !gate.grants.sends_below.contains(&root) {
-            gate.grants.sends_below.push(root);
-        }
+/// Widens the limits of a gateway, so that its connections and their handlers have their own.
+pub fn widen(connections: &Connections, gate: &mut ActorSpec) {
+    gate.limits.max_children = gate.limits.max_children.saturating_add(connections.settings.connections);
+    let ActorLimits { message_bytes, timeout, start_timeout, .. } = wide();
+    gate.limits = ActorLimits { message_bytes, timeout, start_timeout, ..gate.limits.clone() };
+    gate.limits.max_timers = usize::MAX;
+    gate.limits.max_watches = usize::MAX;
+    gate.limits.max_effects = usize::MAX;
+    gate.limits.max_effect_bytes = usize::MAX;
+    gate.grants.spawns.push(connections.template.clone());
+    let root = Address::root();
+    if !gate.grants.sends_below.contains(&root) {
+        gate.grants.sends_below.push(root);
     }
 }
 

@@ -20,7 +20,7 @@ mod settings;
 mod socket;
 
 pub use connections::{Arrived, Connections, Numbers};
-pub use gate::Control;
+pub use gate::{Control, template, widen};
 pub use handshake::{Handshake, Refused};
 pub use settings::{Origins, WebSocketSettings};
 pub use socket::Socket;

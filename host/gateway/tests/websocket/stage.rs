@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use playhouse_gateway::Group;
-use playhouse_gateway::websocket::{Arrived, Connections, Control, Numbers, Origins, WebSocketSettings};
+use playhouse_gateway::websocket::{
+    Arrived, Connections, Control, Numbers, Origins, WebSocketSettings, template, widen,
+};
 use playhouse_kernel::{
     ActorSpec, Address, Bounds, Config, Failure, Ingress, Kernel, Message, Metadata, NativeActor, NativeContext,
     NativeLauncher, NativeResult, Plan, Template,
@@ -130,10 +132,10 @@ impl Stage {
         let (routes, handed) = (vec![connections.clone()], ingress.clone());
         let make = move || Gate { routes: routes.clone(), ingress: handed.clone() };
         let mut gate = ActorSpec::new(addr("/gate/web"), NativeLauncher::new(make));
-        connections.widen(&mut gate);
+        widen(&connections, &mut gate);
         let handlers: Arc<dyn Template> = Arc::new(HandlerTemplate(journal.clone(), message_bytes));
         let actors = vec![ActorSpec::new(addr("/gate"), NativeLauncher::new(|| Group)), gate];
-        let plugins = BTreeMap::from([("room".to_owned(), handlers), connections.template()]);
+        let plugins = BTreeMap::from([("room".to_owned(), handlers), template(&connections)]);
         let kernel = Kernel::start(&Plan { actors, plugins, ..Plan::default() }).unwrap();
         kernel.wait_booted().await;
         let ingress = ingress.lock().take().unwrap();

@@ -369,7 +369,7 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
             registry: Registry::default(),
             asks: Asks::default(),
             ask_counts: AskCounts::default(),
-            dead_letters: DeadLetters::new(plan.dead_letters),
+            dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
         },

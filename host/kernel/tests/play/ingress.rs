@@ -13,7 +13,14 @@ use crate::stage::*;
 
 /// Hands out the ingress of each of its incarnations.
 #[derive(Clone, Default)]
-struct Gateway(Arc<Mutex<Vec<Arc<Ingress>>>>);
+pub struct Gateway(Arc<Mutex<Vec<Arc<Ingress>>>>);
+
+impl Gateway {
+    /// The ingress of the first incarnation.
+    pub fn first(&self) -> Arc<Ingress> {
+        self.0.lock()[0].clone()
+    }
+}
 
 impl NativeActor for Gateway {
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
@@ -32,7 +39,7 @@ async fn with_gateway(mut actors: Vec<ActorSpec>) -> (Kernel, Arc<Ingress>) {
     let made = gateway.clone();
     actors.push(ActorSpec::new(addr("/gate"), NativeLauncher::new(move || made.clone())));
     let kernel = start(actors).await;
-    let ingress = gateway.0.lock()[0].clone();
+    let ingress = gateway.first();
     (kernel, ingress)
 }
 

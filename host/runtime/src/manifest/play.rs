@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::letters::LettersSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -39,6 +40,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The actor that each dead letter is also sent to.
+    pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
     /// The log of `playhouse run`.
@@ -214,6 +217,7 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
+            dead_letters_to: None,
             metrics: None,
             log: Log::default(),
             natives: Vec::new(),

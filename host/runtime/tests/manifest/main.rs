@@ -4,6 +4,7 @@
 
 mod addresses;
 mod cron;
+mod dead_letters;
 mod flow;
 mod instances;
 mod limits;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use super::feed::LetterFeed;
 use super::shares::Shares;
 use crate::words::address::Address;
 use crate::words::dead_letter::{
@@ -19,6 +20,7 @@ const NAMED_IDS: usize = 5;
 
 pub(crate) struct DeadLetters {
     spec: DeadLetterSpec,
+    feed: Option<LetterFeed>,
     inner: Mutex<Inner>,
 }
 
@@ -42,8 +44,9 @@ struct Kept {
 }
 
 impl DeadLetters {
-    pub(crate) fn new(spec: DeadLetterSpec) -> Self {
-        Self { spec, inner: Mutex::default() }
+    /// An empty store. Each letter also goes to `feed`.
+    pub(crate) fn new(spec: DeadLetterSpec, feed: Option<LetterFeed>) -> Self {
+        Self { spec, feed, inner: Mutex::default() }
     }
 
     /// Keeps a letter, which counts for `owner`.
@@ -57,14 +60,17 @@ impl DeadLetters {
     ) {
         let mut inner = self.inner.lock();
         let id = inner.next_id(&message);
-        let letter = DeadLetter { id, message, to, sender, reason, at: SystemTime::now() };
+        let letter = Arc::new(DeadLetter { id, message, to, sender, reason, at: SystemTime::now() });
+        if let Some(feed) = &self.feed {
+            feed.offer(&letter);
+        }
         inner.fates(&letter).all += 1;
         inner.bytes += letter.bytes();
         inner.last_number += 1;
         let number = inner.last_number;
         inner.by_id.insert(id, number);
         inner.shares.add(owner, number, letter.bytes());
-        inner.kept.insert(number, Kept { letter: Arc::new(letter), owner, in_replay: false });
+        inner.kept.insert(number, Kept { letter, owner, in_replay: false });
         inner.trim(self.spec);
     }
 
@@ -206,7 +212,7 @@ mod tests {
     use crate::words::message::{ActorId, Envelope, FlowId, MessageId, ReplyToken};
 
     fn store(capacity: usize, capacity_bytes: usize) -> DeadLetters {
-        DeadLetters::new(DeadLetterSpec { capacity, capacity_bytes })
+        DeadLetters::new(DeadLetterSpec { capacity, capacity_bytes }, None)
     }
 
     fn add(store: &DeadLetters, id: u128, body_bytes: usize) {

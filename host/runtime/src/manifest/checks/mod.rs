@@ -4,6 +4,7 @@
 mod addresses;
 mod circuit;
 mod cron;
+mod dead_letters;
 mod findings;
 mod gate;
 mod grants;
@@ -67,6 +68,7 @@ pub fn understand(
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
+    let dead_letters_to = checks.dead_letters_to(&manifest.play.dead_letters, &addresses);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
@@ -90,6 +92,7 @@ pub fn understand(
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
         dead_letters,
+        dead_letters_to,
         metrics,
         log: manifest.play.log,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
