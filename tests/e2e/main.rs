@@ -19,6 +19,7 @@ mod errors;
 mod events;
 mod grants;
 mod harness;
+mod http;
 mod input;
 mod instances;
 mod journal;

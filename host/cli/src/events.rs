@@ -168,6 +168,7 @@ pub fn all() -> impl Iterator<Item = &'static EventType> {
     [
         playhouse_runtime::KERNEL_EVENTS,
         playhouse_runtime::SANDBOX_EVENTS,
+        playhouse_runtime::HTTP_EVENTS,
         playhouse_runtime::GATEWAY_EVENTS,
         playhouse_runtime::EVENTS,
         EVENTS,

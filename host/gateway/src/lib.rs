@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`http`] | servers whose requests are messages |
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | [`websocket`] | connections of clients, each an actor |
@@ -17,6 +18,7 @@
 pub mod cron;
 pub mod events;
 mod group;
+pub mod http;
 pub mod letters;
 pub mod secret;
 mod sparse;
@@ -29,7 +31,7 @@ use std::sync::Arc;
 use playhouse_kernel::{ActorSpec, LetterFeed, Reserve, Template};
 use tokio::sync::watch;
 
-pub use group::{Group, place_groups_above};
+pub use group::{GATES, Group, place_groups_above};
 pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
 

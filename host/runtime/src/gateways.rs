@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use playhouse_gateway::http::HttpListener;
 use playhouse_gateway::{Common, Placed, Statuses, cron, letters};
-use playhouse_kernel::DeadLetter;
+use playhouse_kernel::{AddressError, DeadLetter};
 use tokio::sync::watch;
 
 use crate::control::letter_views::Letter;
+use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::secrets::Secrets;
 
@@ -17,21 +19,30 @@ pub(crate) struct Gateways {
     pub(crate) statuses: Statuses,
     /// Tells the gateways that the play drains.
     pub(crate) draining: watch::Sender<bool>,
+    /// The HTTP servers.
+    pub(crate) http: Vec<HttpFeed>,
 }
 
 impl Gateways {
-    /// The gateways of a play, and what they add to its plan.
-    pub(crate) fn place(settings: &PlaySettings, secrets: &Secrets) -> (Self, Placed) {
+    /// The gateways of a play, and what they add to its plan. `ports` are those of the HTTP servers.
+    pub(crate) fn place(
+        settings: &PlaySettings,
+        secrets: &Secrets,
+        ports: Vec<HttpListener>,
+    ) -> Result<(Self, Placed), AddressError> {
         let (draining, drains) = watch::channel(false);
         let common = Common { statuses: Statuses::default(), draining: drains };
         let _ = secrets;
         let mut placed = Placed::default();
         cron::place(&settings.cron, &common, &mut placed);
+        let servers = settings.http.iter().zip(ports);
+        let http = servers.map(|(server, port)| HttpFeed::place(&server.settings, port, &common, &mut placed));
+        let http = http.collect::<Result<_, _>>()?;
         // The last sink to start: it stops before all other sinks, and after all actors.
         if let Some(settings) = &settings.dead_letters_to {
             letters::place(settings, Arc::new(encoded), &common, &mut placed);
         }
-        (Self { statuses: common.statuses, draining }, placed)
+        Ok((Self { statuses: common.statuses, draining, http }, placed))
     }
 }
 

@@ -33,7 +33,7 @@
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
 //! | [`secrets`] | the values of secrets, read before the start |
-//! | `gateways` | the ways into and out of a play, placed in its plan |
+//! | `gateways`, `http_feed` | the ways into and out of a play, placed in its plan |
 //! | `control` | the control socket of a running play: protocol and server |
 //! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
@@ -47,6 +47,7 @@ mod descriptors;
 mod errors;
 pub mod events;
 mod gateways;
+mod http_feed;
 mod leveled_output;
 mod log_output;
 pub mod manifest;
@@ -71,6 +72,7 @@ pub use running::{Receiver, RunningPlay};
 // The types of the crates below that the public face shows.
 pub use playhouse_gateway::cron;
 pub use playhouse_gateway::events::EVENTS as GATEWAY_EVENTS;
+pub use playhouse_gateway::http::HTTP_EVENTS;
 pub use playhouse_kernel::{
     AboutActor, AboutHost, AboutPlugin, EVENTS as KERNEL_EVENTS, EventType, HOST_TARGET, LogEvent, Occurs, log_events,
 };

@@ -3,9 +3,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use playhouse_gateway::GATES;
+use playhouse_gateway::http::HttpListener;
 use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{LeftOutLines, MetricsServer};
@@ -19,7 +23,7 @@ use crate::events::{MetricsListening, VariableAbsent};
 use crate::gateways::Gateways;
 use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems, Settings};
+use crate::manifest::{self, ManifestError, PlaySettings, Problem, Problems, Settings};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -41,6 +45,8 @@ pub(crate) struct Options {
 pub struct Play {
     /// Runs from before the plugins are loaded.
     metrics: Option<MetricsServer>,
+    /// The ports of `[[http]]`, bound from before the plugins are loaded; empty until then.
+    http: Vec<HttpListener>,
     settings: PlaySettings,
     natives: Vec<(Result<Address, AddressError>, Native)>,
     compile_place: CompilePlace,
@@ -73,7 +79,16 @@ impl Play {
             lines_left_out: Arc::default(),
         };
         let compile_place = CompilePlace::Here;
-        Self { metrics: None, settings, natives: Vec::new(), compile_place, options, variables: None, secrets: None }
+        Self {
+            metrics: None,
+            http: Vec::new(),
+            settings,
+            natives: Vec::new(),
+            compile_place,
+            options,
+            variables: None,
+            secrets: None,
+        }
     }
 
     /// The settings of the manifest.
@@ -167,27 +182,50 @@ impl Play {
         self
     }
 
-    /// Starts the HTTP server of `[play.metrics]`, if the manifest has one, so that it answers while the plugins are loaded.
-    /// [`Play::start`] does this by itself.
+    /// Starts the HTTP server of `[play.metrics]`, if the manifest has one, so that it answers while the plugins are loaded, and
+    /// binds the ports of `[[http]]`. [`Play::start`] does this by itself.
     pub fn listen(mut self) -> Result<Self, PlayError> {
+        let refused = |listen, place: &Range<usize>, why: std::io::Error| {
+            let problem = cannot_listen(listen, place.clone(), &why);
+            PlayError::Listen(Problems::new(self.settings.source.clone(), vec![problem]))
+        };
+        if self.http.is_empty() {
+            for server in &self.settings.http {
+                let listen = server.settings.listen;
+                self.http.push(HttpListener::bind(listen).map_err(|why| refused(listen, &server.place, why))?);
+            }
+        }
         if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
-            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone()).map_err(|why| {
-                PlayError::Metrics(Problems::new(self.settings.source.clone(), vec![cannot_listen(metrics, &why)]))
-            })?;
+            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone())
+                .map_err(|why| refused(metrics.listen, &metrics.place, why))?;
             MetricsListening { subject: AboutHost, listen: server.address().to_string() }.log();
             self.metrics = Some(server);
         }
         Ok(self)
     }
 
+    /// Checks that the ports of `[[http]]` can be bound. A port that is in use passes: it may be this play that runs.
+    pub fn check_ports(&self) -> Result<(), PlayError> {
+        let problems = self.settings.http.iter().filter_map(|server| {
+            let listen = server.settings.listen;
+            let why = HttpListener::bind(listen).err().filter(|why| why.kind() != ErrorKind::AddrInUse)?;
+            Some(cannot_listen(listen, server.place.clone(), &why))
+        });
+        let problems: Vec<_> = problems.collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(PlayError::Listen(Problems::new(self.settings.source.clone(), problems)))
+    }
+
     /// Loads the plugins and checks them against the manifest. Blocks, for seconds for each plugin that the cache of compiled
     /// code does not have. The secrets need not be there.
     pub fn load(self, progress: &mut dyn LoadProgress) -> Result<LoadedPlay, PluginsError> {
-        let Self { metrics, settings, natives, compile_place, options, variables, secrets } = self;
+        let Self { metrics, http, settings, natives, compile_place, options, variables, secrets } = self;
         let shares = descriptors::shares(&settings).map_err(PluginsError::System)?;
         shares.say();
         let plugins = plugins::load(&settings, shares, compile_place, progress)?;
-        Ok(LoadedPlay { metrics, settings, natives, options, shares, plugins, variables, secrets })
+        Ok(LoadedPlay { metrics, http, settings, natives, options, shares, plugins, variables, secrets })
     }
 
     /// Loads the plugins and starts the play on the current Tokio runtime, which must have its timers and IO enabled. Actors
@@ -204,6 +242,7 @@ impl Play {
 /// A play whose plugins are loaded.
 pub struct LoadedPlay {
     metrics: Option<MetricsServer>,
+    http: Vec<HttpListener>,
     settings: PlaySettings,
     natives: Vec<(Result<Address, AddressError>, Native)>,
     options: Options,
@@ -242,7 +281,7 @@ impl LoadedPlay {
 
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
-        let Self { metrics, mut settings, natives, options, shares, plugins, variables, secrets } = self;
+        let Self { metrics, http, mut settings, natives, options, shares, plugins, variables, secrets } = self;
         let secrets = match secrets {
             Some(secrets) => secrets,
             None => read_secrets(&mut settings, variables.as_ref())?,
@@ -262,7 +301,7 @@ impl LoadedPlay {
         let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
-        let (gateways, placed) = Gateways::place(&settings, &secrets);
+        let (gateways, placed) = Gateways::place(&settings, &secrets, http).map_err(PlayError::NativeAddress)?;
         plan.actors.splice(..0, natives.first);
         plan.actors.splice(..0, placed.sinks);
         plan.actors.extend(natives.last);
@@ -301,9 +340,9 @@ fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
     levels.set(actors, spawnable);
 }
 
-/// The problem that the metrics have no port.
-fn cannot_listen(metrics: &MetricsSettings, why: &std::io::Error) -> Problem {
-    let problem = Problem::at(metrics.place.clone(), format!("cannot listen at {}: {why}", metrics.listen), "here");
+/// The problem that a server has no port.
+fn cannot_listen(listen: SocketAddr, place: Range<usize>, why: &std::io::Error) -> Problem {
+    let problem = Problem::at(place, format!("cannot listen at {listen}: {why}"), "here");
     match why.kind() {
         ErrorKind::AddrInUse => problem.help("choose another port, or end the program that listens there"),
         ErrorKind::AddrNotAvailable => {
@@ -329,6 +368,9 @@ fn placed(settings: &PlaySettings, natives: Vec<(Result<Address, AddressError>, 
     let mut missing: HashSet<&Address> = settings.natives.iter().collect();
     for (address, native) in natives {
         let address = address.map_err(PlayError::NativeAddress)?;
+        if address.top().as_str() == GATES {
+            return Err(PlayError::NativeReserved(address));
+        }
         missing.remove(&address);
         let is_last = native.order() == NativeOrder::Last
             || address.parent().is_some_and(|parent| {

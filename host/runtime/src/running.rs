@@ -25,6 +25,7 @@ use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
 use crate::gateways::Gateways;
+use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::memory::Watch;
 
@@ -154,6 +155,8 @@ impl RunningPlay {
         let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
             let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out, log);
+            let http = self.gateways.http.clone();
+            let facts = move || HostFacts { http: http.iter().map(HttpFeed::facts).collect(), ..facts() };
             server.source().play_started(self.kernel.clone(), sampler, facts);
         } else {
             self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
@@ -354,6 +357,7 @@ fn host_facts(
         lines_left_out: lines.by_actor(),
         lines_dropped: lines.dropped(),
         errors: HostError::counts(),
+        http: Vec::new(),
         process: Process::read(),
     }
 }

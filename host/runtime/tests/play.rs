@@ -105,11 +105,11 @@ async fn native_actors_stop_in_the_reverse_order_of_starts() {
     let copy = counter.clone();
     let last = Native::new(move || copy.clone()).starts(NativeOrder::Last);
     let play =
-        Play::of_natives("test").place("/gate", last).native("/a", counter.clone()).native("/b", counter.clone());
+        Play::of_natives("test").place("/last", last).native("/a", counter.clone()).native("/b", counter.clone());
     let play = play.start().await.unwrap();
     play.wait_booted().await;
     play.stop().await;
-    assert_eq!(*counter.stops.lock().unwrap(), ["/gate", "/b", "/a"]);
+    assert_eq!(*counter.stops.lock().unwrap(), ["/last", "/b", "/a"]);
 }
 
 #[tokio::test]

@@ -21,8 +21,9 @@ use playhouse_runtime::plugins::Plugins;
 use playhouse_runtime::printable::Printable;
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
-    let loaded =
-        Play::from_manifest(&args.manifest)?.compile_in(compiler::place()).load(&mut ConsoleProgress::new(console))?;
+    let play = Play::from_manifest(&args.manifest)?;
+    play.check_ports()?;
+    let loaded = play.compile_in(compiler::place()).load(&mut ConsoleProgress::new(console))?;
     let (play, plugins) = (loaded.settings(), loaded.plugins());
     let flow = Flow::of(play);
     let cycles = flow.cycles();
@@ -166,6 +167,10 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
         let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
     }
+    if !play.http.is_empty() {
+        let table = table(&["GATEWAY", "LISTEN", "METHODS", "HOST", "PATH", "TO"], &http_rows(play), &[]);
+        let _ = write!(out, "\n{table}");
+    }
     if !play.cron.is_empty() {
         let rows: Vec<_> = play.cron.iter().map(cron_row).collect();
         let _ = write!(out, "\n{}", table(&["CRON", "SCHEDULE", "ZONE", "TELLS", "NEXT"], &rows, &[]));
@@ -181,6 +186,41 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let _ = writeln!(out, "{}", arrows(&line));
     }
     out
+}
+
+/// The routes of the HTTP servers.
+fn http_rows(play: &PlaySettings) -> Vec<Vec<String>> {
+    let rows = play.http.iter().flat_map(|server| {
+        let settings = &server.settings;
+        settings.routes.iter().map(|route| {
+            let methods: Vec<_> = route.methods.iter().map(ToString::to_string).collect();
+            let host = route.host.clone().unwrap_or_else(|| "*".to_owned());
+            let to = format!("{} {}", route.action.key(), route.action.receiver());
+            let gateway = format!("/gate/{}", settings.name);
+            vec![gateway, settings.listen.to_string(), methods.join(","), host, route.path.to_string(), to]
+        })
+    });
+    rows.collect()
+}
+
+fn http_json(play: &PlaySettings) -> Vec<serde_json::Value> {
+    let servers = play.http.iter().map(|server| {
+        let settings = &server.settings;
+        let routes: Vec<_> = settings
+            .routes
+            .iter()
+            .map(|route| {
+                let methods: Vec<_> = route.methods.iter().map(ToString::to_string).collect();
+                json!({
+                    "host": route.host, "path": route.path.to_string(), "methods": methods, "action": route.action.key(),
+                    "to": route.action.receiver().to_string(), "timeout_ms": route.timeout.as_millis() as u64,
+                    "body_bytes": route.body_bytes,
+                })
+            })
+            .collect();
+        json!({ "address": format!("/gate/{}", settings.name), "listen": settings.listen.to_string(), "routes": routes })
+    });
+    servers.collect()
 }
 
 /// An entry of `[[cron]]`, with its next time.
@@ -290,5 +330,5 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
         .collect();
     let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
     let native: Vec<_> = play.natives.iter().map(ToString::to_string).collect();
-    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cron": cron, "cycles": cycles, "warnings": warnings })
+    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "http": http_json(play), "cron": cron, "cycles": cycles, "warnings": warnings })
 }

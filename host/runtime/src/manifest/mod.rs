@@ -25,7 +25,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::understand;
-pub use play::{MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings};
+pub use play::{
+    HttpServer, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings,
+};
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
 

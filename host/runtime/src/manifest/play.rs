@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::http::{self, HttpSettings, Receiver};
 use playhouse_gateway::letters::LettersSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
@@ -44,6 +45,8 @@ pub struct PlaySettings {
     pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The HTTP servers whose requests are messages.
+    pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
     pub log: Log,
     /// The addresses of native actors, which the program that embeds the play provides.
@@ -69,6 +72,15 @@ pub struct MetricsSettings {
     pub place: Range<usize>,
     /// The names that a request may have in its `Host` header.
     pub hosts: Hosts,
+}
+
+/// `[[http]]`.
+#[derive(Debug, Clone)]
+pub struct HttpServer {
+    /// The settings of the gateway.
+    pub settings: HttpSettings,
+    /// The place of its address in the manifest.
+    pub place: Range<usize>,
 }
 
 /// `[play.limits]`.
@@ -219,6 +231,7 @@ impl PlaySettings {
             dead_letters: DeadLetterSpec::default(),
             dead_letters_to: None,
             metrics: None,
+            http: Vec::new(),
             log: Log::default(),
             natives: Vec::new(),
             actors: Vec::new(),
@@ -227,6 +240,16 @@ impl PlaySettings {
             secrets: DeclaredSecrets::default(),
             cron: Vec::new(),
         }
+    }
+
+    /// The gateways that take messages in, each with its receivers.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
+        let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
+        let http = self.http.iter().filter_map(|server| {
+            let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
+            Some((http::address(&server.settings.name).ok()?, receivers))
+        });
+        cron.chain(http)
     }
 
     /// The file of a plugin.

@@ -4,6 +4,7 @@
 mod cron;
 mod dead_letters;
 mod grants;
+mod http;
 mod limits;
 mod secrets;
 mod watching;
@@ -16,6 +17,7 @@ use toml::Spanned;
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
+pub use http::{Http, HttpRoute};
 pub use limits::{Limits, Subtree};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};
@@ -37,6 +39,9 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// HTTP servers whose requests are messages. Default: none.
+    #[serde(default)]
+    pub http: Vec<Spanned<Http>>,
     /// The values that the host uses and never shows. Default: none.
     #[serde(default)]
     pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,

@@ -6,6 +6,7 @@ mod addresses;
 mod cron;
 mod dead_letters;
 mod flow;
+mod http;
 mod instances;
 mod limits;
 mod log;

@@ -8,6 +8,8 @@ mod dead_letters;
 mod findings;
 mod gate;
 mod grants;
+mod http;
+mod http_routes;
 mod instances;
 mod kept_apart;
 mod mailbox;
@@ -68,6 +70,7 @@ pub fn understand(
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
+    let http = checks.http(&manifest.http, &actors, &addresses);
     let dead_letters_to = checks.dead_letters_to(&manifest.play.dead_letters, &addresses);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
@@ -94,6 +97,7 @@ pub fn understand(
         dead_letters,
         dead_letters_to,
         metrics,
+        http,
         log: manifest.play.log,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,

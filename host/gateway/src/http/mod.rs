@@ -1,0 +1,78 @@
+//! HTTP: requests become messages, and replies become responses.
+//!
+//! | file | content |
+//! |---|---|
+//! | `settings`, `pattern` | routes and bounds as plain data; patterns of paths |
+//! | `listener` | the port |
+//! | `gate`, `shared` | the actor `/gate/NAME`; the state that its incarnations share |
+//! | `serving`, `watched`, `activity` | the accept loop; connections and their time limits |
+//! | `answer` | a request from its head to its response |
+//! | `router`, `request`, `response`, `trace` | the steps of it: route, message, response, flow |
+//! | `counts`, `events` | the counts of requests and connections; events of the log |
+
+mod activity;
+mod answer;
+mod counts;
+mod events;
+mod gate;
+mod listener;
+mod pattern;
+mod request;
+mod response;
+mod router;
+mod serving;
+mod settings;
+mod shared;
+mod trace;
+mod watched;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{ActorSpec, Address, AddressError, NativeLauncher};
+
+pub use ::http::{HeaderName, Method};
+pub use counts::HttpCounts;
+pub use events::HTTP_EVENTS;
+pub use listener::HttpListener;
+pub use pattern::{BadPattern, PathPattern};
+pub use settings::{
+    Action, AddressTemplate, BadReceiver, HttpBounds, HttpRoute, HttpSettings, MetaItem, Receiver, method, reply_header,
+};
+
+use crate::group::place_gates_group;
+use crate::{Common, Placed};
+use gate::HttpGate;
+use router::Router;
+use shared::{Gate, OncePerSecond};
+
+/// Adds a server to a play. Returns its counts.
+pub fn place(
+    settings: &HttpSettings,
+    listener: HttpListener,
+    common: &Common,
+    placed: &mut Placed,
+) -> Result<Arc<HttpCounts>, AddressError> {
+    let address = address(&settings.name)?;
+    let counts = Arc::new(HttpCounts::new(settings.routes.len()));
+    let gate = Arc::new(Gate {
+        bounds: settings.bounds,
+        router: Router::new(settings.routes.clone()),
+        listener,
+        counts: counts.clone(),
+        statuses: common.statuses.clone(),
+        draining: common.draining.clone(),
+        replies_refused: OncePerSecond::new(),
+    });
+    let launcher = NativeLauncher::new(move || HttpGate::new(gate.clone()));
+    // A request under way may take its whole time twice: for its body, and for its reply.
+    let longest = settings.routes.iter().map(|route| route.timeout).max().unwrap_or_default();
+    place_gates_group(longest.saturating_mul(2) + Duration::from_secs(1), &mut placed.gates);
+    placed.gates.push(ActorSpec::new(address, launcher));
+    Ok(counts)
+}
+
+/// The address of a gateway.
+pub fn address(name: &str) -> Result<Address, AddressError> {
+    Address::parse(crate::GATES)?.child(name)
+}

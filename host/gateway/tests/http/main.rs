@@ -1,0 +1,5 @@
+//! HTTP gateways on real sockets, before native actors.
+
+mod answers;
+mod connections;
+mod play;
