@@ -6,6 +6,7 @@ use std::time::Duration;
 use ::http::request::Parts;
 use ::http::{HeaderName, Request, Response, StatusCode};
 use hyper::body::Incoming as IncomingBody;
+use hyper::upgrade::OnUpgrade;
 use playhouse_kernel::{AboutActor, Address, Incoming, LogEvent, MessageId};
 
 use super::activity::Activity;
@@ -16,7 +17,7 @@ use super::response::{self, Body, Refusal, close_after};
 use super::router::Found;
 use super::settings::{Action, HttpRoute, Receiver};
 use super::shared::Incarnation;
-use super::trace;
+use super::{trace, upgrade};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -38,9 +39,12 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let number = connection.activity.begin();
     let id = incarnation.ingress.next_id();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove::<OnUpgrade>();
     let (route, result) = match find(incarnation, &head) {
-        Ok((route, path)) => (Some(route), take(incarnation, connection, &head, body, (route, path), id).await),
+        Ok((route, path)) => {
+            (Some(route), take(incarnation, connection, &head, (body, upgrade), (route, path), id).await)
+        }
         Err(refusal) => (None, Err(refusal)),
     };
     let mut response = result.unwrap_or_else(|refusal| refusal.response(id));
@@ -75,21 +79,22 @@ async fn take(
     incarnation: &Incarnation,
     connection: &Connection,
     head: &Parts,
-    body: IncomingBody,
+    (body, upgrade): (IncomingBody, Option<OnUpgrade>),
     (number, values): (usize, Values<'_>),
     id: MessageId,
 ) -> Result<Response<Body>, Refusal> {
     let route = incarnation.route(number);
+    let facts = Facts { host: request::host(head)?, client: connection.peer };
+    let metadata = request::metadata(head, route, &values, &facts)?;
     let filled;
-    let to: &Address = match route.action.receiver() {
-        Receiver::Fixed(address) => address,
-        Receiver::Template(template) => {
+    let to: &Address = match &route.action {
+        Action::WebSocket(_) => return upgrade::open(incarnation, head, upgrade, number, &metadata),
+        Action::Ask(Receiver::Fixed(address)) | Action::Tell(Receiver::Fixed(address)) => address,
+        Action::Ask(Receiver::Template(template)) | Action::Tell(Receiver::Template(template)) => {
             filled = template.fill(|n| &values[n]).map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "bad-address"))?;
             &filled
         }
     };
-    let facts = Facts { host: request::host(head)?, client: connection.peer };
-    let metadata = request::metadata(head, route, &values, &facts)?;
     let body = request::body(body, route.body_bytes, route.timeout).await?;
     let flow =
         head.headers.get(TRACEPARENT).and_then(|trace| trace::flow(trace.as_bytes())).unwrap_or_else(|| id.flow());
@@ -106,7 +111,7 @@ async fn take(
                 Refusal::bad_reply()
             })
         }
-        Action::Tell(_) => {
+        Action::Tell(_) | Action::WebSocket(_) => {
             incarnation.ingress.tell(to, &message, route.timeout).await.map_err(|error| Refusal::from(&error))?;
             Ok(response::accepted(id))
         }

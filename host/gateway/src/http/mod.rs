@@ -8,6 +8,7 @@
 //! | `serving`, `watched`, `activity` | the accept loop; connections and their time limits |
 //! | `answer` | a request from its head to its response |
 //! | `router`, `request`, `response`, `trace` | the steps of it: route, message, response, flow |
+//! | `upgrade` | a request that opens a WebSocket connection |
 //! | `counts`, `events` | the counts of requests and connections; events of the log |
 
 mod activity;
@@ -24,12 +25,14 @@ mod serving;
 mod settings;
 mod shared;
 mod trace;
+mod upgrade;
 mod watched;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Address, AddressError, NativeLauncher};
+use playhouse_kernel::{ActorSpec, Address, AddressError, NativeLauncher, Reserve};
 
 pub use ::http::{HeaderName, Method};
 pub use counts::HttpCounts;
@@ -41,6 +44,7 @@ pub use settings::{
 };
 
 use crate::group::place_gates_group;
+use crate::websocket::{self, Connections, Numbers};
 use crate::{Common, Placed};
 use gate::HttpGate;
 use router::Router;
@@ -55,6 +59,10 @@ pub fn place(
 ) -> Result<Arc<HttpCounts>, AddressError> {
     let address = address(&settings.name)?;
     let counts = Arc::new(HttpCounts::new(settings.routes.len()));
+    let routes = settings.routes.iter().enumerate();
+    let websockets: BTreeMap<_, _> = routes
+        .filter_map(|(n, route)| Some((n, Connections::new(&address, n, route.action.websocket()?.clone()))))
+        .collect();
     let gate = Arc::new(Gate {
         bounds: settings.bounds,
         router: Router::new(settings.routes.clone()),
@@ -62,13 +70,24 @@ pub fn place(
         counts: counts.clone(),
         statuses: common.statuses.clone(),
         draining: common.draining.clone(),
+        websockets: websockets.clone(),
+        numbers: Numbers::default(),
         replies_refused: OncePerSecond::new(),
     });
     let launcher = NativeLauncher::new(move || HttpGate::new(gate.clone()));
     // A request under way may take its whole time twice: for its body, and for its reply.
     let longest = settings.routes.iter().map(|route| route.timeout).max().unwrap_or_default();
     place_gates_group(longest.saturating_mul(2) + Duration::from_secs(1), &mut placed.gates);
-    placed.gates.push(ActorSpec::new(address, launcher));
+    let mut gate = ActorSpec::new(address.clone(), launcher);
+    for connections in websockets.values() {
+        websocket::widen(connections, &mut gate);
+        placed.templates.extend([websocket::template(connections)]);
+    }
+    let instances = websockets.values().map(|connections| connections.settings().connections).sum();
+    if instances > 0 {
+        placed.reserves.push(Reserve { of: address, instances });
+    }
+    placed.gates.push(gate);
     Ok(counts)
 }
 

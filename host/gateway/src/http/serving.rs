@@ -68,7 +68,7 @@ impl Server {
             // The default needs no memory for each request.
             http1.max_headers(bounds.headers);
         }
-        let incarnation = Incarnation { gate, ingress };
+        let incarnation = Incarnation { gate, address: address.clone(), ingress: Arc::new(ingress) };
         let serving = Arc::new(Serving { incarnation, http1, open: Mutex::default() });
         let (stop, stops) = watch::channel(false);
         let task = tokio::spawn(serving.serve(listener, stops, address));
@@ -139,7 +139,7 @@ impl Serving {
             service_fn(
                 move |request| async move { Ok::<_, Infallible>(answer(incarnation, connection, request).await) },
             );
-        let mut http = pin!(self.http1.serve_connection(socket, service));
+        let mut http = pin!(self.http1.serve_connection(socket, service).with_upgrades());
         let mut limit = Limit::new();
         let mut is_ending = false;
         poll_fn(|cx| {

@@ -8,6 +8,7 @@ use ::http::{HeaderName, Method};
 use playhouse_kernel::{Address, METADATA_PAIRS};
 
 use super::pattern::{BadPattern, PathPattern};
+use crate::websocket::WebSocketSettings;
 
 /// An HTTP server of a play.
 #[derive(Debug, Clone)]
@@ -94,13 +95,25 @@ pub enum Action {
     Ask(Receiver),
     /// The request is a message, and the response says that it was accepted.
     Tell(Receiver),
+    /// The request opens a connection.
+    WebSocket(WebSocketSettings),
 }
 
 impl Action {
-    /// The actor that gets the message.
-    pub fn receiver(&self) -> &Receiver {
-        let (Self::Ask(receiver) | Self::Tell(receiver)) = self;
-        receiver
+    /// The actor that gets the message; none for a connection, whose handler gets all of them.
+    pub fn receiver(&self) -> Option<&Receiver> {
+        match self {
+            Self::Ask(receiver) | Self::Tell(receiver) => Some(receiver),
+            Self::WebSocket(_) => None,
+        }
+    }
+
+    /// The settings of a route for connections.
+    pub fn websocket(&self) -> Option<&WebSocketSettings> {
+        match self {
+            Self::Ask(_) | Self::Tell(_) => None,
+            Self::WebSocket(settings) => Some(settings),
+        }
     }
 
     /// The key of the manifest.
@@ -108,6 +121,7 @@ impl Action {
         match self {
             Self::Ask(_) => "ask",
             Self::Tell(_) => "tell",
+            Self::WebSocket(_) => "websocket",
         }
     }
 }

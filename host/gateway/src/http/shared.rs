@@ -1,10 +1,11 @@
 //! The state that all incarnations of a server share, and the state of one of them that its connections share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use playhouse_kernel::Ingress;
+use playhouse_kernel::{Address, Ingress};
 use tokio::sync::watch;
 
 use super::counts::HttpCounts;
@@ -12,11 +13,13 @@ use super::listener::HttpListener;
 use super::router::Router;
 use super::settings::{HttpBounds, HttpRoute};
 use crate::status::Statuses;
+use crate::websocket::{Connections, Numbers};
 
 /// One incarnation of a server.
 pub(super) struct Incarnation {
     pub(super) gate: Arc<Gate>,
-    pub(super) ingress: Ingress,
+    pub(super) address: Address,
+    pub(super) ingress: Arc<Ingress>,
 }
 
 impl Incarnation {
@@ -33,6 +36,10 @@ pub(super) struct Gate {
     pub(super) counts: Arc<HttpCounts>,
     pub(super) statuses: Statuses,
     pub(super) draining: watch::Receiver<bool>,
+    /// The routes for connections, by their numbers.
+    pub(super) websockets: BTreeMap<usize, Arc<Connections>>,
+    /// The numbers of connections.
+    pub(super) numbers: Numbers,
     /// Log lines about replies that are no responses.
     pub(super) replies_refused: OncePerSecond,
 }

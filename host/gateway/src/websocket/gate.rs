@@ -41,13 +41,17 @@ pub struct Control;
 
 impl Control {
     /// Handles a message to the gateway, if it is such a message; false for any other one.
-    pub fn handle(message: &Message, routes: &[Arc<Connections>], ctx: &mut NativeContext) -> Result<bool, Failure> {
+    pub fn handle<'c>(
+        message: &Message,
+        routes: impl IntoIterator<Item = &'c Arc<Connections>>,
+        ctx: &mut NativeContext,
+    ) -> Result<bool, Failure> {
         let Some(sender) = ctx.sender() else { return Ok(false) };
         match message.metadata().get(CONTROL) {
             Some(OPEN) if sender == *ctx.address() => {
                 let text = std::str::from_utf8(&message.body).unwrap_or_default();
                 let Some((template, number)) = text.split_once(' ') else { return Ok(false) };
-                let Some(connections) = routes.iter().find(|route| route.template == template) else {
+                let Some(connections) = routes.into_iter().find(|route| route.template == template) else {
                     return Ok(false);
                 };
                 if let Err(error) = ctx.spawn(number, template, Config::new()) {

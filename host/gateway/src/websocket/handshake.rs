@@ -4,7 +4,8 @@ use ::http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use ::http::request::Parts;
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::settings::WebSocketSettings;
@@ -67,11 +68,11 @@ impl Refused {
 }
 
 impl Handshake {
-    /// Reads a request.
-    pub fn of<B>(request: &Request<B>, settings: &WebSocketSettings) -> Result<Self, Refused> {
-        let headers = request.headers();
+    /// Reads the head of a request.
+    pub fn of(head: &Parts, settings: &WebSocketSettings) -> Result<Self, Refused> {
+        let headers = &head.headers;
         let upgrades = has_token(headers, &CONNECTION, "upgrade") && has_token(headers, &UPGRADE, "websocket");
-        if !upgrades || request.method() != Method::GET || request.version() != Version::HTTP_11 {
+        if !upgrades || head.method != Method::GET || head.version != Version::HTTP_11 {
             return Err(Refused::NoUpgrade);
         }
         if headers.get(SEC_WEBSOCKET_VERSION) != Some(&VERSION) {
@@ -127,6 +128,8 @@ fn is_key(key: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ::http::Request;
+
     use super::*;
     use crate::websocket::settings::Origins;
 
@@ -154,7 +157,7 @@ mod tests {
             queue_bytes: 1,
             ping: WebSocketSettings::PING,
         };
-        Handshake::of(&request, &settings)
+        Handshake::of(&request.into_parts().0, &settings)
     }
 
     #[test]

@@ -111,13 +111,18 @@ async fn end_with(mut socket: WebSocketStream<Box<dyn Socket>>, end: End) {
                 return;
             }
         }
-        End::ByClient => {}
+        End::ByClient => {
+            // This writes the answer. The server closes first, since the client has nothing more to say.
+            let _ = socket.flush().await;
+            return;
+        }
     }
-    // The answer to the client's own frame is written by the next call.
-    if socket.flush().await.is_err() {
-        return;
+    while let Some(Ok(frame)) = socket.next().await {
+        if frame.is_close() {
+            return;
+        }
     }
-    while let Some(Ok(_)) = socket.next().await {}
+    // After a broken frame, nothing more is understood.
     let mut raw = socket.into_inner();
     let _ = tokio::io::AsyncWriteExt::shutdown(&mut raw).await;
     let mut rest = vec![0; BUFFER_BYTES];

@@ -5,4 +5,5 @@
 mod stage;
 
 mod conversations;
+mod over_http;
 mod rfc6455;

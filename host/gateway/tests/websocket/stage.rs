@@ -61,7 +61,8 @@ impl NativeActor for Handler {
             }
             "kind" => ctx.tell(sender.as_str(), kind)?,
             "who" => ctx.tell(sender.as_str(), format!("{sender} {}", ctx.address()))?,
-            _ => ctx.tell(sender.as_str(), message.body)?,
+            // The client, and so its connection, may be gone.
+            _ => drop(ctx.tell(sender.as_str(), message.body)),
         }
         self.0.lock().push(text);
         Ok(())
@@ -83,6 +84,11 @@ impl Template for HandlerTemplate {
         spec.limits.message_bytes = self.1;
         spec
     }
+}
+
+/// The template of handlers that take messages of this size.
+pub fn handlers(journal: &Journal, message_bytes: usize) -> Arc<dyn Template> {
+    Arc::new(HandlerTemplate(journal.clone(), message_bytes))
 }
 
 /// A gateway without a port.
@@ -133,7 +139,7 @@ impl Stage {
         let make = move || Gate { routes: routes.clone(), ingress: handed.clone() };
         let mut gate = ActorSpec::new(addr("/gate/web"), NativeLauncher::new(make));
         widen(&connections, &mut gate);
-        let handlers: Arc<dyn Template> = Arc::new(HandlerTemplate(journal.clone(), message_bytes));
+        let handlers = handlers(&journal, message_bytes);
         let actors = vec![ActorSpec::new(addr("/gate"), NativeLauncher::new(|| Group)), gate];
         let plugins = BTreeMap::from([("room".to_owned(), handlers), template(&connections)]);
         let kernel = Kernel::start(&Plan { actors, plugins, ..Plan::default() }).unwrap();

@@ -20,3 +20,4 @@ mod reference;
 mod spawned;
 mod syntax;
 mod units;
+mod websocket;
