@@ -7,11 +7,13 @@ use crate::process::{Done, root};
 /// The sources of the tables, in the order of the page.
 const SOURCES: &[&str] = &[
     "host/runtime/src/manifest/schema.rs",
+    "host/runtime/src/manifest/schema/rules.rs",
     "host/runtime/src/manifest/schema/limits.rs",
     "host/runtime/src/manifest/schema/http.rs",
     "host/runtime/src/manifest/schema/dead_letters.rs",
     "host/runtime/src/manifest/schema/watching.rs",
     "host/runtime/src/manifest/schema/grants.rs",
+    "host/runtime/src/manifest/schema/queues.rs",
     "host/runtime/src/manifest/schema/secrets.rs",
     "host/runtime/src/manifest/schema/cron.rs",
 ];

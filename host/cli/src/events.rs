@@ -170,6 +170,7 @@ pub fn all() -> impl Iterator<Item = &'static EventType> {
         playhouse_runtime::SANDBOX_EVENTS,
         playhouse_runtime::HTTP_EVENTS,
         playhouse_runtime::GATEWAY_EVENTS,
+        playhouse_runtime::BROKER_EVENTS,
         playhouse_runtime::EVENTS,
         EVENTS,
     ]

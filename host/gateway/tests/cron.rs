@@ -96,7 +96,7 @@ impl Stage {
             latest: Arc::default(),
         };
         let (draining, drains) = watch::channel(false);
-        let common = Common { statuses: Statuses::default(), draining: drains };
+        let common = Common::new(Statuses::default(), drains);
         let settings = CronSettings {
             address: Address::parse("/gate/tick").unwrap(),
             schedule: Schedule::parse(schedule, zone(in_zone).unwrap()).unwrap(),

@@ -49,7 +49,7 @@ fn actor(at: &str, sends_to: Option<&'static str>, rejects: bool) -> (ActorSpec,
 /// Starts actors whose dead letters also go to `/dead`.
 async fn start(actors: Vec<ActorSpec>) -> (Kernel, Statuses) {
     let (_draining, drains) = watch::channel(false);
-    let common = Common { statuses: Statuses::default(), draining: drains };
+    let common = Common::new(Statuses::default(), drains);
     let settings = LettersSettings { address: addr("/dead-letters"), to: addr("/dead") };
     let mut placed = Placed::default();
     let encode = Arc::new(|letter: &playhouse_kernel::DeadLetter, with_body: bool| {
@@ -127,7 +127,7 @@ async fn letters_of_the_shutdown_are_sent_as_well() {
     let mut actors = vec![dead];
     // A receiver that starts before the actor that sends the letters stops after it, as a sink does.
     let (_draining, drains) = watch::channel(false);
-    let common = Common { statuses: Statuses::default(), draining: drains };
+    let common = Common::new(Statuses::default(), drains);
     let settings = LettersSettings { address: addr("/dead-letters"), to: addr("/dead") };
     let mut placed = Placed::default();
     place(&settings, Arc::new(|_: &_, _| b"letter".to_vec()), &common, &mut placed);

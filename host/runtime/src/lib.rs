@@ -70,6 +70,7 @@ pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
 // The types of the crates below that the public face shows.
+pub use playhouse_gateway::broker_events::BROKER_EVENTS;
 pub use playhouse_gateway::cron;
 pub use playhouse_gateway::events::EVENTS as GATEWAY_EVENTS;
 pub use playhouse_gateway::http::HTTP_EVENTS;

@@ -303,6 +303,11 @@ impl RunningPlay {
         self.tree.read().await
     }
 
+    /// The counts of all sources and sinks, with their kinds.
+    pub fn traffic(&self) -> Vec<(Address, &'static str, Arc<playhouse_gateway::traffic::Counts>)> {
+        self.gateways.traffic.all()
+    }
+
     /// The actors in start order, in the kernel's types.
     pub async fn actors(&self) -> Vec<ActorView> {
         self.kernel.actors().await

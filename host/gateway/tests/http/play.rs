@@ -113,7 +113,7 @@ pub(crate) async fn play_with(bounds: HttpBounds, routes: Vec<HttpRoute>, config
     let listener = HttpListener::bind(listen).expect("a free port");
     let at = listener.address();
     let (draining, drains) = watch::channel(false);
-    let common = Common { statuses: Statuses::default(), draining: drains };
+    let common = Common::new(Statuses::default(), drains);
     let mut placed = Placed::default();
     let counts = http::place(&settings, listener, &common, &mut placed).expect("a good name");
     let seen = Seen { lines: Arc::default(), go: Arc::new(Semaphore::new(0)) };

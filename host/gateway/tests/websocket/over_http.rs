@@ -40,7 +40,7 @@ async fn server(settings: WebSocketSettings) -> Server {
     let at = listener.address();
     let (draining, drains) = watch::channel(false);
     let mut placed = Placed::default();
-    let common = Common { statuses: Statuses::default(), draining: drains };
+    let common = Common::new(Statuses::default(), drains);
     http::place(&settings, listener, &common, &mut placed).unwrap();
     assert_eq!(placed.reserves, [Reserve { of: addr("/gate/web"), instances: 2 }]);
     let handlers = BTreeMap::from([("room".to_owned(), handlers(&Journal::default(), 1000))]);

@@ -128,7 +128,7 @@ async fn ingress_refuses_what_the_outside_is_refused() {
     kernel.set_memory_pressure(Some("91 %".into()));
     let refused = ingress.ask(&addr("/a"), &message, SOON).await.map(|_| ());
     assert_eq!(refused, Err(AskError::NotSent(SendError::MemoryPressure("91 %".into()))));
-    assert_eq!((ingress.room(&addr("/a")), ingress.room(&addr("/b"))), (1024, 0));
+    assert_eq!((ingress.space(&addr("/a")), ingress.space(&addr("/b"))), (1024, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 use playhouse_gateway::cron::CronSettings;
 use playhouse_gateway::http::{self, HttpSettings, Receiver};
 use playhouse_gateway::letters::LettersSettings;
+use playhouse_gateway::sink::SinkSettings;
+use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
     SupervisionSpec,
@@ -18,7 +20,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
-use super::secrets::DeclaredSecrets;
+use super::secrets::{DeclaredSecrets, UrlSettings};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -57,10 +59,58 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The sources, in the order of the manifest.
+    pub sources: Vec<PlaySource>,
+    /// The sinks, in the order of the manifest.
+    pub sinks: Vec<PlaySink>,
     /// The secrets, without their values.
     pub secrets: DeclaredSecrets,
     /// The entries of `[[cron]]`.
     pub cron: Vec<CronSettings>,
+}
+
+/// One source of a [`PlaySettings`].
+#[derive(Debug)]
+pub struct PlaySource {
+    /// Settings that sources of all kinds have.
+    pub settings: SourceSettings,
+    /// The url of the broker.
+    pub url: UrlSettings,
+    /// Settings of its kind.
+    pub from: SourceOrigin,
+}
+
+/// The origin of a source's messages.
+#[derive(Debug, Clone)]
+pub enum SourceOrigin {
+    /// A stream of Redis.
+    #[cfg(feature = "redis")]
+    Redis(playhouse_gateway::redis::RedisSource),
+    /// A consumer of JetStream.
+    #[cfg(feature = "nats")]
+    Nats(playhouse_gateway::nats::NatsSource),
+}
+
+/// One sink of a [`PlaySettings`].
+#[derive(Debug)]
+pub struct PlaySink {
+    /// Settings that sinks of all kinds have.
+    pub settings: SinkSettings,
+    /// The url of the broker.
+    pub url: UrlSettings,
+    /// Settings of its kind.
+    pub to: SinkTarget,
+}
+
+/// The target of a sink's messages.
+#[derive(Debug, Clone)]
+pub enum SinkTarget {
+    /// A stream of Redis.
+    #[cfg(feature = "redis")]
+    Redis(playhouse_gateway::redis::RedisSink),
+    /// A subject of JetStream.
+    #[cfg(feature = "nats")]
+    Nats(playhouse_gateway::nats::NatsSink),
 }
 
 /// `[play.metrics]`.
@@ -237,6 +287,8 @@ impl PlaySettings {
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            sources: Vec::new(),
+            sinks: Vec::new(),
             secrets: DeclaredSecrets::default(),
             cron: Vec::new(),
         }
@@ -250,7 +302,11 @@ impl PlaySettings {
                 server.settings.routes.iter().filter_map(|route| route.action.receiver().cloned()).collect();
             Some((http::address(&server.settings.name).ok()?, receivers))
         });
-        cron.chain(http)
+        let sources = self.sources.iter().map(|source| {
+            let SourceSettings { address, tell, .. } = &source.settings;
+            (address.clone(), vec![Receiver::Fixed(tell.clone())])
+        });
+        cron.chain(http).chain(sources)
     }
 
     /// The live instances that are kept for the handlers of WebSocket connections.

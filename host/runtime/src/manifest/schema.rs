@@ -6,6 +6,8 @@ mod dead_letters;
 mod grants;
 mod http;
 mod limits;
+mod queues;
+mod rules;
 mod secrets;
 mod watching;
 
@@ -19,6 +21,8 @@ pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use http::{Http, HttpRoute};
 pub use limits::{Limits, Subtree};
+pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
+pub use rules::{Backoff, Overflow};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
@@ -39,6 +43,12 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// Messages that come from brokers. Default: none.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Addresses whose messages leave for brokers. Default: none.
+    #[serde(default)]
+    pub sink: Vec<Sink>,
     /// HTTP servers whose requests are messages. Default: none.
     #[serde(default)]
     pub http: Vec<Spanned<Http>>,
@@ -351,21 +361,6 @@ pub struct MailboxRestart {
     pub backoff: Backoff,
 }
 
-/// Treatment of a message that finds the mailbox full.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Overflow {
-    /// The sender waits.
-    #[default]
-    Block,
-    /// Senders outside and askers get an error; an actor's tell becomes a dead letter.
-    Reject,
-    /// The new message becomes a dead letter.
-    DropNewest,
-    /// The oldest message becomes a dead letter.
-    DropOldest,
-}
-
 /// `[actor.restart]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -400,16 +395,6 @@ pub enum RestartKind {
     Transient,
     /// No end.
     Temporary,
-}
-
-/// `backoff = { … }`: a pause of random length between zero and a ceiling that doubles with each restart.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backoff {
-    /// The first ceiling. Example: `initial = "1s"`. Default: `"10ms"`.
-    pub initial: Option<Spanned<Time>>,
-    /// The last ceiling. Example: `max = "1m"`. Default: `"10s"`.
-    pub max: Option<Spanned<Time>>,
 }
 
 /// `[actor.supervision]` for the actor's children, `[play.supervision]` for the actors directly under `/`.

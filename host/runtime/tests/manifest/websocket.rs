@@ -57,16 +57,7 @@ name = "report"
                 ╰────
               help: leave it out, or add websocket = "PLUGIN"
 
-              × there is no plugin `worker`: no file `plugins/worker.wasm`
-                ╭─[playhouse.toml:16:8]
-             15 │ [[plugin]]
-             16 │ name = "worker"
-                ·        ────┬───
-                ·            ╰── no such file
-                ╰────
-              help: the folder `plugins` has `count`, `report`, `split`
-
-            4 problems in playhouse.toml
+            3 problems in playhouse.toml
         "#]],
     );
 }
@@ -94,7 +85,7 @@ name = "report"
             stderr:
               × the actors of the manifest and the connections up to here keep 101 instances, and `play.max_instances` is 100
                ╭─[playhouse.toml:8:15]
-             7 │ websocket = "worker"
+             7 │ websocket = "report"
              8 │ connections = 100
                ·               ─┬─
                ·                ╰── here
@@ -102,16 +93,6 @@ name = "report"
                ╰────
               help: raise `max_instances` under [play], or lower `connections`: each keeps an instance for its handler
 
-              × there is no plugin `worker`: no file `plugins/worker.wasm`
-                ╭─[playhouse.toml:14:8]
-             13 │ [[plugin]]
-             14 │ name = "worker"
-                ·        ────┬───
-                ·            ╰── no such file
-                ╰────
-              help: the folder `plugins` has `count`, `report`, `split`
-
-            2 problems in playhouse.toml
         "#]],
     );
 }

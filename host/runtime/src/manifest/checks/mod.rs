@@ -16,6 +16,7 @@ mod mailbox;
 mod metric_names;
 mod metrics;
 mod pipeline;
+mod queues;
 mod secret_uses;
 mod secrets;
 mod settings;
@@ -59,7 +60,7 @@ pub fn understand(
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
     checks.declare_secrets(&manifest.secrets);
-    let mut addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    let mut addresses = checks.addresses(&manifest.actor, &manifest.play.native, &manifest.sink);
     addresses.spawning.extend(websocket::spawning(&manifest));
     checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
@@ -68,6 +69,8 @@ pub fn understand(
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    let sources = checks.sources(&manifest.source, &addresses);
+    let sinks = checks.sinks(&manifest.sink, &addresses);
     let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
@@ -105,6 +108,8 @@ pub fn understand(
         actors,
         pipeline,
         spawnable,
+        sources,
+        sinks,
         secrets,
         cron,
     })

@@ -103,8 +103,8 @@ impl<'a> Grants<'a> {
     /// The targets that each place may send to.
     pub(super) fn targets(&mut self) -> Vec<Vec<usize>> {
         let play = self.play;
-        // The targets of native code are not known.
-        let mut targets = vec![Vec::new(); play.natives.len()];
+        // The targets of native code are not known, and a sink has none in the play.
+        let mut targets = vec![Vec::new(); play.sinks.len() + play.natives.len()];
         for actor in &play.actors {
             let sends = Sends::of(&actor.settings);
             targets.push(self.reached(targets.len(), &sends));
