@@ -8,11 +8,11 @@ use playhouse_gateway::nats;
 #[cfg(feature = "redis")]
 use playhouse_gateway::redis;
 use playhouse_gateway::{Common, Placed, Statuses, Traffic, cron, letters, place_groups_above, sink, source};
-use playhouse_kernel::{ActorSpec, Address, AddressError, DeadLetter};
+use playhouse_kernel::{ActorSpec, Address, DeadLetter};
 use tokio::sync::watch;
 
 use crate::control::letter_views::Letter;
-use crate::http_feed::HttpFeed;
+use crate::http_feed::{HttpFault, HttpFeed};
 use crate::manifest::{PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::secrets::Secrets;
 
@@ -38,7 +38,7 @@ impl Gateways {
         settings: &PlaySettings,
         secrets: &Secrets,
         ports: Vec<HttpListener>,
-    ) -> Result<(Self, Placed), AddressError> {
+    ) -> Result<(Self, Placed), HttpFault> {
         let (draining, drains) = watch::channel(false);
         let common = Common { stop: settings.supervision.shutdown, ..Common::new(Statuses::default(), drains) };
         let mut placed = Placed::default();
@@ -46,7 +46,7 @@ impl Gateways {
         settings.sources.iter().for_each(|source| place_source(source, secrets, &common, &mut placed));
         settings.sinks.iter().for_each(|sink| place_sink(sink, secrets, &common, &mut placed));
         let servers = settings.http.iter().zip(ports);
-        let http = servers.map(|(server, port)| HttpFeed::place(&server.settings, port, &common, &mut placed));
+        let http = servers.map(|(server, port)| HttpFeed::place(server, port, secrets, &common, &mut placed));
         let http = http.collect::<Result<_, _>>()?;
         // The last sink to start: it stops before all other sinks, and after all actors.
         if let Some(settings) = &settings.dead_letters_to {

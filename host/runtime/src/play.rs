@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_gateway::GATES;
-use playhouse_gateway::http::HttpListener;
+use playhouse_gateway::http::{HttpListener, Tls, TlsKey, TlsSettings};
 use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{LeftOutLines, MetricsServer};
@@ -21,9 +21,10 @@ use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
 use crate::events::{MetricsListening, VariableAbsent};
 use crate::gateways::Gateways;
+use crate::http_feed::{HttpFault, bad_tls};
 use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, PlaySettings, Problem, Problems, Settings};
+use crate::manifest::{self, HttpKey, ManifestError, PlaySettings, Problem, Problems, Settings};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -204,14 +205,21 @@ impl Play {
         Ok(self)
     }
 
-    /// Checks that the ports of `[[http]]` can be bound. A port that is in use passes: it may be this play that runs.
-    pub fn check_ports(&self) -> Result<(), PlayError> {
-        let problems = self.settings.http.iter().filter_map(|server| {
+    /// Checks that the ports of `[[http]]` can be bound, and that its certificates can be used. A port that is in use passes: it
+    /// may be this play that runs. So does a key that is a secret, which need not be there.
+    pub fn check_servers(&self) -> Result<(), PlayError> {
+        let ports = self.settings.http.iter().filter_map(|server| {
             let listen = server.settings.listen;
             let why = HttpListener::bind(listen).err().filter(|why| why.kind() != ErrorKind::AddrInUse)?;
             Some(cannot_listen(listen, server.place.clone(), &why))
         });
-        let problems: Vec<_> = problems.collect();
+        let certificates = self.settings.http.iter().filter_map(|server| {
+            let tls = server.tls.as_ref()?;
+            let HttpKey::File(key) = &tls.key else { return None };
+            let settings = TlsSettings { cert: tls.cert.clone(), key: TlsKey::File(key.clone()) };
+            Tls::load(settings).err().map(|error| bad_tls(tls, &error))
+        });
+        let problems: Vec<_> = ports.chain(certificates).collect();
         if problems.is_empty() {
             return Ok(());
         }
@@ -301,7 +309,10 @@ impl LoadedPlay {
         let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
-        let (gateways, placed) = Gateways::place(&settings, &secrets, http).map_err(PlayError::NativeAddress)?;
+        let (gateways, placed) = Gateways::place(&settings, &secrets, http).map_err(|fault| match fault {
+            HttpFault::Name(error) => PlayError::NativeAddress(error),
+            HttpFault::Tls(problem) => PlayError::Listen(Problems::new(settings.source.clone(), vec![*problem])),
+        })?;
         plan.actors.splice(..0, natives.first);
         plan.actors.splice(..0, placed.sinks);
         plan.actors.extend(natives.last);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
-    Reply, Stage, StartError, StartedActor, State,
+    AboutHost, ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, LogEvent,
+    MessageId, Metadata, Plan, Reply, Stage, StartError, StartedActor, State,
 };
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
@@ -24,9 +24,11 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
+use crate::events::PlayDraining;
 use crate::gateways::Gateways;
 use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
+use crate::manifest::units::Time;
 use crate::memory::Watch;
 
 /// Time after which the threads of a play that was dropped end, whatever its actors do.
@@ -70,6 +72,8 @@ pub struct RunningPlay {
     actors: Option<ActorThreads>,
     levels: LogLevels,
     gateways: Gateways,
+    /// The time in which a play that stops still takes requests.
+    drain_delay: Duration,
     /// Dropped after the play: it answers until then.
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
@@ -138,6 +142,7 @@ impl RunningPlay {
             actors: Some(actors),
             levels: LogLevels::default(),
             gateways,
+            drain_delay: settings.drain_delay,
             metrics: None,
             _socket: socket,
         })
@@ -267,10 +272,20 @@ impl RunningPlay {
         self.wait().await
     }
 
-    /// Begins the orderly stop, without waiting.
+    /// Begins the orderly stop, without waiting. With a `delay` in `[play.drain]`, a play that runs takes requests that long.
     pub fn begin_stop(&self) {
-        self.gateways.draining.send_replace(true);
-        self.kernel.shut_down();
+        let was_draining = self.gateways.draining.send_replace(true);
+        if self.drain_delay.is_zero() || !matches!(self.kernel.stage(), Stage::Running) {
+            self.kernel.shut_down();
+        } else if !was_draining {
+            self.kernel.announce_stop();
+            let (kernel, delay) = (self.kernel.clone(), self.drain_delay);
+            PlayDraining { subject: AboutHost, seconds: delay.as_secs_f64(), shown: &Time(delay).to_string() }.log();
+            drop(self.host.spawn(async move {
+                let _ = tokio::time::timeout(delay, kernel.wait_stopped()).await;
+                kernel.shut_down();
+            }));
+        }
     }
 
     /// Ends all actors at once. Calls are cut off, and waiting messages become dead letters.

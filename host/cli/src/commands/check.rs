@@ -22,7 +22,7 @@ use playhouse_runtime::printable::Printable;
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = Play::from_manifest(&args.manifest)?;
-    play.check_ports()?;
+    play.check_servers()?;
     let loaded = play.compile_in(compiler::place()).load(&mut ConsoleProgress::new(console))?;
     let (play, plugins) = (loaded.settings(), loaded.plugins());
     let flow = Flow::of(play);

@@ -130,6 +130,11 @@ impl Activity {
     /// Ends the connection as soon as no request is under way.
     pub(super) fn tell_to_end(&self) {
         self.is_told_to_end.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Has the connection's task look at its phase and its time again.
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }

@@ -31,7 +31,7 @@ impl NativeActor for HttpGate {
 
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
         let at = self.gate.listener.address();
-        let server = Server::start(self.gate.clone(), ctx.address().clone(), ctx.ingress());
+        let server = Server::start(self.gate.clone(), ctx.ingress());
         self.server = Some(server.map_err(|error| Failure::Retry(format!("cannot listen at {at}: {error}")))?);
         self.gate.statuses.set(ctx.address(), format!("listens at {at}"));
         let subject = AboutActor { address: ctx.address(), plugin: None };

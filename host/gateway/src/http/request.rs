@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
-use ::http::header::HOST;
+use ::http::header::{AUTHORIZATION, HOST};
 use ::http::request::Parts;
 use ::http::{HeaderName, HeaderValue, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
-use playhouse_kernel::Metadata;
+use playhouse_kernel::{Metadata, Secret};
 
+use super::bodies::{Bodies, Held};
 use super::response::Refusal;
 use super::settings::{HttpRoute, MetaItem};
 
@@ -49,6 +50,14 @@ fn without_port(text: &str) -> &str {
 pub(super) struct Facts<'r> {
     pub(super) host: Option<&'r str>,
     pub(super) client: IpAddr,
+}
+
+/// Whether a request has one of the tokens of a secret (RFC 6750, section 2.1).
+pub(super) fn has_token(head: &Parts, tokens: &Secret) -> bool {
+    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (headers.next(), headers.next()) else { return false };
+    let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else { return false };
+    scheme.eq_ignore_ascii_case("bearer") && tokens.matches(token.trim_matches(' '))
 }
 
 /// The metadata of a request's message.
@@ -95,36 +104,46 @@ fn text(value: &HeaderValue) -> Option<&str> {
 }
 
 /// The body of a request. One that came in one piece is not copied.
-pub(super) enum Collected {
+pub(super) struct Collected<'b> {
+    data: Data,
+    held: Held<'b>,
+}
+
+enum Data {
     Whole(Bytes),
     Copied(Vec<u8>),
 }
 
-impl Deref for Collected {
+impl Deref for Collected<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Whole(bytes) => bytes,
-            Self::Copied(bytes) => bytes,
+        match &self.data {
+            Data::Whole(bytes) => bytes,
+            Data::Copied(bytes) => bytes,
         }
     }
 }
 
-/// Collects a body of at most `most` bytes, within `time`.
-pub(super) async fn body(body: Incoming, most: usize, time: Duration) -> Result<Collected, Refusal> {
+/// Collects a body of at most `most` bytes, within `time`. It counts among the `bodies` until it is dropped.
+pub(super) async fn body(
+    body: Incoming,
+    bodies: &Bodies,
+    most: usize,
+    time: Duration,
+) -> Result<Collected<'_>, Refusal> {
+    let none = Collected { data: Data::Whole(Bytes::new()), held: bodies.begin() };
     if body.is_end_stream() {
-        return Ok(Collected::Whole(Bytes::new()));
+        return Ok(none);
     }
     // Nothing of a body whose size says enough is read.
     if body.size_hint().lower() > most as u64 {
         return Err(Refusal::body_too_large());
     }
-    tokio::time::timeout(time, collect(body, most)).await.map_err(|_| Refusal::body_too_slow())?
+    tokio::time::timeout(time, collect(body, none, most)).await.map_err(|_| Refusal::body_too_slow())?
 }
 
-async fn collect(mut body: Incoming, most: usize) -> Result<Collected, Refusal> {
-    let mut whole = Collected::Whole(Bytes::new());
+async fn collect(mut body: Incoming, mut whole: Collected<'_>, most: usize) -> Result<Collected<'_>, Refusal> {
     while let Some(frame) = body.frame().await {
         // Such as a bad length of a chunk. The connection of a client that is gone ends by itself.
         let frame = frame.map_err(|_| Refusal::bad_request().and_close())?;
@@ -132,21 +151,19 @@ async fn collect(mut body: Incoming, most: usize) -> Result<Collected, Refusal> 
         if data.len() > most - whole.len() {
             return Err(Refusal::body_too_large());
         }
-        whole = match whole {
-            Collected::Whole(first) if first.is_empty() => Collected::Whole(data),
-            Collected::Whole(first) => {
-                // The size is known for a body with a length, which is within the limit.
-                let more = usize::try_from(body.size_hint().lower()).unwrap_or_default().min(most);
-                let mut copied = Vec::with_capacity(first.len() + data.len() + more);
-                copied.extend_from_slice(&first);
+        if !whole.held.add(data.len()) {
+            return Err(Refusal::bodies_too_large());
+        }
+        match &mut whole.data {
+            Data::Whole(first) if first.is_empty() => *first = data,
+            Data::Whole(first) => {
+                let mut copied = Vec::with_capacity(first.len() + data.len());
+                copied.extend_from_slice(first);
                 copied.extend_from_slice(&data);
-                Collected::Copied(copied)
+                whole.data = Data::Copied(copied);
             }
-            Collected::Copied(mut copied) => {
-                copied.extend_from_slice(&data);
-                Collected::Copied(copied)
-            }
-        };
+            Data::Copied(copied) => copied.extend_from_slice(&data),
+        }
     }
     Ok(whole)
 }

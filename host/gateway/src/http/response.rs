@@ -1,24 +1,23 @@
 //! Responses: of replies, and of errors. The body of an error is one line with its kind, and says nothing else about the inside.
 
-use ::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use std::time::Duration;
+
+use ::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Bytes;
 use playhouse_kernel::{AskError, MessageId, Reply, SendError};
 
-/// The header with the id of the message that a request became.
-pub(super) const MESSAGE_HEADER: &str = "x-playhouse-message";
+use super::body::ReplyBody;
+use super::settings::MESSAGE_HEADER;
+
 const MESSAGE: HeaderName = HeaderName::from_static(MESSAGE_HEADER);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
-/// The time after which a client that was refused for a full mailbox, or for a receiver that restarts, tries again, in seconds.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// The time after which a client that was refused for a full mailbox, or for a receiver that restarts, tries again.
+const RETRY: Duration = Duration::from_secs(1);
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// The key of a reply's metadata that sets the status.
 const STATUS: &str = "status";
-
-/// A body that is there as a whole.
-pub(super) type Body = Full<Bytes>;
 
 /// The reason why a request gets no reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +25,8 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     /// The kind in one word.
     pub(super) kind: &'static str,
-    /// Whether the client may try again soon.
-    retry: bool,
+    /// The time after which the client may try again.
+    retry: Option<Duration>,
     /// Whether the connection ends, since the rest of the request is not read.
     close: bool,
     /// The value of `Allow`.
@@ -38,7 +37,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) const fn new(status: StatusCode, kind: &'static str) -> Self {
-        Self { status, kind, retry: false, close: false, allow: None, headers: Vec::new() }
+        Self { status, kind, retry: None, close: false, allow: None, headers: Vec::new() }
     }
 
     pub(super) fn and_close(self) -> Self {
@@ -50,7 +49,7 @@ impl Refusal {
     }
 
     pub(super) fn and_retry(self) -> Self {
-        Self { retry: true, ..self }
+        Self { retry: Some(RETRY), ..self }
     }
 
     pub(super) fn bad_request() -> Self {
@@ -59,6 +58,22 @@ impl Refusal {
 
     pub(super) fn unknown_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "unknown-route")
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized").and_close()
+    }
+
+    pub(super) fn too_many_requests(retry: Duration) -> Self {
+        Self { retry: Some(retry), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited").and_close() }
+    }
+
+    pub(super) fn other_origin() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "other-origin")
+    }
+
+    pub(super) fn bodies_too_large() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "bodies-too-large").and_close().and_retry()
     }
 
     pub(super) fn bad_reply() -> Self {
@@ -78,19 +93,24 @@ impl Refusal {
     }
 
     /// The response.
-    pub(super) fn response(&self, id: MessageId) -> Response<Body> {
+    pub(super) fn response(&self, id: MessageId) -> Response<ReplyBody> {
         // 204 has no body.
         let body = if self.status == StatusCode::NO_CONTENT { String::new() } else { format!("{}\n", self.kind) };
         let has_body = !body.is_empty();
-        let mut response = Response::new(Full::from(body));
+        let mut response = Response::new(ReplyBody::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(MESSAGE, id_value(id));
         if has_body {
             headers.insert(CONTENT_TYPE, TEXT);
         }
-        if self.retry {
-            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+        if let Some(retry) = self.retry {
+            // Whole seconds, and never too few.
+            let seconds = retry.as_secs() + u64::from(retry.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, BEARER);
         }
         if self.close {
             headers.insert(CONNECTION, CLOSE);
@@ -104,7 +124,7 @@ impl Refusal {
 }
 
 /// Closes the connection after this response.
-pub(super) fn close_after(response: &mut Response<Body>) {
+pub(super) fn close_after(response: &mut Response<ReplyBody>) {
     response.headers_mut().insert(CONNECTION, CLOSE);
 }
 
@@ -155,9 +175,9 @@ pub(super) enum BadReply {
 
 /// The response of a reply. Its metadata sets the status, and the headers that the route allows; other pairs are not for the
 /// client.
-pub(super) fn of_reply(reply: Reply, allowed: &[HeaderName], id: MessageId) -> Result<Response<Body>, BadReply> {
+pub(super) fn of_reply(reply: Reply, allowed: &[HeaderName], id: MessageId) -> Result<Response<ReplyBody>, BadReply> {
     let Reply { body, metadata } = reply;
-    let mut response = Response::new(Full::from(body));
+    let mut response = Response::new(ReplyBody::from(body));
     for (key, value) in metadata.pairs() {
         if key == STATUS {
             *response.status_mut() = status(value).ok_or_else(|| BadReply::Status(value.chars().take(32).collect()))?;
@@ -170,7 +190,7 @@ pub(super) fn of_reply(reply: Reply, allowed: &[HeaderName], id: MessageId) -> R
     let headers = response.headers_mut();
     headers.insert(MESSAGE, id_value(id));
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
-        *response.body_mut() = Full::default();
+        *response.body_mut() = ReplyBody::default();
     } else {
         // Without a type, a browser would guess one.
         response.headers_mut().entry(CONTENT_TYPE).or_insert(BYTES);
@@ -179,8 +199,8 @@ pub(super) fn of_reply(reply: Reply, allowed: &[HeaderName], id: MessageId) -> R
 }
 
 /// The response of a message that was accepted.
-pub(super) fn accepted(id: MessageId) -> Response<Body> {
-    let mut response = Response::new(Full::from(format!("{id}\n")));
+pub(super) fn accepted(id: MessageId) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::from(format!("{id}\n")));
     *response.status_mut() = StatusCode::ACCEPTED;
     response.headers_mut().insert(MESSAGE, id_value(id));
     response.headers_mut().insert(CONTENT_TYPE, TEXT);
@@ -210,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    fn reply(pairs: &[(&str, &str)]) -> Result<Response<Body>, BadReply> {
+    fn reply(pairs: &[(&str, &str)]) -> Result<Response<ReplyBody>, BadReply> {
         let metadata = Metadata::collect(pairs.iter().copied()).expect("few");
         let allowed = [HeaderName::from_static("location"), CONTENT_TYPE];
         of_reply(Reply { body: b"x".to_vec(), metadata }, &allowed, MessageId(7))
@@ -265,7 +285,10 @@ mod tests {
             let refusal = Refusal::from(&error);
             assert_eq!(refusal.status, status, "{error}");
             assert_eq!(refusal.kind, error.kind());
-            assert_eq!(refusal.retry, status == 429 || ["restarting", "memory-pressure"].contains(&refusal.kind));
+            assert_eq!(
+                refusal.retry.is_some(),
+                status == 429 || ["restarting", "memory-pressure"].contains(&refusal.kind)
+            );
             let response = refusal.response(MessageId(7));
             assert_eq!(response.headers()[MESSAGE_HEADER].to_str().ok(), Some(MessageId(7).to_string().as_str()));
         }

@@ -84,6 +84,13 @@ impl Router {
         if other.is_empty() { Found::Nothing } else { Found::OtherMethod(other) }
     }
 
+    /// The routes that have a path, whatever the method.
+    pub(super) fn all(&self, host: Option<&str>, path: &Path<'_>) -> Vec<usize> {
+        let tables = [&self.named, &self.unnamed];
+        let candidates = tables.into_iter().flat_map(|table| table.candidates(path));
+        candidates.filter(|n| values(&self.routes[*n], host, path).is_some()).collect()
+    }
+
     /// The methods of some routes, for `Allow`.
     pub(super) fn methods(&self, routes: &[usize]) -> String {
         let mut methods: Vec<&str> = Vec::new();
@@ -133,6 +140,7 @@ mod tests {
             body_bytes: 1,
             meta: Vec::new(),
             reply_headers: Vec::new(),
+            bearer: None,
         };
         Router::new(routes.iter().map(route).collect())
     }

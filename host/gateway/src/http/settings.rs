@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ::http::{HeaderName, Method};
-use playhouse_kernel::{Address, METADATA_PAIRS};
+use ::http::{HeaderName, HeaderValue, Method};
+use playhouse_kernel::{Address, METADATA_PAIRS, Secret};
 
 use super::pattern::{BadPattern, PathPattern};
+use super::proxies::IpNet;
+use super::rate::Rate;
 use crate::websocket::WebSocketSettings;
 
 /// An HTTP server of a play.
@@ -21,6 +23,14 @@ pub struct HttpSettings {
     pub bounds: HttpBounds,
     /// Its routes, in any order.
     pub routes: Vec<HttpRoute>,
+    /// Networks of proxies whose word about a client's address counts.
+    pub proxies: Vec<IpNet>,
+    /// The pages of other origins that may use the server.
+    pub cors: Option<Cors>,
+    /// A limit on the requests of each client address.
+    pub rate: Option<Rate>,
+    /// Whether each request has a log line.
+    pub access_log: bool,
 }
 
 /// The limits on the connections of a server.
@@ -38,6 +48,8 @@ pub struct HttpBounds {
     pub idle: Duration,
     /// Requests of one connection.
     pub requests: u64,
+    /// Bytes of the bodies of all requests that are under way.
+    pub bodies_bytes: usize,
 }
 
 impl HttpBounds {
@@ -56,7 +68,32 @@ impl Default for HttpBounds {
             head_time: Duration::from_secs(10),
             idle: Duration::from_mins(1),
             requests: 10_000,
+            bodies_bytes: 64 << 20,
         }
+    }
+}
+
+/// The pages that may use a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// Their origins, as in `https://app.example`; `*` is every one.
+    pub origins: Vec<String>,
+    /// The headers that their requests may have.
+    pub headers: Vec<HeaderName>,
+    /// Whether a browser sends its cookies and its credentials.
+    pub credentials: bool,
+    /// The time for which a browser keeps the answer to a preflight.
+    pub max_age: Duration,
+}
+
+impl Cors {
+    /// Whether a text is an origin, as browsers send it.
+    pub fn is_origin(text: &str) -> bool {
+        let after = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let is_host = |host: &str| {
+            !host.is_empty() && !host.bytes().any(|byte| byte.is_ascii_uppercase() || b"/?#@ ".contains(&byte))
+        };
+        after.is_some_and(is_host) && HeaderValue::from_str(text).is_ok()
     }
 }
 
@@ -79,6 +116,8 @@ pub struct HttpRoute {
     pub meta: Vec<MetaItem>,
     /// The headers that the metadata of a reply may set.
     pub reply_headers: Vec<HeaderName>,
+    /// The tokens of which a request has one, as a bearer.
+    pub bearer: Option<Secret>,
 }
 
 impl HttpRoute {
@@ -269,6 +308,9 @@ impl MetaItem {
     }
 }
 
+/// The header with the id of the message that a request became.
+pub(super) const MESSAGE_HEADER: &str = "x-playhouse-message";
+
 /// The headers that a reply may never set: those of one connection, and those that the server sets itself.
 const NOT_OF_A_REPLY: [&str; 14] = [
     "connection",
@@ -284,7 +326,7 @@ const NOT_OF_A_REPLY: [&str; 14] = [
     "date",
     "host",
     "expect",
-    super::response::MESSAGE_HEADER,
+    MESSAGE_HEADER,
 ];
 
 /// A header that a reply may set; `Err` says why it may not.
@@ -358,5 +400,17 @@ mod tests {
             assert!(reply_header(refused).is_err(), "{refused}");
         }
         assert!(reply_header("Location").is_ok());
+    }
+
+    #[test]
+    fn origin_is_a_scheme_and_a_host() {
+        for good in ["https://app.example", "http://localhost:3000", "https://[::1]:8443"] {
+            assert!(Cors::is_origin(good), "{good}");
+        }
+        for bad in
+            ["app.example", "https://", "https://app.example/", "https://App.example", "https://a@b", "*", "null"]
+        {
+            assert!(!Cors::is_origin(bad), "{bad}");
+        }
     }
 }

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use playhouse_kernel::{Address, Ingress};
 use tokio::sync::watch;
 
+use super::bodies::Bodies;
 use super::counts::HttpCounts;
+use super::line_budget::LineBudget;
 use super::listener::HttpListener;
+use super::proxies::IpNet;
+use super::rate::Rates;
 use super::router::Router;
-use super::settings::{HttpBounds, HttpRoute};
+use super::settings::{Cors, HttpBounds, HttpRoute};
+use super::tls::Tls;
 use crate::status::Statuses;
 use crate::websocket::{Connections, Numbers};
 
 /// One incarnation of a server.
 pub(super) struct Incarnation {
     pub(super) gate: Arc<Gate>,
-    pub(super) address: Address,
     pub(super) ingress: Arc<Ingress>,
 }
 
@@ -28,7 +30,8 @@ impl Incarnation {
     }
 }
 
-/// The state that all incarnations of a server share.
+/// The state that all incarnations of a server share. Its many fields are the parts of the settings, each in the form that requests
+/// need.
 pub(super) struct Gate {
     pub(super) bounds: HttpBounds,
     pub(super) router: Router,
@@ -40,33 +43,22 @@ pub(super) struct Gate {
     pub(super) websockets: BTreeMap<usize, Arc<Connections>>,
     /// The numbers of connections.
     pub(super) numbers: Numbers,
+    /// The address of the actor.
+    pub(super) address: Address,
+    pub(super) bodies: Bodies,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) proxies: Vec<IpNet>,
+    pub(super) cors: Option<Cors>,
+    pub(super) rates: Option<Rates>,
     /// Log lines about replies that are no responses.
-    pub(super) replies_refused: OncePerSecond,
+    pub(super) replies_refused: LineBudget,
+    /// Log lines about requests, if each has one.
+    pub(super) access_log: Option<LineBudget>,
 }
 
 impl Gate {
     /// Whether clients shall go elsewhere.
     pub(super) fn is_draining(&self) -> bool {
         *self.draining.borrow()
-    }
-}
-
-/// Lets one log line of a kind pass in each second: a client or a guest can cause any number.
-pub(super) struct OncePerSecond {
-    start: Instant,
-    /// The end of the second of the last line, in milliseconds from the start.
-    next: AtomicU64,
-}
-
-impl OncePerSecond {
-    pub(super) fn new() -> Self {
-        Self { start: Instant::now(), next: AtomicU64::new(0) }
-    }
-
-    pub(super) fn passes(&self) -> bool {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let next = self.next.load(Ordering::Relaxed);
-        let after = now.saturating_add(Duration::from_secs(1).as_millis() as u64);
-        now >= next && self.next.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

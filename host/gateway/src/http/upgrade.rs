@@ -8,7 +8,8 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use playhouse_kernel::{Config, Metadata};
 
-use super::response::{Body, Refusal};
+use super::body::ReplyBody;
+use super::response::Refusal;
 use super::shared::Incarnation;
 use crate::websocket::{Arrived, Handshake, Refused};
 
@@ -22,7 +23,7 @@ pub(super) fn open(
     upgrade: Option<OnUpgrade>,
     route: usize,
     metadata: &Metadata,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<ReplyBody>, Refusal> {
     let full = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-connections").and_retry();
     let connections = incarnation.gate.websockets.get(&route).ok_or_else(Refusal::unknown_route)?;
     let handshake = Handshake::of(head, connections.settings()).map_err(refusal)?;
@@ -38,7 +39,7 @@ pub(super) fn open(
     }
     let number = incarnation.gate.numbers.next();
     let (connections, address, ingress) =
-        (connections.clone(), incarnation.address.clone(), Arc::clone(&incarnation.ingress));
+        (connections.clone(), incarnation.gate.address.clone(), Arc::clone(&incarnation.ingress));
     tokio::spawn(async move {
         // A client that is gone before its response frees its place.
         if let Ok(upgraded) = upgrade.await {

@@ -2,4 +2,6 @@
 
 mod answers;
 mod connections;
+mod edge;
+mod encrypted;
 mod play;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use playhouse_gateway::http::{
-    self, Action, HttpBounds, HttpListener, HttpRoute, HttpSettings, MetaItem, PathPattern, Receiver,
+    self, Action, HttpBounds, HttpListener, HttpRoute, HttpSettings, MetaItem, PathPattern, Receiver, Tls,
 };
 use playhouse_gateway::{Common, Placed, Statuses};
 use playhouse_kernel::{
@@ -80,6 +80,7 @@ pub(crate) fn route(path: &str, ask: &str) -> HttpRoute {
         timeout: SOON,
         body_bytes: 1 << 20,
         meta: Vec::new(),
+        bearer: None,
         reply_headers: vec![
             http::reply_header("content-type").expect("good"),
             http::reply_header("location").expect("good"),
@@ -108,14 +109,32 @@ pub(crate) async fn play(bounds: HttpBounds, routes: Vec<HttpRoute>) -> Play {
 
 /// The same, with changed settings of the actors.
 pub(crate) async fn play_with(bounds: HttpBounds, routes: Vec<HttpRoute>, configure: impl Fn(&mut ActorSpec)) -> Play {
-    let listen = "127.0.0.1:0".parse().expect("good");
-    let settings = HttpSettings { name: "http".into(), listen, bounds, routes };
+    serve(HttpSettings { bounds, ..settings(routes) }, None, configure).await
+}
+
+/// Settings without anything of a public edge.
+pub(crate) fn settings(routes: Vec<HttpRoute>) -> HttpSettings {
+    HttpSettings {
+        name: "http".into(),
+        listen: "127.0.0.1:0".parse().expect("good"),
+        bounds: HttpBounds::default(),
+        routes,
+        proxies: Vec::new(),
+        cors: None,
+        rate: None,
+        access_log: false,
+    }
+}
+
+/// A play with these settings.
+pub(crate) async fn serve(settings: HttpSettings, tls: Option<Tls>, configure: impl Fn(&mut ActorSpec)) -> Play {
+    let listen = settings.listen;
     let listener = HttpListener::bind(listen).expect("a free port");
     let at = listener.address();
     let (draining, drains) = watch::channel(false);
     let common = Common::new(Statuses::default(), drains);
     let mut placed = Placed::default();
-    let counts = http::place(&settings, listener, &common, &mut placed).expect("a good name");
+    let counts = http::place(&settings, listener, tls, &common, &mut placed).expect("a good name");
     let seen = Seen { lines: Arc::default(), go: Arc::new(Semaphore::new(0)) };
     let actors = ["/a", "/a/b"].map(|at| {
         let scripted = Scripted(seen.clone());

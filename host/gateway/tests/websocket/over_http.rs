@@ -34,14 +34,24 @@ async fn server(settings: WebSocketSettings) -> Server {
         body_bytes: 0,
         meta: Vec::new(),
         reply_headers: Vec::new(),
+        bearer: None,
     };
-    let settings = HttpSettings { name: "web".into(), listen, bounds: HttpBounds::default(), routes: vec![route] };
+    let settings = HttpSettings {
+        name: "web".into(),
+        listen,
+        bounds: HttpBounds::default(),
+        routes: vec![route],
+        proxies: Vec::new(),
+        cors: None,
+        rate: None,
+        access_log: false,
+    };
     let listener = HttpListener::bind(listen).unwrap();
     let at = listener.address();
     let (draining, drains) = watch::channel(false);
     let mut placed = Placed::default();
     let common = Common::new(Statuses::default(), drains);
-    http::place(&settings, listener, &common, &mut placed).unwrap();
+    http::place(&settings, listener, None, &common, &mut placed).unwrap();
     assert_eq!(placed.reserves, [Reserve { of: addr("/gate/web"), instances: 2 }]);
     let handlers = BTreeMap::from([("room".to_owned(), handlers(&Journal::default(), 1000))]);
     let plugins = handlers.into_iter().chain(placed.templates).collect();

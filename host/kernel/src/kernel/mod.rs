@@ -5,7 +5,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use playhouse_frame::Metadata;
@@ -53,6 +53,8 @@ pub struct Kernel {
     stage: watch::Receiver<Stage>,
     /// Sends the messages of callers outside.
     outside: Arc<Ingress>,
+    /// Whether the play stops soon.
+    stops_soon: Arc<AtomicBool>,
 }
 
 /// An actor, as operators see it. Its many fields are the columns of a list of actors.
@@ -105,7 +107,7 @@ impl Kernel {
         tokio::spawn(supervisor.run(inbox));
         let cause = MessageId::seeded("outside", plan.seed);
         let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
-        Ok(Self { shared, commands, stage, outside })
+        Ok(Self { shared, commands, stage, outside, stops_soon: Arc::default() })
     }
 
     /// The stage of the play.
@@ -186,6 +188,16 @@ impl Kernel {
     /// and actors send to each other as before.
     pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
         self.shared.memory_gate.set(why);
+    }
+
+    /// Says that the play stops soon: it is not ready for work that others could take. Messages are taken as before.
+    pub fn announce_stop(&self) {
+        self.stops_soon.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the play stops soon: see [`Kernel::announce_stop`].
+    pub fn stops_soon(&self) -> bool {
+        self.stops_soon.load(Ordering::Relaxed)
     }
 
     /// The reason of the memory shortage; none when memory is not short.

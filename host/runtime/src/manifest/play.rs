@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_gateway::cron::CronSettings;
-use playhouse_gateway::http::{self, HttpSettings, Receiver};
+use playhouse_gateway::http::{self, HttpSettings, Receiver, TlsKey, TlsSettings};
 use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret, StartKind,
     SupervisionSpec,
 };
 use playhouse_observe::Hosts;
@@ -20,7 +20,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
-use super::secrets::{DeclaredSecrets, UrlSettings};
+use super::secrets::{DeclaredSecrets, SecretId, UrlSettings};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -47,6 +47,8 @@ pub struct PlaySettings {
     pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The time in which a play that stops still takes requests.
+    pub drain_delay: Duration,
     /// The HTTP servers whose requests are messages.
     pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
@@ -131,6 +133,41 @@ pub struct HttpServer {
     pub settings: HttpSettings,
     /// The place of its address in the manifest.
     pub place: Range<usize>,
+    /// The certificate.
+    pub tls: Option<HttpTls>,
+    /// By route: the secret with the tokens that its requests need.
+    pub bearers: Vec<Option<SecretId>>,
+}
+
+/// The certificate of an HTTP server, before the secrets are read.
+#[derive(Debug, Clone)]
+pub struct HttpTls {
+    /// The file of the certificate.
+    pub cert: PathBuf,
+    /// The key.
+    pub key: HttpKey,
+    /// The place of the certificate in the manifest.
+    pub place: Range<usize>,
+}
+
+/// The key of a certificate.
+#[derive(Debug, Clone)]
+pub enum HttpKey {
+    /// A file.
+    File(PathBuf),
+    /// A secret.
+    Secret(SecretId),
+}
+
+impl HttpTls {
+    /// The settings of the gateway; `secret` is the value of a key that is one.
+    pub(crate) fn settings(&self, secret: impl FnOnce(SecretId) -> Secret) -> TlsSettings {
+        let key = match &self.key {
+            HttpKey::File(file) => TlsKey::File(file.clone()),
+            HttpKey::Secret(id) => TlsKey::Secret(secret(*id)),
+        };
+        TlsSettings { cert: self.cert.clone(), key }
+    }
 }
 
 /// `[play.limits]`.
@@ -281,6 +318,7 @@ impl PlaySettings {
             dead_letters: DeadLetterSpec::default(),
             dead_letters_to: None,
             metrics: None,
+            drain_delay: Duration::ZERO,
             http: Vec::new(),
             log: Log::default(),
             natives: Vec::new(),

@@ -19,7 +19,7 @@ use toml::Spanned;
 pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
-pub use http::{Http, HttpRoute};
+pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};
 pub use limits::{Limits, Subtree};
 pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
 pub use rules::{Backoff, Overflow};
@@ -96,6 +96,9 @@ pub struct Play {
     /// The store of dead letters: messages that no actor will handle.
     #[serde(default)]
     pub dead_letters: DeadLetters,
+    /// The time in which a play that stops still takes requests.
+    #[serde(default)]
+    pub drain: Drain,
     /// The HTTP server for programs that watch the play.
     #[serde(default)]
     pub metrics: Metrics,

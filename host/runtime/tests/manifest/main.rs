@@ -7,6 +7,7 @@ mod cron;
 mod dead_letters;
 mod flow;
 mod http;
+mod http_edge;
 mod instances;
 mod limits;
 mod log;

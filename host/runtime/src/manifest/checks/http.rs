@@ -49,9 +49,16 @@ impl Checks {
                 let help = "add a [[http.route]] with `path`, and `ask` or `tell`";
                 self.add(Problem::at(server.listen.span(), "the server has no route", "this one").help(help));
             }
+            let bounds = HttpBounds { bodies_bytes: self.http_bodies(server, &routes, bounds.bodies_bytes), ..bounds };
+            let tls = self.http_tls(server.tls.as_ref());
+            let bearers = self.http_bearers(server, routes.len());
+            let proxies = self.http_proxies(&server.trusted_proxies);
+            let (cors, rate) = (self.http_cors(server.cors.as_ref()), self.http_rate(server.rate.as_ref()));
             if let (Some(address), Some(listen)) = (address, listen) {
-                let settings = HttpSettings { name: address.name().to_owned(), listen, bounds, routes };
-                servers.push(HttpServer { settings, place: server.listen.span() });
+                let name = address.name().to_owned();
+                let access_log = server.access_log;
+                let settings = HttpSettings { name, listen, bounds, routes, proxies, cors, rate, access_log };
+                servers.push(HttpServer { settings, place: server.listen.span(), tls, bearers });
             }
         }
         self.http_ports(&servers);
@@ -106,6 +113,7 @@ impl Checks {
             head_time: self.above_zero(written.head_timeout.as_ref(), "http.head_timeout", default.head_time),
             idle: self.above_zero(written.idle.as_ref(), "http.idle", default.idle),
             requests: written.requests.map_or(default.requests, |n| n.0.into()),
+            ..default
         }
     }
 }

@@ -68,6 +68,7 @@ impl Checks {
                 body_bytes: 0,
                 meta,
                 reply_headers: Vec::new(),
+                bearer: None,
             };
             self.http_pairs(&route, written);
             return Some(route);
@@ -98,6 +99,8 @@ impl Checks {
             body_bytes,
             meta,
             reply_headers,
+            // Its value is read later.
+            bearer: None,
         };
         self.http_pairs(&route, written);
         Some(route)

@@ -9,6 +9,7 @@ mod findings;
 mod gate;
 mod grants;
 mod http;
+mod http_edge;
 mod http_routes;
 mod instances;
 mod kept_apart;
@@ -26,6 +27,7 @@ mod websocket;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use playhouse_kernel::DeadLetterSpec;
 use toml::Spanned;
@@ -102,6 +104,7 @@ pub fn understand(
         dead_letters,
         dead_letters_to,
         metrics,
+        drain_delay: manifest.play.drain.delay.map_or(Duration::ZERO, |time| time.0),
         http,
         log: manifest.play.log,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),

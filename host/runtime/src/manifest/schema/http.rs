@@ -1,6 +1,10 @@
 //! The keys of HTTP gateways.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use toml::Spanned;
 
 use crate::manifest::units::{AtLeastOne, ByteSize, Time};
@@ -34,6 +38,28 @@ pub struct Http {
     pub idle: Option<Spanned<Time>>,
     /// Maximum number of requests of one connection; the last response closes it. Example: `requests = 100`. Default: 10000.
     pub requests: Option<AtLeastOne>,
+    /// Maximum bytes of the bodies of all requests that are under way, at least the `body` of each route; a request beyond it is
+    /// answered with 503. Example: `bodies = "256MiB"`. Default: `"64MiB"`, or the largest `body` of a route.
+    pub bodies: Option<Spanned<ByteSize>>,
+    /// The certificate of the server: `cert` and `key`. Example: `tls = { cert = "cert.pem", key = "key.pem" }`. Default: none;
+    /// connections are not encrypted.
+    pub tls: Option<HttpTls>,
+    /// The right to send requests to routes without an `auth` of their own. Example: `auth = { bearer = "API_TOKENS" }`. Default:
+    /// everyone has it.
+    pub auth: Option<HttpAuth>,
+    /// Networks of proxies. A request that comes from one has its client's address in `Forwarded` or `X-Forwarded-For`: the last
+    /// address that is no trusted proxy. Requests from elsewhere cannot set it. Example: `trusted_proxies = ["10.0.0.0/8"]`.
+    /// Default: `[]`.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Spanned<String>>,
+    /// The pages of other origins that may use the server. Example: `cors = { origins = ["https://app.example"] }`. Default: none.
+    pub cors: Option<HttpCors>,
+    /// A limit on the requests of each client address. Example: `rate = { requests = 100, per = "1m" }`. Default: none.
+    pub rate: Option<HttpRate>,
+    /// With `true`, each request has a line in the log (`http-request`), at most 1,000 in each second. Example: `access_log =
+    /// true`. Default: `false`.
+    #[serde(default)]
+    pub access_log: bool,
 }
 
 /// `[[http.route]]`. The requests of a path, and the actor that gets them. Exactly one of `ask` and `tell` is required.
@@ -72,6 +98,9 @@ pub struct HttpRoute {
     /// The headers that the metadata of a reply may set, besides `status` (200 to 599). A value with a line break and a bad
     /// status are answered with 500. Example: `reply_headers = ["content-type", "location"]`. Default: `["content-type"]`.
     pub reply_headers: Option<Vec<Spanned<String>>>,
+    /// The right to send requests to this route, as `auth` of the server. Example: `auth = { bearer = "ADMIN_TOKENS" }`. Default:
+    /// `auth` of the server.
+    pub auth: Option<HttpAuth>,
     /// In place of `ask` and `tell`: each request opens a WebSocket connection, the actor `/gate/NAME/N`. Its child
     /// `/gate/NAME/N/handler` is of this plugin, which has a `[[plugin]]`, and gets the messages of the client; a message to the
     /// connection is one to the client. The keys below are for such a route, which takes no `methods`, `body`, `timeout` and
@@ -93,4 +122,99 @@ pub struct HttpRoute {
     /// With `websocket`: the time between two pings. A client that answers two of them with nothing is closed. Example: `ping =
     /// "10s"`. Default: `"30s"`.
     pub ping: Option<Spanned<Time>>,
+}
+
+/// `http.tls = { … }`: the certificate of a server. Clients get HTTP/2 if they offer it. The files are read again when they
+/// change; if the new ones are bad, the server keeps its certificate, and the log says so.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTls {
+    /// The file of the certificate and of those that lead to a known one, in PEM, relative to the manifest. Example: `tls = { cert
+    /// = "cert.pem", key = "key.pem" }`. Required.
+    pub cert: Spanned<String>,
+    /// The private key in PEM: a file, relative to the manifest, or `{ secret = "NAME" }`, which is read once. The file may not be
+    /// in a folder that an actor is granted. Example: `key = { secret = "TLS_KEY" }`. Required.
+    pub key: Spanned<TlsKeyText>,
+}
+
+/// The key of a certificate as the manifest writes it: a file, or `{ secret = "NAME" }`.
+#[derive(Debug)]
+pub enum TlsKeyText {
+    /// A file.
+    File(String),
+    /// The name of a secret in `[secrets]`.
+    Secret(Spanned<String>),
+}
+
+impl<'de> Deserialize<'de> for TlsKeyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrTable;
+        impl<'de> Visitor<'de> for TextOrTable {
+            type Value = TlsKeyText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a file, or { secret = "NAME" }"#)
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<TlsKeyText, E> {
+                Ok(TlsKeyText::File(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TlsKeyText, A::Error> {
+                let Named { secret } = Named::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(TlsKeyText::Secret(secret))
+            }
+        }
+        deserializer.deserialize_any(TextOrTable)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    secret: Spanned<String>,
+}
+
+/// `http.auth = { … }`: the right to send requests.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpAuth {
+    /// The name of a secret with tokens, one in a line, so that a token can be replaced without a gap. A request has one of them
+    /// in `Authorization: Bearer`; another is answered with 401. Example: `auth = { bearer = "API_TOKENS" }`. Required.
+    pub bearer: Spanned<String>,
+}
+
+/// `http.cors = { … }`: the pages of other origins that may use a server. A preflight of such a page is answered by the server
+/// itself, one of another page with 403.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpCors {
+    /// Their origins, or `["*"]` for every one. Example: `cors = { origins = ["https://app.example"] }`. Required.
+    pub origins: Spanned<Vec<Spanned<String>>>,
+    /// The headers that their requests may have. Example: `headers = ["content-type", "x-shop"]`. Default: `["authorization",
+    /// "content-type", "idempotency-key", "traceparent"]`.
+    pub headers: Option<Vec<Spanned<String>>>,
+    /// With `true`, a browser sends its cookies. Not with the origin `"*"`. Example: `credentials = true`. Default: `false`.
+    pub credentials: Option<Spanned<bool>>,
+    /// The time for which a browser keeps the answer to a preflight. Example: `max_age = "1h"`. Default: `"10m"`.
+    pub max_age: Option<Time>,
+}
+
+/// `http.rate = { … }`: a limit on the requests of each client address. A request beyond it is answered with 429 and `Retry-After`.
+/// An IPv6 client is a network of 64 bits.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpRate {
+    /// The number of requests within `per`. That many may come at once. Example: `rate = { requests = 100, per = "1m" }`.
+    /// Required.
+    pub requests: AtLeastOne,
+    /// The time. Example: `per = "1m"`. Default: `"1s"`.
+    pub per: Option<Spanned<Time>>,
+}
+
+/// `[play.drain]`: the time between the order to stop and the stop, in which load balancers find other hosts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// Time in which the play still takes requests: `/readyz` is 503, and responses have `Connection: close`. Then ports are
+    /// closed, requests under way get their responses, and the actors stop. A second Ctrl-C ends it. Example: `delay = "15s"`.
+    /// Default: `"0s"`.
+    pub delay: Option<Time>,
 }
