@@ -6,9 +6,11 @@ use anyhow::{Result, ensure};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::effort::Effort;
+use crate::load;
+use crate::manifest::manifest;
 use crate::process::Server;
 use crate::report::Report;
-use crate::{Effort, http, load};
 
 const TICKS: &str = r#"
 [play]
@@ -29,7 +31,7 @@ tell = "/ticks"
 "#;
 
 pub(crate) async fn ticks(effort: Effort, report: &mut Report) -> Result<()> {
-    let (folder, address) = http::manifest(TICKS)?;
+    let (folder, address) = manifest(TICKS)?;
     let file = folder.path().join("playhouse.toml");
     let server = Server::start("play", &[&file.display().to_string(), &address])?;
     let wanted = if effort.quick { 1 } else { 20 };

@@ -10,19 +10,23 @@
 //! | `http.rs`, `load.rs` | requests over kept connections; idle connections |
 //! | `queues.rs` | NATS and Redis, with servers of their own |
 //! | `cron.rs` | the lateness of ticks |
+//! | `effort.rs`, `manifest.rs` | the amount of work; the folder of a play |
 //! | `report.rs` | the figures, the goals and the table |
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod cron;
+mod effort;
 mod http;
 mod load;
+mod manifest;
 mod process;
 mod queues;
 mod report;
 mod server;
 
 use anyhow::{Context, Result, bail};
+use effort::Effort;
 use report::Report;
 
 const USAGE: &str = "usage: cargo xtask bench gateways [--quick] [--rounds N] [WORD...]
@@ -31,20 +35,6 @@ const USAGE: &str = "usage: cargo xtask bench gateways [--quick] [--rounds N] [W
   --rounds N   number of rounds; the default is 5
   WORD         only workloads with one of these words: http, idle, nats, redis, cron
 ";
-
-/// How much work is done.
-#[derive(Clone, Copy)]
-pub(crate) struct Effort {
-    pub(crate) quick: bool,
-    pub(crate) rounds: usize,
-}
-
-impl Effort {
-    /// `full`, or a hundredth of it in a quick run.
-    pub(crate) fn of(self, full: usize) -> usize {
-        if self.quick { (full / 100).max(10) } else { full }
-    }
-}
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -68,7 +58,7 @@ fn main() -> Result<()> {
     }
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     process::raise_descriptor_limit()?;
-    process::pin(process::Side::Load);
+    process::Side::Load.pin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut report = Report::default();
     if wanted("http") {

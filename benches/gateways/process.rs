@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// The two sides of a measurement.
 #[derive(Clone, Copy)]
@@ -15,12 +14,13 @@ pub(crate) enum Side {
     Load = 1,
 }
 
-/// Keeps this process on the core of its side, if the machine has two.
-pub(crate) fn pin(side: Side) {
-    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2) {
-        let mut cores = CpuSet::new();
-        cores.set(side as usize);
-        let _ = sched_setaffinity(None, &cores);
+impl Side {
+    /// Keeps this process on the core of its side, if the machine has two and `taskset`.
+    pub(crate) fn pin(self) {
+        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2) {
+            let (core, process) = ((self as usize).to_string(), std::process::id().to_string());
+            let _ = Command::new("taskset").args(["-cp", &core, &process]).stdout(Stdio::null()).status();
+        }
     }
 }
 

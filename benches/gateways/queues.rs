@@ -10,9 +10,10 @@ use futures_util::StreamExt;
 use redis::AsyncCommands;
 use tempfile::TempDir;
 
+use crate::effort::Effort;
+use crate::manifest;
 use crate::process::Server;
 use crate::report::{Report, median};
-use crate::{Effort, http};
 
 const STREAM: &str = "ORDERS";
 const GROUP: &str = "playhouse";
@@ -81,7 +82,7 @@ async fn compare(
     report: &mut Report,
 ) -> Result<()> {
     let messages = effort.of(200_000);
-    let (folder, _) = http::manifest(manifest)?;
+    let (folder, _) = manifest::manifest(manifest)?;
     let file = folder.path().join("playhouse.toml").display().to_string();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {

@@ -13,12 +13,12 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use playhouse_runtime::{Message, NativeActor, NativeContext, NativeResult, Play};
 
-use crate::process::{Side, pin, raise_descriptor_limit};
+use crate::process::{Side, raise_descriptor_limit};
 use crate::queues;
 
 /// Serves until stdin is closed.
 pub(crate) fn serve(role: &str, arguments: &[String]) -> Result<()> {
-    pin(Side::Server);
+    Side::Server.pin();
     raise_descriptor_limit()?;
     playhouse_runtime::allocator::keep_freed();
     match role {

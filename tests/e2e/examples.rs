@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
+use playhouse_tests::servers::{Nats, Redis, Reply, free_port, nats, redis, wait_for};
 use tempfile::TempDir;
 
 use crate::browser::Browser;
@@ -23,11 +24,6 @@ fn example(name: &str) -> (TempDir, String) {
     let plugins = format!("plugins = \"{}\"", root().join("plugins").display());
     std::fs::write(copy.path().join("playhouse.toml"), manifest.replace("plugins = \"..\"", &plugins)).unwrap();
     (copy, format!("127.0.0.1:{free}"))
-}
-
-/// A port that is free now.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The status line and the body of a response.
@@ -72,6 +68,35 @@ fn cron_example_reports() {
     let ended = host.end();
     assert!(ended.stdout.contains("report 1: often, due 20"), "{}", ended.stdout);
     assert!(ended.stdout.contains(": a short report"), "{}", ended.stdout);
+}
+
+#[test]
+fn queue_example_makes_bills_of_orders() {
+    let (folder, _) = example("queue");
+    let (orders, bills) = (nats(&[]), redis(&[]));
+    let urls = [
+        ("NATS_URL", format!("nats://127.0.0.1:{}", orders.port())),
+        ("REDIS_URL", format!("redis://127.0.0.1:{}/0", bills.port())),
+    ];
+    let urls = urls.each_ref().map(|(name, url)| (*name, url.as_str()));
+    let host = Host::start_with(folder, &[], &urls);
+    let (mut orders, mut bills) = (Nats::connect(orders.port()), Redis::connect(bills.port()));
+    // The source makes the stream, so that an order may come before it.
+    let order = r#"{"item": "tea", "quantity": 2, "price": 150}"#;
+    wait_for("the stream of orders", || orders.ask("ORDERS", order).contains("\"seq\"").then_some(()));
+    orders.ask("ORDERS", "no order");
+    orders.ask("ORDERS", r#"{"item": "bread", "quantity": 1, "price": 100}"#);
+    wait_for("the bills", || (bills.ask(&["XLEN", "bills"]).number() >= 2).then_some(()));
+    let entries = bills.ask(&["XRANGE", "bills", "-", "+"]);
+    let bodies: Vec<&str> = entries.list().iter().map(|entry| body_of(entry.list()[1].list())).collect();
+    assert_eq!(bodies, [r#"{"item":"tea","total":357}"#, r#"{"item":"bread","total":119}"#]);
+    let letters: serde_json::Value = serde_json::from_str(&host.ok(&["dead-letters", "list", "--json"])).unwrap();
+    assert_eq!(letters["letters"].as_array().map(Vec::len), Some(1), "{letters}");
+}
+
+/// The value of the field `body` among the fields and values of an entry.
+fn body_of(fields: &[Reply]) -> &str {
+    fields.chunks(2).find(|pair| pair[0].text() == "body").expect("a body")[1].text()
 }
 
 #[test]
