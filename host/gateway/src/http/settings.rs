@@ -147,6 +147,14 @@ impl Action {
         }
     }
 
+    /// The receiver, or the plugin of a connection's handler, as the manifest writes it.
+    pub fn target(&self) -> String {
+        match self {
+            Self::Ask(receiver) | Self::Tell(receiver) => receiver.to_string(),
+            Self::WebSocket(settings) => settings.plugin.clone(),
+        }
+    }
+
     /// The settings of a route for connections.
     pub fn websocket(&self) -> Option<&WebSocketSettings> {
         match self {
