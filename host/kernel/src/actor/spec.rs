@@ -29,6 +29,9 @@ pub struct ActorSpec {
     pub instances: usize,
     /// Most messages of one call; at least 1.
     pub batch: usize,
+    /// Whether its code reaches outside of the host by itself: it sends requests, or writes files. Stored messages come to it
+    /// when they are durable, so that nothing outside follows from a message that a crash undoes.
+    pub reaches_outside: bool,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
     /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
@@ -57,6 +60,7 @@ impl ActorSpec {
             idle_stop: None,
             instances: 1,
             batch: 256,
+            reaches_outside: false,
             mailbox: MailboxSpec::default(),
             policy: None,
             restart: RestartSpec::default(),

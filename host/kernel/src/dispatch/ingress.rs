@@ -71,7 +71,7 @@ impl Ingress {
         self.cause.caused(self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Sends a message. Returns when it is in the mailbox; with `overflow = "block"` it waits for space, at most `patience`.
+    /// Sends a message. Returns when it is in the mailbox, and durable if the mailbox is stored; with `overflow = "block"` it waits for space, at most `patience`.
     pub async fn tell(&self, to: &Address, message: &Incoming<'_>, patience: Duration) -> Result<(), SendError> {
         let target = self.target(to)?;
         self.deliver(&target, message, ReplyToken::NONE, patience).await
@@ -136,7 +136,7 @@ impl Ingress {
 
     async fn deliver(
         &self,
-        target: &Actor,
+        target: &Arc<Actor>,
         message: &Incoming<'_>,
         reply: ReplyToken,
         patience: Duration,

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::mailbox::inner::Blocked;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::space::Space;
+use crate::mailbox::stored::Load;
 use crate::words::event::Described;
 use crate::words::message::Message;
 
@@ -58,6 +59,24 @@ impl Place<'_> {
             return Err(Refused::Full);
         }
         self.mailbox.push_as(owner, Some(self.ticket), fill)
+    }
+
+    /// Waits for space and reserves it, as [`Mailbox::reserve`]; `Err(Full)` when the deadline passes first.
+    pub(crate) async fn reserve(&self, load: Load, deadline: Instant) -> Result<(), Refused> {
+        let turn = std::future::poll_fn(|cx| {
+            let mut inner = self.mailbox.inner.lock();
+            if inner.closed {
+                return Poll::Ready(Err(Refused::Closed));
+            }
+            let is_first = inner.blocked.front().is_some_and(|first| first.ticket == self.ticket);
+            if is_first && inner.reserve(self.mailbox, load) {
+                return Poll::Ready(Ok(()));
+            }
+            let blocked = inner.blocked.iter_mut().find(|blocked| blocked.ticket == self.ticket);
+            blocked.expect("a place stays in the queue until it is dropped").waker = Some(cx.waker().clone());
+            Poll::Pending
+        });
+        tokio::time::timeout_at(deadline, turn).await.unwrap_or(Err(Refused::Full))
     }
 }
 

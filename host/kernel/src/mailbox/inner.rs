@@ -30,6 +30,10 @@ pub(super) struct Inner {
     pub(super) order: Option<Box<Order>>,
     /// Whether the mailbox refuses all new messages.
     pub(super) closed: bool,
+    /// The bounds, less the space that is reserved.
+    pub(super) space: SpaceLeft,
+    /// The number of the last message that was stored.
+    pub(super) last_number: u64,
     /// By the index of the instance.
     pub(super) states: Box<[InstanceState]>,
     /// The instances that sleep until a message comes, one bit each.
@@ -43,6 +47,32 @@ pub(super) struct Inner {
     pub(super) accepted: u64,
     /// Most messages that waited after a delivery, so far.
     pub(super) most: usize,
+}
+
+/// The bounds of a mailbox, less the space that is reserved. A reservation may take more than there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct SpaceLeft {
+    pub(super) messages: isize,
+    pub(super) bytes: isize,
+}
+
+impl SpaceLeft {
+    /// Without reservations.
+    pub(super) fn of(spec: &MailboxSpec) -> Self {
+        Self { messages: signed(spec.capacity), bytes: signed(spec.capacity_bytes) }
+    }
+
+    /// Whether so many messages and bytes are within the bounds.
+    #[inline]
+    pub(super) fn lets_in(self, messages: usize, bytes: usize) -> bool {
+        messages.cast_signed() <= self.messages && bytes.cast_signed() <= self.bytes
+    }
+}
+
+/// A count of messages or bytes, far below the largest number in all cases but one: a bound that means none.
+#[inline]
+pub(super) fn signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
 }
 
 /// One sender in the queue.
@@ -91,18 +121,18 @@ impl Inner {
         self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
     }
 
-    pub(super) fn has_space(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+    pub(super) fn has_space(&self, body_bytes: usize) -> bool {
         let (mut waiting, mut bytes) = (self.log.len(), self.log.bytes());
         if let Some(order) = &self.order {
             waiting += order.len();
             bytes += order.bytes();
         }
-        waiting == 0 || waiting < spec.capacity && bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+        waiting == 0 || self.space.lets_in(waiting + 1, bytes + HEADER_BYTES + body_bytes)
     }
 
     /// Whether a message is accepted: there is space, or the policy can make some.
     pub(super) fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        self.has_space(spec, body_bytes) || self.has_space_to_choose(spec, body_bytes)
+        self.has_space(body_bytes) || self.has_space_to_choose(spec, body_bytes)
     }
 
     /// Whether there is space beyond the bounds, for a policy that chooses which message to drop.
@@ -114,8 +144,20 @@ impl Inner {
     }
 
     /// Whether `messages` records of `bytes` bytes fit, all of them.
-    pub(super) fn has_space_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
-        self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
+    pub(super) fn has_space_for(&self, messages: usize, bytes: usize) -> bool {
+        self.space.lets_in(self.log.len() + messages, self.log.bytes() + bytes)
+    }
+
+    /// The tasks to be woken because messages came: an instance, or the policy driver and an instance without an incarnation.
+    #[inline]
+    pub(super) fn wanted_for_arrival(&mut self) -> (Option<Waker>, Option<Waker>) {
+        match &mut self.order {
+            Some(order) if order.decides() => {
+                let driver = order.driver.take();
+                (driver, self.next_sleeper())
+            }
+            _ => (self.next_instance(), None),
+        }
     }
 
     /// The first blocked sender, when there may be space for it now.

@@ -270,6 +270,11 @@ impl TakenMessages {
         message::read(Header::parts_of(header), &bytes[start + HEADER_BYTES..start + Header::record_bytes(header)])
     }
 
+    /// The number of a message in its mailbox; 0 when the mailbox does not store it.
+    pub(crate) fn sequence(&self, index: usize) -> u64 {
+        if self.parts(index).has(Parts::SEQUENCE) { self.content(index).sequence } else { 0 }
+    }
+
     /// The optional parts that a message has.
     pub(crate) fn parts(&self, index: usize) -> Parts {
         Header::parts_of(record_at(self.bytes(), self.starts[index] as usize))

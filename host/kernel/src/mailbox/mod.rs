@@ -19,6 +19,7 @@ mod queue;
 mod signals;
 mod space;
 mod spec;
+mod stored;
 mod view;
 
 pub(crate) use blocked::Place;
@@ -27,7 +28,8 @@ pub(crate) use inner::{Signal, bit};
 pub use pressure::PressureView;
 pub(crate) use queue::{Mailbox, Refused, Took};
 pub(crate) use space::{MessagePlace, Space};
-pub use spec::{MailboxSpec, Overflow};
+pub use spec::{Keep, MailboxSpec, Overflow};
+pub(crate) use stored::{Load, with_tokens};
 pub use view::MailboxView;
 
 #[cfg(test)]

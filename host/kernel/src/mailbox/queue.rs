@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
+use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, SpaceLeft, bit, remember};
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
 use crate::mailbox::policy::PolicySpec;
@@ -58,6 +58,8 @@ impl Mailbox {
             spec,
             pressure: Pressure::default(),
             inner: Mutex::new(Inner {
+                space: SpaceLeft::of(&spec),
+                last_number: 0,
                 log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
@@ -114,7 +116,7 @@ impl Mailbox {
     }
 
     /// Warns operators about a message that found no space, once in each episode.
-    fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
+    pub(super) fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
         if !self.pressure.is_full() {
             return;
         }
@@ -164,16 +166,7 @@ impl Mailbox {
             let (displaced, full) = (space.displaced, space.full);
             let (came, waiting) = (inner.accepted != before, inner.waiting());
             inner.most = inner.most.max(waiting);
-            let mut sleeper = None;
-            let waker = match &mut inner.order {
-                _ if !came => None,
-                Some(order) if order.decides() => {
-                    let driver = order.driver.take();
-                    sleeper = inner.next_sleeper();
-                    driver
-                }
-                _ => inner.next_instance(),
-            };
+            let (waker, sleeper) = if came { inner.wanted_for_arrival() } else { (None, None) };
             if let Some(sleeper) = sleeper {
                 sleeper.wake();
             }

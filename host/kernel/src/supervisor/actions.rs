@@ -25,6 +25,8 @@ impl Supervisor {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
                 if let Some(role) = self.role_mut(node) {
+                    // What is stored waits for the next run.
+                    let drain = drain && !role.actor.mailbox.is_stored();
                     role.drains = drain;
                     role.signal(if drain { Signal::Drain } else { Signal::Stop });
                 }
@@ -92,6 +94,7 @@ impl Supervisor {
                 });
             }
             Action::Over(gave_up) => {
+                self.shared.routing.host_ends.store(true, Ordering::Release);
                 for Role { actor, instance, .. } in self.roles.iter().flatten() {
                     self.shared.routing.retire(actor, instance, 0);
                 }

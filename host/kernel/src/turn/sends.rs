@@ -90,6 +90,9 @@ impl Turn {
         let asked = async {
             // If the time is over in here, the next commit goes on.
             self.commit().await;
+            if self.actor.mailbox.is_stored() && target.is_edge() && !shared.routing.all_durable().await {
+                return Err(AskError::Stopped);
+            }
             let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.

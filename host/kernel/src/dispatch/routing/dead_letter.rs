@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
+use crate::journal::order::Room;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, AboutRun, Described, LogEvent};
 use crate::words::events::DeadLettered;
-use crate::words::message::{ActorId, Message};
+use crate::words::message::{ActorId, Envelope, Message};
 use crate::words::restart::RestartKind;
 use crate::words::send_error::{AskError, SendError};
 
@@ -47,37 +48,13 @@ impl Routing {
                 // The next run would ignore this notice.
                 continue;
             }
-            let answer = match reason {
-                DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
-                DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
-                DeadReason::BadReply(text) => AskError::Failed(text.clone()),
-                DeadReason::AskCrashed(report)
-                    if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
-                {
-                    AskError::Restarting(format!("while it handled several messages, it {}", report.crash.reason))
-                }
-                DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
-                    AskError::Crashed(report.crash.reason.to_string())
-                }
-                DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
-                    SendError::MailboxFull(actor.address().clone()).into()
-                }
-                DeadReason::Stopped => AskError::Stopped,
-                DeadReason::Expired => AskError::Timeout,
+            self.log_letter(run, actor, &message.envelope, reason);
+            let Some(journal) = &self.journal else {
+                self.asks.answer(message.envelope.reply, Err(Self::answer_of(actor, reason)));
+                self.keep_letter(actor, message, reason);
+                continue;
             };
-            self.asks.answer(message.envelope.reply, Err(answer));
-            actor.mailbox.count_letter(reason);
-            let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
-            let event = DeadLettered {
-                subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(&message.envelope)),
-                reason: reason.kind(),
-                crash: reason.crash().map(|report| report.crash.reason.kind()),
-                why: reason,
-            };
-            event.log();
-            // The letters of all descendants count for the actor of the plan above them.
-            let accountable = self.registry.planned_above(actor);
-            self.dead_letters.add(accountable, message, actor.address().clone(), sender, reason.clone());
+            self.enter(journal, None, Room::NONE, |draft| self.letter_in(draft, actor, message, reason));
         }
         // A commit counts the messages that it rejects as ended.
         if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
@@ -86,6 +63,40 @@ impl Routing {
         }
         if counted {
             actor.finish(ended);
+        }
+    }
+
+    /// Logs and counts a letter.
+    pub(crate) fn log_letter(&self, run: Option<u64>, actor: &Actor, envelope: &Envelope, reason: &DeadReason) {
+        actor.mailbox.count_letter(reason);
+        let event = DeadLettered {
+            subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(envelope)),
+            reason: reason.kind(),
+            crash: reason.crash().map(|report| report.crash.reason.kind()),
+            why: reason,
+        };
+        event.log();
+    }
+
+    /// The error for the asker of a message that became a dead letter.
+    pub(super) fn answer_of(actor: &Actor, reason: &DeadReason) -> AskError {
+        match reason {
+            DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
+            DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
+            DeadReason::BadReply(text) => AskError::Failed(text.clone()),
+            DeadReason::AskCrashed(report)
+                if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
+            {
+                AskError::Restarting(format!("while it handled several messages, it {}", report.crash.reason))
+            }
+            DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
+                AskError::Crashed(report.crash.reason.to_string())
+            }
+            DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
+                SendError::MailboxFull(actor.address().clone()).into()
+            }
+            DeadReason::Stopped | DeadReason::Recorded(..) => AskError::Stopped,
+            DeadReason::Expired => AskError::Timeout,
         }
     }
 }

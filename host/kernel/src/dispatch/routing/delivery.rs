@@ -1,6 +1,7 @@
 //! Delivery into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender gets the result. A
 //! delivery runs in the sender's task, and waits there when the mailbox has no space.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_frame::HEADER_BYTES;
@@ -10,18 +11,15 @@ use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::dispatch::routing::Routing;
+use crate::dispatch::routing::entering::load_of;
+use crate::dispatch::routing::output::Output;
+use crate::dispatch::routing::reservation::Patience;
+use crate::journal::order::Draft;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{Envelope, Message, Payload};
 use crate::words::send_error::SendError;
-
-/// Whether a delivery may wait for space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    Yes,
-    No,
-}
 
 /// Smaller runs are copied: that costs less than a new buffer.
 const MOVED_BYTES: usize = 16 << 10;
@@ -152,7 +150,7 @@ impl Routing {
     /// Delivers one message now, or says why not. Used where the sender gets the result: asks, and senders outside.
     pub(crate) async fn deliver_one(
         &self,
-        target: &Actor,
+        target: &Arc<Actor>,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
@@ -170,22 +168,50 @@ impl Routing {
     /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here.
     pub(crate) async fn offer(
         &self,
-        target: &Actor,
+        target: &Arc<Actor>,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
+        self.offer_with(target, envelope, payload, deadline, |_| ()).await
+    }
+
+    /// As [`Routing::offer`]. When the message enters the journal, `and` adds more to its entry.
+    pub(crate) async fn offer_with(
+        &self,
+        target: &Arc<Actor>,
+        envelope: &Envelope,
+        payload: &Payload<'_>,
+        deadline: Instant,
+        and: impl FnOnce(&mut Draft<Output>),
+    ) -> Result<(), SendError> {
         check_size(target, payload.body)?;
+        if let Some(journal) = &self.journal
+            && target.mailbox.is_stored()
+            && !envelope.reply.is_ask()
+        {
+            let offered = async {
+                let space = match self.reserve_one(target, load_of(payload), deadline).await {
+                    Ok(space) => space,
+                    Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
+                    Err(Refused::Full) => return Err(found_full(target)),
+                };
+                self.offer_stored(journal, space, (envelope, payload), and).await
+            };
+            // Boxed, so that the usual future stays small.
+            return Box::pin(offered).await;
+        }
         let mut inside = false;
         let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
-        let mut pushed = target.mailbox.push(target, fill);
+        let mut pushed = target.mailbox.push(&**target, fill);
         let full = match &pushed {
             Ok(_) => !inside,
             Err(refused) => *refused == Refused::Full,
         };
         if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
-            pushed = place.push(target, payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
+            pushed =
+                place.push(&**target, payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
         }
         match pushed {
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
@@ -195,10 +221,15 @@ impl Routing {
         if inside {
             return Ok(());
         }
-        // A message that an overflow rule drops is counted with its dead letter.
-        if target.mailbox.overflow() != Overflow::DropNewest {
-            target.mailbox.count_loss(&DeadReason::MailboxFull);
-        }
-        Err(SendError::MailboxFull(target.address().clone()))
+        Err(found_full(target))
     }
+}
+
+/// Counts a message that found no space.
+fn found_full(target: &Actor) -> SendError {
+    // A message that an overflow rule drops is counted with its dead letter.
+    if target.mailbox.overflow() != Overflow::DropNewest {
+        target.mailbox.count_loss(&DeadReason::MailboxFull);
+    }
+    SendError::MailboxFull(target.address().clone())
 }

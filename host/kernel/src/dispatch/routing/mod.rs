@@ -2,8 +2,12 @@
 
 mod dead_letter;
 pub(crate) mod delivery;
+mod edge;
+pub(crate) mod entering;
 mod failed;
 mod host_waits;
+pub(crate) mod output;
+pub(crate) mod reservation;
 mod retirement;
 mod state;
 
