@@ -212,6 +212,11 @@ impl Inner {
         if self.order.is_none() || self.waiting() > 0 {
             return Vec::new();
         }
+        self.draining()
+    }
+
+    /// The sleeping instances that drain.
+    pub(super) fn draining(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for (instance, state) in self.states.iter_mut().enumerate() {
             if state.signal == Signal::Drain && self.idle & bit(instance) != 0 {

@@ -219,7 +219,7 @@ impl Mailbox {
             let InstanceState { signal, nudged, .. } = inner.states[instance];
             match signal {
                 Signal::Run => {}
-                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 => {}
+                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 || inner.is_reserved(&self.spec) => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
             let state = &mut inner.states[instance];
@@ -254,12 +254,12 @@ impl Mailbox {
         Poll::Ready(Took::Messages { shared })
     }
 
-    /// Whether an instance that drains is done: no message waits here, and no sender waits for space. The last instance that
+    /// Whether an instance that drains is done: no message waits here or is on its way, and no sender waits for space. The last instance that
     /// is done closes the mailbox; then nothing is accepted.
     pub(crate) fn is_drained(&self, instance: usize) -> bool {
         let mut inner = self.inner.lock();
         let mut driver = None;
-        if inner.waiting() == 0 && inner.blocked.is_empty() {
+        if inner.waiting() == 0 && inner.blocked.is_empty() && !inner.is_reserved(&self.spec) {
             inner.states[instance].done = true;
             inner.closed |= inner.states.iter().all(|state| state.done);
             driver = if inner.closed { inner.dismiss_driver() } else { None };

@@ -5,10 +5,10 @@ use std::task::Waker;
 
 use playhouse_frame::{HEADER_BYTES, Header};
 
-use crate::mailbox::Keep;
 use crate::mailbox::inner::{Inner, SpaceLeft, signed};
 use crate::mailbox::message_log::message_of;
 use crate::mailbox::queue::{Mailbox, Refused};
+use crate::mailbox::{Keep, MailboxSpec};
 use crate::words::event::Described;
 use crate::words::message::{ReplyToken, append_numbered, records_of, token_of};
 
@@ -39,7 +39,7 @@ impl Inner {
     pub(super) fn reserve(&mut self, mailbox: &Mailbox, load: Load) -> bool {
         let bytes = self.bytes() + HEADER_BYTES + load.first_bytes;
         let fits = self.space.lets_in(self.waiting() + 1, bytes)
-            || self.waiting() == 0 && self.space == SpaceLeft::of(&mailbox.spec)
+            || self.waiting() == 0 && !self.is_reserved(&mailbox.spec)
             || self.has_space_to_choose(&mailbox.spec, load.first_bytes);
         if fits {
             let space = load.space(mailbox.spec.keep);
@@ -84,12 +84,12 @@ impl Mailbox {
 
     /// Gives reserved space back.
     pub(crate) fn unreserve(&self, load: Load) {
-        let sender = {
+        let (sender, drained) = {
             let mut inner = self.inner.lock();
             inner.give_back(self, load);
-            inner.next_sender(&self.spec)
+            (inner.next_sender(&self.spec), inner.draining())
         };
-        sender.into_iter().for_each(Waker::wake);
+        sender.into_iter().chain(drained).for_each(Waker::wake);
     }
 
     /// Puts records into reserved space. Adds the tasks to be woken to `wakers`. Refused when closed: the space is given back
@@ -159,6 +159,11 @@ impl Mailbox {
 }
 
 impl Inner {
+    /// Whether space is reserved: messages are on their way.
+    pub(super) fn is_reserved(&self, spec: &MailboxSpec) -> bool {
+        self.space != SpaceLeft::of(spec)
+    }
+
     /// Appends records whether or not there is space.
     fn arrive(&mut self, records: &[u8], messages: usize, wakers: &mut Vec<Waker>) {
         match &mut self.order {
