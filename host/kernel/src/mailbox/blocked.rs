@@ -65,7 +65,7 @@ impl Place<'_> {
     pub(crate) async fn reserve(&self, load: Load, deadline: Instant) -> Result<(), Refused> {
         let turn = std::future::poll_fn(|cx| {
             let mut inner = self.mailbox.inner.lock();
-            if inner.closed {
+            if inner.closed && !inner.stores {
                 return Poll::Ready(Err(Refused::Closed));
             }
             let is_first = inner.blocked.front().is_some_and(|first| first.ticket == self.ticket);

@@ -30,6 +30,8 @@ pub(super) struct Inner {
     pub(super) order: Option<Box<Order>>,
     /// Whether the mailbox refuses all new messages.
     pub(super) closed: bool,
+    /// Whether the messages of turns are stored although it is closed: they wait for the next run of the host.
+    pub(super) stores: bool,
     /// The bounds, less the space that is reserved.
     pub(super) space: SpaceLeft,
     /// The number of the last message that was stored.

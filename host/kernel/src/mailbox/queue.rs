@@ -60,6 +60,7 @@ impl Mailbox {
             inner: Mutex::new(Inner {
                 space: SpaceLeft::of(&spec),
                 last_number: 0,
+                stores: false,
                 log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,

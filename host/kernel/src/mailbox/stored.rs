@@ -10,7 +10,7 @@ use crate::mailbox::message_log::message_of;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::{Keep, MailboxSpec};
 use crate::words::event::Described;
-use crate::words::message::{ReplyToken, append_numbered, records_of, token_of};
+use crate::words::message::{Message, ReplyToken, append_numbered, records_of, token_of};
 
 /// Bytes that the number of a stored message takes.
 const NUMBER_BYTES: usize = 8;
@@ -67,7 +67,7 @@ impl Mailbox {
     pub(crate) fn reserve(&self, owner: &impl Described, load: Load) -> Result<(), Refused> {
         let (waiting, bytes) = {
             let mut inner = self.inner.lock();
-            if inner.closed {
+            if inner.closed && !inner.stores {
                 return Err(Refused::Closed);
             }
             if !inner.blocked.is_empty() {
@@ -119,7 +119,7 @@ impl Mailbox {
         if !later {
             inner.give_back(self, load);
         }
-        if inner.closed {
+        if inner.closed && !inner.stores {
             if later {
                 inner.give_back(self, load);
             }
@@ -132,7 +132,7 @@ impl Mailbox {
             has_tokens |= token_of(record).is_some();
             append_numbered(record, inner.last_number, stored);
         }
-        if !later {
+        if !later && !inner.closed {
             if has_tokens {
                 let with_tokens = with_tokens(records, &stored[from..]);
                 inner.arrive(&with_tokens, load.messages, wakers);
@@ -141,6 +141,12 @@ impl Mailbox {
             }
         }
         Some(first)
+    }
+
+    /// Closes the mailbox at the end of the host, and returns the messages that wait. What turns still send is stored.
+    pub(crate) fn close_at_end(&self) -> Vec<Message> {
+        self.inner.lock().stores = true;
+        self.close()
     }
 
     /// Begins with the messages of earlier runs, and goes on with their numbers.

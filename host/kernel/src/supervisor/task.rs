@@ -167,6 +167,7 @@ impl Supervisor {
             Command::Wanted(node) => vec![Event::Wanted(node)],
             Command::Request(request) => self.events_of_request(request),
             Command::Shutdown => {
+                self.host_ends();
                 self.stage.send_if_modified(|stage| {
                     let running = matches!(stage, Stage::Starting | Stage::Running);
                     if running {
@@ -176,7 +177,10 @@ impl Supervisor {
                 });
                 vec![Event::Shutdown]
             }
-            Command::Kill => vec![Event::Kill],
+            Command::Kill => {
+                self.host_ends();
+                vec![Event::Kill]
+            }
         }
     }
 

@@ -119,6 +119,9 @@ impl Routing {
         load: Load,
         deadline: Instant,
     ) -> Result<Reserved, Refused> {
+        if target.mailbox.is_closed() {
+            return Err(Refused::Closed);
+        }
         match target.mailbox.reserve(&**target, load) {
             Err(Refused::Full) if target.mailbox.overflow() == Overflow::Block => {
                 let place = target.mailbox.queue_up();

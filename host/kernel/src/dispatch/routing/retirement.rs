@@ -22,7 +22,7 @@ impl Routing {
 
     /// Closes the mailbox at the end of the host. Stored messages wait for the next run; only the others become dead letters.
     fn leave_stored(&self, actor: &Actor, instance: &Instance) {
-        let left = std::mem::take(&mut *instance.backlog.lock()).into_messages().chain(actor.mailbox.close());
+        let left = std::mem::take(&mut *instance.backlog.lock()).into_messages().chain(actor.mailbox.close_at_end());
         let (stored, others): (Vec<_>, Vec<_>) = left.partition(|message| message.sequence() != 0);
         actor.mailbox.count_unhandled(stored.len() as u64);
         self.unhandled.fetch_add(stored.len() as u64, Ordering::Relaxed);

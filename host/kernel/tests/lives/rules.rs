@@ -1,0 +1,1 @@
+//! The promises one by one, each in a small play.
