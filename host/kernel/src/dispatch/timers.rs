@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::routing::entering::{PlayJournal, load_of};
+use crate::dispatch::routing::reservation::reserve_now;
 use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -220,7 +221,7 @@ impl TimerQueue {
     /// As [`TimerQueue::tell`], to an actor whose messages are stored.
     fn tell_stored(&self, journal: &PlayJournal, target: &Arc<Actor>, timer: &mut Timer) {
         let (routing, payload) = (&self.shared.routing, timer.payload());
-        let reason = match routing.reserve_now(target, load_of(&payload)) {
+        let reason = match reserve_now(target, load_of(&payload)) {
             Ok(space) => routing.put_now(journal, space, &timer.envelope, &payload),
             Err(Refused::Closed) => Some(target.closed_because()),
             Err(Refused::Full) if target.mailbox.overflow() == Overflow::DropNewest => Some(DeadReason::Overflow),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::dispatch::routing::entering::hold;
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::state::{Broken, End, Incarnation};
 use crate::journal::order::Room;
@@ -51,7 +52,7 @@ impl Incarnation {
         let routing = &self.shared.routing;
         if let Some(journal) = routing.journal.as_ref().filter(|_| message.sequence() != 0) {
             let (id, now) = (self.actor.id, self.shared.wall_time(Instant::now()));
-            routing.enter(journal, Some(id), Room::NONE, |draft| routing.hold(draft, id, message, now));
+            routing.enter(journal, Some(id), Room::NONE, |draft| hold(draft, id, message, now));
         }
     }
 

@@ -135,7 +135,9 @@ impl Kernel {
         let supervised = journal.clone();
         tokio::spawn(async move {
             supervisor.run(inbox).await;
-            supervised.iter().for_each(|journal| journal.close());
+            if let Some(journal) = supervised {
+                journal.close();
+            }
         });
         tokio::spawn(async move {
             let Some(journal) = journal else { return };

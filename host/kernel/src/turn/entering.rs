@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::Turn;
 use crate::actor::Actor;
+use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
-use crate::dispatch::routing::entering::PlayJournal;
+use crate::dispatch::routing::entering::{PlayJournal, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
 use crate::journal::entry::EntryNumber;
@@ -161,11 +162,11 @@ impl Turn {
                     let mut of_target = of_target.peekable();
                     let first = of_target.next().map(|at| self.outbox.records(at)).unwrap_or_default();
                     if of_target.peek().is_none() {
-                        self.shared.routing.put(draft, &mut space, first)
+                        put(draft, &mut space, first)
                     } else {
                         let mut records = first.to_vec();
                         of_target.for_each(|at| records.extend_from_slice(self.outbox.records(at)));
-                        self.shared.routing.put(draft, &mut space, &records)
+                        put(draft, &mut space, &records)
                     }
                 }
                 Err(reason) => {
@@ -217,7 +218,7 @@ impl Turn {
             Failure::Retry(text) if message.envelope.attempt < restart.attempts => {
                 let ceiling: Duration = restart.backoff.ceiling(message.envelope.attempt);
                 let due = Instant::now() + self.shared.jitter.below(ceiling);
-                self.shared.routing.hold(draft, self.actor.id, &message, self.shared.wall_time(due));
+                hold(draft, self.actor.id, &message, self.shared.wall_time(due));
                 news.retried.push((message.envelope, text));
                 self.instance.backlog.lock().delayed.push((due, message));
                 return true;
@@ -246,7 +247,7 @@ impl Turn {
     fn log(&self, news: News) {
         for (actor, envelope, reason) in news.letters {
             let run = (actor.id == self.actor.id).then_some(self.incarnation);
-            self.shared.routing.log_letter(run, &actor, &envelope, &reason);
+            log_letter(run, &actor, &envelope, &reason);
         }
         let (attempts, run) = (self.actor.spec.restart.attempts, self.incarnation());
         for (envelope, failure) in news.retried {

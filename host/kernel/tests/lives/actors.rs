@@ -112,11 +112,16 @@ impl Behavior for Acting {
                 let worked = self.work(run).await;
                 let mut book = self.stage.book.lock();
                 let Ok(outcome) = &worked else {
-                    self.uncommitted.drain(..).for_each(|run| book.runs[run].done = None);
+                    for run in self.uncommitted.drain(..) {
+                        (book.runs[run].done, book.runs[run].retried) = (None, false);
+                    }
                     drop(book);
                     return worked.map(drop);
                 };
                 book.runs[run].done = Some(matches!(outcome, Outcome::Done(_)));
+                let attempts = self.stage.play.roles[self.who].attempts;
+                let again = self.turn.envelope().is_some_and(|envelope| envelope.attempt + 1 < attempts);
+                book.runs[run].retried = again && matches!(outcome, Outcome::Failed(Failure::Retry(_)));
                 drop(book);
                 self.uncommitted.push(run);
                 self.turn.finish(worked?);

@@ -122,6 +122,16 @@ fn orders_hold(ledger: &mut Ledger, play: &Play) {
             // The last run of a message is the one that counts.
             last.insert(serial, (at, entry));
         }
+        for (&serial, &(at, _)) in &last {
+            let life = ledger.runs[at].life;
+            let before = ledger.runs[..at].iter().filter(|run| run.who == who && run.life == life && run.retried);
+            let retried: BTreeSet<_> = before.filter(|run| !ledger.sent[run.of].is_ask).map(|run| run.of).collect();
+            let held = |of: &Serial| ledger.kept.get(of).is_some_and(|kept| kept.holds > 0);
+            let forgotten: Vec<_> = retried.iter().filter(|of| !held(of)).copied().collect();
+            ledger.must(forgotten.is_empty(), || {
+                format!("#{serial} is done, and retries before it are not: {forgotten:?}")
+            });
+        }
         let mut line: Vec<_> = last.into_values().collect();
         line.sort_unstable();
         let sorted = line.is_sorted_by_key(|(_, entry)| *entry);

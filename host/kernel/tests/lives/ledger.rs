@@ -35,6 +35,8 @@ pub struct Run {
     pub sends: Vec<Serial>,
     /// None while it runs, and when a crash in its call undid it.
     pub done: Option<bool>,
+    /// Whether its message is to be handled again.
+    pub retried: bool,
 }
 
 /// What the store has of a message.
@@ -87,7 +89,7 @@ impl Ledger {
 
     pub fn begins(&mut self, who: Who, of: Serial) -> RunId {
         let life = self.life;
-        self.runs.push(Run { who, of, life, sends: Vec::new(), done: None });
+        self.runs.push(Run { who, of, life, sends: Vec::new(), done: None, retried: false });
         self.runs.len() - 1
     }
 

@@ -184,7 +184,7 @@ async fn answer_waits_for_the_turn_that_gave_it() {
 async fn attempts_of_a_message_outlive_the_host() {
     let house = House::default();
     let mut slow_retry = house.stored("/a");
-    slow_retry.restart.backoff = Backoff { initial: Duration::from_secs(60), max: Duration::from_secs(60) };
+    slow_retry.restart.backoff = Backoff { initial: Duration::from_mins(1), max: Duration::from_mins(1) };
     let kernel = house.open(vec![slow_retry.clone()]).await;
     tell(&kernel, "/a", "retry").await;
     sleep(SOON).await;
@@ -202,7 +202,7 @@ async fn attempts_of_a_message_outlive_the_host() {
 async fn blamed_crash_counts_in_the_next_run() {
     let house = House::default();
     let mut poisoned = house.stored("/a");
-    poisoned.restart.backoff = Backoff { initial: Duration::from_secs(60), max: Duration::from_secs(60) };
+    poisoned.restart.backoff = Backoff { initial: Duration::from_mins(1), max: Duration::from_mins(1) };
     let kernel = house.open(vec![poisoned.clone()]).await;
     tell(&kernel, "/a", "panic").await;
     sleep(SOON).await;
@@ -323,7 +323,7 @@ async fn two_turns_that_wait_for_each_others_mailboxes_go_on() {
     let house = House::default();
     let small = |address: &str| {
         let mut actor = house.stored(address);
-        (actor.mailbox.capacity, actor.batch, actor.mailbox.block_timeout) = (1, 1, Duration::from_secs(3600));
+        (actor.mailbox.capacity, actor.batch, actor.mailbox.block_timeout) = (1, 1, Duration::from_hours(1));
         actor
     };
     let kernel = house.open(vec![small("/a"), small("/b")]).await;

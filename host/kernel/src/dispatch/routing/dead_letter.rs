@@ -48,7 +48,7 @@ impl Routing {
                 // The next run would ignore this notice.
                 continue;
             }
-            self.log_letter(run, actor, &message.envelope, reason);
+            log_letter(run, actor, &message.envelope, reason);
             let Some(journal) = &self.journal else {
                 self.asks.answer(message.envelope.reply, Err(Self::answer_of(actor, reason)));
                 self.keep_letter(actor, message, reason);
@@ -64,18 +64,6 @@ impl Routing {
         if counted {
             actor.finish(ended);
         }
-    }
-
-    /// Logs and counts a letter.
-    pub(crate) fn log_letter(&self, run: Option<u64>, actor: &Actor, envelope: &Envelope, reason: &DeadReason) {
-        actor.mailbox.count_letter(reason);
-        let event = DeadLettered {
-            subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(envelope)),
-            reason: reason.kind(),
-            crash: reason.crash().map(|report| report.crash.reason.kind()),
-            why: reason,
-        };
-        event.log();
     }
 
     /// The error for the asker of a message that became a dead letter.
@@ -99,4 +87,16 @@ impl Routing {
             DeadReason::Expired => AskError::Timeout,
         }
     }
+}
+
+/// Logs and counts a letter.
+pub(crate) fn log_letter(run: Option<u64>, actor: &Actor, envelope: &Envelope, reason: &DeadReason) {
+    actor.mailbox.count_letter(reason);
+    let event = DeadLettered {
+        subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(envelope)),
+        reason: reason.kind(),
+        crash: reason.crash().map(|report| report.crash.reason.kind()),
+        why: reason,
+    };
+    event.log();
 }

@@ -37,36 +37,6 @@ impl Routing {
         entered
     }
 
-    /// Puts records into their mailbox, as a part of an entry: at once when the receiver is stored, and when they are durable at
-    /// the edge. Returns the messages, and why they are dead letters, when the
-    /// mailbox was closed since its space was reserved.
-    pub(crate) fn put(
-        &self,
-        draft: &mut Draft<Output>,
-        space: &mut Reserved,
-        records: &[u8],
-    ) -> Option<(Vec<Message>, DeadReason)> {
-        let Reserved { target, load, is_counted, .. } = &*space;
-        let (target, load, reserved) = (target.clone(), *load, *is_counted);
-        space.use_up();
-        if target.mailbox.is_stored() {
-            let (later, from) = (target.is_edge(), draft.entry.bytes.len());
-            let Draft { entry, wakers, .. } = draft;
-            let Some(first) = target.mailbox.put_stored(records, load, later, &mut entry.bytes, wakers) else {
-                return Some((records_of(records).map(message_of).collect(), target.closed_because()));
-            };
-            let (messages, to) = (u32::try_from(load.messages).unwrap_or(u32::MAX), entry.bytes.len());
-            if later {
-                let records = with_tokens(records, &entry.bytes[from..]);
-                draft.output(Output::Deliver { target: target.clone(), records, load, reserved });
-            }
-            draft.op(Op::Put { mailbox: target.id, first, messages, records: from..to });
-            return None;
-        }
-        draft.output(Output::Deliver { target, records: records.to_vec(), load, reserved });
-        None
-    }
-
     /// Makes a dead letter, as a part of an entry. The caller logs it.
     pub(crate) fn letter_in(&self, draft: &mut Draft<Output>, actor: &Actor, message: Message, reason: &DeadReason) {
         if message.envelope.reply.is_some() {
@@ -122,7 +92,7 @@ impl Routing {
         let record = record_of(envelope, payload);
         let room = journal.room(record.len()).await;
         let entered = self.enter(journal, None, room, |draft| {
-            let refused = self.put(draft, &mut space, &record).is_some();
+            let refused = put(draft, &mut space, &record).is_some();
             if !refused {
                 and(draft);
             }
@@ -143,7 +113,7 @@ impl Routing {
         payload: &Payload<'_>,
     ) -> Option<DeadReason> {
         let record = record_of(envelope, payload);
-        let put = |draft: &mut Draft<Output>| self.put(draft, &mut space, &record);
+        let put = |draft: &mut Draft<Output>| put(draft, &mut space, &record);
         self.enter(journal, None, Room::NONE, put).value.map(|(_, reason)| reason)
     }
 
@@ -151,23 +121,6 @@ impl Routing {
     pub(crate) fn count_unhandled(&self, actor: &Actor, messages: u64) {
         actor.mailbox.count_unhandled(messages);
         self.unhandled.fetch_add(messages, Ordering::Relaxed);
-    }
-
-    /// Notes the new state of a message that is handled again, over all runs of the host.
-    pub(crate) fn hold(
-        &self,
-        draft: &mut Draft<Output>,
-        mailbox: ActorId,
-        message: &Message,
-        due: std::time::SystemTime,
-    ) {
-        let number = message.sequence();
-        if number != 0 {
-            let from = draft.entry.bytes.len();
-            draft.entry.bytes.extend_from_slice(&message.record());
-            let record = from..draft.entry.bytes.len();
-            draft.op(Op::Hold { mailbox, number, due, record });
-        }
     }
 
     /// An id for a spawned actor. In a play with a store, no later run gives it again: ids are noted in blocks, before the first
@@ -201,4 +154,44 @@ fn record_of(envelope: &Envelope, payload: &Payload<'_>) -> Vec<u8> {
     record.extend_from_slice(payload.parts);
     record.extend_from_slice(payload.body);
     record
+}
+
+/// Puts records into their mailbox, as a part of an entry: at once when the receiver is stored, and when they are durable at
+/// the edge. Returns the messages, and why they are dead letters, when the
+/// mailbox was closed since its space was reserved.
+pub(crate) fn put(
+    draft: &mut Draft<Output>,
+    space: &mut Reserved,
+    records: &[u8],
+) -> Option<(Vec<Message>, DeadReason)> {
+    let Reserved { target, load, is_counted, .. } = &*space;
+    let (target, load, reserved) = (target.clone(), *load, *is_counted);
+    space.use_up();
+    if target.mailbox.is_stored() {
+        let (later, from) = (target.is_edge(), draft.entry.bytes.len());
+        let Draft { entry, wakers, .. } = draft;
+        let Some(first) = target.mailbox.put_stored(records, load, later, &mut entry.bytes, wakers) else {
+            return Some((records_of(records).map(message_of).collect(), target.closed_because()));
+        };
+        let (messages, to) = (u32::try_from(load.messages).unwrap_or(u32::MAX), entry.bytes.len());
+        if later {
+            let records = with_tokens(records, &entry.bytes[from..]);
+            draft.output(Output::Deliver { target: target.clone(), records, load, reserved });
+        }
+        draft.op(Op::Put { mailbox: target.id, first, messages, records: from..to });
+        return None;
+    }
+    draft.output(Output::Deliver { target, records: records.to_vec(), load, reserved });
+    None
+}
+
+/// Notes the new state of a message that is handled again, over all runs of the host.
+pub(crate) fn hold(draft: &mut Draft<Output>, mailbox: ActorId, message: &Message, due: std::time::SystemTime) {
+    let number = message.sequence();
+    if number != 0 {
+        let from = draft.entry.bytes.len();
+        draft.entry.bytes.extend_from_slice(&message.record());
+        let record = from..draft.entry.bytes.len();
+        draft.op(Op::Hold { mailbox, number, due, record });
+    }
 }

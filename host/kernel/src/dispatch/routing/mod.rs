@@ -1,6 +1,6 @@
 //! The way of messages between actors: actors by address, open asks, dead letters, delivery into mailboxes.
 
-mod dead_letter;
+pub(crate) mod dead_letter;
 pub(crate) mod delivery;
 mod edge;
 pub(crate) mod entering;

@@ -131,12 +131,6 @@ impl Routing {
         }
         Ok(Reserved::new(target, load))
     }
-
-    /// As [`Routing::reserve_one`], without waiting.
-    pub(crate) fn reserve_now(&self, target: &Arc<Actor>, load: Load) -> Result<Reserved, Refused> {
-        target.mailbox.reserve(&**target, load)?;
-        Ok(Reserved::new(target, load))
-    }
 }
 
 /// None: the sender has to wait.
@@ -152,4 +146,10 @@ fn try_reserve(target: &Arc<Actor>, load: Load, patience: Patience) -> Option<Gi
         (Err(Refused::Full), Overflow::Block | Overflow::Reject) => Some(Err(DeadReason::MailboxFull)),
         (Err(Refused::Full), Overflow::DropNewest | Overflow::DropOldest) => Some(Err(DeadReason::Overflow)),
     }
+}
+
+/// As [`Routing::reserve_one`], without waiting.
+pub(crate) fn reserve_now(target: &Arc<Actor>, load: Load) -> Result<Reserved, Refused> {
+    target.mailbox.reserve(&**target, load)?;
+    Ok(Reserved::new(target, load))
 }
