@@ -9,7 +9,7 @@ use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::output::Output;
 use crate::journal::entry::Op;
-use crate::journal::order::{Draft, Room};
+use crate::journal::order::{Draft, EntrySpace};
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
@@ -58,11 +58,16 @@ impl LetterOrders<'_> {
             parts,
         };
         let payload = Payload { parts: &before, body: &letter.message.body };
-        let gone = Op::LetterGone { number: replay.number };
-        let with = |draft: &mut Draft<Output>| draft.op(gone.clone());
-        self.routing.offer_with(&target, &envelope, &payload, later(patience), with).await?;
-        if !target.mailbox.is_stored() {
-            self.note_gone(replay.number);
+        match self.routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            Some(journal) => {
+                // The letter goes with the entry that has the message.
+                let with = |draft: &mut Draft<Output>| draft.op(Op::LetterGone { number: replay.number });
+                self.routing.offer_stored(journal, &target, (&envelope, &payload), later(patience), with).await?;
+            }
+            None => {
+                self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
+                self.note_gone(replay.number);
+            }
         }
         let subject = (target.about(), AboutMessage::from(&envelope));
         LetterReplayed { subject, letter: id.to_string(), of: &id }.log();
@@ -74,7 +79,7 @@ impl LetterOrders<'_> {
     /// letter is there again.
     fn note_gone(&self, number: u64) {
         if let Some(journal) = &self.routing.journal {
-            self.routing.enter(journal, None, Room::NONE, |draft| draft.op(Op::LetterGone { number }));
+            self.routing.enter(journal, None, EntrySpace::NONE, |draft| draft.op(Op::LetterGone { number }));
         }
     }
 

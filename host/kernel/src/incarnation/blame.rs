@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::dispatch::routing::entering::hold;
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::state::{Broken, End, Incarnation};
-use crate::journal::order::Room;
+use crate::journal::order::EntrySpace;
 use crate::words::crash::{Crash, CrashReport, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, LogEvent};
@@ -52,7 +52,7 @@ impl Incarnation {
         let routing = &self.shared.routing;
         if let Some(journal) = routing.journal.as_ref().filter(|_| message.sequence() != 0) {
             let (id, now) = (self.actor.id, self.shared.wall_time(Instant::now()));
-            routing.enter(journal, Some(id), Room::NONE, |draft| hold(draft, id, message, now));
+            routing.enter(journal, Some(id), EntrySpace::NONE, |draft| hold(draft, id, message, now));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::journal::entry::{Group, StoredLetter};
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
 use crate::words::message::ActorId;
 
-/// What happens to one call of [`Store::write`].
+/// The fate of one call of [`Store::write`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// It takes this long.

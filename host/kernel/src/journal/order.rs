@@ -19,7 +19,7 @@ pub(crate) struct Journal<O> {
     pub(super) boot: u64,
     pub(super) inner: Mutex<Inner<O>>,
     /// In bytes.
-    pub(super) room: Semaphore,
+    pub(super) space: Semaphore,
     /// Notified when there is something for the writer.
     pub(super) work: Notify,
     /// Notified when the writer has ended.
@@ -65,8 +65,8 @@ pub(super) struct Entered<O> {
     /// Empty when only outputs wait for the entries before.
     pub(super) entry: Entry,
     pub(super) outputs: Vec<O>,
-    /// The bytes to give back to [`Journal::room`].
-    pub(super) room: usize,
+    /// The bytes to give back to [`Journal::space`].
+    pub(super) space: usize,
 }
 
 /// The result of entering.
@@ -79,9 +79,9 @@ pub(crate) struct HasEntered<T> {
 }
 
 /// The right to enter with some bytes. Dropping it gives the bytes back.
-pub(crate) struct Room<'a>(Option<SemaphorePermit<'a>>);
+pub(crate) struct EntrySpace<'a>(Option<SemaphorePermit<'a>>);
 
-impl Room<'_> {
+impl EntrySpace<'_> {
     /// For an entry that cannot wait: it is small, and each such entry follows from an earlier one.
     pub(crate) const NONE: Self = Self(None);
 }
@@ -131,23 +131,23 @@ impl<O> Journal<O> {
                 full: None,
                 over: None,
             }),
-            room: Semaphore::new(BEHIND_BYTES as usize),
+            space: Semaphore::new(BEHIND_BYTES as usize),
             work: Notify::new(),
             ended: Notify::new(),
         }
     }
 
     /// Waits until entries of this size may enter. Nothing has happened yet, and nothing happens if this future is dropped.
-    pub(crate) async fn room(&self, bytes: usize) -> Room<'_> {
+    pub(crate) async fn space(&self, bytes: usize) -> EntrySpace<'_> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(BEHIND_BYTES);
-        Room(self.room.acquire_many(bytes).await.ok())
+        EntrySpace(self.space.acquire_many(bytes).await.ok())
     }
 
     /// Enters what `fill` makes, in one step: from here on it is true. `fill` must neither enter nor wait.
     pub(crate) fn enter<T>(
         &self,
         actor: Option<ActorId>,
-        room: Room<'_>,
+        space: EntrySpace<'_>,
         fill: impl FnOnce(&mut Draft<O>) -> T,
     ) -> HasEntered<T> {
         let entry = Entry { actor, ..Entry::default() };
@@ -160,12 +160,12 @@ impl<O> Journal<O> {
         // A journal that is over keeps nothing: no one learns of the entry.
         let (number, queued) = (inner.last, (is_entry || !outputs.is_empty()) && inner.over.is_none());
         if queued {
-            let room = room.0.map_or(0, |permit| {
+            let space = space.0.map_or(0, |permit| {
                 let bytes = permit.num_permits();
                 permit.forget();
                 bytes
             });
-            inner.queued.push_back(Entered { entry, outputs, room });
+            inner.queued.push_back(Entered { entry, outputs, space });
         }
         drop(inner);
         if queued {

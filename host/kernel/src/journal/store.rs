@@ -100,7 +100,7 @@ pub enum StoreError {
         /// The place.
         at: String,
     },
-    /// Anything else. What was written and not acknowledged may be kept or not.
+    /// Anything else. A group that was not acknowledged may be kept or not.
     #[error("the store failed: {0}")]
     Failed(String),
 }

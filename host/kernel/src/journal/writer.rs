@@ -28,7 +28,7 @@ pub(crate) trait Edge<O>: Send + Sync {
 struct Taken<O> {
     group: Group,
     outputs: Vec<O>,
-    room: usize,
+    space: usize,
     /// How many were queued.
     entered: u64,
 }
@@ -36,7 +36,7 @@ struct Taken<O> {
 impl<O> Journal<O> {
     /// Writes to `store` until the journal is closed, or the store fails.
     pub(crate) async fn write_to(&self, store: &dyn Store, edge: &dyn Edge<O>) {
-        while let Some(Taken { group, outputs, room, entered }) = self.next_group().await {
+        while let Some(Taken { group, outputs, space, entered }) = self.next_group().await {
             let group = Arc::new(group);
             let last = group.first + group.entries.len() as EntryNumber - 1;
             if !group.entries.is_empty()
@@ -57,7 +57,7 @@ impl<O> Journal<O> {
             for waiter in waiters.into_values() {
                 let _ = waiter.send(());
             }
-            self.room.add_permits(room);
+            self.space.add_permits(space);
             edge.settled(entered);
         }
         edge.settled(self.end(Over::Closed));
@@ -90,7 +90,7 @@ impl<O> Journal<O> {
                     let mut taken = Taken {
                         group: Group { boot: self.boot, first, entries: Vec::new() },
                         outputs: Vec::new(),
-                        room: 0,
+                        space: 0,
                         entered: 0,
                     };
                     let (mut bytes, mut ops) = (0, 0);
@@ -100,12 +100,12 @@ impl<O> Journal<O> {
                         if !taken.group.entries.is_empty() && (bytes > GROUP_BYTES || ops > GROUP_OPS) {
                             break;
                         }
-                        let Some(Entered { entry, outputs, room }) = inner.queued.pop_front() else { break };
+                        let Some(Entered { entry, outputs, space }) = inner.queued.pop_front() else { break };
                         if !entry.ops.is_empty() {
                             taken.group.entries.push(entry);
                         }
                         taken.outputs.extend(outputs);
-                        taken.room += room;
+                        taken.space += space;
                         taken.entered += 1;
                     }
                     return Some(taken);
@@ -128,7 +128,7 @@ impl<O> Journal<O> {
         let dropped = queued.len() as u64;
         // Outputs that nobody may see are dropped outside of the lock.
         drop((waiters, queued));
-        self.room.close();
+        self.space.close();
         self.ended.notify_waiters();
         dropped
     }

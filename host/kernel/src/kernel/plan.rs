@@ -65,7 +65,7 @@ pub enum PlanError {
     /// Stored messages without a store.
     #[error("the mailbox of `{0}` is stored, and the play has no store")]
     NoStore(Address),
-    /// What a stored mailbox cannot do.
+    /// Something that a stored mailbox cannot do.
     #[error("the mailbox of `{0}` is stored: {1} is not for it")]
     NotForStored(Address, &'static str),
     /// Only the kernel gives up an actor for good.

@@ -6,7 +6,7 @@ use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::routing::entering::ID_BLOCK;
 use crate::journal::entry::{Op, StoredLetter};
-use crate::journal::order::Room;
+use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor};
 use crate::mailbox::message_log::message_of;
 use crate::words::dead_letter::{DeadLetter, DeadReason, LetterId};
@@ -33,7 +33,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     new.retain(|actor| !image.actors.iter().any(|known| known.id == actor.id));
     new.sort_unstable_by_key(|actor| actor.id);
     let below = (registry.free_id() / ID_BLOCK + 2) * ID_BLOCK;
-    shared.routing.enter(journal, None, Room::NONE, |draft| {
+    shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
         draft.op(Op::Ids { below });
         for actor in new {
             draft.op(Op::Born { actor: actor.id, address: actor.address().clone() });

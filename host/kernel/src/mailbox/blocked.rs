@@ -5,9 +5,9 @@ use std::task::Poll;
 use tokio::time::Instant;
 
 use crate::mailbox::inner::Blocked;
+use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::space::Space;
-use crate::mailbox::stored::Load;
 use crate::words::event::Described;
 use crate::words::message::Message;
 
@@ -69,7 +69,7 @@ impl Place<'_> {
                 return Poll::Ready(Err(Refused::Closed));
             }
             let is_first = inner.blocked.front().is_some_and(|first| first.ticket == self.ticket);
-            if is_first && inner.reserve(self.mailbox, load) {
+            if is_first && inner.reserve(&self.mailbox.spec, load) {
                 return Poll::Ready(Ok(()));
             }
             let blocked = inner.blocked.iter_mut().find(|blocked| blocked.ticket == self.ticket);

@@ -5,10 +5,12 @@ use std::task::{Context, Waker};
 
 use playhouse_frame::HEADER_BYTES;
 
-use crate::mailbox::message_log::MessageLog;
+use crate::mailbox::load::{Load, SpaceLeft};
+use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use crate::mailbox::policy::PolicyState;
 use crate::mailbox::spec::MailboxSpec;
+use crate::words::message::records_of;
 
 /// The supervisor's signal to a running incarnation. Signals only escalate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +25,7 @@ pub(crate) enum Signal {
     Kill,
 }
 
+/// The state of a mailbox. Its many fields are all that one lock guards.
 pub(super) struct Inner {
     /// The messages that instances take. Without a policy, all waiting messages.
     pub(super) log: MessageLog,
@@ -49,32 +52,6 @@ pub(super) struct Inner {
     pub(super) accepted: u64,
     /// Most messages that waited after a delivery, so far.
     pub(super) most: usize,
-}
-
-/// The bounds of a mailbox, less the space that is reserved. A reservation may take more than there is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct SpaceLeft {
-    pub(super) messages: isize,
-    pub(super) bytes: isize,
-}
-
-impl SpaceLeft {
-    /// Without reservations.
-    pub(super) fn of(spec: &MailboxSpec) -> Self {
-        Self { messages: signed(spec.capacity), bytes: signed(spec.capacity_bytes) }
-    }
-
-    /// Whether so many messages and bytes are within the bounds.
-    #[inline]
-    pub(super) fn lets_in(self, messages: usize, bytes: usize) -> bool {
-        messages.cast_signed() <= self.messages && bytes.cast_signed() <= self.bytes
-    }
-}
-
-/// A count of messages or bytes, far below the largest number in all cases but one: a bound that means none.
-#[inline]
-pub(super) fn signed(count: usize) -> isize {
-    isize::try_from(count).unwrap_or(isize::MAX)
 }
 
 /// One sender in the queue.
@@ -227,6 +204,46 @@ impl Inner {
             }
         }
         wakers
+    }
+
+    /// Reserves space for all messages of a load, once there is space for the first: a load that is larger than the mailbox
+    /// could never come in otherwise. So the bounds are exceeded by one load at most.
+    pub(super) fn reserve(&mut self, spec: &MailboxSpec, load: Load) -> bool {
+        let bytes = self.bytes() + HEADER_BYTES + load.first_bytes;
+        let fits = self.space.lets_in(self.waiting() + 1, bytes)
+            || self.waiting() == 0 && !self.is_reserved(spec)
+            || self.has_space_to_choose(spec, load.first_bytes);
+        if fits {
+            let space = load.space(spec.keep);
+            self.space.messages -= space.messages;
+            self.space.bytes -= space.bytes;
+        }
+        fits
+    }
+
+    pub(super) fn give_back(&mut self, spec: &MailboxSpec, load: Load) {
+        let space = load.space(spec.keep);
+        self.space.messages += space.messages;
+        self.space.bytes += space.bytes;
+    }
+
+    /// Whether space is reserved: messages are on their way.
+    pub(super) fn is_reserved(&self, spec: &MailboxSpec) -> bool {
+        self.space != SpaceLeft::of(spec)
+    }
+
+    /// Appends records whether or not there is space.
+    pub(super) fn arrive(&mut self, records: &[u8], messages: usize, wakers: &mut Vec<Waker>) {
+        match &mut self.order {
+            Some(order) if order.decides() => {
+                records_of(records).for_each(|record| order.arrive(message_of(record)));
+            }
+            _ => self.log.append_run(records, messages),
+        }
+        self.accepted += messages as u64;
+        self.most = self.most.max(self.waiting());
+        let (waker, sleeper) = self.wanted_for_arrival();
+        wakers.extend(waker.into_iter().chain(sleeper));
     }
 
     /// Ends the current policy driver. Returns its waker, if it waits.

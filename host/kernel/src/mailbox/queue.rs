@@ -5,7 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, SpaceLeft, bit, remember};
+use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
+use crate::mailbox::load::SpaceLeft;
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
 use crate::mailbox::policy::PolicySpec;
@@ -167,7 +168,16 @@ impl Mailbox {
             let (displaced, full) = (space.displaced, space.full);
             let (came, waiting) = (inner.accepted != before, inner.waiting());
             inner.most = inner.most.max(waiting);
-            let (waker, sleeper) = if came { inner.wanted_for_arrival() } else { (None, None) };
+            let mut sleeper = None;
+            let waker = match &mut inner.order {
+                _ if !came => None,
+                Some(order) if order.decides() => {
+                    let driver = order.driver.take();
+                    sleeper = inner.next_sleeper();
+                    driver
+                }
+                _ => inner.next_instance(),
+            };
             if let Some(sleeper) = sleeper {
                 sleeper.wake();
             }

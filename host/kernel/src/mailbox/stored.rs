@@ -3,58 +3,13 @@
 
 use std::task::Waker;
 
-use playhouse_frame::{HEADER_BYTES, Header};
+use playhouse_frame::Header;
 
-use crate::mailbox::inner::{Inner, SpaceLeft, signed};
-use crate::mailbox::message_log::message_of;
+use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
-use crate::mailbox::{Keep, MailboxSpec};
+use crate::mailbox::spec::Keep;
 use crate::words::event::Described;
 use crate::words::message::{Message, ReplyToken, append_numbered, records_of, token_of};
-
-/// Bytes that the number of a stored message takes.
-const NUMBER_BYTES: usize = 8;
-
-/// Messages of one turn for one mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Load {
-    pub(crate) messages: usize,
-    /// The bytes of their records.
-    pub(crate) bytes: usize,
-    /// The bytes of the first one's content.
-    pub(crate) first_bytes: usize,
-}
-
-impl Load {
-    /// The space that they take in a mailbox.
-    pub(super) fn space(self, keep: Keep) -> SpaceLeft {
-        let numbers = if keep == Keep::Stored { self.messages * NUMBER_BYTES } else { 0 };
-        SpaceLeft { messages: signed(self.messages), bytes: signed(self.bytes + numbers) }
-    }
-}
-
-impl Inner {
-    /// Reserves space for all messages of a load, once there is space for the first: a load that is larger than the mailbox
-    /// could never come in otherwise. So the bounds are exceeded by one load at most.
-    pub(super) fn reserve(&mut self, mailbox: &Mailbox, load: Load) -> bool {
-        let bytes = self.bytes() + HEADER_BYTES + load.first_bytes;
-        let fits = self.space.lets_in(self.waiting() + 1, bytes)
-            || self.waiting() == 0 && !self.is_reserved(&mailbox.spec)
-            || self.has_space_to_choose(&mailbox.spec, load.first_bytes);
-        if fits {
-            let space = load.space(mailbox.spec.keep);
-            self.space.messages -= space.messages;
-            self.space.bytes -= space.bytes;
-        }
-        fits
-    }
-
-    fn give_back(&mut self, mailbox: &Mailbox, load: Load) {
-        let space = load.space(mailbox.spec.keep);
-        self.space.messages += space.messages;
-        self.space.bytes += space.bytes;
-    }
-}
 
 impl Mailbox {
     /// Whether its messages outlive the host.
@@ -73,7 +28,7 @@ impl Mailbox {
             if !inner.blocked.is_empty() {
                 return Err(Refused::Full);
             }
-            if inner.reserve(self, load) {
+            if inner.reserve(&self.spec, load) {
                 return Ok(());
             }
             (inner.waiting(), inner.bytes())
@@ -86,7 +41,7 @@ impl Mailbox {
     pub(crate) fn unreserve(&self, load: Load) {
         let (sender, drained) = {
             let mut inner = self.inner.lock();
-            inner.give_back(self, load);
+            inner.give_back(&self.spec, load);
             (inner.next_sender(&self.spec), inner.draining())
         };
         sender.into_iter().chain(drained).for_each(Waker::wake);
@@ -96,7 +51,7 @@ impl Mailbox {
     /// all the same.
     pub(crate) fn put_reserved(&self, records: &[u8], load: Load, wakers: &mut Vec<Waker>) -> Result<(), Refused> {
         let mut inner = self.inner.lock();
-        inner.give_back(self, load);
+        inner.give_back(&self.spec, load);
         if inner.closed {
             return Err(Refused::Closed);
         }
@@ -117,11 +72,11 @@ impl Mailbox {
     ) -> Option<u64> {
         let mut inner = self.inner.lock();
         if !later {
-            inner.give_back(self, load);
+            inner.give_back(&self.spec, load);
         }
         if inner.closed && !inner.stores {
             if later {
-                inner.give_back(self, load);
+                inner.give_back(&self.spec, load);
             }
             return None;
         }
@@ -143,7 +98,7 @@ impl Mailbox {
         Some(first)
     }
 
-    /// Closes the mailbox at the end of the host, and returns the messages that wait. What turns still send is stored.
+    /// Closes the mailbox at the end of the host, and returns the messages that wait. Messages that turns still send are stored.
     pub(crate) fn close_at_end(&self) -> Vec<Message> {
         self.inner.lock().stores = true;
         self.close()
@@ -161,27 +116,6 @@ impl Mailbox {
     /// Counts messages as accepted that go to an instance directly.
     pub(crate) fn count_restored(&self, messages: u64) {
         self.inner.lock().accepted += messages;
-    }
-}
-
-impl Inner {
-    /// Whether space is reserved: messages are on their way.
-    pub(super) fn is_reserved(&self, spec: &MailboxSpec) -> bool {
-        self.space != SpaceLeft::of(spec)
-    }
-
-    /// Appends records whether or not there is space.
-    fn arrive(&mut self, records: &[u8], messages: usize, wakers: &mut Vec<Waker>) {
-        match &mut self.order {
-            Some(order) if order.decides() => {
-                records_of(records).for_each(|record| order.arrive(message_of(record)));
-            }
-            _ => self.log.append_run(records, messages),
-        }
-        self.accepted += messages as u64;
-        self.most = self.most.max(self.waiting());
-        let (waker, sleeper) = self.wanted_for_arrival();
-        wakers.extend(waker.into_iter().chain(sleeper));
     }
 }
 

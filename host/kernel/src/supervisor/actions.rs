@@ -25,7 +25,7 @@ impl Supervisor {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
                 if let Some(role) = self.role_mut(node) {
-                    // What is stored waits for the next run.
+                    // Stored messages wait for the next run.
                     let drain = drain && !role.actor.mailbox.is_stored();
                     role.drains = drain;
                     role.signal(if drain { Signal::Drain } else { Signal::Stop });

@@ -15,7 +15,7 @@ use crate::dispatch::requests::Request;
 use crate::dispatch::routing::output::Output;
 use crate::incarnation::End;
 use crate::journal::entry::Op;
-use crate::journal::order::Room;
+use crate::journal::order::EntrySpace;
 use crate::supervision::events::{Ended, Event, Node, ROOT};
 use crate::supervision::tree::Tree;
 use crate::supervisor::command::{Command, Commands, Stage};
@@ -221,7 +221,7 @@ impl Supervisor {
         match &self.shared.routing.journal {
             Some(journal) => {
                 let planned = self.shared.routing.registry.occupant(address).filter(|actor| actor.spawned.is_none());
-                self.shared.routing.enter(journal, None, Room::NONE, |draft| {
+                self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
                     if let Some(actor) = planned {
                         draft.op(Op::Halted { actor: actor.id, halted });
                     }

@@ -47,9 +47,7 @@ impl Turn {
         }
 
         // Entered: in a play with a store, an entry of its journal is true before the first of its effects is visible to others.
-        if let Some(journal) = self.shared.routing.journal.clone()
-            && Box::pin(self.commit_entering(&journal, patience)).await
-        {
+        if self.shared.routing.journal.is_some() && Box::pin(self.commit_entering(patience)).await {
             return;
         }
 
@@ -97,7 +95,9 @@ impl Turn {
             }
         }
         self.batch.outcomes = outcomes;
-        self.entered = None;
+        if self.entered.is_some() {
+            self.entered = None;
+        }
         self.actor.finish(finished as u64);
     }
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Turn;
+use super::entered::Entered;
 use crate::actor::Actor;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::entering::{PlayJournal, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
-use crate::journal::entry::EntryNumber;
-use crate::journal::order::{Draft, Room};
+use crate::journal::order::{Draft, EntrySpace};
 use crate::mailbox::Load;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::words::dead_letter::DeadReason;
@@ -25,15 +25,6 @@ use crate::words::events::MessageRetried;
 use crate::words::message::{Envelope, Message, Reply, ReplyToken, records_of};
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::{AskError, FullAnswer};
-
-/// A turn that has entered, until its other effects are carried out.
-#[derive(Default)]
-pub(super) struct Entered {
-    /// The number of the last entry.
-    number: EntryNumber,
-    /// The messages that ended with the turn.
-    finished: u64,
-}
 
 /// The sends of a turn that enter, and space for them.
 struct Sends {
@@ -57,17 +48,18 @@ impl Turn {
     }
 
     /// Enters the finished messages, or their sends to stored actors. Returns true when the turn is over with that.
-    pub(super) async fn commit_entering(&mut self, journal: &Arc<PlayJournal>, patience: Patience) -> bool {
+    pub(super) async fn commit_entering(&mut self, patience: Patience) -> bool {
+        let Some(journal) = &self.shared.routing.journal.clone() else { return false };
         if self.entered.is_none() {
             let sends = self.reserve(patience).await;
             if !self.is_stored() && sends.runs.is_empty() {
                 return false;
             }
-            let room = match patience {
-                Patience::Yes => journal.room(sends.wanted.iter().map(|wanted| wanted.load.bytes).sum()).await,
-                Patience::No => Room::NONE,
+            let space_in_journal = match patience {
+                Patience::Yes => journal.space(sends.wanted.iter().map(|wanted| wanted.load.bytes).sum()).await,
+                Patience::No => EntrySpace::NONE,
             };
-            self.enter(journal, room, sends);
+            self.enter(journal, space_in_journal, sends);
         }
         if !self.is_stored() {
             // The other sends and effects follow at once: what this actor knows is durable already.
@@ -118,7 +110,7 @@ impl Turn {
     }
 
     /// From here on the turn is true.
-    fn enter(&mut self, journal: &Arc<PlayJournal>, room: Room<'_>, sends: Sends) {
+    fn enter(&mut self, journal: &Arc<PlayJournal>, space_in_journal: EntrySpace<'_>, sends: Sends) {
         let stored = self.is_stored();
         if stored {
             // Before the messages end, so that an asker that has its reply finds them.
@@ -132,7 +124,7 @@ impl Turn {
         let finished = self.batch.finished();
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
         let (shared, mut news, mut kept) = (self.shared.clone(), News::default(), 0);
-        let entered = shared.routing.enter(journal, Some(self.actor.id), room, |draft| {
+        let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
             self.put_sends(draft, sends, &mut news);
             if stored {
                 let mut notable = outcomes.drain().peekable();
@@ -234,13 +226,20 @@ impl Turn {
     }
 
     /// Answers an asker. When sends of the same turn are on their way to the store, the answer follows them.
+    #[inline]
     pub(super) fn answer(&self, token: ReplyToken, answer: FullAnswer) {
+        if self.entered.is_some() && token.is_some() {
+            self.answer_later(token, answer);
+        } else {
+            self.shared.routing.asks.answer(token, answer);
+        }
+    }
+
+    #[cold]
+    fn answer_later(&self, token: ReplyToken, answer: FullAnswer) {
         let routing = &self.shared.routing;
-        match routing.journal.as_ref().filter(|_| self.entered.is_some() && token.is_some()) {
-            Some(journal) => {
-                routing.enter(journal, None, Room::NONE, |draft| draft.output(Output::Answer(token, answer)));
-            }
-            None => routing.asks.answer(token, answer),
+        if let Some(journal) = &routing.journal {
+            routing.enter(journal, None, EntrySpace::NONE, |draft| draft.output(Output::Answer(token, answer)));
         }
     }
 

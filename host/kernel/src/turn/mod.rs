@@ -12,7 +12,7 @@
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk` | what code records for a whole batch of messages |
 //! | `commit` | the way out |
-//! | `entering` | the way out in a play with a store |
+//! | `entering`, `entered` | the way out in a play with a store |
 
 mod batch;
 mod broadcast;
@@ -21,6 +21,7 @@ pub(crate) mod bulk;
 mod children;
 mod commit;
 mod effects;
+mod entered;
 mod entering;
 mod measurements;
 pub(crate) mod metrics;
@@ -53,7 +54,7 @@ use crate::words::resource_use::ResourceUse;
 use batch::Batch;
 use budget::{Budget, FULL_BYTES, FULL_SENDS};
 use effects::Effects;
-use entering::Entered;
+use entered::Entered;
 use measurements::Measurements;
 use outbox::Outbox;
 use routes::Routes;
@@ -62,7 +63,7 @@ pub(crate) use batch::Hook;
 
 /// The messages of one incarnation's turn, and everything that they did so far.
 ///
-/// The turn is all that an actor's code has of the kernel, so that it has more methods than other types: for the current
+/// The turn is all that an actor's code has of the kernel, so that it has more fields and methods than other types: for the current
 /// message, its outcome, sends, children, timers, watches and metrics. Code that handles whole batches uses [`Turn::bulk`].
 pub struct Turn {
     shared: Arc<Shared>,

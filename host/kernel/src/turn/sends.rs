@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Turn;
 use crate::actor::host_wait::passed_on;
 use crate::dispatch::ask::AskEndpoint;
-use crate::dispatch::routing::delivery::check_size;
+use crate::dispatch::routing::entering::check_size;
 use crate::words::message::{ActorId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 

@@ -13,7 +13,7 @@ use crate::dice::Dice;
 use crate::ledger::{Book, RunId, body_of, serial_of};
 use crate::play::{Kind, Play, Who};
 
-/// What actors of all lives share.
+/// The state that actors of all lives share.
 #[derive(Clone)]
 pub struct Stage {
     pub play: Arc<Play>,

@@ -1,4 +1,4 @@
-//! The store of a play. What a host had in hand when it died is kept up to an entry by chance.
+//! The store of a play. A group that was under way when the host died is kept up to an entry by chance.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::play::Play;
 
 pub struct Disk {
     memory: MemoryStore,
-    in_hand: Mutex<Option<Arc<JournalGroup>>>,
+    under_way: Mutex<Option<Arc<JournalGroup>>>,
     dice: Mutex<Dice>,
     play: Arc<Play>,
     book: Book,
@@ -26,7 +26,7 @@ impl Disk {
         let dice = Mutex::new(Dice::new(seed, 1));
         Arc::new(Self {
             memory: MemoryStore::new(),
-            in_hand: Mutex::default(),
+            under_way: Mutex::default(),
             dice,
             play,
             book,
@@ -44,7 +44,7 @@ impl Disk {
 
     /// The host is dead: a part of the group in hand is kept.
     pub fn settle(&self) {
-        let Some(group) = self.in_hand.lock().take() else { return };
+        let Some(group) = self.under_way.lock().take() else { return };
         let kept = self.dice.lock().below(group.entries.len() + 1);
         let mut book = self.book.lock();
         book.seen.insert("a life ended in a group");
@@ -74,12 +74,12 @@ impl Disk {
             (dice.percent(self.play.full), dice.percent(self.play.fails), dice.millis(least, most))
         };
         let works = *self.works.lock();
-        *self.in_hand.lock() = Some(group.clone());
+        *self.under_way.lock() = Some(group.clone());
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
         if full && !works {
-            *self.in_hand.lock() = None;
+            *self.under_way.lock() = None;
             self.book.lock().seen.insert("the store was full");
             return Err(StoreError::Full("no space".to_owned()));
         }
@@ -87,7 +87,7 @@ impl Disk {
             self.book.lock().seen.insert("the store failed");
             return Err(StoreError::Failed("the disk broke".to_owned()));
         }
-        *self.in_hand.lock() = None;
+        *self.under_way.lock() = None;
         self.keep(group);
         Ok(())
     }

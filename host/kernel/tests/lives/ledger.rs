@@ -39,7 +39,7 @@ pub struct Run {
     pub retried: bool,
 }
 
-/// What the store has of a message.
+/// The marks of a message in the store.
 #[derive(Default, Clone)]
 pub struct Kept {
     pub put: Vec<(EntryNumber, u64)>,

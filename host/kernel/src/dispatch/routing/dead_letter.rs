@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
-use crate::journal::order::Room;
+use crate::journal::order::EntrySpace;
+use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, AboutRun, Described, LogEvent};
 use crate::words::events::DeadLettered;
@@ -51,10 +52,13 @@ impl Routing {
             log_letter(run, actor, &message.envelope, reason);
             let Some(journal) = &self.journal else {
                 self.asks.answer(message.envelope.reply, Err(Self::answer_of(actor, reason)));
-                self.keep_letter(actor, message, reason);
+                let sender = self.sender_of(&message);
+                // The letters of all descendants count for the actor of the plan above them.
+                let owner = self.registry.planned_above(actor);
+                self.dead_letters.add(owner, message, actor.address().clone(), sender, reason.clone());
                 continue;
             };
-            self.enter(journal, None, Room::NONE, |draft| self.letter_in(draft, actor, message, reason));
+            self.enter(journal, None, EntrySpace::NONE, |draft| self.letter_in(draft, actor, message, reason));
         }
         // A commit counts the messages that it rejects as ended.
         if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
@@ -64,6 +68,11 @@ impl Routing {
         if counted {
             actor.finish(ended);
         }
+    }
+
+    /// The sender of a message; none for the outside, or when the sender is gone.
+    pub(super) fn sender_of(&self, message: &Message) -> Option<Address> {
+        self.registry.by_id(message.envelope.sender).map(|sender| sender.address().clone())
     }
 
     /// The error for the asker of a message that became a dead letter.

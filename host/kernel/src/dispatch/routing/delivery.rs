@@ -11,10 +11,8 @@ use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::dispatch::routing::Routing;
-use crate::dispatch::routing::entering::load_of;
-use crate::dispatch::routing::output::Output;
+use crate::dispatch::routing::entering::{check_size, found_full};
 use crate::dispatch::routing::reservation::Patience;
-use crate::journal::order::Draft;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
@@ -61,15 +59,6 @@ impl Run {
         self.from += bytes;
         self.messages -= messages;
     }
-}
-
-/// Refuses a body that is too large for its receiver.
-pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
-    let limit_bytes = target.spec.limits.message_bytes;
-    if body.len() <= limit_bytes {
-        return Ok(());
-    }
-    Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
 }
 
 impl Routing {
@@ -173,34 +162,14 @@ impl Routing {
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        self.offer_with(target, envelope, payload, deadline, |_| ()).await
-    }
-
-    /// As [`Routing::offer`]. When the message enters the journal, `and` adds more to its entry.
-    pub(crate) async fn offer_with(
-        &self,
-        target: &Arc<Actor>,
-        envelope: &Envelope,
-        payload: &Payload<'_>,
-        deadline: Instant,
-        and: impl FnOnce(&mut Draft<Output>),
-    ) -> Result<(), SendError> {
-        check_size(target, payload.body)?;
         if let Some(journal) = &self.journal
             && target.mailbox.is_stored()
             && !envelope.reply.is_ask()
         {
-            let offered = async {
-                let space = match self.reserve_one(target, load_of(payload), deadline).await {
-                    Ok(space) => space,
-                    Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
-                    Err(Refused::Full) => return Err(found_full(target)),
-                };
-                self.offer_stored(journal, space, (envelope, payload), and).await
-            };
             // Boxed, so that the usual future stays small.
-            return Box::pin(offered).await;
+            return Box::pin(self.offer_stored(journal, target, (envelope, payload), deadline, |_| ())).await;
         }
+        check_size(target, payload.body)?;
         let mut inside = false;
         let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
         let mut pushed = target.mailbox.push(&**target, fill);
@@ -223,13 +192,4 @@ impl Routing {
         }
         Err(found_full(target))
     }
-}
-
-/// Counts a message that found no space.
-fn found_full(target: &Actor) -> SendError {
-    // A message that an overflow rule drops is counted with its dead letter.
-    if target.mailbox.overflow() != Overflow::DropNewest {
-        target.mailbox.count_loss(&DeadReason::MailboxFull);
-    }
-    SendError::MailboxFull(target.address().clone())
 }

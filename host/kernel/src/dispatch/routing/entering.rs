@@ -1,15 +1,18 @@
 //! Entries of the journal, as actors and senders outside make them: messages that are put, and dead letters.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::Reserved;
 use crate::journal::entry::{Op, StoredLetter};
-use crate::journal::order::{Draft, HasEntered, Journal, Room};
+use crate::journal::order::{Draft, EntrySpace, HasEntered, Journal};
 use crate::mailbox::message_log::message_of;
-use crate::mailbox::{Load, with_tokens};
+use crate::mailbox::{Load, Overflow, Refused, with_tokens};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message, Payload, records_of};
 use crate::words::send_error::SendError;
@@ -26,11 +29,11 @@ impl Routing {
         &self,
         journal: &PlayJournal,
         actor: Option<ActorId>,
-        room: Room<'_>,
+        space_in_journal: EntrySpace<'_>,
         fill: impl FnOnce(&mut Draft<Output>) -> T,
     ) -> HasEntered<T> {
         self.activity.begin();
-        let entered = journal.enter(actor, room, fill);
+        let entered = journal.enter(actor, space_in_journal, fill);
         if !entered.queued {
             self.activity.end(1);
         }
@@ -46,52 +49,50 @@ impl Routing {
         if number != 0 {
             draft.take(actor.id, number);
         }
-        let record = message.record();
-        let (letter, evicted) = self.keep_letter(actor, message, reason);
-        draft.op(Op::Letter(Box::new(StoredLetter { record, ..letter })));
+        let (record, sender) = (message.record(), self.sender_of(&message));
+        let owner = self.registry.planned_above(actor);
+        let to = actor.address();
+        let (number, letter, evicted) =
+            self.dead_letters.add(owner, message, to.clone(), sender.clone(), reason.clone());
+        draft.op(Op::Letter(Box::new(StoredLetter {
+            number,
+            copy: letter.id.copy,
+            record,
+            to: to.clone(),
+            owner,
+            sender,
+            kind: reason.kind().to_owned(),
+            why: reason.to_string(),
+            at: letter.at,
+        })));
         for number in evicted {
             draft.op(Op::LetterGone { number });
         }
     }
 
-    /// Keeps a dead letter in memory. Returns it as a store keeps it, without its record, and the numbers of those that it
-    /// displaced.
-    pub(super) fn keep_letter(&self, actor: &Actor, message: Message, reason: &DeadReason) -> (StoredLetter, Vec<u64>) {
-        let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
-        // The letters of all descendants count for the actor of the plan above them.
-        let owner = self.registry.planned_above(actor);
-        let (number, letter, evicted) =
-            self.dead_letters.add(owner, message, actor.address().clone(), sender, reason.clone());
-        let stored = StoredLetter {
-            number,
-            copy: letter.id.copy,
-            record: Vec::new(),
-            to: letter.to.clone(),
-            owner,
-            sender: letter.sender.clone(),
-            kind: reason.kind().to_owned(),
-            why: reason.to_string(),
-            at: letter.at,
-        };
-        (stored, evicted)
-    }
-
-    /// Puts a message of a sender outside of turns, and waits until it is durable. `and`: enters more with it.
-    pub(super) async fn offer_stored(
+    /// Puts a message of a sender outside of turns into a stored mailbox, and waits until it is durable. `and`: enters more with
+    /// it.
+    pub(crate) async fn offer_stored(
         &self,
         journal: &PlayJournal,
-        mut space: Reserved,
+        target: &Arc<Actor>,
         (envelope, payload): (&Envelope, &Payload<'_>),
+        deadline: Instant,
         and: impl FnOnce(&mut Draft<Output>),
     ) -> Result<(), SendError> {
-        let target = space.target.clone();
+        check_size(target, payload.body)?;
+        let mut space = match self.reserve_one(target, load_of(payload), deadline).await {
+            Ok(space) => space,
+            Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
+            Err(Refused::Full) => return Err(found_full(target)),
+        };
         let not_stored = |why: String| SendError::NotStored { to: target.address().clone(), why: why.into() };
         if let Some(why) = journal.full() {
             return Err(not_stored(why));
         }
         let record = record_of(envelope, payload);
-        let room = journal.room(record.len()).await;
-        let entered = self.enter(journal, None, room, |draft| {
+        let space_in_journal = journal.space(record.len()).await;
+        let entered = self.enter(journal, None, space_in_journal, |draft| {
             let refused = put(draft, &mut space, &record).is_some();
             if !refused {
                 and(draft);
@@ -114,7 +115,7 @@ impl Routing {
     ) -> Option<DeadReason> {
         let record = record_of(envelope, payload);
         let put = |draft: &mut Draft<Output>| put(draft, &mut space, &record);
-        self.enter(journal, None, Room::NONE, put).value.map(|(_, reason)| reason)
+        self.enter(journal, None, EntrySpace::NONE, put).value.map(|(_, reason)| reason)
     }
 
     /// Counts messages that were accepted, and that a commit ends unhandled.
@@ -130,7 +131,7 @@ impl Routing {
         if let Some(journal) = &self.journal
             && id.0.is_multiple_of(ID_BLOCK)
         {
-            self.enter(journal, None, Room::NONE, |draft| draft.op(Op::Ids { below: id.0 + 2 * ID_BLOCK }));
+            self.enter(journal, None, EntrySpace::NONE, |draft| draft.op(Op::Ids { below: id.0 + 2 * ID_BLOCK }));
         }
         id
     }
@@ -194,4 +195,22 @@ pub(crate) fn hold(draft: &mut Draft<Output>, mailbox: ActorId, message: &Messag
         let record = from..draft.entry.bytes.len();
         draft.op(Op::Hold { mailbox, number, due, record });
     }
+}
+
+/// Refuses a body that is too large for its receiver.
+pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
+    let limit_bytes = target.spec.limits.message_bytes;
+    if body.len() <= limit_bytes {
+        return Ok(());
+    }
+    Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
+}
+
+/// Counts a message that found no space.
+pub(super) fn found_full(target: &Actor) -> SendError {
+    // A message that an overflow rule drops is counted with its dead letter.
+    if target.mailbox.overflow() != Overflow::DropNewest {
+        target.mailbox.count_loss(&DeadReason::MailboxFull);
+    }
+    SendError::MailboxFull(target.address().clone())
 }

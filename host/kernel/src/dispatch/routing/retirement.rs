@@ -12,7 +12,7 @@ impl Routing {
     /// all waiting messages become dead letters, and the mailbox is closed. `live`: the instances that go on, one bit each.
     pub(crate) fn retire(&self, actor: &Actor, instance: &Instance, live: u64) {
         if self.host_ends.load(Ordering::Acquire) && actor.mailbox.is_stored() {
-            self.leave_stored(actor, instance);
+            self.keep_stored(actor, instance);
         } else if !self.move_to_sibling(actor, instance, live) {
             let left = self.without_blamed(actor, instance).into_messages().chain(actor.mailbox.close());
             self.dead_letter(actor, left, &actor.closed_because(), true);
@@ -21,7 +21,7 @@ impl Routing {
     }
 
     /// Closes the mailbox at the end of the host. Stored messages wait for the next run; only the others become dead letters.
-    fn leave_stored(&self, actor: &Actor, instance: &Instance) {
+    fn keep_stored(&self, actor: &Actor, instance: &Instance) {
         let left = std::mem::take(&mut *instance.backlog.lock()).into_messages().chain(actor.mailbox.close_at_end());
         let (stored, others): (Vec<_>, Vec<_>) = left.partition(|message| message.sequence() != 0);
         actor.mailbox.count_unhandled(stored.len() as u64);

@@ -11,7 +11,7 @@ use crate::dispatch::registry::Registry;
 use crate::dispatch::routing::output::Output;
 use crate::journal::order::Journal;
 
-/// Actors, open asks and dead letters of one kernel. There is no task here: a delivery runs in the sender's task.
+/// Actors, open asks and dead letters of one kernel. Its many methods are the ends that a message can have. There is no task here: a delivery runs in the sender's task.
 pub(crate) struct Routing {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
