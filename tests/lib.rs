@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used)]
 
+pub mod servers;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;

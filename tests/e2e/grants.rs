@@ -1,7 +1,7 @@
 //! Grants, from the manifest to the guest: the output and refusals of `check`, and the access of a running actor.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -69,7 +69,7 @@ sends_to = ["/log", "/a/**"]
 spawns = ["reach"]
 config = { top = 3 }
 [actor.grants]
-env = ["MODE=secret", "NO_SUCH_VARIABLE_HERE"]
+env = ["MODE=hidden", "NO_SUCH_VARIABLE_HERE"]
 dirs = [{ host = "data", guest = "/data", mode = "read" }]
 hosts = ["https://*.example.com"]
 networks = ["10.1.0.0/16"]
@@ -122,7 +122,7 @@ grants = { hosts = ["https://a.example.com", "http://else.org"], dirs = [{ host 
     let part =
         |name| actor["parts"].as_array().unwrap().iter().find(|part| part["part"] == name).unwrap()["open"].clone();
     assert_eq!((part("http"), part("sockets")), (true.into(), false.into()));
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("hidden"));
 }
 
 #[test]
@@ -223,6 +223,13 @@ fn page_is_fetched_and_refusal_is_answered_and_logged_once() {
 
 /// A server of this machine with a certificate that only a client with this certificate among its roots trusts.
 fn serve_tls() -> (SocketAddr, String) {
+    serve_tls_by(respond)
+}
+
+/// As [`serve_tls`], with connections answered by `respond`.
+pub fn serve_tls_by(
+    respond: impl Fn(StreamOwned<ServerConnection, TcpStream>) + Send + 'static,
+) -> (SocketAddr, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))

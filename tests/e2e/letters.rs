@@ -107,3 +107,13 @@ fn replay_and_drop_need_a_selection() {
     }
     assert_eq!(host.ok(&["dead-letters", "drop", "--all"]), "dropped 0 dead letters\n");
 }
+
+#[test]
+fn letters_are_also_sent_to_an_actor() {
+    let to = "[play.dead_letters]\nto = \"/counter\"\n".to_owned();
+    let host = Host::start(folder(&(to + &actors(&[("/flaky", "flaky"), ("/counter", "counter")]))), &[]);
+    host.ok(&["tell", "/flaky", "!reject"]);
+    host.actor_when("/counter", |counter| counter["handled"] == 1);
+    host.actor_when("/dead-letters", |sender| sender["status"] == "1 sent to /counter");
+    assert_eq!(kept(&host, &[]).len(), 1);
+}

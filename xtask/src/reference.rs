@@ -5,12 +5,17 @@ use std::fmt::Write as _;
 use crate::process::{Done, root};
 
 /// The sources of the tables, in the order of the page.
-const SOURCES: [&str; 5] = [
+const SOURCES: &[&str] = &[
     "host/runtime/src/manifest/schema.rs",
+    "host/runtime/src/manifest/schema/rules.rs",
     "host/runtime/src/manifest/schema/limits.rs",
+    "host/runtime/src/manifest/schema/http.rs",
     "host/runtime/src/manifest/schema/dead_letters.rs",
     "host/runtime/src/manifest/schema/watching.rs",
     "host/runtime/src/manifest/schema/grants.rs",
+    "host/runtime/src/manifest/schema/queues.rs",
+    "host/runtime/src/manifest/schema/secrets.rs",
+    "host/runtime/src/manifest/schema/cron.rs",
 ];
 const PAGE: &str = "docs/manifest.md";
 
@@ -47,7 +52,7 @@ pub(crate) fn page() -> Result<String, String> {
 
 fn source() -> Result<String, String> {
     let read = |path| std::fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"));
-    SOURCES.into_iter().map(read).collect()
+    SOURCES.iter().map(read).collect()
 }
 
 struct Table {

@@ -165,7 +165,15 @@ log_events! {
 
 /// The events of all crates, in the order of the layers.
 pub fn all() -> impl Iterator<Item = &'static EventType> {
-    [playhouse_runtime::KERNEL_EVENTS, playhouse_runtime::SANDBOX_EVENTS, playhouse_runtime::EVENTS, EVENTS]
-        .into_iter()
-        .flatten()
+    [
+        playhouse_runtime::KERNEL_EVENTS,
+        playhouse_runtime::SANDBOX_EVENTS,
+        playhouse_runtime::HTTP_EVENTS,
+        playhouse_runtime::GATEWAY_EVENTS,
+        playhouse_runtime::BROKER_EVENTS,
+        playhouse_runtime::EVENTS,
+        EVENTS,
+    ]
+    .into_iter()
+    .flatten()
 }

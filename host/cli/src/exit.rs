@@ -100,10 +100,11 @@ impl From<PlayError> for Exit {
             PlayError::Plugins(error) => error.into(),
             PlayError::Socket(error) => error.into(),
             PlayError::System(error) => error.into(),
-            PlayError::Metrics(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
-            error @ (PlayError::NativeAddress(_) | PlayError::NativeMissing(_) | PlayError::Plan(_)) => {
-                Self::with(BAD_INPUT, error.to_string())
-            }
+            PlayError::Listen(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
+            error @ (PlayError::NativeAddress(_)
+            | PlayError::NativeMissing(_)
+            | PlayError::NativeReserved(_)
+            | PlayError::Plan(_)) => Self::with(BAD_INPUT, error.to_string()),
         }
     }
 }

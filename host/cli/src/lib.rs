@@ -16,6 +16,7 @@
 //! | `run` | `playhouse run`: input, output, signals, summary |
 //! | `commands`, `client` | the other commands; their side of the control socket |
 //! | `compiler`, `system_limits` | the child that compiles; the host's needs of the system, checked at the start |
+//! | `environment` | the variables that have secrets, taken out of the environment |
 //! | `events` | the events of the log that the command has |
 //! | `console`, `journal`, `log`, `log_budget`, `progress` | the output on stderr |
 //! | `lines` | a stream of bytes, cut into messages |
@@ -26,6 +27,7 @@ mod client;
 mod commands;
 mod compiler;
 mod console;
+mod environment;
 pub mod events;
 mod exit;
 mod exit_codes;
@@ -58,11 +60,18 @@ pub fn main(cli: Cli) -> ExitCode {
     if !system_limits::are_enough(&cli.command) {
         return ExitCode::from(exit::FAILED);
     }
+    // Before the console starts a thread: the environment changes only while there is no other one.
+    let prepared = match &cli.command {
+        Command::Run(args) => Some(run::prepare(args)),
+        _ => None,
+    };
     let console = Console::stderr();
     // A run must end when it is told to; the output of other commands may wait for an operator's pager.
     let patience = if matches!(cli.command, Command::Run(_)) { LAST_LINES } else { Duration::MAX };
     let done = match cli.command {
-        Command::Run(args) => run::run(&args, &console),
+        Command::Run(args) => {
+            prepared.unwrap_or_else(|| run::prepare(&args)).and_then(|play| run::run(&args, play, &console))
+        }
         Command::Check(args) => commands::check::check(&args, &console),
         Command::Inspect(args) => commands::inspect::inspect(&args),
         Command::Tree(args) => match args.watch {

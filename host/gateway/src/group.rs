@@ -1,8 +1,13 @@
 //! Groups: actors that only hold others, so that these have a parent. `/gate` is one, and so is `/out` above a sink `/out/mail`.
 
+use std::time::Duration;
+
 use playhouse_kernel::{
     ActorSpec, Address, Failure, Message, NativeActor, NativeContext, NativeLauncher, NativeResult,
 };
+
+/// The address above all gateways that take messages in. It is not for other actors.
+pub const GATES: &str = "/gate";
 
 /// An actor that only holds others. Messages to it become dead letters.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +26,18 @@ pub fn place_groups_above(address: &Address, has: impl Fn(&Address) -> bool, act
         above.filter(|above| !has(above) && !actors.iter().any(|actor| actor.address == *above)).collect();
     missing.reverse();
     actors.extend(missing.into_iter().map(|address| ActorSpec::new(address, NativeLauncher::new(|| Group))));
+}
+
+/// Adds the group above the gateways if it is missing, and gives each of them at least `shutdown` to stop.
+pub(crate) fn place_gates_group(shutdown: Duration, gates: &mut Vec<ActorSpec>) {
+    if !gates.iter().any(|actor| actor.address.as_str() == GATES)
+        && let Ok(address) = Address::parse(GATES)
+    {
+        gates.insert(0, ActorSpec::new(address, NativeLauncher::new(|| Group)));
+    }
+    if let Some(group) = gates.iter_mut().find(|actor| actor.address.as_str() == GATES) {
+        group.supervision.shutdown = group.supervision.shutdown.max(shutdown);
+    }
 }
 
 #[cfg(test)]

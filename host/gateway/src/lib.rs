@@ -5,27 +5,49 @@
 //! |---|---|
 //! | [`Placed`], [`Common`] | what gateways add to a plan, and what they share |
 //! | [`status`] | one line for each gateway, for operators |
+//! | [`source`], [`sink`] | messages from brokers and files, and to them, whatever their kind |
+//! | `redis`, `nats` | streams of Redis and JetStream, where the features are on |
+//! | [`broker`], [`traffic`], [`broker_events`] | what all kinds need: errors and pauses, counts, log events |
+//! | [`http`] | servers whose requests are messages |
+//! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
+//! | [`letters`] | dead letters that leave |
 //! | `group` | actors that only hold others |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
 
+pub mod broker;
+pub mod broker_events;
+pub mod cron;
+pub mod events;
 mod group;
+pub mod http;
+pub mod letters;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod secret;
+pub mod sink;
+pub mod source;
+mod sparse;
 pub mod status;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Template};
+use playhouse_kernel::{ActorSpec, LetterFeed, SupervisionSpec, Template};
 use tokio::sync::watch;
 
-pub use group::{Group, place_groups_above};
+pub use group::{GATES, Group, place_groups_above};
 pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;
+pub use traffic::Traffic;
 
-/// What the gateways of a play add to its plan.
+/// The actors that the gateways of a play add to its plan.
 #[derive(Default)]
 pub struct Placed {
     /// The actors that start before those of the manifest: sinks, and the groups above them.
@@ -34,13 +56,26 @@ pub struct Placed {
     pub gates: Vec<ActorSpec>,
     /// The native actors that gateways spawn, such as one for each connection.
     pub templates: BTreeMap<String, Arc<dyn Template>>,
+    /// The feed of dead letters, for a gateway that sends them on.
+    pub letter_feed: Option<LetterFeed>,
 }
 
-/// What all gateways of a play share. Clones share it.
+/// The state that all gateways of a play share. Clones share it.
 #[derive(Clone)]
 pub struct Common {
     /// One line for each gateway.
     pub statuses: Statuses,
+    /// The counts of sources and sinks.
+    pub traffic: Traffic,
+    /// The time that a gateway has to stop in order.
+    pub stop: Duration,
     /// Whether the play drains: it still serves, and its clients shall go elsewhere.
     pub draining: watch::Receiver<bool>,
+}
+
+impl Common {
+    /// With these statuses, no counts, and the kernel's default of the time to stop.
+    pub fn new(statuses: Statuses, draining: watch::Receiver<bool>) -> Self {
+        Self { statuses, traffic: Traffic::default(), stop: SupervisionSpec::default().shutdown, draining }
+    }
 }

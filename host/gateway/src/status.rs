@@ -1,4 +1,4 @@
-//! What a gateway says about itself: one line for `playhouse tree`, such as the time of the next run, or the last error of a
+//! A gateway's own account of itself: one line for `playhouse tree`, such as the time of the next run, or the last error of a
 //! broker.
 
 use std::collections::HashMap;

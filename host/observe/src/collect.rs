@@ -47,8 +47,23 @@ pub struct HostFacts {
     pub lines_dropped: u64,
     /// Errors of the host, in the order of [`HostError::ALL`].
     pub errors: [u64; HostError::ALL.len()],
+    /// The HTTP gateways.
+    pub http: Vec<HttpFacts>,
     /// The host's process.
     pub process: Process,
+}
+
+/// The counts of an HTTP gateway.
+#[derive(Debug, Clone, Default)]
+pub struct HttpFacts {
+    /// Its address.
+    pub gateway: String,
+    /// Open connections.
+    pub connections: u64,
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// By route and status: responses.
+    pub responses: Vec<(String, u16, u64)>,
 }
 
 /// The plugins that were loaded.
@@ -82,6 +97,7 @@ impl Default for HostFacts {
             lines_left_out: Vec::new(),
             lines_dropped: 0,
             errors: [0; HostError::ALL.len()],
+            http: Vec::new(),
             process: Process::default(),
         }
     }
@@ -96,6 +112,7 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
     of_plugins(&mut text, metrics);
     of_play(&mut text, metrics, facts);
     of_host(&mut text, metrics, facts);
+    of_http(&mut text, &facts.http);
     of_process(&mut text, &facts.process);
     own::add(&mut text, &rows);
     text.end()
@@ -252,6 +269,23 @@ fn of_host(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
     let mut samples = text.family(&f::HOST_ERRORS);
     for (kind, count) in HostError::ALL.iter().zip(facts.errors) {
         samples.add(&[kind.name()], count);
+    }
+}
+
+fn of_http(text: &mut Exposition, gateways: &[HttpFacts]) {
+    let mut samples = text.family(&f::HTTP_REQUESTS);
+    for gateway in gateways {
+        for (route, status, count) in &gateway.responses {
+            samples.add(&[&gateway.gateway, route, &status.to_string()], count);
+        }
+    }
+    let mut samples = text.family(&f::HTTP_CONNECTIONS);
+    for gateway in gateways {
+        samples.add(&[&gateway.gateway], gateway.connections);
+    }
+    let mut samples = text.family(&f::HTTP_ACCEPTED);
+    for gateway in gateways {
+        samples.add(&[&gateway.gateway], gateway.accepted);
     }
 }
 

@@ -245,6 +245,20 @@ pub(crate) const HOST_ERRORS: Family = family(
     &["kind"],
     "Errors inside the host: panic (also a caught panic of a native actor), or accept (a connection could not be accepted).",
 );
+pub(crate) const HTTP_REQUESTS: Family = family(
+    Kind::Counter,
+    "playhouse_http_requests",
+    &["gateway", "route", "status"],
+    "Requests that were answered, by route (`unknown` for those without one) and status; only those that occurred.",
+);
+pub(crate) const HTTP_CONNECTIONS: Family =
+    family(Kind::Gauge, "playhouse_http_connections", &["gateway"], "Open connections of clients.");
+pub(crate) const HTTP_ACCEPTED: Family = family(
+    Kind::Counter,
+    "playhouse_http_accepted_connections",
+    &["gateway"],
+    "Connections of clients that were accepted.",
+);
 pub(crate) const PROCESS_CPU: Family = with(
     Unit::Seconds,
     family(Kind::Counter, "process_cpu_seconds", &[], "CPU time of the host's process, guests included."),
@@ -310,6 +324,9 @@ pub const FAMILIES: &[Family] = &[
     LOG_LEFT_OUT,
     LOG_DROPPED,
     HOST_ERRORS,
+    HTTP_REQUESTS,
+    HTTP_CONNECTIONS,
+    HTTP_ACCEPTED,
     PROCESS_CPU,
     PROCESS_RESIDENT,
     PROCESS_VIRTUAL,

@@ -62,6 +62,7 @@ impl Readiness {
         let Some(kernel) = kernel else { return Self { missing: vec!["the plugins are being loaded".into()] } };
         let stage = match kernel.stage() {
             Stage::Starting => Some("its actors are starting"),
+            Stage::Running if kernel.stops_soon() => Some("it stops soon"),
             Stage::Running => None,
             Stage::Stopping => Some("it is stopping"),
             Stage::Stopped => Some("it has stopped"),

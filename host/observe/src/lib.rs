@@ -3,7 +3,7 @@
 //! ```
 //! use std::time::Duration;
 //! use playhouse_kernel::{Kernel, Plan};
-//! use playhouse_observe::{Format, HostFacts, exposition_of};
+//! use playhouse_observe::{Format, HostFacts, HttpFacts, exposition_of};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +45,7 @@ mod process;
 mod sampler;
 mod server;
 
-pub use collect::{HostFacts, PluginFacts, exposition_of};
+pub use collect::{HostFacts, HttpFacts, PluginFacts, exposition_of};
 pub use exposition::Format;
 pub use families::FAMILIES;
 pub use family::{Family, Kind, Unit};

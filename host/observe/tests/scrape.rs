@@ -11,7 +11,9 @@ use playhouse_kernel::{
     OBSERVATION_BOUNDS, Observed, Overflow, OwnMetric, Plan, Resource, Resources, StartKind, State, Template, Turn,
 };
 use playhouse_observe::log::RingCounts;
-use playhouse_observe::{COUNTED, FAMILIES, Format, HostFacts, OBSERVED, PluginFacts, Process, exposition_of};
+use playhouse_observe::{
+    COUNTED, FAMILIES, Format, HostFacts, HttpFacts, OBSERVED, PluginFacts, Process, exposition_of,
+};
 
 /// Spawns, stops and fails as a message says.
 #[derive(Clone)]
@@ -304,6 +306,12 @@ fn golden() -> (Metrics, HostFacts) {
         lines_left_out: vec![("/shop".into(), [22, 23])],
         lines_dropped: 24,
         errors: [25, 26],
+        http: vec![HttpFacts {
+            gateway: "/gate/http".into(),
+            connections: 33,
+            accepted: 34,
+            responses: vec![("POST /orders/:id".into(), 200, 35), ("unknown".into(), 404, 36)],
+        }],
         process: Process {
             cpu: Some(Duration::from_millis(27_500)),
             resident_bytes: Some(28),

@@ -42,14 +42,23 @@ pub(crate) fn shares(play: &PlaySettings) -> Result<Shares, String> {
     let folders: usize = play.settings().map(|settings| settings.grants.dirs.len()).sum();
     let plugins = play.plugin_names().len() + play.mailbox_plugin_names().len();
     let metrics = if play.metrics.is_some() { playhouse_observe::DESCRIPTORS } else { 0 };
-    let with_metrics = if metrics > 0 { ", with the metrics server," } else { "" };
-    let held = (folders as u64).saturating_add(OF_A_PLUGIN * plugins as u64 + metrics);
+    // A server holds its port as well, for each incarnation and over them.
+    let http =
+        play.http.iter().map(|server| server.settings.bounds.connections as u64 + 2).fold(0, u64::saturating_add);
+    let mut with = String::new();
+    if metrics > 0 {
+        with += ", with the metrics server,";
+    }
+    if http > 0 {
+        with += ", with the `connections` of each [[http]],";
+    }
+    let held = (folders as u64).saturating_add(OF_A_PLUGIN * plugins as u64 + metrics).saturating_add(http);
     // Calls of spawned actors count for their parents.
     let reaching = play.actors.iter().filter(|actor| actor.settings.grants.reach_outside());
     let calls = reaching.map(|actor| actor.settings.grants.blocking.at_most() as u64).fold(0, u64::saturating_add);
     Shares::of(SystemLimit::Files.get(), held, calls).ok_or_else(|| {
         format!(
-            "{folders} granted folders and {plugins} plugins{with_metrics} leave fewer than {LEAST} open files, \
+            "{folders} granted folders and {plugins} plugins{with} leave fewer than {LEAST} open files, \
              sockets and folders to the host and its actors: {}",
             SystemLimit::Files.advice()
         )

@@ -24,15 +24,20 @@ pub enum PlayError {
          start the play from that program, which places it with `Play::native`"
     )]
     NativeMissing(Address),
+    /// A native actor was placed where only gateways are.
+    #[error(
+        "a native actor cannot be placed at `{0}`: `/gate` holds the gateways of the manifest; choose another name"
+    )]
+    NativeReserved(Address),
     /// The actors do not fit each other.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The control socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The address of `[play.metrics]` cannot be listened at.
+    /// The address of `[play.metrics]` or of an `[[http]]` cannot be listened at.
     #[error("{}", .0.render(false))]
-    Metrics(Problems),
+    Listen(Problems),
     /// The system refuses threads or descriptors.
     #[error("the play cannot start: {0}")]
     System(#[from] std::io::Error),

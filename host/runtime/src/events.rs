@@ -46,6 +46,14 @@ log_events! {
     text() "metrics are at http://{listen}/metrics";
     example "metrics are at http://127.0.0.1:9464/metrics";
 
+    /// The play was told to stop, and still takes requests for `[play.drain] delay`, so that load balancers find other hosts.
+    pub(crate) struct PlayDraining<'a>("play-draining", INFO, HOST_TARGET) about AboutHost {
+        /// The time until the actors stop, in seconds.
+        seconds: f64,
+    }
+    text(shown: &'a str) "takes requests for {shown} more, and is not ready: then the actors stop";
+    example "takes requests for 15s more, and is not ready: then the actors stop";
+
     /// An operator set the level of the log for some actors (`playhouse log-level`).
     pub(crate) struct LogLevelSet<'a>("log-level-set", WARN, CONTROL_TARGET) about AboutHost {
         /// The actors.

@@ -32,7 +32,8 @@
 //! | `play`, `running`, `native`, `errors` | the public face: a play before its start, and while it runs |
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
-//! | `gateways` | the ways into and out of a play, placed in its plan |
+//! | [`secrets`] | the values of secrets, read before the start |
+//! | `gateways`, `http_feed` | the ways into and out of a play, placed in its plan |
 //! | `control` | the control socket of a running play: protocol and server |
 //! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
@@ -46,6 +47,7 @@ mod descriptors;
 mod errors;
 pub mod events;
 mod gateways;
+mod http_feed;
 mod leveled_output;
 mod log_output;
 pub mod manifest;
@@ -56,6 +58,7 @@ mod play;
 pub mod plugins;
 mod running;
 mod runtimes;
+pub mod secrets;
 pub mod system_limits;
 
 pub use descriptors::raise as raise_descriptor_limit;
@@ -67,6 +70,10 @@ pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
 // The types of the crates below that the public face shows.
+pub use playhouse_gateway::broker_events::BROKER_EVENTS;
+pub use playhouse_gateway::cron;
+pub use playhouse_gateway::events::EVENTS as GATEWAY_EVENTS;
+pub use playhouse_gateway::http::HTTP_EVENTS;
 pub use playhouse_kernel::{
     AboutActor, AboutHost, AboutPlugin, EVENTS as KERNEL_EVENTS, EventType, HOST_TARGET, LogEvent, Occurs, log_events,
 };

@@ -60,6 +60,7 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
+        letter_feed: None,
         max_instances: plugins.first().map(|plugin| instances_for_actors(play, plugin)),
         clock: Clock::default(),
         runtime: None,

@@ -3,9 +3,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use playhouse_gateway::GATES;
+use playhouse_gateway::http::{HttpListener, Tls, TlsKey, TlsSettings};
 use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{LeftOutLines, MetricsServer};
@@ -17,13 +21,15 @@ use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
 use crate::events::{MetricsListening, VariableAbsent};
 use crate::gateways::Gateways;
+use crate::http_feed::{HttpFault, bad_tls};
 use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems, Settings};
+use crate::manifest::{self, HttpKey, ManifestError, PlaySettings, Problem, Problems, Settings};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
 use crate::running::{ControlSocket, RunningPlay};
+use crate::secrets::{Secrets, Variables};
 use crate::{plan, runtimes};
 
 /// The settings that a manifest does not have.
@@ -40,10 +46,16 @@ pub(crate) struct Options {
 pub struct Play {
     /// Runs from before the plugins are loaded.
     metrics: Option<MetricsServer>,
+    /// The ports of `[[http]]`, bound from before the plugins are loaded; empty until then.
+    http: Vec<HttpListener>,
     settings: PlaySettings,
     natives: Vec<(Result<Address, AddressError>, Native)>,
     compile_place: CompilePlace,
     options: Options,
+    /// The variables that the program took out of its environment; `None` to look into the environment.
+    variables: Option<Variables>,
+    /// The values of the secrets, once they are read.
+    secrets: Option<Secrets>,
 }
 
 impl Play {
@@ -67,7 +79,17 @@ impl Play {
             has_trial_starts: true,
             lines_left_out: Arc::default(),
         };
-        Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
+        let compile_place = CompilePlace::Here;
+        Self {
+            metrics: None,
+            http: Vec::new(),
+            settings,
+            natives: Vec::new(),
+            compile_place,
+            options,
+            variables: None,
+            secrets: None,
+        }
     }
 
     /// The settings of the manifest.
@@ -136,6 +158,24 @@ impl Play {
         self
     }
 
+    /// The values of the environment variables that `settings().secrets` names, for a program that takes them out of its
+    /// environment. Default: they are read from the environment, and stay there, since a process with several threads cannot
+    /// remove them.
+    #[must_use]
+    pub fn secret_variables(mut self, variables: Variables) -> Self {
+        self.variables = Some(variables);
+        self
+    }
+
+    /// Reads the values of the secrets, so that a missing one is found before anything else happens. [`Play::start`] does this by
+    /// itself.
+    pub fn read_secrets(mut self) -> Result<Self, ManifestError> {
+        if self.secrets.is_none() {
+            self.secrets = Some(read_secrets(&mut self.settings, self.variables.take().as_ref())?);
+        }
+        Ok(self)
+    }
+
     /// Leaves failed actors failed: no trial starts are made after `restart.cooldown`. For plays that run until they are idle.
     #[must_use]
     pub fn without_trial_starts(mut self) -> Self {
@@ -143,33 +183,63 @@ impl Play {
         self
     }
 
-    /// Starts the HTTP server of `[play.metrics]`, if the manifest has one, so that it answers while the plugins are loaded.
-    /// [`Play::start`] does this by itself.
+    /// Starts the HTTP server of `[play.metrics]`, if the manifest has one, so that it answers while the plugins are loaded, and
+    /// binds the ports of `[[http]]`. [`Play::start`] does this by itself.
     pub fn listen(mut self) -> Result<Self, PlayError> {
+        let refused = |listen, place: &Range<usize>, why: std::io::Error| {
+            let problem = cannot_listen(listen, place.clone(), &why);
+            PlayError::Listen(Problems::new(self.settings.source.clone(), vec![problem]))
+        };
+        if self.http.is_empty() {
+            for server in &self.settings.http {
+                let listen = server.settings.listen;
+                self.http.push(HttpListener::bind(listen).map_err(|why| refused(listen, &server.place, why))?);
+            }
+        }
         if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
-            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone()).map_err(|why| {
-                PlayError::Metrics(Problems::new(self.settings.source.clone(), vec![cannot_listen(metrics, &why)]))
-            })?;
+            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone())
+                .map_err(|why| refused(metrics.listen, &metrics.place, why))?;
             MetricsListening { subject: AboutHost, listen: server.address().to_string() }.log();
             self.metrics = Some(server);
         }
         Ok(self)
     }
 
+    /// Checks that the ports of `[[http]]` can be bound, and that its certificates can be used. A port that is in use passes: it
+    /// may be this play that runs. So does a key that is a secret, which need not be there.
+    pub fn check_servers(&self) -> Result<(), PlayError> {
+        let ports = self.settings.http.iter().filter_map(|server| {
+            let listen = server.settings.listen;
+            let why = HttpListener::bind(listen).err().filter(|why| why.kind() != ErrorKind::AddrInUse)?;
+            Some(cannot_listen(listen, server.place.clone(), &why))
+        });
+        let certificates = self.settings.http.iter().filter_map(|server| {
+            let tls = server.tls.as_ref()?;
+            let HttpKey::File(key) = &tls.key else { return None };
+            let settings = TlsSettings { cert: tls.cert.clone(), key: TlsKey::File(key.clone()) };
+            Tls::load(settings).err().map(|error| bad_tls(tls, &error))
+        });
+        let problems: Vec<_> = ports.chain(certificates).collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(PlayError::Listen(Problems::new(self.settings.source.clone(), problems)))
+    }
+
     /// Loads the plugins and checks them against the manifest. Blocks, for seconds for each plugin that the cache of compiled
-    /// code does not have.
+    /// code does not have. The secrets need not be there.
     pub fn load(self, progress: &mut dyn LoadProgress) -> Result<LoadedPlay, PluginsError> {
-        let Self { metrics, settings, natives, compile_place, options } = self;
+        let Self { metrics, http, settings, natives, compile_place, options, variables, secrets } = self;
         let shares = descriptors::shares(&settings).map_err(PluginsError::System)?;
         shares.say();
         let plugins = plugins::load(&settings, shares, compile_place, progress)?;
-        Ok(LoadedPlay { metrics, settings, natives, options, shares, plugins })
+        Ok(LoadedPlay { metrics, http, settings, natives, options, shares, plugins, variables, secrets })
     }
 
     /// Loads the plugins and starts the play on the current Tokio runtime, which must have its timers and IO enabled. Actors
     /// have threads of their own. Actors start in the background: see [`RunningPlay::wait_booted`].
     pub async fn start(self) -> Result<RunningPlay, PlayError> {
-        let play = self.listen()?;
+        let play = self.read_secrets()?.listen()?;
         let loading = tokio::task::spawn_blocking(|| play.load(&mut LogProgress));
         // The task is not aborted, so that an error is a panic of it.
         let loaded = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
@@ -180,11 +250,14 @@ impl Play {
 /// A play whose plugins are loaded.
 pub struct LoadedPlay {
     metrics: Option<MetricsServer>,
+    http: Vec<HttpListener>,
     settings: PlaySettings,
     natives: Vec<(Result<Address, AddressError>, Native)>,
     options: Options,
     shares: Shares,
     plugins: Plugins,
+    variables: Option<Variables>,
+    secrets: Option<Secrets>,
 }
 
 impl LoadedPlay {
@@ -216,7 +289,11 @@ impl LoadedPlay {
 
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
-        let Self { metrics, settings, natives, options, shares, plugins } = self;
+        let Self { metrics, http, mut settings, natives, options, shares, plugins, variables, secrets } = self;
+        let secrets = match secrets {
+            Some(secrets) => secrets,
+            None => read_secrets(&mut settings, variables.as_ref())?,
+        };
         let levels = options.log.as_ref().map(|log| log.levels().clone()).unwrap_or_default();
         set_levels(&levels, &settings);
         for actor in &settings.actors {
@@ -232,12 +309,16 @@ impl LoadedPlay {
         let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
-        let (gateways, placed) = Gateways::place(&settings);
+        let (gateways, placed) = Gateways::place(&settings, &secrets, http).map_err(|fault| match fault {
+            HttpFault::Name(error) => PlayError::NativeAddress(error),
+            HttpFault::Tls(problem) => PlayError::Listen(Problems::new(settings.source.clone(), vec![*problem])),
+        })?;
         plan.actors.splice(..0, natives.first);
         plan.actors.splice(..0, placed.sinks);
         plan.actors.extend(natives.last);
         plan.actors.extend(placed.gates);
         plan.plugins.extend(placed.templates);
+        plan.letter_feed = placed.letter_feed;
         if !options.has_trial_starts {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
@@ -247,10 +328,17 @@ impl LoadedPlay {
             connections: shares.connections,
             log: options.log.clone(),
         };
-        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket)?;
+        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket, gateways)?;
         let play = play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log);
-        Ok(play.with_levels(levels).with_gateways(gateways))
+        Ok(play.with_levels(levels))
     }
+}
+
+/// Reads the values of the secrets, and gives them to the actors.
+fn read_secrets(settings: &mut PlaySettings, variables: Option<&Variables>) -> Result<Secrets, ManifestError> {
+    let secrets = Secrets::read(settings, variables).map_err(ManifestError::Wrong)?;
+    secrets.give_to(settings).map_err(ManifestError::Wrong)?;
+    Ok(secrets)
 }
 
 /// Sets the levels of the manifest.
@@ -262,9 +350,9 @@ fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
     levels.set(actors, spawnable);
 }
 
-/// The problem that the metrics have no port.
-fn cannot_listen(metrics: &MetricsSettings, why: &std::io::Error) -> Problem {
-    let problem = Problem::at(metrics.place.clone(), format!("cannot listen at {}: {why}", metrics.listen), "here");
+/// The problem that a server has no port.
+fn cannot_listen(listen: SocketAddr, place: Range<usize>, why: &std::io::Error) -> Problem {
+    let problem = Problem::at(place, format!("cannot listen at {listen}: {why}"), "here");
     match why.kind() {
         ErrorKind::AddrInUse => problem.help("choose another port, or end the program that listens there"),
         ErrorKind::AddrNotAvailable => {
@@ -290,6 +378,9 @@ fn placed(settings: &PlaySettings, natives: Vec<(Result<Address, AddressError>, 
     let mut missing: HashSet<&Address> = settings.natives.iter().collect();
     for (address, native) in natives {
         let address = address.map_err(PlayError::NativeAddress)?;
+        if address.top().as_str() == GATES {
+            return Err(PlayError::NativeReserved(address));
+        }
         missing.remove(&address);
         let is_last = native.order() == NativeOrder::Last
             || address.parent().is_some_and(|parent| {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
-    Reply, Stage, StartError, StartedActor, State,
+    AboutHost, ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, LogEvent,
+    MessageId, Metadata, Plan, Reply, Stage, StartError, StartedActor, State,
 };
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
@@ -24,8 +24,11 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
+use crate::events::PlayDraining;
 use crate::gateways::Gateways;
+use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
+use crate::manifest::units::Time;
 use crate::memory::Watch;
 
 /// Time after which the threads of a play that was dropped end, whatever its actors do.
@@ -69,6 +72,8 @@ pub struct RunningPlay {
     actors: Option<ActorThreads>,
     levels: LogLevels,
     gateways: Gateways,
+    /// The time in which a play that stops still takes requests.
+    drain_delay: Duration,
     /// Dropped after the play: it answers until then.
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
@@ -104,13 +109,14 @@ impl RunningPlay {
         actors: Runtime,
         sandbox: Option<&Sandbox>,
         socket: ControlSocket<'_>,
+        gateways: Gateways,
     ) -> Result<Self, PlayError> {
         let ControlSocket { path, connections, log } = socket;
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
         let kernel = Kernel::start(plan)?;
-        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned());
+        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned(), gateways.statuses.clone());
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
         let patience: Arc<HashMap<_, _>> = Arc::new(patience.collect());
         // The first measurement comes before any input.
@@ -135,7 +141,8 @@ impl RunningPlay {
             host,
             actors: Some(actors),
             levels: LogLevels::default(),
-            gateways: Gateways::default(),
+            gateways,
+            drain_delay: settings.drain_delay,
             metrics: None,
             _socket: socket,
         })
@@ -153,6 +160,8 @@ impl RunningPlay {
         let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
             let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out, log);
+            let http = self.gateways.http.clone();
+            let facts = move || HostFacts { http: http.iter().map(HttpFeed::facts).collect(), ..facts() };
             server.source().play_started(self.kernel.clone(), sampler, facts);
         } else {
             self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
@@ -165,12 +174,6 @@ impl RunningPlay {
     pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
         self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
         self.levels = levels;
-        self
-    }
-
-    /// The gateways of the play.
-    pub(crate) fn with_gateways(mut self, gateways: Gateways) -> Self {
-        self.gateways = gateways;
         self
     }
 
@@ -269,9 +272,20 @@ impl RunningPlay {
         self.wait().await
     }
 
-    /// Begins the orderly stop, without waiting.
+    /// Begins the orderly stop, without waiting. With a `delay` in `[play.drain]`, a play that runs takes requests that long.
     pub fn begin_stop(&self) {
-        self.kernel.shut_down();
+        let was_draining = self.gateways.draining.send_replace(true);
+        if self.drain_delay.is_zero() || !matches!(self.kernel.stage(), Stage::Running) {
+            self.kernel.shut_down();
+        } else if !was_draining {
+            self.kernel.announce_stop();
+            let (kernel, delay) = (self.kernel.clone(), self.drain_delay);
+            PlayDraining { subject: AboutHost, seconds: delay.as_secs_f64(), shown: &Time(delay).to_string() }.log();
+            drop(self.host.spawn(async move {
+                let _ = tokio::time::timeout(delay, kernel.wait_stopped()).await;
+                kernel.shut_down();
+            }));
+        }
     }
 
     /// Ends all actors at once. Calls are cut off, and waiting messages become dead letters.
@@ -302,6 +316,11 @@ impl RunningPlay {
     /// The play as `playhouse tree --json` shows it: plain data.
     pub async fn tree(&self) -> Tree {
         self.tree.read().await
+    }
+
+    /// The counts of all sources and sinks, with their kinds.
+    pub fn traffic(&self) -> Vec<(Address, &'static str, Arc<playhouse_gateway::traffic::Counts>)> {
+        self.gateways.traffic.all()
     }
 
     /// The actors in start order, in the kernel's types.
@@ -358,6 +377,7 @@ fn host_facts(
         lines_left_out: lines.by_actor(),
         lines_dropped: lines.dropped(),
         errors: HostError::counts(),
+        http: Vec::new(),
         process: Process::read(),
     }
 }

@@ -105,11 +105,11 @@ async fn native_actors_stop_in_the_reverse_order_of_starts() {
     let copy = counter.clone();
     let last = Native::new(move || copy.clone()).starts(NativeOrder::Last);
     let play =
-        Play::of_natives("test").place("/gate", last).native("/a", counter.clone()).native("/b", counter.clone());
+        Play::of_natives("test").place("/last", last).native("/a", counter.clone()).native("/b", counter.clone());
     let play = play.start().await.unwrap();
     play.wait_booted().await;
     play.stop().await;
-    assert_eq!(*counter.stops.lock().unwrap(), ["/gate", "/b", "/a"]);
+    assert_eq!(*counter.stops.lock().unwrap(), ["/last", "/b", "/a"]);
 }
 
 #[tokio::test]
@@ -204,5 +204,46 @@ async fn metadata_travels_beside_message_and_reply() {
     let reply = play.ask_with("/a", &metadata, "", SOON).await.unwrap();
     assert_eq!((reply.body.as_slice(), reply.metadata), (&b"2"[..], metadata));
     assert_eq!(play.ask("/a", "", SOON).await.unwrap(), b"2");
+    play.stop().await;
+}
+
+/// Notes the bodies that come.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl NativeActor for Notes {
+    async fn msg_handler(&mut self, msg: Message, _: &mut NativeContext) -> NativeResult {
+        self.0.lock().unwrap().push(msg.body);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_sent_as_json() {
+    let text = "[play]\nnative = [\"/a\", \"/dead\"]\n[play.dead_letters]\nto = \"/dead\"\n";
+    let (_folder, file) = manifest(text);
+    let notes = Notes::default();
+    let play = Play::from_manifest(&file)
+        .unwrap()
+        .native("/dead", notes.clone())
+        .place("/a", Native::new(Counter::default).with(|spec| spec.restart.attempts = 1));
+    let play = play.start().await.unwrap();
+    play.tell("/a", "panic").await.unwrap();
+    let came = async {
+        while notes.0.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, came).await.expect("the letter");
+    let letter: serde_json::Value = serde_json::from_slice(&notes.0.lock().unwrap()[0]).unwrap();
+    let kept = &play.dead_letters()[0];
+    assert_eq!((&letter["id"], &letter["to"]), (&kept.id.to_string().into(), &"/a".into()));
+    assert_eq!(
+        (&letter["kind"], &letter["body"], &letter["text"]),
+        (&"crashed".into(), &"cGFuaWM=".into(), &"panic".into())
+    );
+    let tree = play.tree().await;
+    let sender = tree.actors.iter().find(|actor| actor.address == "/dead-letters").unwrap();
+    assert_eq!(sender.status.as_deref(), Some("1 sent to /dead"));
     play.stop().await;
 }

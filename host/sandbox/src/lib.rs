@@ -56,7 +56,10 @@ pub use actor::Plugin;
 pub use compile::{CacheError, Compilation, CompilePlace, compile_for_parent, default_cache_dir, default_key_dir};
 pub use component::LoadError;
 pub use events::CacheUnavailable;
-pub use grants::{Access, Folder, Grants, Host, HostError, Missing, Network, NetworkError, Part, Variable};
+pub use grants::{
+    Access, Folder, Grants, HeaderError, Host, HostError, Missing, Network, NetworkError, Part, SealError,
+    SealedSecret, SecretGrant, Variable,
+};
 pub use inspect::{Inspection, inspect};
 pub use limits::{Accounts, Blocking, Descriptors, Limits, RunClock, SubtreeLimits, SystemLimit};
 pub use mailbox::MailboxPlugin;

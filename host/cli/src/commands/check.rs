@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::iter;
 
+use playhouse_runtime::cron::{CronSettings, next_run};
 use playhouse_runtime::{Address, LoadedPlay, Play, StartKind};
 use serde_json::json;
 
@@ -20,8 +21,9 @@ use playhouse_runtime::plugins::Plugins;
 use playhouse_runtime::printable::Printable;
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
-    let loaded =
-        Play::from_manifest(&args.manifest)?.compile_in(compiler::place()).load(&mut ConsoleProgress::new(console))?;
+    let play = Play::from_manifest(&args.manifest)?;
+    play.check_servers()?;
+    let loaded = play.compile_in(compiler::place()).load(&mut ConsoleProgress::new(console))?;
     let (play, plugins) = (loaded.settings(), loaded.plugins());
     let flow = Flow::of(play);
     let cycles = flow.cycles();
@@ -165,6 +167,14 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
         let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
     }
+    if !play.http.is_empty() {
+        let table = table(&["GATEWAY", "LISTEN", "METHODS", "HOST", "PATH", "TO"], &http_rows(play), &[]);
+        let _ = write!(out, "\n{table}");
+    }
+    if !play.cron.is_empty() {
+        let rows: Vec<_> = play.cron.iter().map(cron_row).collect();
+        let _ = write!(out, "\n{}", table(&["CRON", "SCHEDULE", "ZONE", "TELLS", "NEXT"], &rows, &[]));
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
@@ -176,6 +186,48 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let _ = writeln!(out, "{}", arrows(&line));
     }
     out
+}
+
+/// The routes of the HTTP servers.
+fn http_rows(play: &PlaySettings) -> Vec<Vec<String>> {
+    let rows = play.http.iter().flat_map(|server| {
+        let settings = &server.settings;
+        settings.routes.iter().map(|route| {
+            let methods: Vec<_> = route.methods.iter().map(ToString::to_string).collect();
+            let host = route.host.clone().unwrap_or_else(|| "*".to_owned());
+            let to = format!("{} {}", route.action.key(), route.action.receiver());
+            let gateway = format!("/gate/{}", settings.name);
+            vec![gateway, settings.listen.to_string(), methods.join(","), host, route.path.to_string(), to]
+        })
+    });
+    rows.collect()
+}
+
+fn http_json(play: &PlaySettings) -> Vec<serde_json::Value> {
+    let servers = play.http.iter().map(|server| {
+        let settings = &server.settings;
+        let routes: Vec<_> = settings
+            .routes
+            .iter()
+            .map(|route| {
+                let methods: Vec<_> = route.methods.iter().map(ToString::to_string).collect();
+                json!({
+                    "host": route.host, "path": route.path.to_string(), "methods": methods, "action": route.action.key(),
+                    "to": route.action.receiver().to_string(), "timeout_ms": route.timeout.as_millis() as u64,
+                    "body_bytes": route.body_bytes,
+                })
+            })
+            .collect();
+        json!({ "address": format!("/gate/{}", settings.name), "listen": settings.listen.to_string(), "routes": routes })
+    });
+    servers.collect()
+}
+
+/// An entry of `[[cron]]`, with its next time.
+fn cron_row(entry: &CronSettings) -> Vec<String> {
+    let CronSettings { address, schedule, tell, .. } = entry;
+    let next = next_run(schedule).unwrap_or_else(|| "-".into());
+    vec![address.name().into(), schedule.text().into(), schedule.zone().name().into(), tell.to_string(), next]
 }
 
 /// A circle as arrows, cut after the first few.
@@ -266,7 +318,17 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
             })
         })
         .collect();
+    let cron: Vec<_> = play
+        .cron
+        .iter()
+        .map(|entry| {
+            json!({
+                "address": entry.address.to_string(), "schedule": entry.schedule.text(), "zone": entry.schedule.zone().name(),
+                "tell": entry.tell.to_string(), "next": next_run(&entry.schedule),
+            })
+        })
+        .collect();
     let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
     let native: Vec<_> = play.natives.iter().map(ToString::to_string).collect();
-    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
+    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "http": http_json(play), "cron": cron, "cycles": cycles, "warnings": warnings })
 }

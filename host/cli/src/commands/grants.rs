@@ -42,6 +42,8 @@ fn all_settings(play: &PlaySettings) -> impl Iterator<Item = (String, &Settings)
 fn opens(part: Part, grants: &Grants) -> bool {
     match part.access() {
         Access::Everybody => true,
+        // The placeholders of secrets are variables.
+        Access::EmptyWithout("env") => grants.has("env") || grants.has("secrets"),
         Access::EmptyWithout(grant) | Access::RefusedWithout(grant) => grants.has(grant),
         Access::Nobody => false,
     }
@@ -62,7 +64,11 @@ fn granted(grants: &Grants) -> Vec<String> {
     });
     let hosts = grants.hosts.iter().map(|host| format!("hosts {host}"));
     let networks = grants.networks.iter().map(|network| format!("networks {network}"));
-    env.chain(dirs).chain(hosts).chain(networks).collect()
+    let secrets = grants.secrets.iter().map(|secret| {
+        let hosts: Vec<_> = secret.hosts.iter().map(ToString::to_string).collect();
+        format!("secrets {} = {} to {}", secret.name, secret.header, hosts.join(", "))
+    });
+    env.chain(dirs).chain(hosts).chain(networks).chain(secrets).collect()
 }
 
 /// The grants of one actor.
@@ -72,11 +78,16 @@ pub(super) fn as_json(grants: &Grants) -> Value {
         let growth = folder.growth_bytes();
         json!({ "host": folder.host().display().to_string(), "guest": folder.guest(), "mode": mode, "growth_bytes": growth })
     });
+    let secrets = grants.secrets.iter().map(|secret| {
+        let hosts: Vec<_> = secret.hosts.iter().map(ToString::to_string).collect();
+        json!({ "name": secret.name, "header": secret.header.as_str(), "hosts": hosts })
+    });
     json!({
         "env": grants.env.iter().map(|variable| &variable.name).collect::<Vec<_>>(),
         "dirs": dirs.collect::<Vec<_>>(),
         "hosts": grants.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "networks": grants.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "secrets": secrets.collect::<Vec<_>>(),
     })
 }
 
@@ -92,7 +103,12 @@ pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins, of_actors: u64) -
     for (who, settings) in all_settings(play) {
         warnings.extend(out_of_reach(&who, settings, of_actors));
         let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
-        for (part, grant) in [(Part::Environment, "env"), (Part::Filesystem, "dirs"), (Part::Http, "hosts")] {
+        for (part, grant) in [
+            (Part::Environment, "env"),
+            (Part::Environment, "secrets"),
+            (Part::Filesystem, "dirs"),
+            (Part::Http, "hosts"),
+        ] {
             if settings.grants.has(grant) && !parts.contains(&part) {
                 warnings
                     .push(format!("{who} is granted `{grant}`, and its plugin does not import any of {}", part.name()));

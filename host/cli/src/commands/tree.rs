@@ -101,6 +101,7 @@ fn shown_tree(tree: &Tree) -> String {
         .actors
         .iter()
         .filter_map(|actor| failed_line(actor).or_else(|| failed_instances(actor)))
+        .chain(tree.actors.iter().filter_map(status_line))
         .chain(tree.actors.iter().filter_map(subtree_line))
         .chain(mailboxes)
         .collect();
@@ -111,6 +112,11 @@ fn shown_tree(tree: &Tree) -> String {
         }
     }
     out
+}
+
+/// The line of a gateway about itself.
+fn status_line(actor: &ActorLine) -> Option<String> {
+    Some(format!("{}: {}", actor.address, Printable(actor.status.as_ref()?)))
 }
 
 /// The use of `limits.subtree` by an actor that has such limits, and by all actors below it.

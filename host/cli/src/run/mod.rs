@@ -33,16 +33,34 @@ use crate::events::{ActorsFailed, InputFailed, PlayUp, StdoutClosed};
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::log::start_log;
 use crate::progress::ConsoleProgress;
-use crate::{args, compiler};
+use crate::{args, compiler, environment};
 use feed::{Input, Unsent};
 use last_output::LastOutput;
 use left::Left;
 use output::{GuestOutput, Stdout};
 use signals::Signals;
 
-/// Runs a play to its end.
-pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
+/// Reads the manifest and the secrets that it names. Call this before there is a second thread: secrets are taken out of the
+/// environment.
+pub(crate) fn prepare(args: &args::Run) -> Result<Play, Exit> {
     let play = Play::from_manifest(&args.manifest)?;
+    let secrets = &play.settings().secrets;
+    if secrets.is_empty() {
+        return Ok(play);
+    }
+    // Neither a core dump nor a debugger of the same user gets the values.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(std::io::Error::from)?;
+    let Some(variables) = environment::take(&secrets.variables()) else {
+        let why = "the secrets cannot be taken out of the environment, because this process has other threads";
+        return Err(Exit::with(FAILED, why));
+    };
+    Ok(play.secret_variables(variables).read_secrets()?)
+}
+
+/// Runs a play to its end.
+pub(crate) fn run(args: &args::Run, play: Play, console: &Console) -> Result<(), Exit> {
     let settings = play.settings();
     console.set_format(match args.log_format {
         None => settings.log.format,

@@ -116,7 +116,7 @@ impl Ingress {
     }
 
     /// The number of messages for which the mailbox of an actor has space; 0 when there is no such actor.
-    pub fn room(&self, to: &Address) -> usize {
+    pub fn space(&self, to: &Address) -> usize {
         let actor = self.shared.routing.registry.get(to);
         actor.map_or(0, |actor| actor.mailbox.spec().capacity.saturating_sub(actor.waiting()))
     }

@@ -22,7 +22,7 @@ use crate::words::random::Jitter;
 use crate::words::send_error::{AskError, FullAnswer};
 use crate::words::state::State;
 
-/// The state that all actors of one kernel share. Its many fields are its parts.
+/// The state that all actors of one kernel share. Its many fields are parts that know nothing of each other.
 pub(crate) struct Shared {
     /// The way of messages.
     pub(crate) routing: Routing,

@@ -58,6 +58,8 @@ pub struct Kernel {
     stage: watch::Receiver<Stage>,
     /// Sends the messages of callers outside.
     outside: Arc<Ingress>,
+    /// Whether the play stops soon.
+    stops_soon: Arc<AtomicBool>,
 }
 
 /// An actor, as operators see it. Its many fields are the columns of a list of actors.
@@ -157,7 +159,7 @@ impl Kernel {
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
         let cause = MessageId::seeded("outside", shared.seed);
         let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
-        (Self { shared, commands, stage, outside }, supervisor, inbox)
+        (Self { shared, commands, stage, outside, stops_soon: Arc::default() }, supervisor, inbox)
     }
 
     /// The error of the store that ended the play.
@@ -247,6 +249,16 @@ impl Kernel {
     /// and actors send to each other as before.
     pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
         self.shared.memory_gate.set(why);
+    }
+
+    /// Says that the play stops soon: it is not ready for work that others could take. Messages are taken as before.
+    pub fn announce_stop(&self) {
+        self.stops_soon.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the play stops soon: see [`Kernel::announce_stop`].
+    pub fn stops_soon(&self) -> bool {
+        self.stops_soon.load(Ordering::Relaxed)
     }
 
     /// The reason of the memory shortage; none when memory is not short.
@@ -429,7 +441,7 @@ fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
             registry: image.map(|image| Registry::going_on(image.free_id, known_ids(image))).unwrap_or_default(),
             asks: Asks::default(),
             ask_counts: AskCounts::default(),
-            dead_letters: DeadLetters::new(plan.dead_letters),
+            dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
             journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),

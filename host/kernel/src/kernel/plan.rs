@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::actor::spec::ActorSpec;
 use crate::actor::template::Template;
+use crate::dispatch::dead_letters::feed::LetterFeed;
 use crate::journal::store::StoreError;
 use crate::mailbox::MOST_INSTANCES;
 use crate::mailbox::admission::MaxInstances;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// Takes each dead letter as it is made, beside the store. Default: none.
+    pub letter_feed: Option<LetterFeed>,
     /// The bound on live incarnations. Default: none.
     pub max_instances: Option<MaxInstances>,
     /// Tells which time is the host's and not the actors'. Default: none of it.

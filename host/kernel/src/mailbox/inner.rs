@@ -100,6 +100,7 @@ impl Inner {
         self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
     }
 
+    #[inline]
     pub(super) fn has_space(&self, body_bytes: usize) -> bool {
         let (mut waiting, mut bytes) = (self.log.len(), self.log.bytes());
         if let Some(order) = &self.order {
@@ -123,6 +124,7 @@ impl Inner {
     }
 
     /// Whether `messages` records of `bytes` bytes fit, all of them.
+    #[inline]
     pub(super) fn has_space_for(&self, messages: usize, bytes: usize) -> bool {
         self.space.lets_in(self.log.len() + messages, self.log.bytes() + bytes)
     }
@@ -145,6 +147,7 @@ impl Inner {
     }
 
     /// An idle instance, to be woken for a message.
+    #[inline]
     pub(super) fn next_instance(&mut self) -> Option<Waker> {
         if self.idle == 0 {
             return None;
@@ -156,6 +159,7 @@ impl Inner {
     }
 
     /// An instance without an incarnation, if no other is idle: a policy gives out only messages that an instance asks for.
+    #[inline]
     pub(super) fn next_sleeper(&mut self) -> Option<Waker> {
         if self.idle & !self.passivated == 0 { self.next_instance() } else { None }
     }

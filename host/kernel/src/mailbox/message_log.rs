@@ -56,6 +56,7 @@ impl MessageLog {
     }
 
     /// Appends `messages` records as they are.
+    #[inline]
     pub(crate) fn append_run(&mut self, records: &[u8], messages: usize) {
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + records.len() > SEGMENT_BYTES) {
             self.begin_segment(records.len());

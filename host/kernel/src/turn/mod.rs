@@ -189,6 +189,12 @@ impl Turn {
         Message::of(envelope, self.batch.messages.payload(index))
     }
 
+    /// Copies of the messages from the current one on, for code that hands all of them over at once. Each still needs its
+    /// [`Turn::finish`].
+    pub fn rest(&self) -> impl Iterator<Item = Message> {
+        (self.current().unwrap_or(self.len())..self.len()).map(|index| self.batch.messages.message(index))
+    }
+
     /// The sender of the current message; none from the outside or when the sender is gone.
     pub fn sender(&self) -> Option<Address> {
         self.address_of(self.envelope()?.sender)

@@ -13,7 +13,14 @@ use crate::stage::*;
 
 /// Hands out the ingress of each of its incarnations.
 #[derive(Clone, Default)]
-struct Gateway(Arc<Mutex<Vec<Arc<Ingress>>>>);
+pub struct Gateway(Arc<Mutex<Vec<Arc<Ingress>>>>);
+
+impl Gateway {
+    /// The ingress of the first incarnation.
+    pub fn first(&self) -> Arc<Ingress> {
+        self.0.lock()[0].clone()
+    }
+}
 
 impl NativeActor for Gateway {
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
@@ -32,7 +39,7 @@ async fn with_gateway(mut actors: Vec<ActorSpec>) -> (Kernel, Arc<Ingress>) {
     let made = gateway.clone();
     actors.push(ActorSpec::new(addr("/gate"), NativeLauncher::new(move || made.clone())));
     let kernel = start(actors).await;
-    let ingress = gateway.0.lock()[0].clone();
+    let ingress = gateway.first();
     (kernel, ingress)
 }
 
@@ -121,7 +128,7 @@ async fn ingress_refuses_what_the_outside_is_refused() {
     kernel.set_memory_pressure(Some("91 %".into()));
     let refused = ingress.ask(&addr("/a"), &message, SOON).await.map(|_| ());
     assert_eq!(refused, Err(AskError::NotSent(SendError::MemoryPressure("91 %".into()))));
-    assert_eq!((ingress.room(&addr("/a")), ingress.room(&addr("/b"))), (1024, 0));
+    assert_eq!((ingress.space(&addr("/a")), ingress.space(&addr("/b"))), (1024, 0));
 }
 
 #[tokio::test(start_paused = true)]

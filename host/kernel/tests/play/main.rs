@@ -15,6 +15,7 @@ mod drains;
 mod host_waits;
 mod ingress;
 mod instances;
+mod letter_feed;
 mod letters;
 mod limits;
 mod mailboxes;

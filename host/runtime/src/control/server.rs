@@ -356,7 +356,7 @@ mod tests {
         let listener = UnixListener::bind(&path).expect("bound");
         let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
         let complaints = Arc::default();
-        let tree = WholeTree::new(kernel.clone(), "test".into(), None);
+        let tree = WholeTree::new(kernel.clone(), "test".into(), None, playhouse_gateway::Statuses::default());
         let host = Server {
             kernel,
             tree,

@@ -106,6 +106,9 @@ pub struct ActorLine {
     /// The failure, while the actor is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
+    /// A gateway's line about itself, such as the time of its next run; `None` for other actors.
+    #[serde(default)]
+    pub status: Option<String>,
 }
 
 /// Rates from samples that the host takes each second: between the last two samples, and over the samples of the last 60 s,
@@ -303,6 +306,7 @@ impl ActorLine {
                 actor.subtree.iter().map(usage).collect()
             }),
             failed: actor.failed.as_deref().map(FailedLine::from),
+            status: None,
         }
     }
 

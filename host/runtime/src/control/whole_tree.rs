@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use playhouse_gateway::Statuses;
 use playhouse_kernel::{ActorView, Kernel};
 use playhouse_observe::Sampler;
 use playhouse_sandbox::Sandbox;
@@ -15,13 +16,14 @@ pub(crate) struct WholeTree {
     kernel: Kernel,
     play: String,
     sandbox: Option<Sandbox>,
+    statuses: Statuses,
     sampler: Arc<Sampler>,
 }
 
 impl WholeTree {
-    pub(crate) fn new(kernel: Kernel, play: String, sandbox: Option<Sandbox>) -> Self {
+    pub(crate) fn new(kernel: Kernel, play: String, sandbox: Option<Sandbox>, statuses: Statuses) -> Self {
         let sampler = Arc::new(Sampler::new(Instant::now().into_std()));
-        Self { kernel, play, sandbox, sampler }
+        Self { kernel, play, sandbox, statuses, sampler }
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
@@ -35,7 +37,10 @@ impl WholeTree {
 
     pub(crate) async fn read(&self) -> Tree {
         let (actors, now) = (self.kernel.actors().await, Instant::now().into_std());
-        let line = |actor: &ActorView| ActorLine::new(actor, self.sampler.recent(&actor.progress, now));
+        let line = |actor: &ActorView| ActorLine {
+            status: self.statuses.get(&actor.address),
+            ..ActorLine::new(actor, self.sampler.recent(&actor.progress, now))
+        };
         let usage = |(used, most)| UsageView { used, most };
         Tree {
             play: self.play.clone(),

@@ -9,6 +9,7 @@ mod place;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
+use playhouse_gateway::GATES;
 use playhouse_kernel::Address;
 
 use super::play::PlaySettings;
@@ -18,7 +19,7 @@ pub use place::Place;
 /// The graph of `sends_to`.
 #[derive(Debug)]
 pub struct Flow {
-    /// Native actors, then actors in the manifest's order, then spawned actors.
+    /// Sinks, native actors, then actors in the manifest's order, then spawned actors, then gateways.
     places: Vec<Place>,
     /// By sender, in the manifest's order.
     targets: Vec<Vec<usize>>,
@@ -36,16 +37,23 @@ impl Flow {
     /// The flow of a play. A spawned actor sends to the targets of its parent, to its parent, and to all actors below its
     /// parent.
     pub fn of(play: &PlaySettings) -> Self {
-        // Native actors start first, and stop last.
+        // Sinks start first, then native actors; they stop last.
+        let sinks = play.sinks.iter().map(|sink| Place { address: sink.settings.address.clone(), spawned: false });
         let natives = play.natives.iter().map(|native| Place { address: native.clone(), spawned: false });
         let actors = play.actors.iter().map(|actor| Place { address: actor.address.clone(), spawned: false });
         let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
         let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true });
-        let places: Vec<_> = natives.chain(actors).chain(spawned).collect();
+        // Gateways start last, and stop first.
+        let gates = play.gates().map(|(address, _)| Place { address, spawned: false });
+        let places: Vec<_> = sinks.chain(natives).chain(actors).chain(spawned).chain(gates).collect();
         let mut grants = Grants::of(play, &places);
         let targets = grants.targets();
         let left_out = grants.left_out();
-        Self::new(places, targets, left_out)
+        let gate = places.iter().position(|place| !place.spawned && place.address.top().as_str() == GATES);
+        let mut flow = Self::new(places, targets, left_out);
+        // The group above the gateways starts with the first of them.
+        flow.actors.extend(gate.map(|gate| (GATES.to_owned(), gate)));
+        flow
     }
 
     fn new(places: Vec<Place>, targets: Vec<Vec<usize>>, left_out: usize) -> Self {

@@ -6,6 +6,7 @@
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say, by its topic: addresses, settings, grants, mailboxes; the result is a [`PlaySettings`] |
 //! | `play` | the [`PlaySettings`]: values with their defaults |
+//! | `secrets` | the secrets that a manifest declares, without their values |
 //! | `problem` | the faults, as operators see them |
 //! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
@@ -15,6 +16,7 @@ mod play;
 mod plugin_folder;
 mod problem;
 pub mod schema;
+pub mod secrets;
 pub mod units;
 
 use std::io::Read;
@@ -23,7 +25,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::understand;
-pub use play::{MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings};
+pub use play::{
+    HttpKey, HttpServer, HttpTls, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin,
+    PlaySettings, PlaySink, PlaySource, Settings, SinkTarget, SourceOrigin,
+};
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
 
@@ -50,7 +55,7 @@ const LONGEST_BYTES: u64 = 16 << 20;
 pub fn read(file: &Path) -> Result<PlaySettings, ManifestError> {
     let unreadable = |error| ManifestError::Unreadable { file: file.to_owned(), error };
     let mut bytes = Vec::new();
-    let opened = open_regular(file).map_err(unreadable)?;
+    let opened = open_regular(file, "a manifest").map_err(unreadable)?;
     opened.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST_BYTES {
         let text = format!("it has over {} MiB", LONGEST_BYTES >> 20);
@@ -59,8 +64,8 @@ pub fn read(file: &Path) -> Result<PlaySettings, ManifestError> {
     parse(file, bytes, PluginFolder::read).map_err(ManifestError::Wrong)
 }
 
-/// Opens a regular file. Opening and reading a pipe or a device may wait without an end.
-fn open_regular(file: &Path) -> std::io::Result<std::fs::File> {
+/// Opens a regular file; `what` names it in the error. Opening and reading a pipe or a device may wait without an end.
+pub(crate) fn open_regular(file: &Path, what: &str) -> std::io::Result<std::fs::File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = rustix::fs::open(file, flags, Mode::empty())?;
     let found = match FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) {
@@ -70,7 +75,7 @@ fn open_regular(file: &Path) -> std::io::Result<std::fs::File> {
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         _ => "something else",
     };
-    Err(std::io::Error::other(format!("it is {found}, and a manifest is a regular file: save it as one")))
+    Err(std::io::Error::other(format!("it is {found}, and {what} is a regular file: save it as one")))
 }
 
 /// Reads a manifest's bytes; `file` has its name and its folder. `look` looks into the plugins folder.

@@ -6,8 +6,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::cron::CronSettings;
+use playhouse_gateway::http::{self, HttpSettings, Receiver, TlsKey, TlsSettings};
+use playhouse_gateway::letters::LettersSettings;
+use playhouse_gateway::sink::SinkSettings;
+use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, StartKind,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret, StartKind,
     SupervisionSpec,
 };
 use playhouse_observe::Hosts;
@@ -15,6 +20,7 @@ use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
+use super::secrets::{DeclaredSecrets, SecretId, UrlSettings};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
@@ -37,8 +43,14 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The actor that each dead letter is also sent to.
+    pub dead_letters_to: Option<LettersSettings>,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The time in which a play that stops still takes requests.
+    pub drain_delay: Duration,
+    /// The HTTP servers whose requests are messages.
+    pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
     pub log: Log,
     /// The addresses of native actors, which the program that embeds the play provides.
@@ -49,6 +61,58 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+    /// The sources, in the order of the manifest.
+    pub sources: Vec<PlaySource>,
+    /// The sinks, in the order of the manifest.
+    pub sinks: Vec<PlaySink>,
+    /// The secrets, without their values.
+    pub secrets: DeclaredSecrets,
+    /// The entries of `[[cron]]`.
+    pub cron: Vec<CronSettings>,
+}
+
+/// One source of a [`PlaySettings`].
+#[derive(Debug)]
+pub struct PlaySource {
+    /// Settings that sources of all kinds have.
+    pub settings: SourceSettings,
+    /// The url of the broker.
+    pub url: UrlSettings,
+    /// Settings of its kind.
+    pub from: SourceOrigin,
+}
+
+/// The origin of a source's messages.
+#[derive(Debug, Clone)]
+pub enum SourceOrigin {
+    /// A stream of Redis.
+    #[cfg(feature = "redis")]
+    Redis(playhouse_gateway::redis::RedisSource),
+    /// A consumer of JetStream.
+    #[cfg(feature = "nats")]
+    Nats(playhouse_gateway::nats::NatsSource),
+}
+
+/// One sink of a [`PlaySettings`].
+#[derive(Debug)]
+pub struct PlaySink {
+    /// Settings that sinks of all kinds have.
+    pub settings: SinkSettings,
+    /// The url of the broker.
+    pub url: UrlSettings,
+    /// Settings of its kind.
+    pub to: SinkTarget,
+}
+
+/// The target of a sink's messages.
+#[derive(Debug, Clone)]
+pub enum SinkTarget {
+    /// A stream of Redis.
+    #[cfg(feature = "redis")]
+    Redis(playhouse_gateway::redis::RedisSink),
+    /// A subject of JetStream.
+    #[cfg(feature = "nats")]
+    Nats(playhouse_gateway::nats::NatsSink),
 }
 
 /// `[play.metrics]`.
@@ -60,6 +124,50 @@ pub struct MetricsSettings {
     pub place: Range<usize>,
     /// The names that a request may have in its `Host` header.
     pub hosts: Hosts,
+}
+
+/// `[[http]]`.
+#[derive(Debug, Clone)]
+pub struct HttpServer {
+    /// The settings of the gateway.
+    pub settings: HttpSettings,
+    /// The place of its address in the manifest.
+    pub place: Range<usize>,
+    /// The certificate.
+    pub tls: Option<HttpTls>,
+    /// By route: the secret with the tokens that its requests need.
+    pub bearers: Vec<Option<SecretId>>,
+}
+
+/// The certificate of an HTTP server, before the secrets are read.
+#[derive(Debug, Clone)]
+pub struct HttpTls {
+    /// The file of the certificate.
+    pub cert: PathBuf,
+    /// The key.
+    pub key: HttpKey,
+    /// The place of the certificate in the manifest.
+    pub place: Range<usize>,
+}
+
+/// The key of a certificate.
+#[derive(Debug, Clone)]
+pub enum HttpKey {
+    /// A file.
+    File(PathBuf),
+    /// A secret.
+    Secret(SecretId),
+}
+
+impl HttpTls {
+    /// The settings of the gateway; `secret` is the value of a key that is one.
+    pub(crate) fn settings(&self, secret: impl FnOnce(SecretId) -> Secret) -> TlsSettings {
+        let key = match &self.key {
+            HttpKey::File(file) => TlsKey::File(file.clone()),
+            HttpKey::Secret(id) => TlsKey::Secret(secret(*id)),
+        };
+        TlsSettings { cert: self.cert.clone(), key }
+    }
 }
 
 /// `[play.limits]`.
@@ -208,13 +316,34 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
+            dead_letters_to: None,
             metrics: None,
+            drain_delay: Duration::ZERO,
+            http: Vec::new(),
             log: Log::default(),
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),
             spawnable: Vec::new(),
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            secrets: DeclaredSecrets::default(),
+            cron: Vec::new(),
         }
+    }
+
+    /// The gateways that take messages in, each with its receivers.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
+        let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
+        let http = self.http.iter().filter_map(|server| {
+            let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
+            Some((http::address(&server.settings.name).ok()?, receivers))
+        });
+        let sources = self.sources.iter().map(|source| {
+            let SourceSettings { address, tell, .. } = &source.settings;
+            (address.clone(), vec![Receiver::Fixed(tell.clone())])
+        });
+        cron.chain(http).chain(sources)
     }
 
     /// The file of a plugin.
@@ -244,6 +373,13 @@ impl PlaySettings {
             }
         }
         parents
+    }
+
+    /// The grants of all actors, and of all plugins that may be spawned.
+    pub(crate) fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
+        let spawnable = self.spawnable.iter_mut().map(|plugin| &mut plugin.settings);
+        let settings = self.actors.iter_mut().map(|actor| &mut actor.settings).chain(spawnable);
+        settings.map(|settings| &mut settings.grants)
     }
 
     /// The settings of all actors, and of all plugins that may be spawned.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+use super::schema::{SECRET_FORM, VALUE_AS_SECRET};
 use super::units::{MARK_FORM, SIZE_FORM, TIME_FORM, size_meant, time_meant};
 use crate::printable::{Printable, is_escaped};
 
@@ -23,6 +24,17 @@ impl Source {
     /// The text of the file at `path`.
     pub fn new(path: &Path, text: String) -> Self {
         Self { name: path.display().to_string(), text: text.into() }
+    }
+
+    /// The same text with `*` at a place that nobody may see.
+    pub(super) fn without(self, place: Range<usize>) -> Self {
+        let mut text = self.text.to_string();
+        if let Some(hidden) = text.get(place.clone()).map(|hidden| hidden.replace(|c: char| c != '\n', "*")) {
+            // A character of several bytes becomes one `*`: spaces keep the places after it right.
+            let filled = format!("{hidden:<width$}", width = place.len());
+            text.replace_range(place, &filled);
+        }
+        Self { text: text.into(), ..self }
     }
 }
 
@@ -72,6 +84,9 @@ impl Problem {
                 [only] => Self::at(place, what, format!("this version knows only `{only}`")),
                 _ => Self::at(place, what, meant_remark(name, &known)).help(format!("possible are {}", listed(&known))),
             };
+        }
+        if message == VALUE_AS_SECRET {
+            return Self::at(place, message, "here").help(SECRET_FORM);
         }
         if message.ends_with("is no size") || message.contains("expected a size") {
             let remark = size_meant(found).map_or("here".into(), |meant| format!("did you mean \"{meant}\"?"));
@@ -191,7 +206,7 @@ impl Problems {
             .with_wrap_lines(false)
             .with_break_words(false);
         let mut out = String::new();
-        let text: Arc<str> = self.source.text.chars().map(harmless).collect::<String>().into();
+        let text: Arc<str> = without_passwords(&self.source.text).chars().map(harmless).collect::<String>().into();
         for problem in self.problems.iter().take(MOST_SHOWN) {
             let shown =
                 Shown { problem: &printable(problem), source: NamedSource::new(&self.source.name, text.clone()) };
@@ -219,6 +234,20 @@ fn harmless(c: char) -> char {
         2 => '¿',
         _ => char::REPLACEMENT_CHARACTER,
     }
+}
+
+/// The text with `*` in place of the user and the password of each url. Places stay right.
+fn without_passwords(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for (scheme, _) in text.match_indices("://") {
+        let start = scheme + "://".len();
+        let rest = &text[start..];
+        let url = &rest[..rest.find(['"', '\'', '\n', '\r']).unwrap_or(rest.len())];
+        if let Some(user) = url.rfind('@') {
+            shown.replace_range(start..start + user, &"*".repeat(user));
+        }
+    }
+    shown
 }
 
 /// The problem in words that are safe to print: the problem may quote names that the manifest wrote with escapes.
@@ -259,5 +288,19 @@ impl Diagnostic for Shown<'_> {
             make(Some(remark.clone()), place.clone())
         };
         Some(Box::new(self.problem.labels.iter().enumerate().map(span)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_hidden_at_their_place() {
+        let text = "url = \"redis://me:hunté@r2@db:6379/0\" # a@b\nhosts = ['https://a.com', 'https://@b']\n";
+        let shown = without_passwords(text);
+        assert_eq!(shown, "url = \"redis://************@db:6379/0\" # a@b\nhosts = ['https://a.com', 'https://@b']\n");
+        assert_eq!(shown.len(), text.len());
+        assert_eq!(without_passwords("url = \"redis://:pw@db"), "url = \"redis://***@db");
     }
 }

@@ -1,9 +1,14 @@
 //! The manifest as written: every key with its meaning, an example and its default. A value that a check beyond its type may
 //! refuse carries its place in the file. Every key that is accepted is enforced.
 
+mod cron;
 mod dead_letters;
 mod grants;
+mod http;
 mod limits;
+mod queues;
+mod rules;
+mod secrets;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -11,9 +16,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use cron::{Cron, CronOverlap};
 pub use dead_letters::DeadLetters;
-pub use grants::{Dir, Grants, Mode};
+pub use grants::{Dir, Grants, Mode, SecretGrant};
+pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};
 pub use limits::{Limits, Subtree};
+pub use queues::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
+pub use rules::{Backoff, Overflow};
+pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
+pub use secrets::{SecretSource, UrlText};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -32,6 +43,21 @@ pub struct Manifest {
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
+    /// Messages that come from brokers. Default: none.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Addresses whose messages leave for brokers. Default: none.
+    #[serde(default)]
+    pub sink: Vec<Sink>,
+    /// HTTP servers whose requests are messages. Default: none.
+    #[serde(default)]
+    pub http: Vec<Spanned<Http>>,
+    /// The values that the host uses and never shows. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<String>, Spanned<SecretSource>>,
+    /// Messages at times of the calendar. Default: none.
+    #[serde(default)]
+    pub cron: Vec<Spanned<Cron>>,
 }
 
 /// `[play]`.
@@ -70,6 +96,9 @@ pub struct Play {
     /// The store of dead letters: messages that no actor will handle.
     #[serde(default)]
     pub dead_letters: DeadLetters,
+    /// The time in which a play that stops still takes requests.
+    #[serde(default)]
+    pub drain: Drain,
     /// The HTTP server for programs that watch the play.
     #[serde(default)]
     pub metrics: Metrics,
@@ -335,21 +364,6 @@ pub struct MailboxRestart {
     pub backoff: Backoff,
 }
 
-/// Treatment of a message that finds the mailbox full.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Overflow {
-    /// The sender waits.
-    #[default]
-    Block,
-    /// Senders outside and askers get an error; an actor's tell becomes a dead letter.
-    Reject,
-    /// The new message becomes a dead letter.
-    DropNewest,
-    /// The oldest message becomes a dead letter.
-    DropOldest,
-}
-
 /// `[actor.restart]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -384,16 +398,6 @@ pub enum RestartKind {
     Transient,
     /// No end.
     Temporary,
-}
-
-/// `backoff = { … }`: a pause of random length between zero and a ceiling that doubles with each restart.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backoff {
-    /// The first ceiling. Example: `initial = "1s"`. Default: `"10ms"`.
-    pub initial: Option<Spanned<Time>>,
-    /// The last ceiling. Example: `max = "1m"`. Default: `"10s"`.
-    pub max: Option<Spanned<Time>>,
 }
 
 /// `[actor.supervision]` for the actor's children, `[play.supervision]` for the actors directly under `/`.

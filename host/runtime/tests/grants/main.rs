@@ -1,5 +1,6 @@
 //! `[actor.grants]`, and subtrees of `sends_to` in a module: the grants that a manifest gives, and the messages for faults.
 
+mod secrets;
 mod subtrees;
 
 use std::path::Path;
@@ -382,16 +383,16 @@ fn unknown_grant_is_refused() {
     check_grants(
         r#"sockets = ["127.0.0.1:80"]"#,
         expect![[r#"
-        stderr:
-          × unknown key `sockets`
-           ╭─[playhouse.toml:5:1]
-         4 │ [actor.grants]
-         5 │ sockets = ["127.0.0.1:80"]
-           · ───┬───
-           ·    ╰── here
-           ╰────
-          help: the keys here are `env`, `dirs`, `hosts`, `networks`
+            stderr:
+              × unknown key `sockets`
+               ╭─[playhouse.toml:5:1]
+             4 │ [actor.grants]
+             5 │ sockets = ["127.0.0.1:80"]
+               · ───┬───
+               ·    ╰── did you mean `secrets`?
+               ╰────
+              help: the keys here are `env`, `dirs`, `hosts`, `networks`, `secrets`
 
-    "#]],
+        "#]],
     );
 }

@@ -3,7 +3,11 @@
 #![allow(unreachable_pub)]
 
 mod addresses;
+mod cron;
+mod dead_letters;
 mod flow;
+mod http;
+mod http_edge;
 mod instances;
 mod limits;
 mod log;

@@ -1,10 +1,11 @@
 //! The external resources of one actor as its incarnations see them, made once for all of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
-use crate::grants::{Grants, Variable};
+use crate::grants::{Grants, SecretGrant, Variable};
 use crate::limits::{Account, CpuMeter};
 use crate::output::Writer;
 use crate::wasi::filesystem::{ActorFiles, Files};
@@ -30,10 +31,17 @@ impl ActorResources {
         Self { grants, actor_files, no_files, outgoing }
     }
 
-    /// Adds the granted variables to the guest's environment.
+    /// Adds the granted variables and the placeholders of secrets to the guest's environment.
     pub(crate) fn wasi_context(&self, builder: &mut WasiCtxBuilder) -> WasiCtx {
         for Variable { name, value, .. } in &self.grants.env {
             builder.env(name, value);
+        }
+        // A secret with two headers has one placeholder.
+        let mut names = HashSet::new();
+        for SecretGrant { name, sealed, .. } in &self.grants.secrets {
+            if let Some(sealed) = sealed.as_ref().filter(|_| names.insert(name)) {
+                builder.env(name, sealed.placeholder());
+            }
         }
         builder.build()
     }

@@ -1,11 +1,14 @@
 //! The external resources that one actor may use: environment variables, folders, hosts. Plain data, with the rule that limits a
 //! child to its parent's grants. Without grants an actor has no variable, no folder and no host to connect to.
 
+use http::HeaderMap;
 use playhouse_kernel::Bounds;
 
 use super::addresses::Network;
 use super::folder::Folder;
-use super::hosts::Host;
+use super::hosts::{Host, Target};
+use super::narrowing::common;
+use super::secrets::SecretGrant;
 use crate::limits::{Blocking, Descriptors};
 
 /// The external resources that one actor may use. Default: none.
@@ -19,6 +22,8 @@ pub struct Grants {
     pub hosts: Vec<Host>,
     /// Networks that are not public and to which names in `hosts` may lead.
     pub networks: Vec<Network>,
+    /// The secrets that its requests carry, and that it does not know.
+    pub secrets: Vec<SecretGrant>,
     /// HTTP requests at a time, of all instances of the actor. A request counts until its response is dropped. Default: 16.
     pub requests: usize,
     /// Blocking calls at a time, of all instances of the actor: file operations and look-ups of host names. Default: 4.
@@ -34,6 +39,7 @@ impl Default for Grants {
             dirs: Vec::new(),
             hosts: Vec::new(),
             networks: Vec::new(),
+            secrets: Vec::new(),
             requests: 16,
             blocking: Blocking::default(),
             descriptors: Descriptors::default(),
@@ -55,7 +61,11 @@ pub struct Variable {
 impl Grants {
     /// Whether it grants nothing at all.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.env.is_empty() && self.dirs.is_empty() && self.hosts.is_empty() && self.networks.is_empty()
+        self.env.is_empty()
+            && self.dirs.is_empty()
+            && self.hosts.is_empty()
+            && self.networks.is_empty()
+            && self.secrets.is_empty()
     }
 
     /// Whether it may use folders or the network: then effects of a turn outside the host stay, even if the turn is not
@@ -73,9 +83,17 @@ impl Grants {
             dirs: self.dirs.iter().filter_map(|folder| folder.within(&parent.dirs)).collect(),
             hosts: common(&self.hosts, &parent.hosts, Host::covers),
             networks: common(&self.networks, &parent.networks, Network::covers),
+            secrets: self.secrets.iter().filter_map(|secret| secret.within(&parent.secrets)).collect(),
             requests: self.requests.min(parent.requests),
             blocking: self.blocking.below(&parent.blocking),
             descriptors: self.descriptors.below(&parent.descriptors),
+        }
+    }
+
+    /// Puts each secret in place of its placeholder in the headers of a request to `target`, as far as the request may have it.
+    pub(crate) fn put_secrets_into(&self, target: &Target, headers: &mut HeaderMap) {
+        for secret in &self.secrets {
+            secret.put_into(target, headers);
         }
     }
 
@@ -88,18 +106,6 @@ impl Grants {
             Some(above) => above.downcast_ref().map_or_else(Self::default, |above| self.within(above)),
         }
     }
-}
-
-/// The common part of two lists: of each pair in which one covers the other, the narrower one.
-fn common<T: Clone + PartialEq>(child: &[T], parent: &[T], covers: impl Fn(&T, &T) -> bool) -> Vec<T> {
-    let mut both = Vec::new();
-    for (own, above) in child.iter().flat_map(|own| parent.iter().map(move |above| (own, above))) {
-        let narrower = if covers(above, own) { own } else { above };
-        if (covers(above, own) || covers(own, above)) && !both.contains(narrower) {
-            both.push(narrower.clone());
-        }
-    }
-    both
 }
 
 #[cfg(test)]

@@ -97,8 +97,18 @@ impl Host {
         Ok(Self { tls, name, port: port.unwrap_or(default_port(tls)) })
     }
 
+    /// Whether a request to this host is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.tls
+    }
+
+    /// Whether this is `*`, which stands for hosts that nobody names.
+    pub fn is_any(&self) -> bool {
+        self.name == Name::Any
+    }
+
     /// Whether this grants all that `other` grants.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    pub fn covers(&self, other: &Self) -> bool {
         let same_port = (self.tls, self.port) == (other.tls, other.port);
         same_port
             && match (&self.name, &other.name) {

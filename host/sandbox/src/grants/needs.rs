@@ -109,6 +109,7 @@ impl Grants {
             "dirs" => !self.dirs.is_empty(),
             "hosts" => !self.hosts.is_empty(),
             "networks" => !self.networks.is_empty(),
+            "secrets" => !self.secrets.is_empty(),
             _ => false,
         }
     }

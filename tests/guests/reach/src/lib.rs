@@ -16,6 +16,7 @@
 //! | `stream-at P N` | writes a few bytes to P below the first folder, at an offset |
 //! | `stream P TEXT` | appends to P below the first folder, through WASI |
 //! | `get URL`, `follow URL` | status and body; `follow` follows each `location` |
+//! | `with URL HEADER VALUE` | status and body, with a header in whose value `$NAME` stands for a variable |
 //! | `drain URL` | the number of bytes of its body |
 //! | `send METHOD URL [BODY]`, `raw SCHEME AUTHORITY PATH` | status and body, with the given parts |
 //! | `hold URL`, `let-go` | sends a request without waiting: the number of such requests; drops all kept requests |
@@ -54,7 +55,7 @@ impl Actor for Reach {
                 self.unsent.let_go();
                 self.held.act(verb, rest)
             }
-            "get" | "drain" | "follow" | "send" | "raw" | "hold" => self.held.act(verb, rest),
+            "get" | "drain" | "follow" | "with" | "send" | "raw" | "hold" => self.held.act(verb, rest),
             "spawn" => ctx.spawn(rest, "reach").map(|()| "done".to_owned()).map_err(|error| error.to_string()),
             _ => files::act(&mut self.kept, verb, rest),
         };

@@ -19,12 +19,13 @@ impl Held {
         match (verb, words.as_slice()) {
             ("get", [url]) => shown(send(Method::Get, url, None).and_then(wait)),
             ("drain", [url]) => send(Method::Get, url, None).and_then(wait).map(drain).map_err(|error| name(&error)),
+            ("with", [url, name, value]) => with(url, name, value),
             ("follow", [url]) => follow(url),
             ("send", [method, url]) => shown(send(method_of(method), url, None).and_then(wait)),
             ("send", [method, url, body]) => shown(send(method_of(method), url, Some(body)).and_then(wait)),
             ("raw", [scheme, authority, path]) => {
                 let scheme = if *scheme == "http" { Scheme::Http } else { Scheme::Other((*scheme).to_owned()) };
-                shown(request(Method::Get, &scheme, authority, path, None).and_then(wait))
+                shown(request(Fields::new(), Method::Get, &scheme, authority, path, None).and_then(wait))
             }
             ("hold", [url]) => {
                 self.0.push(send(Method::Get, url, None).map_err(|error| name(&error))?);
@@ -49,20 +50,40 @@ fn method_of(word: &str) -> Method {
 }
 
 fn send(method: Method, url: &str, body: Option<&str>) -> Result<FutureIncomingResponse, ErrorCode> {
+    send_with(Fields::new(), method, url, body)
+}
+
+fn send_with(
+    headers: Fields,
+    method: Method,
+    url: &str,
+    body: Option<&str>,
+) -> Result<FutureIncomingResponse, ErrorCode> {
     let (scheme, rest) = url.split_once("://").ok_or(ErrorCode::HttpRequestUriInvalid)?;
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    request(method, &scheme, authority, path, body)
+    request(headers, method, &scheme, authority, path, body)
+}
+
+/// Sends a request with one header, in whose value `$NAME` stands for a variable.
+fn with(url: &str, name: &str, value: &str) -> Result<String, String> {
+    let mut value = value.to_owned();
+    for (name, own) in std::env::vars() {
+        value = value.replace(&format!("${name}"), &own);
+    }
+    let headers = Fields::from_list(&[(name.to_owned(), value.into_bytes())]).map_err(|error| error.to_string())?;
+    shown(send_with(headers, Method::Get, url, None).and_then(wait))
 }
 
 fn request(
+    headers: Fields,
     method: Method,
     scheme: &Scheme,
     authority: &str,
     path: &str,
     body: Option<&str>,
 ) -> Result<FutureIncomingResponse, ErrorCode> {
-    let request = OutgoingRequest::new(Fields::new());
+    let request = OutgoingRequest::new(headers);
     let said = request
         .set_method(&method)
         .and_then(|()| request.set_scheme(Some(scheme)))

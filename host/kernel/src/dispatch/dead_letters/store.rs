@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use super::feed::LetterFeed;
 use super::shares::Shares;
 use crate::words::address::Address;
 use crate::words::dead_letter::{
@@ -19,6 +20,7 @@ const NAMED_IDS: usize = 5;
 
 pub(crate) struct DeadLetters {
     spec: DeadLetterSpec,
+    feed: Option<LetterFeed>,
     inner: Mutex<Inner>,
 }
 
@@ -42,8 +44,9 @@ struct Kept {
 }
 
 impl DeadLetters {
-    pub(crate) fn new(spec: DeadLetterSpec) -> Self {
-        Self { spec, inner: Mutex::default() }
+    /// An empty store. [`DeadLetters::feed`] passes letters on to `feed`.
+    pub(crate) fn new(spec: DeadLetterSpec, feed: Option<LetterFeed>) -> Self {
+        Self { spec, feed, inner: Mutex::default() }
     }
 
     /// Keeps a letter, which counts for `owner`. Returns its number, itself, and the numbers of the evicted ones.
@@ -57,14 +60,21 @@ impl DeadLetters {
     ) -> (u64, Arc<DeadLetter>, Vec<u64>) {
         let mut inner = self.inner.lock();
         let id = inner.next_id(&message);
-        let letter = DeadLetter { id, message, to, sender, reason, at: SystemTime::now() };
+        let letter = Arc::new(DeadLetter { id, message, to, sender, reason, at: SystemTime::now() });
         inner.fates(&letter).all += 1;
         inner.bytes += letter.bytes();
         inner.last_number += 1;
-        let (number, letter) = (inner.last_number, Arc::new(letter));
+        let number = inner.last_number;
         inner.keep(number, letter.clone(), owner);
         let evicted = inner.trim(self.spec);
         (number, letter, evicted)
+    }
+
+    /// Passes a letter on to the feed, if there is one.
+    pub(crate) fn feed(&self, letter: &Arc<DeadLetter>) {
+        if let Some(feed) = &self.feed {
+            feed.offer(letter);
+        }
     }
 
     /// Keeps a letter of an earlier run. Returns the numbers of the evicted ones.
@@ -227,7 +237,7 @@ mod tests {
     use crate::words::message::{ActorId, Envelope, FlowId, MessageId, ReplyToken};
 
     fn store(capacity: usize, capacity_bytes: usize) -> DeadLetters {
-        DeadLetters::new(DeadLetterSpec { capacity, capacity_bytes })
+        DeadLetters::new(DeadLetterSpec { capacity, capacity_bytes }, None)
     }
 
     fn add(store: &DeadLetters, id: u128, body_bytes: usize) {

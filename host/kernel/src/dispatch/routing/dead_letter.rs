@@ -55,7 +55,9 @@ impl Routing {
                 let sender = self.sender_of(&message);
                 // The letters of all descendants count for the actor of the plan above them.
                 let owner = self.registry.planned_above(actor);
-                self.dead_letters.add(owner, message, actor.address().clone(), sender, reason.clone());
+                let (_, letter, _) =
+                    self.dead_letters.add(owner, message, actor.address().clone(), sender, reason.clone());
+                self.dead_letters.feed(&letter);
                 continue;
             };
             self.enter(journal, None, EntrySpace::NONE, |draft| self.letter_in(draft, actor, message, reason));

@@ -20,6 +20,7 @@ impl Edge<Output> for Routing {
             Output::Deliver { target, records, load, reserved } => {
                 self.deliver_durable(&target, &records, load, reserved);
             }
+            Output::Feed(letter) => self.dead_letters.feed(&letter),
             Output::Ordered(operator, state) => drop(operator.send(state)),
         }
     }

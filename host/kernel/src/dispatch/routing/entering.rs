@@ -65,6 +65,7 @@ impl Routing {
             why: reason.to_string(),
             at: letter.at,
         })));
+        draft.output(Output::Feed(letter));
         for number in evicted {
             draft.op(Op::LetterGone { number });
         }

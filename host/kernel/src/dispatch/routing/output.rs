@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::mailbox::Load;
+use crate::words::dead_letter::DeadLetter;
 use crate::words::message::ReplyToken;
 use crate::words::send_error::FullAnswer;
 use crate::words::state::State;
@@ -24,6 +25,8 @@ pub(crate) enum Output {
         /// Whether space for them is reserved.
         reserved: bool,
     },
+    /// A dead letter, for those that get all of them.
+    Feed(Arc<DeadLetter>),
     /// The state of an actor before an operator's order, which is kept.
     Ordered(oneshot::Sender<Option<State>>, Option<State>),
 }

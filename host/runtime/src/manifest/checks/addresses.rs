@@ -21,6 +21,8 @@ pub(super) struct Addresses {
     /// Native actors, in the order of the manifest, with their places.
     pub(super) natives: Vec<(Address, Range<usize>)>,
     native: HashSet<Address>,
+    /// The addresses of sinks, in the order of the manifest.
+    pub(super) sinks: Vec<Option<Address>>,
 }
 
 impl Addresses {
@@ -31,7 +33,8 @@ impl Addresses {
 
     /// All addresses of actors, in no order.
     pub(super) fn all(&self) -> impl Iterator<Item = &Address> {
-        self.first.keys().chain(self.natives.iter().map(|(address, _)| address))
+        let natives = self.natives.iter().map(|(address, _)| address);
+        self.first.keys().chain(natives).chain(self.sinks.iter().flatten())
     }
 
     fn is_native(&self, address: &Address) -> bool {
@@ -51,7 +54,12 @@ pub(super) fn with_ancestors(address: &Address) -> impl Iterator<Item = Address>
 
 impl Checks {
     /// Parses all addresses: each must be good, occur once, and come after its parent.
-    pub(super) fn addresses(&mut self, actors: &[Spanned<schema::Actor>], natives: &[Spanned<String>]) -> Addresses {
+    pub(super) fn addresses(
+        &mut self,
+        actors: &[Spanned<schema::Actor>],
+        natives: &[Spanned<String>],
+        sinks: &[schema::Sink],
+    ) -> Addresses {
         let mut all = Addresses {
             of_actor: Vec::new(),
             first: HashMap::new(),
@@ -59,6 +67,7 @@ impl Checks {
             spawning: HashSet::new(),
             natives: Vec::new(),
             native: HashSet::new(),
+            sinks: Vec::new(),
         };
         for (n, actor) in actors.iter().enumerate() {
             let written = &actor.get_ref().address;
@@ -99,6 +108,11 @@ impl Checks {
                 all.native.insert(address.clone());
                 all.natives.push((address, written.span()));
             }
+        }
+        for written in sinks {
+            let address = self.sink_address(&written.address, &all);
+            all.native.extend(address.clone());
+            all.sinks.push(address);
         }
         for (native, _) in &all.natives {
             all.parents.extend(with_ancestors(native).skip(1));
@@ -155,6 +169,42 @@ impl Checks {
         if let Some(parent) = parent {
             let problem = Problem::at(place, format!("`{address}` has no parent"), format!("no actor is `{parent}`"));
             self.add(problem.help("name the parent first, or put the native actor directly under `/`"));
+            return None;
+        }
+        Some(address)
+    }
+
+    /// The address of a sink: good, of no other actor, and not below one that starts later.
+    fn sink_address(&mut self, written: &Spanned<String>, all: &Addresses) -> Option<Address> {
+        let place = written.span();
+        let address = match Address::parse(written.get_ref()) {
+            Ok(address) if !address.is_root() => address,
+            Ok(_) => {
+                self.add(Problem::at(place, "`/` is the kernel itself", "a sink needs a name, as in \"/out/billing\""));
+                return None;
+            }
+            Err(error) => {
+                let problem = Problem::at(place, address_fault(&error), address_meant(written.get_ref()));
+                self.add(problem.help("a sink has an address of its own, as in \"/out/billing\""));
+                return None;
+            }
+        };
+        if all.has(&address) {
+            let problem = Problem::at(place, format!("two actors have the address `{address}`"), "again here");
+            self.add(problem.help("give the sink another address, as in \"/out/billing\""));
+            return None;
+        }
+        let top = address.top();
+        let above = with_ancestors(&address).skip(1).find(|above| all.has(above));
+        let below = all.parents.contains(&address).then(|| address.clone());
+        if above.is_some() || below.is_some() || top.as_str() == "/gate" {
+            let what = match (above, below) {
+                (Some(above), _) => format!("the sink `{address}` is below the actor `{above}`"),
+                (None, Some(_)) => format!("an actor is below the sink `{address}`, which has no children"),
+                (None, None) => format!("the sink `{address}` is below `/gate`, where messages come in"),
+            };
+            let help = "a sink starts before all actors: give it an address of its own, as in \"/out/billing\"";
+            self.add(Problem::at(place, what, "here").help(help));
             return None;
         }
         Some(address)

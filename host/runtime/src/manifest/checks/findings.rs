@@ -1,6 +1,7 @@
 //! The problems found so far, and the data that the checks share.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use playhouse_kernel::Address;
 use toml::Spanned;
 
 use super::kept_apart::KeptApart;
+use super::secret_uses::SecretUses;
 use crate::manifest::plugin_folder::PluginFolder;
 use crate::manifest::problem::{Problem, nearest};
 use crate::manifest::schema::Manifest;
@@ -16,7 +18,8 @@ use crate::manifest::units::Time;
 /// Each suggestion compares a name with all known names: after this many, problems have no suggestion.
 const MOST_SUGGESTIONS: usize = 100;
 
-/// The problems found so far, and the data that further checks need.
+/// The problems found so far, and the data that further checks need. It has many methods, since each table of the manifest has its own
+/// check, and all add to one list.
 pub(super) struct Checks {
     pub(super) problems: Vec<Problem>,
     /// Number of suggestions that may still be made.
@@ -29,6 +32,10 @@ pub(super) struct Checks {
     pub(super) beside: PathBuf,
     /// The files and folders that no actor may write to.
     pub(super) kept_apart: KeptApart,
+    /// The secrets, and the grants that could give them away.
+    pub(super) secrets: SecretUses,
+    /// The gateways so far, with the places of their names.
+    pub(super) gates: HashMap<Address, Range<usize>>,
 }
 
 impl Checks {
@@ -42,6 +49,8 @@ impl Checks {
             plugins: plugins.to_owned(),
             beside: beside.to_owned(),
             kept_apart: KeptApart::of_play(beside, plugins, Path::new(name).file_name()),
+            secrets: SecretUses::default(),
+            gates: HashMap::new(),
         }
     }
 

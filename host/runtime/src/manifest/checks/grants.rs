@@ -14,10 +14,13 @@ use crate::manifest::schema::{self, Mode};
 impl Checks {
     pub(super) fn grants(&mut self, written: &schema::Grants, limits: &schema::Limits) -> Grants {
         let default = Grants::default();
+        let env = self.env(&written.env);
+        let hosts: Vec<_> = written.hosts.iter().filter_map(|host| self.host(host)).collect();
         Grants {
-            env: self.env(&written.env),
+            secrets: self.secret_grants(&written.secrets, &hosts, &env),
+            env,
             dirs: self.dirs(&written.dirs),
-            hosts: written.hosts.iter().filter_map(|host| self.host(host)).collect(),
+            hosts,
             networks: self.networks(written),
             requests: limits.requests.map_or(default.requests, |n| n.0 as usize),
             blocking: limits.blocking.map_or(default.blocking, |n| Blocking::new(n.0 as usize)),
@@ -46,6 +49,9 @@ impl Checks {
                 continue;
             }
             first.insert(name, place.clone());
+            if given.is_none() {
+                self.secrets.grant_variable(name, place.clone());
+            }
             let value = match (given, std::env::var(name)) {
                 (Some(value), _) => value.to_owned(),
                 (None, Ok(value)) => value,
@@ -123,6 +129,7 @@ impl Checks {
                 return None;
             }
         };
+        self.secrets.grant_folder(folder.host().to_owned(), place.clone());
         if writable {
             for what in self.kept_apart.within(folder.host()) {
                 let message = format!("an actor that may write to `{}` can change {what}", path.display());
@@ -133,7 +140,7 @@ impl Checks {
         Some(folder)
     }
 
-    fn host(&mut self, written: &Spanned<String>) -> Option<Host> {
+    pub(super) fn host(&mut self, written: &Spanned<String>) -> Option<Host> {
         match Host::parse(written.get_ref()) {
             Ok(host) => Some(host),
             Err(error) => {

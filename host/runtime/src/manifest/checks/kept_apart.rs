@@ -41,14 +41,14 @@ impl KeptApart {
 }
 
 /// The end of a path, also if nothing is there yet, and the symbolic links on the way, each by a path without links.
-struct Way {
+pub(super) struct Way {
     end: PathBuf,
     links: Vec<PathBuf>,
 }
 
 impl Way {
     /// None for links in a circle, which lead nowhere.
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let whole = std::path::absolute(if path.as_os_str().is_empty() { Path::new(".") } else { path }).ok()?;
         let mut way = Self { end: PathBuf::from("/"), links: Vec::new() };
         let mut left: VecDeque<Part> = parts(&whole).collect();
@@ -71,6 +71,11 @@ impl Way {
             }
         }
         Some(way)
+    }
+
+    /// Whether the end of the path is below `folder`, a path without links, or a link on the way is.
+    pub(super) fn leads_into(&self, folder: &Path) -> bool {
+        self.end.starts_with(folder) || self.links.iter().any(|link| link.starts_with(folder))
     }
 }
 

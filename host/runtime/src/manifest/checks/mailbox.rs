@@ -27,12 +27,17 @@ pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
 }
 
 fn overflow(written: &Mailbox) -> Option<kernel::Overflow> {
-    Some(match written.overflow.as_ref()?.get_ref() {
+    Some(overflow_rule(*written.overflow.as_ref()?.get_ref()))
+}
+
+/// The kernel's rule of this name.
+pub(super) fn overflow_rule(written: Overflow) -> kernel::Overflow {
+    match written {
         Overflow::Block => kernel::Overflow::Block,
         Overflow::Reject => kernel::Overflow::Reject,
         Overflow::DropNewest => kernel::Overflow::DropNewest,
         Overflow::DropOldest => kernel::Overflow::DropOldest,
-    })
+    }
 }
 
 impl Checks {

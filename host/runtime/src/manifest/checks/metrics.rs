@@ -53,7 +53,7 @@ impl Checks {
         Some(MetricsSettings { listen: address, place: listen.span(), hosts })
     }
 
-    fn host_name(&mut self, name: &Spanned<String>) {
+    pub(super) fn host_name(&mut self, name: &Spanned<String>) {
         let text = name.get_ref();
         let is_label = |label: &str| {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')

@@ -3,20 +3,30 @@
 
 mod addresses;
 mod circuit;
+mod cron;
+mod dead_letters;
 mod findings;
+mod gate;
 mod grants;
+mod http;
+mod http_edge;
+mod http_routes;
 mod instances;
 mod kept_apart;
 mod mailbox;
 mod metric_names;
 mod metrics;
 mod pipeline;
+mod queues;
+mod secret_uses;
+mod secrets;
 mod settings;
 mod subtrees;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use playhouse_kernel::DeadLetterSpec;
 use toml::Spanned;
@@ -24,7 +34,7 @@ use toml::Spanned;
 use super::play::{PlayActor, PlayPlugin, PlaySettings};
 use super::plugin_folder::PluginFolder;
 use super::problem::{Problem, Problems, Source};
-use super::schema::{Manifest, Start};
+use super::schema::{Manifest, Start, VALUE_AS_SECRET};
 use super::units::ByteSize;
 use addresses::Addresses;
 use findings::Checks;
@@ -40,27 +50,40 @@ pub fn understand(
         Ok(manifest) => manifest,
         Err(error) => {
             let problem = Problem::from_toml(&error, &source.text);
+            let source = match error.span() {
+                Some(place) if error.message() == VALUE_AS_SECRET => source.without(place),
+                _ => source,
+            };
             return Err(Problems::new(source, vec![problem]));
         }
     };
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
-    let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    checks.declare_secrets(&manifest.secrets);
+    let addresses = checks.addresses(&manifest.actor, &manifest.play.native, &manifest.sink);
+    checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    let sources = checks.sources(&manifest.source, &addresses);
+    let sinks = checks.sinks(&manifest.sink, &addresses);
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
+    let http = checks.http(&manifest.http, &actors, &addresses);
+    let dead_letters_to = checks.dead_letters_to(&manifest.play.dead_letters, &addresses);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
         capacity_bytes: manifest.play.dead_letters.bytes.map_or(letters.capacity_bytes, ByteSize::in_memory),
     };
+    // After all that may use a secret.
+    let secrets = checks.finish_secrets();
     if !checks.problems.is_empty() {
         return Err(Problems::new(source, checks.problems));
     }
@@ -77,12 +100,19 @@ pub fn understand(
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
         dead_letters,
+        dead_letters_to,
         metrics,
+        drain_delay: manifest.play.drain.delay.map_or(Duration::ZERO, |time| time.0),
+        http,
         log: manifest.play.log,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,
         pipeline,
         spawnable,
+        sources,
+        sinks,
+        secrets,
+        cron,
     })
 }
 

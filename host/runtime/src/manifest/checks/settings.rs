@@ -344,13 +344,13 @@ impl Checks {
         self.at_most(written, key, MOST_MEMORY, "a 32-bit instance can have no more");
     }
 
-    fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
+    pub(super) fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
         let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
         let what = format!("`{key}` is over {most}");
         self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
     }
 
-    fn at_least(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, least: ByteSize, help: &str) {
+    pub(super) fn at_least(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, least: ByteSize, help: &str) {
         let Some(written) = written.filter(|size| *size.get_ref() < least) else { return };
         let what = format!("`{key}` is under {least}");
         self.add(Problem::at(written.span(), what, format!("it must be at least \"{least}\"")).help(help));

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
+use playhouse_gateway::http::Receiver;
 use playhouse_kernel::Address;
 
 use super::place::Place;
@@ -102,8 +103,8 @@ impl<'a> Grants<'a> {
     /// The targets that each place may send to.
     pub(super) fn targets(&mut self) -> Vec<Vec<usize>> {
         let play = self.play;
-        // The targets of native code are not known.
-        let mut targets = vec![Vec::new(); play.natives.len()];
+        // The targets of native code are not known, and a sink has none in the play.
+        let mut targets = vec![Vec::new(); play.sinks.len() + play.natives.len()];
         for actor in &play.actors {
             let sends = Sends::of(&actor.settings);
             targets.push(self.reached(targets.len(), &sends));
@@ -119,7 +120,26 @@ impl<'a> Grants<'a> {
             to.sort_unstable();
             targets.push(to);
         }
+        for (_, receivers) in play.gates() {
+            targets.push(self.receivers(targets.len(), &receivers));
+        }
         targets
+    }
+
+    /// The places that a gateway sends to. A receiver that is no actor of the manifest is one that an actor above it spawns.
+    fn receivers(&mut self, from: usize, receivers: &[Receiver]) -> Vec<usize> {
+        let mut reached = Vec::new();
+        for receiver in receivers {
+            let actor = if let Receiver::Fixed(address) = receiver { self.actors.get(address.as_str()) } else { None };
+            let top = receiver.top();
+            let spawning = || above(top.as_str()).filter_map(|above| self.spawned.get(above)).last();
+            if let Some(&n) = actor.or_else(spawning)
+                && std::mem::replace(&mut self.found_for[n], from) != from
+            {
+                reached.push(n);
+            }
+        }
+        reached
     }
 
     /// The granted places: addresses in the order of the manifest, then the places of the subtrees.

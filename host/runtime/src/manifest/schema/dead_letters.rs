@@ -1,6 +1,7 @@
 //! `[play.dead_letters]`: the store of messages that no actor will handle.
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::manifest::units::{AtLeastOne, ByteSize};
 
@@ -13,4 +14,8 @@ pub struct DeadLetters {
     pub capacity: Option<AtLeastOne>,
     /// Maximum bytes of bodies, reasons and crash reports in the store. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
     pub bytes: Option<ByteSize>,
+    /// An actor or a sink that each letter is also sent to, as JSON in the form of `playhouse dead-letters show --json`: without the body
+    /// if the receiver does not take the whole. A letter that follows from such a message is not sent. At most 1,024 letters, or 16 MiB, wait
+    /// to be sent; others stay in the store alone, and are counted. Example: `to = "/out/dead"`. Default: none.
+    pub to: Option<Spanned<String>>,
 }

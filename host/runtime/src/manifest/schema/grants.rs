@@ -29,6 +29,27 @@ pub struct Grants {
     /// Private networks that names and stars in `hosts` may lead to. Example: `networks = ["10.1.0.0/16"]`. Default: `[]`.
     #[serde(default)]
     pub networks: Vec<Spanned<String>>,
+    /// Secrets that the actor sends without knowing them, each with `name`, `hosts` and `header`. Example: `secrets = [{ name =
+    /// "API", hosts = ["https://api.example.com"], header = "authorization" }]`. Default: `[]`.
+    #[serde(default)]
+    pub secrets: Vec<SecretGrant>,
+}
+
+/// `secrets = [{ … }]`: one secret. The actor has a random placeholder, new with each start of the host, as the environment variable
+/// `name`. The host replaces the placeholder by the value of the secret in the header `header` of https requests to `hosts`, also
+/// within a longer text such as `Bearer PLACEHOLDER`, and nowhere else. A request to another host, such as one that follows a
+/// redirect, carries the placeholder. A host that sends the header back shows the actor the value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretGrant {
+    /// The name of the secret in `[secrets]`. Example: `name = "API"`. Required.
+    pub name: Spanned<String>,
+    /// The hosts that get the secret, all with `https://`. The actor needs a grant of them in `hosts`, too. `https://*` is refused.
+    /// Example: `hosts = ["https://api.example.com"]`. Required.
+    pub hosts: Spanned<Vec<Spanned<String>>>,
+    /// The header in which the placeholder is replaced. For HTTP's basic authentication the secret is the whole text after
+    /// `Basic`. Example: `header = "authorization"`. Required.
+    pub header: Spanned<String>,
 }
 
 /// `dirs = [{ … }]`: one folder, opened when the host starts. Nothing outside of it can be reached.

@@ -108,7 +108,7 @@ impl Hooks {
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Sent> + Send> {
@@ -128,6 +128,7 @@ impl WasiHttpHooks for Hooks {
             }
         };
         let held = Held { permit, descriptor };
+        outgoing.grants.put_secrets_into(&target, request.headers_mut());
         let options = options.unwrap_or_default();
         let no_longer = |wanted: Option<Duration>| wanted.map_or(self.patience, |wanted| wanted.min(self.patience));
         let patience = Patience {

@@ -1,0 +1,238 @@
+//! The actor of an entry, and its task, which waits for the times and sends the messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, FutureExt};
+use playhouse_kernel::{
+    AboutActor, Address, AskError, Failure, Incoming, Ingress, LogEvent, Message, Metadata, NativeActor, NativeContext,
+    NativeResult, SendError,
+};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::counts::Counts;
+use super::pace::{Pace, Step};
+use super::settings::{CronSettings, Overlap, WallClock, shown};
+use crate::events::{CronMissed, CronRefused, CronSkipped};
+use crate::sparse::Sparse;
+use crate::status::Statuses;
+
+/// Time that a message waits for space in the receiver's mailbox.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The name of the code in log lines, as the kernel makes it.
+const PLUGIN: &str = "native:Cron";
+
+/// The actor of an entry. Its task ends with its incarnation.
+pub(super) struct Cron {
+    settings: Arc<CronSettings>,
+    statuses: Statuses,
+    clock: WallClock,
+    task: JoinSet<()>,
+}
+
+impl Cron {
+    pub(super) fn new(settings: Arc<CronSettings>, statuses: Statuses, clock: WallClock) -> Self {
+        Self { settings, statuses, clock, task: JoinSet::new() }
+    }
+}
+
+impl NativeActor for Cron {
+    async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
+        let task = Task {
+            pace: Pace::new(self.settings.schedule.clone(), (self.clock)()),
+            settings: self.settings.clone(),
+            statuses: self.statuses.clone(),
+            clock: self.clock.clone(),
+            ingress: Arc::new(ctx.ingress()),
+            current: None,
+            waiting: None,
+            counts: Counts::default(),
+            lines: Lines::default(),
+        };
+        self.task.spawn(task.run());
+        Ok(())
+    }
+
+    async fn msg_handler(&mut self, _: Message, ctx: &mut NativeContext) -> NativeResult {
+        Err(Failure::Reject(format!("`{}` sends messages at times, and takes none", ctx.address())))
+    }
+}
+
+/// The log lines of one entry, by kind.
+#[derive(Default)]
+struct Lines {
+    skipped: Sparse,
+    missed: Sparse,
+    refused: Sparse,
+}
+
+/// The end of a run's message.
+type End = Result<Result<(), AskError>, SendError>;
+
+struct Task {
+    settings: Arc<CronSettings>,
+    statuses: Statuses,
+    clock: WallClock,
+    ingress: Arc<Ingress>,
+    pace: Pace,
+    /// The message of the last run, until it has ended.
+    current: Option<BoxFuture<'static, End>>,
+    /// The time whose run waits for that end.
+    waiting: Option<DateTime<Utc>>,
+    counts: Counts,
+    lines: Lines,
+}
+
+impl Task {
+    async fn run(mut self) {
+        self.say();
+        loop {
+            match self.pace.step((self.clock)(), Instant::now()) {
+                Step::Wait(wait) => {
+                    let end = async {
+                        match &mut self.current {
+                            Some(current) => current.await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    tokio::select! {
+                        // A run that has ended makes way for the time that comes.
+                        biased;
+                        end = end => self.ended(end),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+                Step::Come { run, first, missed } => {
+                    self.missed(first, missed);
+                    if let Some(due) = run {
+                        self.come(due);
+                    }
+                    self.say();
+                }
+            }
+        }
+    }
+
+    /// A time has come.
+    fn come(&mut self, due: DateTime<Utc>) {
+        if self.current.is_none() {
+            self.start(due);
+        } else if self.settings.overlap == Overlap::Queue && self.waiting.is_none() {
+            self.waiting = Some(due);
+        } else {
+            self.counts.skipped += 1;
+            if let Some(left_out) = self.lines.skipped.pass(Instant::now()) {
+                let (due, skipped) = (self.shown(due), self.counts.skipped);
+                let receiver = self.settings.tell.as_str();
+                CronSkipped {
+                    subject: self.about(),
+                    due: &due,
+                    receiver,
+                    skipped,
+                    left_out: Some(left_out).filter(|lines| *lines > 0),
+                }
+                .log();
+            }
+        }
+    }
+
+    /// Begins the run of a time.
+    fn start(&mut self, due: DateTime<Utc>) {
+        let (ingress, settings, due) = (self.ingress.clone(), self.settings.clone(), self.shown(due));
+        let run = async move {
+            let metadata = metadata(&settings.address, &due);
+            let message = Incoming::new(ingress.next_id(), &metadata, &settings.body);
+            let receipt = ingress.tell_with_receipt(&settings.tell, &message, PATIENCE).await?;
+            Ok(receipt.ended().await)
+        };
+        // The message is sent by the task's next wait.
+        self.current = Some(run.boxed());
+    }
+
+    /// The message of the last run has ended, or was refused.
+    fn ended(&mut self, end: End) {
+        self.current = None;
+        match end {
+            Ok(end) => {
+                self.counts.runs += 1;
+                self.counts.failed += u64::from(end.is_err());
+            }
+            Err(why) => {
+                self.counts.refused += 1;
+                if let Some(left_out) = self.lines.refused.pass(Instant::now()) {
+                    let (receiver, refused) = (self.settings.tell.as_str(), self.counts.refused);
+                    CronRefused {
+                        subject: self.about(),
+                        receiver,
+                        refused,
+                        left_out: Some(left_out).filter(|lines| *lines > 0),
+                        why: &why,
+                    }
+                    .log();
+                }
+            }
+        }
+        if let Some(due) = self.waiting.take() {
+            self.start(due);
+        }
+        self.say();
+    }
+
+    fn missed(&mut self, first: DateTime<Utc>, count: u64) {
+        if count == 0 {
+            return;
+        }
+        self.counts.missed += count;
+        if let Some(left_out) = self.lines.missed.pass(Instant::now()) {
+            let (first, missed) = (self.shown(first), self.counts.missed);
+            CronMissed {
+                subject: self.about(),
+                first: &first,
+                count,
+                missed,
+                left_out: Some(left_out).filter(|lines| *lines > 0),
+            }
+            .log();
+        }
+    }
+
+    /// Shows the next time, and the counts.
+    fn say(&self) {
+        let next =
+            self.pace.due().map_or_else(|| "no time comes".into(), |due| format!("next run {}", self.shown(due)));
+        let state = match (&self.current, self.waiting) {
+            (_, Some(_)) => ", one run waits",
+            (Some(_), None) => ", the last run has not ended",
+            (None, None) => "",
+        };
+        let counts = self.counts.to_string();
+        let before = if counts.is_empty() { "" } else { "; " };
+        self.statuses.set(&self.settings.address, format!("{next}{state}{before}{counts}"));
+    }
+
+    fn shown(&self, time: DateTime<Utc>) -> String {
+        shown(time, self.settings.schedule.zone())
+    }
+
+    fn about(&self) -> AboutActor<'_> {
+        AboutActor { address: &self.settings.address, plugin: PLUGIN }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.statuses.remove(&self.settings.address);
+    }
+}
+
+/// The pairs beside a message: the entry, and the time that it has a run for.
+fn metadata(entry: &Address, due: &str) -> Metadata {
+    let mut metadata = Metadata::new();
+    for (key, value) in [("cron", entry.name()), ("due", due)] {
+        // Both are far below the limits on metadata.
+        let _ = metadata.push(key, value);
+    }
+    metadata
+}

@@ -1,0 +1,169 @@
+//! The phase of a connection, and the end of its time: the time limits of a connection need one timer, not one for each request.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::settings::HttpBounds;
+
+/// The work of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It waits for a request.
+    Idle,
+    /// The head of a request arrives.
+    Head,
+    /// A request is being answered: the route bounds the time.
+    Busy,
+    /// The response is being written.
+    Writing,
+    /// All is said, and what the client still sends is thrown away, so that the client gets the last response.
+    Closing,
+}
+
+/// The time in which a client closes its side.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The phase of a connection, as its socket and its service see it. All of them run in the task of the connection, which reads
+/// the phase when it has nothing else to do.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// The number of changes, and the phase: a phase that came again is another one.
+    word: AtomicU64,
+    /// Requests so far.
+    requests: AtomicU64,
+    /// The time for the response, in microseconds.
+    writing_micros: AtomicU64,
+    /// Whether the connection is to end as soon as no request is under way.
+    is_told_to_end: AtomicBool,
+    /// Wakes the task of the connection.
+    waker: OnceLock<Waker>,
+}
+
+const PHASE_BITS: u32 = 3;
+
+impl Activity {
+    /// A new connection has its first head to send.
+    pub(super) fn new() -> Self {
+        Self {
+            word: AtomicU64::new(Phase::Head as u64),
+            requests: AtomicU64::new(0),
+            writing_micros: AtomicU64::new(0),
+            is_told_to_end: AtomicBool::new(false),
+            waker: OnceLock::new(),
+        }
+    }
+
+    /// The phase, and a number that is another one for each phase.
+    pub(super) fn now(&self) -> (Phase, u64) {
+        let word = self.word.load(Ordering::Relaxed);
+        (Self::phase_of(word), word)
+    }
+
+    fn phase_of(word: u64) -> Phase {
+        match word & ((1 << PHASE_BITS) - 1) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            2 => Phase::Busy,
+            3 => Phase::Writing,
+            _ => Phase::Closing,
+        }
+    }
+
+    fn set(&self, phase: Phase) {
+        let changes = (self.word.load(Ordering::Relaxed) >> PHASE_BITS) + 1;
+        self.word.store(changes << PHASE_BITS | phase as u64, Ordering::Relaxed);
+    }
+
+    fn change(&self, from: Phase, to: Phase) {
+        if self.now().0 == from {
+            self.set(to);
+        }
+    }
+
+    /// Bytes arrived.
+    pub(super) fn read(&self) {
+        self.change(Phase::Idle, Phase::Head);
+    }
+
+    /// A request is there. Returns its number in the connection, from 1.
+    pub(super) fn begin(&self) -> u64 {
+        self.set(Phase::Busy);
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The response is there; the client has `time` to read it.
+    pub(super) fn respond(&self, time: Duration) {
+        self.writing_micros.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.set(Phase::Writing);
+    }
+
+    /// All that was written is with the system.
+    pub(super) fn flushed(&self) {
+        self.change(Phase::Writing, Phase::Idle);
+    }
+
+    /// Nothing more is written.
+    pub(super) fn close(&self) {
+        if self.now().0 != Phase::Closing {
+            self.set(Phase::Closing);
+        }
+    }
+
+    /// The time for a phase from its beginning; `None` when something else bounds it.
+    pub(super) fn limit(&self, phase: Phase, bounds: &HttpBounds) -> Option<Duration> {
+        Some(match phase {
+            Phase::Idle => bounds.idle,
+            Phase::Head => bounds.head_time,
+            Phase::Busy => return None,
+            Phase::Writing => Duration::from_micros(self.writing_micros.load(Ordering::Relaxed)),
+            Phase::Closing => LINGER,
+        })
+    }
+
+    /// Keeps the waker of the connection's task, which is always the same one.
+    pub(super) fn keep_waker(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    /// Ends the connection as soon as no request is under way.
+    pub(super) fn tell_to_end(&self) {
+        self.is_told_to_end.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Has the connection's task look at its phase and its time again.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(super) fn is_told_to_end(&self) -> bool {
+        self.is_told_to_end.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_follow_a_request() {
+        let activity = Activity::new();
+        let phase = || activity.now().0;
+        assert_eq!((phase(), activity.begin(), phase()), (Phase::Head, 1, Phase::Busy));
+        activity.flushed();
+        activity.read();
+        assert_eq!(phase(), Phase::Busy, "neither a flush nor more bytes end a request");
+        activity.respond(Duration::from_secs(3));
+        let (writing, number) = activity.now();
+        assert_eq!(activity.limit(writing, &HttpBounds::default()), Some(Duration::from_secs(3)));
+        activity.flushed();
+        assert_eq!(phase(), Phase::Idle);
+        activity.begin();
+        activity.respond(Duration::from_secs(3));
+        assert_ne!(activity.now().1, number, "the second response has its own time");
+    }
+}

@@ -1,0 +1,28 @@
+//! JetStream of NATS as sources and sinks.
+//!
+//! | file | content |
+//! |---|---|
+//! | `link` | settings, the connection |
+//! | `source` | a durable pull consumer |
+//! | `sink` | publishes, and waits for the acknowledgement of the stream |
+
+mod link;
+mod sink;
+mod source;
+
+use std::sync::Arc;
+
+use crate::secret::SecretUrl;
+use crate::sink::Outlet;
+use crate::source::Supply;
+pub use link::{NatsSink, NatsSource};
+
+/// A consumer as a source.
+pub fn supply(url: SecretUrl, settings: NatsSource) -> Arc<dyn Supply> {
+    Arc::new(source::NatsSupply { url, settings: Arc::new(settings) })
+}
+
+/// A subject as a sink.
+pub fn outlet(url: SecretUrl, settings: NatsSink) -> Arc<dyn Outlet> {
+    Arc::new(sink::NatsOutlet { url, subject: settings.subject })
+}

@@ -1,0 +1,109 @@
+//! The native actor of a source: it owns the tasks, and stops them in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{Failure, Message, NativeActor, NativeContext, NativeResult};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::deliver::{Deliverer, collect};
+use super::supply::{SourceSettings, Supply};
+use super::table::Table;
+use super::worker::{Phase, Worker};
+use crate::status::Statuses;
+use crate::traffic::Counts;
+
+/// The share of the time to stop in which what was taken is still handled. In the rest, what is left is given back.
+const HANDLING_SHARE: f64 = 0.75;
+
+/// One incarnation of a source.
+pub(super) struct Source {
+    settings: SourceSettings,
+    supply: Arc<dyn Supply>,
+    statuses: Statuses,
+    counts: Arc<Counts>,
+    /// The time to stop.
+    stop: Duration,
+    phase: watch::Sender<Phase>,
+    /// The task with the connection. All tasks are aborted when the actor is dropped.
+    worker: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Source {
+    pub(super) fn new(
+        settings: SourceSettings,
+        supply: Arc<dyn Supply>,
+        statuses: Statuses,
+        counts: Arc<Counts>,
+        stop: Duration,
+    ) -> Self {
+        let (phase, _) = watch::channel(Phase::Pull);
+        Self { settings, supply, statuses, counts, stop, phase, worker: JoinSet::new(), tasks: JoinSet::new() }
+    }
+
+    /// Starts the tasks. `first`: gets the outcome of the first connection.
+    fn start(&mut self, ctx: &NativeContext, first: oneshot::Sender<Result<(), String>>) {
+        let ingress = Arc::new(ctx.ingress());
+        let table: Arc<Table> = Arc::default();
+        let (taken, to_deliver) = mpsc::unbounded_channel();
+        let (receipts, to_collect) = mpsc::unbounded_channel();
+        let (max_deliver, current) = watch::channel(None);
+        let deliverer = Deliverer {
+            settings: self.settings.clone(),
+            ingress: ingress.clone(),
+            table: table.clone(),
+            counts: self.counts.clone(),
+            max_deliver: current,
+        };
+        let worker = Worker {
+            settings: self.settings.clone(),
+            supply: self.supply.clone(),
+            ingress,
+            table: table.clone(),
+            counts: self.counts.clone(),
+            statuses: self.statuses.clone(),
+            phase: self.phase.subscribe(),
+            taken,
+            max_deliver,
+            first: Some(first),
+        };
+        self.tasks.spawn(deliverer.run(to_deliver, receipts));
+        self.tasks.spawn(collect(table, to_collect));
+        self.worker.spawn(worker.run());
+    }
+
+    /// Waits until the broker knows of all that was taken.
+    async fn worker_ended(&mut self) {
+        let _ = self.worker.join_next().await;
+    }
+}
+
+impl NativeActor for Source {
+    async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
+        let (first, outcome) = oneshot::channel();
+        self.start(ctx, first);
+        if !self.settings.required {
+            return Ok(());
+        }
+        match outcome.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Failure::Retry(error)),
+            Err(_) => Err(Failure::Retry("the task of the connection ended".into())),
+        }
+    }
+
+    async fn msg_handler(&mut self, _: Message, ctx: &mut NativeContext) -> NativeResult {
+        Err(Failure::Reject(format!("`{}` is a source, and takes no messages", ctx.address())))
+    }
+
+    async fn shutdown(&mut self, _: &mut NativeContext) -> NativeResult {
+        self.phase.send_replace(Phase::Finish);
+        if tokio::time::timeout(self.stop.mul_f64(HANDLING_SHARE), self.worker_ended()).await.is_err() {
+            self.phase.send_replace(Phase::GiveBack);
+            self.worker_ended().await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! The way of a source's messages into the mailbox: one after another, so that their order stays; and the wait for their ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use playhouse_kernel::{AboutActor, AskError, Incoming, Ingress, LogEvent, MessageId, Receipt, SendError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
+
+use super::supply::{SourceSettings, Taken};
+use super::table::{End, Table};
+use crate::broker_events::SourceRefused;
+use crate::traffic::Counts;
+
+/// The time that one try waits for space in the mailbox.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause after a refusal that will pass: memory is short, or the mailbox is full and refuses.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Delivers messages.
+pub(super) struct Deliverer {
+    pub(super) settings: SourceSettings,
+    pub(super) ingress: Arc<Ingress>,
+    pub(super) table: Arc<Table>,
+    pub(super) counts: Arc<Counts>,
+    /// The broker's limit on deliveries, as it is now.
+    pub(super) max_deliver: watch::Receiver<Option<u32>>,
+}
+
+impl Deliverer {
+    /// Delivers what comes. Nothing else that a source does waits for this.
+    pub(super) async fn run(
+        self,
+        mut taken: UnboundedReceiver<Taken>,
+        receipts: UnboundedSender<(MessageId, Receipt)>,
+    ) {
+        while let Some(next) = taken.recv().await {
+            let receipt = self.deliver(&next).await;
+            self.table.delivered();
+            if let Some(receipt) = receipt {
+                let _ = receipts.send((next.id, receipt));
+            }
+        }
+    }
+
+    /// Delivers one message; `None` when it has ended already. Waiting costs no attempt.
+    async fn deliver(&self, taken: &Taken) -> Option<Receipt> {
+        let tell = &self.settings.tell;
+        // One that was given back in the meantime is for another consumer.
+        while self.table.is_open(taken.id) {
+            let attempts = self.ingress.receiver_limits(tell).map_or(1, |(_, attempts)| attempts);
+            let message = Incoming {
+                flow: taken.flow.unwrap_or_else(|| taken.id.flow()),
+                failures: failures(taken.deliveries, attempts, *self.max_deliver.borrow()),
+                ..Incoming::new(taken.id, &taken.metadata, &taken.body)
+            };
+            match self.ingress.tell_with_receipt(tell, &message, PATIENCE).await {
+                Ok(receipt) => return Some(receipt),
+                // The overflow rule made a dead letter of it.
+                Err(error @ SendError::Dropped { .. }) => {
+                    self.table.end(taken.id, End::of(Err(AskError::NotSent(error))));
+                    return None;
+                }
+                Err(error @ SendError::TooLarge { .. }) => {
+                    self.counts.refused.add(1);
+                    let (address, why) = (&self.settings.address, error.to_string());
+                    let event = SourceRefused {
+                        subject: AboutActor { address, plugin: super::supply::PLUGIN },
+                        position: &taken.position,
+                        bytes: taken.body.len(),
+                        why: &why,
+                    };
+                    event.log();
+                    self.table.end(taken.id, End::Refused(why));
+                    return None;
+                }
+                // Each of these passes, or the play ends. The message is kept alive in the meantime.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        None
+    }
+}
+
+/// The failed attempts that a message begins with: those of earlier deliveries, and as many more as the broker makes fewer
+/// attempts than the actor. At least one attempt is left.
+fn failures(deliveries: u32, attempts: u32, max_deliver: Option<u32>) -> u32 {
+    let fewer = max_deliver.map_or(0, |most| attempts.saturating_sub(most.max(1)));
+    deliveries.saturating_sub(1).saturating_add(fewer).min(attempts.saturating_sub(1))
+}
+
+/// Waits for the ends of the messages that were delivered.
+pub(super) async fn collect(table: Arc<Table>, mut receipts: UnboundedReceiver<(MessageId, Receipt)>) {
+    let mut waiting = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            receipt = receipts.recv() => match receipt {
+                Some((id, receipt)) => waiting.push(async move { (id, receipt.ended().await) }),
+                None => return,
+            },
+            Some((id, ended)) = waiting.next() => table.end(id, End::of(ended)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_limit_of_broker_and_actor_makes_the_letter() {
+        assert_eq!(failures(1, 3, None), 0);
+        assert_eq!(failures(2, 3, None), 1);
+        assert_eq!(failures(9, 3, None), 2, "one attempt is left");
+        assert_eq!(failures(1, 3, Some(5)), 0);
+        assert_eq!(failures(1, 3, Some(2)), 1);
+        assert_eq!(failures(2, 3, Some(2)), 2);
+        assert_eq!(failures(1, 1, Some(1)), 0);
+    }
+}

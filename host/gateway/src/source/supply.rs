@@ -1,0 +1,90 @@
+//! The settings of a source, and the traits by which a kind of source reaches its broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{Address, BoxFuture, FlowId, MessageId, Metadata};
+
+use crate::broker::BrokerError;
+
+/// The plugin of a source, as operators see it.
+pub(crate) const PLUGIN: &str = "native:Source";
+
+/// The settings of a source, whatever its kind.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// The source's own address: `/gate/NAME`.
+    pub address: Address,
+    /// The actor that gets the messages.
+    pub tell: Address,
+    /// Maximum number of messages that were taken and have not ended.
+    pub in_flight: usize,
+    /// Whether the play needs the broker to start.
+    pub required: bool,
+}
+
+/// A message from a broker.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its id, derived from its position: the same each time that the broker delivers it.
+    pub id: MessageId,
+    /// The position of the message in the broker, which no delivery changes.
+    pub position: String,
+    /// The text by which the broker knows this delivery of the message.
+    pub handle: String,
+    /// The flow, if the broker's message names one.
+    pub flow: Option<FlowId>,
+    /// Number of deliveries, this one included; at least 1.
+    pub deliveries: u32,
+    /// The pairs beside the body.
+    pub metadata: Metadata,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Connects a source to its broker.
+pub trait Supply: Send + Sync + 'static {
+    /// The kind, as the manifest writes it.
+    fn kind(&self) -> &'static str;
+
+    /// Connects. The caller drops the future after a time.
+    fn connect(&self) -> BoxFuture<'_, Result<Connected, BrokerError>>;
+}
+
+/// A connection to a broker, with the facts that the broker told.
+pub struct Connected {
+    /// The connection.
+    pub supplier: Arc<dyn Supplier>,
+    /// The broker's own limit on deliveries of one message.
+    pub max_deliver: Option<u32>,
+    /// The period in which the broker must hear of each message that was taken.
+    pub keep_alive: Option<Duration>,
+    /// The broker's limit on messages that were taken and not acknowledged.
+    pub in_flight: Option<usize>,
+}
+
+/// A connection to a broker. The calls may run at the same time. After an error the connection is replaced.
+pub trait Supplier: Send + Sync {
+    /// Takes at most `most` messages, at least 1. Waits for the first one, and may return none after some seconds.
+    fn pull(&self, most: usize) -> BoxFuture<'_, Result<Vec<Taken>, BrokerError>>;
+
+    /// Tells the broker that these messages are being worked on.
+    fn keep_alive<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>>;
+
+    /// Tells the broker that these messages were handled.
+    fn ack<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>>;
+
+    /// Gives messages back that were not handled, so that another consumer gets them.
+    fn give_back<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>>;
+
+    /// Tells the broker that a message will not be handled, and why: it is not to be delivered again.
+    fn refuse<'a>(&'a self, handles: &'a [String], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
+        let _ = why;
+        self.ack(handles)
+    }
+
+    /// Number of positions, since the last call, whose messages are gone from the broker.
+    fn missing(&self) -> usize {
+        0
+    }
+}

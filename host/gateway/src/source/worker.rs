@@ -1,0 +1,256 @@
+//! The task of a source that holds the connection to the broker: it connects, pulls what fits, keeps alive what was taken, and
+//! tells the broker what has ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{AboutActor, Ingress, LogEvent};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::supply::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
+use super::table::{End, Table};
+use crate::broker::{BrokerError, Pauses};
+use crate::broker_events::{BrokerConnected, BrokerLost};
+use crate::status::Statuses;
+use crate::traffic::Counts;
+
+/// The time for a connection, and for the calls of a broker that should return at once.
+const CALL_TIME: Duration = Duration::from_secs(10);
+/// The pause before the space in the mailbox is looked at again.
+const SPACE_PAUSE: Duration = Duration::from_millis(10);
+/// The time that a pull has to return what it has when the source stops.
+const LAST_PULL: Duration = Duration::from_millis(200);
+/// Maximum number of messages of one pull.
+const MOST_IN_PULL: usize = 1024;
+
+/// The phase of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// It pulls.
+    Pull,
+    /// It stops: it waits for the ends of what it took.
+    Finish,
+    /// The time is up: it gives back what has not ended.
+    GiveBack,
+}
+
+/// The task with the connection.
+pub(super) struct Worker {
+    pub(super) settings: SourceSettings,
+    pub(super) supply: Arc<dyn Supply>,
+    pub(super) ingress: Arc<Ingress>,
+    pub(super) table: Arc<Table>,
+    pub(super) counts: Arc<Counts>,
+    pub(super) statuses: Statuses,
+    pub(super) phase: watch::Receiver<Phase>,
+    /// Where the taken messages go. Dropped with the worker, which ends the other tasks.
+    pub(super) taken: mpsc::UnboundedSender<Taken>,
+    pub(super) max_deliver: watch::Sender<Option<u32>>,
+    /// Gets the outcome of the first connection.
+    pub(super) first: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Worker {
+    /// Runs until the source stops.
+    pub(super) async fn run(mut self) {
+        let mut pauses = Pauses::of_connections();
+        self.say("connects");
+        loop {
+            let connected = tokio::time::timeout(CALL_TIME, self.supply.connect()).await;
+            let error = match connected {
+                Ok(Ok(connected)) => {
+                    pauses.succeeded();
+                    self.came_up();
+                    match self.serve(connected).await {
+                        Ok(()) => break,
+                        Err(error) => {
+                            self.counts.disconnects.add(1);
+                            error
+                        }
+                    }
+                }
+                Ok(Err(error)) => error,
+                Err(_) => BrokerError::plain(format!("no answer within {}s", CALL_TIME.as_secs())),
+            };
+            self.counts.connected.set(0);
+            self.table.end_pulls();
+            let pause = pauses.next();
+            self.lost(&error, pause);
+            // A message that ends in the meantime waits in the table. A stopping source tries as long as it has something to tell.
+            let mut phase = self.phase.clone();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = comes(&mut phase, Phase::GiveBack) => break,
+                () = finished(self.phase.clone(), &self.table) => break,
+            }
+        }
+        self.counts.connected.set(0);
+        self.statuses.remove(&self.settings.address);
+    }
+
+    fn say(&self, line: impl Into<String>) {
+        self.statuses.set(&self.settings.address, line);
+    }
+
+    fn came_up(&mut self) {
+        let (address, kind) = (&self.settings.address, self.supply.kind());
+        self.say(format!("{kind}: connected{}", again(self.counts.disconnects.get())));
+        self.counts.connected.set(1);
+        let disconnects = self.counts.disconnects.get();
+        BrokerConnected { subject: AboutActor { address, plugin: PLUGIN }, disconnects, kind }.log();
+        if let Some(first) = self.first.take() {
+            let _ = first.send(Ok(()));
+        }
+    }
+
+    fn lost(&mut self, error: &BrokerError, pause: Duration) {
+        let (address, kind) = (&self.settings.address, self.supply.kind());
+        self.say(format!("{kind}: not connected: {error}{}", again(self.counts.disconnects.get())));
+        let subject = AboutActor { address, plugin: PLUGIN };
+        BrokerLost { subject, pause_seconds: pause.as_secs_f64(), kind, error: &error.to_string() }.log();
+        if let Some(first) = self.first.take() {
+            let _ = first.send(Err(error.to_string()));
+        }
+    }
+
+    /// Uses a connection until it breaks (`Err`) or the source has stopped.
+    async fn serve(&self, connected: Connected) -> Result<(), BrokerError> {
+        let Connected { supplier, max_deliver, keep_alive, in_flight } = connected;
+        self.max_deliver.send_replace(max_deliver);
+        let most = self.settings.in_flight.min(in_flight.unwrap_or(usize::MAX)).max(1);
+        // Before the first pull: what it returns again is known to be done.
+        self.tell(&*supplier).await?;
+        tokio::select! {
+            broken = self.pull_all(&*supplier, most) => broken,
+            broken = self.tell_all(&*supplier) => broken,
+            broken = self.keep_all_alive(&*supplier, keep_alive) => broken,
+            () = finished(self.phase.clone(), &self.table) => Ok(()),
+        }
+    }
+
+    /// Pulls what fits, until the source stops; then it only waits.
+    async fn pull_all(&self, supplier: &dyn Supplier, most: usize) -> Result<(), BrokerError> {
+        let mut phase = self.phase.clone();
+        while *phase.borrow() == Phase::Pull {
+            let space = self.ingress.space(&self.settings.tell).saturating_sub(self.table.undelivered());
+            let fits = space.min(most.saturating_sub(self.table.outstanding())).min(MOST_IN_PULL);
+            if fits == 0 {
+                tokio::select! {
+                    () = tokio::time::sleep(SPACE_PAUSE) => {}
+                    () = self.table.changed.notified() => {}
+                    () = comes(&mut phase, Phase::Finish) => {}
+                }
+                continue;
+            }
+            self.table.begin_pull();
+            let mut pull = supplier.pull(fits);
+            let pulled = tokio::select! {
+                pulled = &mut pull => pulled?,
+                () = comes(&mut phase, Phase::Finish) => {
+                    // A message on its way comes within this time; later the broker delivers it again.
+                    tokio::time::timeout(LAST_PULL, pull).await.unwrap_or(Ok(Vec::new()))?
+                }
+            };
+            self.counts.messages.add(pulled.len());
+            self.counts.missing.add(supplier.missing());
+            for taken in pulled {
+                if self.table.admit(&taken) {
+                    let _ = self.taken.send(taken);
+                } else {
+                    self.counts.repeated.add(1);
+                }
+            }
+        }
+        self.table.end_pulls();
+        std::future::pending().await
+    }
+
+    /// Tells the broker of each message that ended.
+    async fn tell_all(&self, supplier: &dyn Supplier) -> Result<(), BrokerError> {
+        let mut phase = self.phase.clone();
+        let mut is_late = false;
+        loop {
+            tokio::select! {
+                () = self.table.ended.notified() => {}
+                () = comes(&mut phase, Phase::GiveBack), if !is_late => {
+                    is_late = true;
+                    self.table.give_all_back();
+                }
+            }
+            self.tell(supplier).await?;
+        }
+    }
+
+    async fn tell(&self, supplier: &dyn Supplier) -> Result<(), BrokerError> {
+        let ended = self.table.take_ended();
+        let told = match tokio::time::timeout(CALL_TIME, self.tell_of(supplier, &ended)).await {
+            Ok(told) => told,
+            Err(_) => Err(BrokerError::plain("no answer to an acknowledgement")),
+        };
+        match told {
+            Ok(()) => self.table.told(),
+            Err(_) => self.table.not_told(ended),
+        }
+        told
+    }
+
+    async fn tell_of(&self, supplier: &dyn Supplier, ended: &[(Vec<String>, End)]) -> Result<(), BrokerError> {
+        let with = |wanted: &End| -> Vec<String> {
+            let some = ended.iter().filter(|(_, end)| end == wanted);
+            some.flat_map(|(handles, _)| handles.iter().cloned()).collect()
+        };
+        let (handled, back) = (with(&End::Handled), with(&End::GivenBack));
+        if !handled.is_empty() {
+            supplier.ack(&handled).await?;
+            self.counts.done.add(handled.len());
+        }
+        for (handles, end) in ended {
+            if let End::Refused(why) = end {
+                supplier.refuse(handles, why).await?;
+                self.counts.done.add(handles.len());
+            }
+        }
+        if !back.is_empty() {
+            supplier.give_back(&back).await?;
+            self.counts.given_back.add(back.len());
+        }
+        Ok(())
+    }
+
+    /// Tells the broker in time of all messages that have not ended.
+    async fn keep_all_alive(&self, supplier: &dyn Supplier, period: Option<Duration>) -> Result<(), BrokerError> {
+        let Some(period) = period else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(period).await;
+            let handles = self.table.handles();
+            if handles.is_empty() {
+                continue;
+            }
+            match tokio::time::timeout(CALL_TIME, supplier.keep_alive(&handles)).await {
+                Ok(kept) => kept?,
+                Err(_) => return Err(BrokerError::plain("no answer to a sign of life")),
+            }
+        }
+    }
+}
+
+/// Waits for a phase, or a later one. A source that is gone is in its last.
+async fn comes(phase: &mut watch::Receiver<Phase>, awaited: Phase) {
+    drop(phase.wait_for(|phase| *phase >= awaited).await);
+}
+
+/// Waits until the source stops and the broker knows of all that it took.
+async fn finished(mut phase: watch::Receiver<Phase>, table: &Table) {
+    comes(&mut phase, Phase::Finish).await;
+    loop {
+        let changed = table.changed.notified();
+        if table.is_finished() {
+            return;
+        }
+        changed.await;
+    }
+}
+
+fn again(disconnects: u64) -> String {
+    if disconnects == 0 { String::new() } else { format!(", connection lost {disconnects} times") }
+}

@@ -1,0 +1,7 @@
+//! HTTP gateways on real sockets, before native actors.
+
+mod answers;
+mod connections;
+mod edge;
+mod encrypted;
+mod play;
