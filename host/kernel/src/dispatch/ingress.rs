@@ -144,7 +144,13 @@ impl Ingress {
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
         let envelope = self.envelope(message, reply, parts);
         let payload = Payload { parts: message.metadata.as_bytes(), body: message.body };
-        self.shared.routing.deliver_one(target, &envelope, &payload, later(patience)).await
+        let routing = &self.shared.routing;
+        if let Some(journal) = routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            // Boxed, so that the usual future stays small.
+            let stored = routing.deliver_stored(journal, target, (&envelope, &payload), later(patience));
+            return Box::pin(stored).await;
+        }
+        routing.deliver_one(target, &envelope, &payload, later(patience)).await
     }
 
     #[inline]

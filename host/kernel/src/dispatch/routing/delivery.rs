@@ -1,7 +1,6 @@
 //! Delivery into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender gets the result. A
 //! delivery runs in the sender's task, and waits there when the mailbox has no space.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_frame::HEADER_BYTES;
@@ -74,7 +73,12 @@ impl Routing {
     ) -> Result<(), Refused> {
         let whole = run.is_most_of(bytes);
         let pushed = target.mailbox.push(target, |space| run.fill(space, bytes, delivered, whole));
-        pushed.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true))
+        pushed.map(|displaced| {
+            // The call for none would cost each delivery some instructions.
+            if !displaced.is_empty() {
+                self.dead_letter(target, displaced, &DeadReason::Overflow, true);
+            }
+        })
     }
 
     /// Delivers the messages of a run that did not fit, or were refused. May wait for space in the mailbox. After this future
@@ -139,50 +143,48 @@ impl Routing {
     /// Delivers one message now, or says why not. Used where the sender gets the result: asks, and senders outside.
     pub(crate) async fn deliver_one(
         &self,
-        target: &Arc<Actor>,
+        target: &Actor,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
         match self.offer(target, envelope, payload, deadline).await {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                let message = Message::of(*envelope, *payload);
-                self.dead_letter(target, [message], &DeadReason::Overflow, false);
-                Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
+                Err(self.drop_newest(target, envelope, payload))
             }
             offered => offered,
         }
     }
 
+    /// Makes a dead letter of a message for which there was no space.
+    pub(super) fn drop_newest(&self, target: &Actor, envelope: &Envelope, payload: &Payload<'_>) -> SendError {
+        let message = Message::of(*envelope, *payload);
+        self.dead_letter(target, [message], &DeadReason::Overflow, false);
+        SendError::Dropped { to: target.address().clone(), id: envelope.id }
+    }
+
     /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here.
     pub(crate) async fn offer(
         &self,
-        target: &Arc<Actor>,
+        target: &Actor,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        if let Some(journal) = &self.journal
-            && target.mailbox.is_stored()
-            && !envelope.reply.is_ask()
-        {
-            // Boxed, so that the usual future stays small.
-            return Box::pin(self.offer_stored(journal, target, (envelope, payload), deadline, |_| ())).await;
-        }
         check_size(target, payload.body)?;
         let mut inside = false;
         let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
-        let mut pushed = target.mailbox.push(&**target, fill);
+        let mut pushed = target.mailbox.push(target, fill);
         let full = match &pushed {
             Ok(_) => !inside,
             Err(refused) => *refused == Refused::Full,
         };
         if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
-            pushed =
-                place.push(&**target, payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
+            pushed = place.push(target, payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
         }
         match pushed {
+            Ok(displaced) if displaced.is_empty() => {}
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => {}

@@ -1,6 +1,7 @@
 //! The way of messages between actors: actors by address, open asks, dead letters, delivery into mailboxes.
 
 pub(crate) mod dead_letter;
+mod deliver_stored;
 pub(crate) mod delivery;
 mod edge;
 pub(crate) mod entering;
