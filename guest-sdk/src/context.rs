@@ -1,22 +1,24 @@
 //! An actor's calls to its kernel, which is behind the trait of `kernel.rs`.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use playhouse_frame::Metadata;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
-use crate::failure::OrReject;
+use crate::json::to_json;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
 use crate::kernel_handle::KernelHandle;
 use crate::log::Level;
 use crate::notice::WatchId;
+use crate::pending_reply::PendingReply;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -34,12 +36,12 @@ pub struct Context {
     /// Requested once, since it never changes during an incarnation.
     address: OnceCell<String>,
     /// The reply to the current message, which is sent if the handler returns `Ok`.
-    reply: Cell<Option<Vec<u8>>>,
+    reply: PendingReply,
 }
 
 impl Context {
     pub(crate) fn new(kernel: KernelHandle) -> Self {
-        Self { kernel, address: OnceCell::new(), reply: Cell::new(None) }
+        Self { kernel, address: OnceCell::new(), reply: PendingReply::default() }
     }
 
     pub(crate) fn take_reply(&self) -> Option<Vec<u8>> {
@@ -226,7 +228,9 @@ impl Context {
     /// }
     /// ```
     pub fn reply(&self, body: impl Into<Vec<u8>>) {
-        self.reply.set(Some(body.into()));
+        if self.reply.replace(body.into(), false) {
+            self.kernel.reply_metadata(const { &Metadata::new() });
+        }
     }
 
     /// Answers with a value as JSON, like [`reply`](Self::reply). Rejects the message when JSON cannot hold the value.
@@ -469,11 +473,6 @@ impl Context {
     pub fn cancel(&self, timer: TimerId) {
         self.kernel.cancel(timer.0);
     }
-}
-
-/// The value as JSON. The error rejects the message: a retry cannot help for a value that JSON cannot hold.
-fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).context("the value has no JSON form").or_reject()
 }
 
 /// The parent's address and the name.

@@ -60,6 +60,7 @@ mod export_mailbox;
 mod failure;
 mod gate;
 mod instance;
+mod json;
 mod kernel;
 mod kernel_handle;
 mod log;
@@ -68,6 +69,7 @@ mod message;
 mod notice;
 #[cfg(target_family = "wasm")]
 mod panic_text;
+mod pending_reply;
 mod reply;
 mod result;
 mod spawn_options;

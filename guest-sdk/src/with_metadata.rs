@@ -1,14 +1,16 @@
 //! Sends and replies with metadata: pairs of text beside the body.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use playhouse_frame::{Metadata, MetadataError};
+use serde::Serialize;
 
 use crate::errors::{AskError, SendError, TimerError};
+use crate::json::to_json;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
 use crate::kernel_handle::KernelHandle;
+use crate::pending_reply::PendingReply;
 use crate::reply::Reply;
 use crate::result::Result;
 use crate::timer::{TimerId, whole_millis};
@@ -39,12 +41,12 @@ use crate::timer::{TimerId, whole_millis};
 pub struct WithMetadata<'a> {
     kernel: &'a KernelHandle,
     /// The reply to the current message.
-    reply: &'a Cell<Option<Vec<u8>>>,
+    reply: &'a PendingReply,
     metadata: Result<Metadata, MetadataError>,
 }
 
 impl<'a> WithMetadata<'a> {
-    pub(crate) fn new(kernel: &'a KernelHandle, reply: &'a Cell<Option<Vec<u8>>>) -> Self {
+    pub(crate) fn new(kernel: &'a KernelHandle, reply: &'a PendingReply) -> Self {
         Self { kernel, reply, metadata: Ok(Metadata::new()) }
     }
 
@@ -84,9 +86,20 @@ impl<'a> WithMetadata<'a> {
 
     /// As [`Context::reply`](crate::Context::reply). The last reply counts, and the last metadata.
     pub fn reply(self, body: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        self.kernel.reply_metadata(self.checked()?);
-        self.reply.set(Some(body.into()));
+        let metadata = self.checked()?;
+        self.kernel.reply_metadata(metadata);
+        self.reply.replace(body.into(), !metadata.is_empty());
         Ok(())
+    }
+
+    /// As [`WithMetadata::tell`], with a value as JSON. Rejects the message when JSON cannot hold the value.
+    pub fn tell_json<T: Serialize + ?Sized>(self, to: &str, value: &T) -> Result {
+        Ok(self.tell(to, to_json(value)?)?)
+    }
+
+    /// As [`WithMetadata::reply`], with a value as JSON. Rejects the message when JSON cannot hold the value.
+    pub fn reply_json<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        Ok(self.reply(to_json(value)?)?)
     }
 
     /// As [`Context::tell_after`](crate::Context::tell_after).

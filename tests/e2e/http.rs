@@ -84,6 +84,11 @@ fn port_that_is_taken_is_a_fault_of_the_manifest() {
     assert!(said.contains("cannot listen at") && said.contains("choose another port"), "{said}");
     let check = command(folder.path()).arg("check").output().expect("it runs");
     assert_eq!(check.status.code(), Some(0), "the play itself may have it: {}", String::from_utf8_lossy(&check.stderr));
+    let shown = String::from_utf8_lossy(&check.stdout);
+    let route = shown.lines().find(|line| line.starts_with("/gate/http ")).unwrap_or_default();
+    let columns: Vec<_> = route.split_whitespace().collect();
+    assert_eq!(columns, ["/gate/http", &at.to_string(), "POST", "*", "/do/:name", "ask", "/a"], "{shown}");
+    assert!(shown.contains("/gate/http -> /a"), "{shown}");
 }
 
 #[test]

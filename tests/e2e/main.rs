@@ -4,6 +4,7 @@
 
 mod alerts;
 mod aplay;
+mod browser;
 mod children;
 mod circuit;
 mod compiling;
@@ -17,6 +18,7 @@ mod embed;
 mod ends;
 mod errors;
 mod events;
+mod examples;
 mod grants;
 mod harness;
 mod http;

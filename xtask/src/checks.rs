@@ -17,6 +17,8 @@ fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
 /// The benches, built as the tests are. All packages are selected here too, so that features, and with them the build, are the
 /// same.
 pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
+/// The same for the benches of the gateways.
+pub(crate) const QUICK_GATEWAYS: [&str; 4] = ["test", "--workspace", "--bench", "gateways"];
 /// The same for the soak.
 pub(crate) const SOAK: [&str; 4] = ["test", "--workspace", "--test", "soak"];
 
@@ -41,6 +43,8 @@ pub(crate) fn run(with_counts: bool) -> Done {
         test(&["--test", "hostile", "--test", "e2e"]),
     ])?;
     let benches = crate::process::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
+    let gateways =
+        crate::process::run(cargo().args(QUICK_GATEWAYS).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
     let soak = crate::process::run(cargo().args(SOAK).args(["--", "--seconds", "5"]));
     if with_counts {
         let (passed, failed) = counts::check()?;
@@ -48,6 +52,7 @@ pub(crate) fn run(with_counts: bool) -> Done {
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     benches?;
+    gateways?;
     soak?;
     if total.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
 }

@@ -8,6 +8,7 @@ use crate::process::{Done, cargo, root, run, target_dir};
 pub(crate) const PLUGINS: &[&str] = &[
     "count",
     "counter",
+    "cron",
     "echo",
     "fetch",
     "flaky",
@@ -15,9 +16,11 @@ pub(crate) const PLUGINS: &[&str] = &[
     "nightwatch",
     "orders",
     "priority",
+    "queue",
     "report",
     "split",
     "team",
+    "web",
     "worker",
 ];
 

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         ["soak", seconds] => soak(seconds),
         ["counts"] => counts::run_check(),
         ["counts", "--update"] => counts::update(),
+        ["bench", "gateways", ..] => bench_gateways(&words[2..]),
         ["bench", ..] => bench(&words[1..]),
         ["docs"] => reference::write(),
         ["build-guests"] => guests::build(guests::PLUGINS),
@@ -70,9 +71,21 @@ fn bench(arguments: &[&str]) -> Done {
     if arguments.contains(&"--quick") {
         bench.args(checks::QUICK_BENCH);
     } else {
-        bench.args(["bench", "--package", "playhouse-benches"]);
+        bench.args(["bench", "--package", "playhouse-benches", "--bench", "paths"]);
     }
     // The benches must not measure the backtrace of each error.
+    run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
+}
+
+/// Runs the benches of the gateways. They start `nats-server` and `redis-server`.
+fn bench_gateways(arguments: &[&str]) -> Done {
+    guests::build(guests::PLUGINS)?;
+    let mut bench = cargo();
+    if arguments.contains(&"--quick") {
+        bench.args(checks::QUICK_GATEWAYS);
+    } else {
+        bench.args(["bench", "--package", "playhouse-benches", "--bench", "gateways"]);
+    }
     run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
 }
 

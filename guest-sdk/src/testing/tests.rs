@@ -29,6 +29,10 @@ impl Actor for Puppet {
                 "reject" => return Err(reject("told to").context("in the play")),
                 "fail" => Err(fmt::Error)?,
                 "reply" => ctx.reply("yes"),
+                "reply-twice" => {
+                    ctx.with_metadata("status", "201").reply("made")?;
+                    ctx.reply("yes");
+                }
                 "envelope" => ctx.reply(format!("{:?}", ctx.envelope())),
                 "top" => ctx.reply_json(&ctx.config_as::<u8>("top")?)?,
                 "whoami" => ctx.reply_json(&(ctx.parent(), ctx.name(), ctx.sibling("x")))?,
@@ -69,6 +73,14 @@ impl Actor for Puppet {
 
 fn puppet() -> ActorHarness<Puppet> {
     ActorHarness::start().expect("its init does nothing")
+}
+
+#[test]
+fn later_reply_replaces_the_metadata_too() -> Result {
+    let mut harness = ActorHarness::<Puppet>::start()?;
+    let reply = harness.ask_message(Message::new("reply-twice"))?;
+    assert_eq!((reply.body, reply.metadata.is_empty()), (b"yes".to_vec(), true));
+    Ok(())
 }
 
 #[test]

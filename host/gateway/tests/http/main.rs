@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod crowds;
 mod edge;
 mod encrypted;
 mod play;

@@ -1,0 +1,81 @@
+//! Times the gateways beside the bare libraries below them: an HTTP server of hyper alone, and consumers of NATS and Redis alone.
+//!
+//! The load and the server are processes of their own, on cores of their own where the machine has two. Both servers have one
+//! thread. Rounds are interleaved; the table has medians.
+//!
+//! | file | content |
+//! |---|---|
+//! | `server.rs` | the process that serves: a play, or hyper alone |
+//! | `process.rs` | starts it on a core, reads its CPU time and memory |
+//! | `http.rs`, `load.rs` | requests over kept connections; idle connections |
+//! | `queues.rs` | NATS and Redis, with servers of their own |
+//! | `cron.rs` | the lateness of ticks |
+//! | `effort.rs`, `manifest.rs` | the amount of work; the folder of a play |
+//! | `report.rs` | the figures, the goals and the table |
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod cron;
+mod effort;
+mod http;
+mod load;
+mod manifest;
+mod process;
+mod queues;
+mod report;
+mod server;
+
+use anyhow::{Context, Result, bail};
+use effort::Effort;
+use report::Report;
+
+const USAGE: &str = "usage: cargo xtask bench gateways [--quick] [--rounds N] [WORD...]
+
+  --quick      little work and one round, for correctness only
+  --rounds N   number of rounds; the default is 5
+  WORD         only workloads with one of these words: http, idle, nats, redis, cron
+";
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (mut effort, mut words) = (Effort { quick: false, rounds: 5 }, Vec::new());
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--serve" => {
+                let role = arguments.next().context("--serve needs a role")?;
+                return server::serve(&role, &arguments.collect::<Vec<_>>());
+            }
+            "--quick" => effort = Effort { quick: true, rounds: 1 },
+            "--rounds" => effort.rounds = arguments.next().context("--rounds needs a number")?.parse()?,
+            "--bench" => {} // cargo says so
+            "--help" => {
+                print!("{USAGE}");
+                return Ok(());
+            }
+            word if !word.starts_with('-') => words.push(word.to_owned()),
+            other => bail!("unknown option `{other}`\n\n{USAGE}"),
+        }
+    }
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    process::raise_descriptor_limit()?;
+    process::pin(process::Side::Load);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut report = Report::default();
+    if wanted("http") {
+        runtime.block_on(http::requests(effort, &mut report))?;
+    }
+    if wanted("idle") {
+        runtime.block_on(http::idle_connections(effort, &mut report))?;
+    }
+    if wanted("nats") {
+        runtime.block_on(queues::nats(effort, &mut report))?;
+    }
+    if wanted("redis") {
+        runtime.block_on(queues::redis(effort, &mut report))?;
+    }
+    if wanted("cron") {
+        runtime.block_on(cron::ticks(effort, &mut report))?;
+    }
+    report.print();
+    Ok(())
+}
