@@ -12,6 +12,7 @@
 //! | [`http`] | servers whose requests are messages |
 //! | [`cron`] | messages at times of the calendar |
 //! | [`secret`] | tokens that clients present, urls with a password |
+//! | [`websocket`] | connections of clients, each an actor |
 //! | [`letters`] | dead letters that leave |
 //! | `group` | actors that only hold others |
 //!
@@ -37,12 +38,13 @@ pub mod source;
 mod sparse;
 pub mod status;
 pub mod traffic;
+pub mod websocket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, LetterFeed, SupervisionSpec, Template};
+use playhouse_kernel::{ActorSpec, LetterFeed, Reserve, SupervisionSpec, Template};
 use tokio::sync::watch;
 
 pub use group::{GATES, Group, place_groups_above};
@@ -59,6 +61,8 @@ pub struct Placed {
     pub gates: Vec<ActorSpec>,
     /// The native actors that gateways spawn, such as one for each connection.
     pub templates: BTreeMap<String, Arc<dyn Template>>,
+    /// The live instances that are kept for the handlers of connections.
+    pub reserves: Vec<Reserve>,
     /// The feed of dead letters, for a gateway that sends them on.
     pub letter_feed: Option<LetterFeed>,
 }

@@ -98,7 +98,7 @@ pub use kernel::metrics::{ActorMetrics, Metrics};
 pub use kernel::plan::{Plan, PlanError};
 pub use kernel::progress::Progress;
 pub use kernel::{ActorView, Kernel};
-pub use mailbox::admission::MaxInstances;
+pub use mailbox::admission::{MaxInstances, Reserve};
 pub use mailbox::policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
     PolicyView, Rules, WhenFull,

@@ -27,7 +27,7 @@ pub(crate) fn instances_for_spawned(play: &PlaySettings, plugins: &Plugins) -> O
         let Settings { idle_stop, start, .. } = actor.settings;
         (actor.instances, idle_stop.is_none() && start == StartKind::Auto)
     });
-    Some((bound.left_to_spawned(kinds), bound.most))
+    Some((bound.left_to_spawned(kinds.chain([(play.connections(), true)])), bound.most))
 }
 
 /// The plan that the kernel runs.
@@ -63,6 +63,7 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         dead_letters: play.dead_letters,
         letter_feed: None,
         max_instances: plugins.first().map(|plugin| instances_for_actors(play, plugin)),
+        reserves: Vec::new(),
         clock: Clock::default(),
         runtime: None,
         seed,

@@ -318,6 +318,7 @@ impl LoadedPlay {
         plan.actors.extend(natives.last);
         plan.actors.extend(placed.gates);
         plan.plugins.extend(placed.templates);
+        plan.reserves.extend(placed.reserves);
         plan.letter_feed = placed.letter_feed;
         if !options.has_trial_starts {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);

@@ -195,7 +195,7 @@ fn http_rows(play: &PlaySettings) -> Vec<Vec<String>> {
         settings.routes.iter().map(|route| {
             let methods: Vec<_> = route.methods.iter().map(ToString::to_string).collect();
             let host = route.host.clone().unwrap_or_else(|| "*".to_owned());
-            let to = format!("{} {}", route.action.key(), route.action.receiver());
+            let to = format!("{} {}", route.action.key(), route.action.target());
             let gateway = format!("/gate/{}", settings.name);
             vec![gateway, settings.listen.to_string(), methods.join(","), host, route.path.to_string(), to]
         })
@@ -213,7 +213,7 @@ fn http_json(play: &PlaySettings) -> Vec<serde_json::Value> {
                 let methods: Vec<_> = route.methods.iter().map(ToString::to_string).collect();
                 json!({
                     "host": route.host, "path": route.path.to_string(), "methods": methods, "action": route.action.key(),
-                    "to": route.action.receiver().to_string(), "timeout_ms": route.timeout.as_millis() as u64,
+                    "to": route.action.target(), "timeout_ms": route.timeout.as_millis() as u64,
                     "body_bytes": route.body_bytes,
                 })
             })

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ::http::request::Parts;
 use ::http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::Incoming as IncomingBody;
+use hyper::upgrade::OnUpgrade;
 use playhouse_kernel::{AboutActor, AboutMessage, Address, FlowId, Incoming, LogEvent, MessageId};
 
 use super::body::ReplyBody;
@@ -20,7 +21,7 @@ use super::response::{self, Refusal};
 use super::router::Found;
 use super::settings::{Action, HttpRoute, Receiver};
 use super::shared::Incarnation;
-use super::trace;
+use super::{trace, upgrade};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -51,12 +52,13 @@ pub(super) async fn answer(
     let ticket = connection.begin();
     let gate = &*incarnation.gate;
     let begun = gate.access_log.as_ref().map(|_| Instant::now());
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove::<OnUpgrade>();
     let id = incarnation.ingress.next_id();
     let trace = head.headers.get(TRACEPARENT).and_then(|trace| trace::flow(trace.as_bytes()));
     let client = proxies::client(connection.peer, &gate.proxies, &head.headers);
     let exchange = Exchange { incarnation, head: &head, client, id, flow: trace.unwrap_or_else(|| id.flow()) };
-    let (number, result) = exchange.response(body).await;
+    let (number, result) = exchange.response(body, upgrade).await;
     let mut response = result.unwrap_or_else(|refusal| refusal.response(id));
     let route = number.map(|number| incarnation.route(number));
     if let Some(allowed) = &gate.cors {
@@ -76,7 +78,11 @@ pub(super) async fn answer(
 
 impl<'r> Exchange<'r> {
     /// The response, and the number of the route.
-    async fn response(&self, body: IncomingBody) -> (Option<usize>, Result<Response<ReplyBody>, Refusal>) {
+    async fn response(
+        &self,
+        body: IncomingBody,
+        upgrade: Option<OnUpgrade>,
+    ) -> (Option<usize>, Result<Response<ReplyBody>, Refusal>) {
         if let Some(rates) = &self.incarnation.gate.rates
             && let Err(wait) = rates.pass(self.client)
         {
@@ -86,7 +92,7 @@ impl<'r> Exchange<'r> {
             return (None, answer);
         }
         match self.find() {
-            Ok((number, values)) => (Some(number), self.carry_out(number, &values, body).await),
+            Ok((number, values)) => (Some(number), self.carry_out(number, &values, (body, upgrade)).await),
             Err(refusal) => (None, Err(refusal)),
         }
     }
@@ -130,24 +136,25 @@ impl<'r> Exchange<'r> {
         &self,
         number: usize,
         values: &Values<'_>,
-        body: IncomingBody,
+        (body, upgrade): (IncomingBody, Option<OnUpgrade>),
     ) -> Result<Response<ReplyBody>, Refusal> {
         let Self { incarnation, head, id, .. } = *self;
         let route = incarnation.route(number);
         if route.bearer.as_ref().is_some_and(|tokens| !request::has_token(head, tokens)) {
             return Err(Refusal::unauthorized());
         }
+        let facts = Facts { host: request::host(head)?, client: self.client };
+        let metadata = request::metadata(head, route, values, &facts)?;
         let filled;
-        let to: &Address = match route.action.receiver() {
-            Receiver::Fixed(address) => address,
-            Receiver::Template(template) => {
+        let to: &Address = match &route.action {
+            Action::WebSocket(_) => return upgrade::open(incarnation, head, upgrade, number, &metadata),
+            Action::Ask(Receiver::Fixed(address)) | Action::Tell(Receiver::Fixed(address)) => address,
+            Action::Ask(Receiver::Template(template)) | Action::Tell(Receiver::Template(template)) => {
                 let bad = |_| Refusal::new(StatusCode::NOT_FOUND, "bad-address");
                 filled = template.fill(|n| &values[n]).map_err(bad)?;
                 &filled
             }
         };
-        let facts = Facts { host: request::host(head)?, client: self.client };
-        let metadata = request::metadata(head, route, values, &facts)?;
         let body = request::body(body, &incarnation.gate.bodies, route.body_bytes, route.timeout).await?;
         let message = Incoming { flow: self.flow, ..Incoming::new(id, &metadata, &body) };
         match &route.action {
@@ -156,7 +163,7 @@ impl<'r> Exchange<'r> {
                 let reply = reply.map_err(|error| Refusal::from(&error))?;
                 response::of_reply(reply, &route.reply_headers, id).map_err(|why| self.bad_reply(to, route, &why))
             }
-            Action::Tell(_) => {
+            Action::Tell(_) | Action::WebSocket(_) => {
                 let sent = incarnation.ingress.tell(to, &message, route.timeout).await;
                 sent.map_err(|error| Refusal::from(&error))?;
                 Ok(response::accepted(id))

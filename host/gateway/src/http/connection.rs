@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::http::Response;
+use ::http::{Response, StatusCode};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::{Activity, Phase};
@@ -56,7 +56,8 @@ impl Connection {
     /// The response is there; the client has `time` to read it. With `is_last`, the connection ends after it.
     pub(super) fn respond(&self, ticket: Ticket, response: &mut Response<ReplyBody>, time: Duration, is_last: bool) {
         let Some(stream) = ticket.stream else {
-            if is_last {
+            // A request that opens a WebSocket connection is the last one anyway.
+            if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 close_after(response);
             }
             return self.activity.respond(time);

@@ -7,6 +7,7 @@ use playhouse_kernel::{AboutActor, Failure, LogEvent, Message, NativeActor, Nati
 use super::events::HttpListening;
 use super::serving::Server;
 use super::shared::Gate;
+use crate::websocket::Control;
 
 /// The actor.
 pub(super) struct HttpGate {
@@ -21,7 +22,10 @@ impl HttpGate {
 }
 
 impl NativeActor for HttpGate {
-    async fn msg_handler(&mut self, _: Message, ctx: &mut NativeContext) -> NativeResult {
+    async fn msg_handler(&mut self, message: Message, ctx: &mut NativeContext) -> NativeResult {
+        if Control::handle(&message, self.gate.websockets.values(), ctx)? {
+            return Ok(());
+        }
         Err(Failure::Reject(format!("`{}` only takes requests in, and no messages", ctx.address())))
     }
 

@@ -11,6 +11,7 @@
 //! | `router`, `request`, `response`, `body`, `trace` | the steps of it: route, message, response, flow |
 //! | `proxies`, `rate`, `cors` | at a public edge: the client's address, its rate, pages of other origins |
 //! | `bodies`, `line_budget` | bounds on the memory of bodies, and on log lines |
+//! | `upgrade` | a request that opens a WebSocket connection |
 //! | `counts`, `events` | the counts of requests and connections; events of the log |
 
 mod activity;
@@ -37,12 +38,14 @@ mod stream_tasks;
 mod streams;
 mod tls;
 mod trace;
+mod upgrade;
 mod watched;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Address, AddressError, NativeLauncher};
+use playhouse_kernel::{ActorSpec, Address, AddressError, NativeLauncher, Reserve};
 
 pub use ::http::{HeaderName, Method};
 pub use counts::HttpCounts;
@@ -58,6 +61,7 @@ pub use settings::{
 pub use tls::{Tls, TlsError, TlsKey, TlsSettings};
 
 use crate::group::place_gates_group;
+use crate::websocket::{self, Connections, Numbers};
 use crate::{Common, Placed};
 use bodies::Bodies;
 use gate::HttpGate;
@@ -81,6 +85,10 @@ pub fn place(
 ) -> Result<Arc<HttpCounts>, AddressError> {
     let address = address(&settings.name)?;
     let counts = Arc::new(HttpCounts::new(settings.routes.len()));
+    let routes = settings.routes.iter().enumerate();
+    let websockets: BTreeMap<_, _> = routes
+        .filter_map(|(n, route)| Some((n, Connections::new(&address, n, route.action.websocket()?.clone()))))
+        .collect();
     let gate = Arc::new(Gate {
         bounds: settings.bounds,
         router: Router::new(settings.routes.clone()),
@@ -88,6 +96,8 @@ pub fn place(
         counts: counts.clone(),
         statuses: common.statuses.clone(),
         draining: common.draining.clone(),
+        websockets: websockets.clone(),
+        numbers: Numbers::default(),
         address: address.clone(),
         bodies: Bodies::new(settings.bounds.bodies_bytes),
         tls: tls.map(Arc::new),
@@ -101,7 +111,16 @@ pub fn place(
     // A request under way may take its whole time twice: for its body, and for its reply.
     let longest = settings.routes.iter().map(|route| route.timeout).max().unwrap_or_default();
     place_gates_group(longest.saturating_mul(2) + Duration::from_secs(1), &mut placed.gates);
-    placed.gates.push(ActorSpec::new(address, launcher));
+    let mut gate = ActorSpec::new(address.clone(), launcher);
+    for connections in websockets.values() {
+        websocket::widen(connections, &mut gate);
+        placed.templates.extend([websocket::template(connections)]);
+    }
+    let instances = websockets.values().map(|connections| connections.settings().connections).sum();
+    if instances > 0 {
+        placed.reserves.push(Reserve { of: address, instances });
+    }
+    placed.gates.push(gate);
     Ok(counts)
 }
 

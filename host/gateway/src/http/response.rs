@@ -31,15 +31,21 @@ pub(super) struct Refusal {
     close: bool,
     /// The value of `Allow`.
     allow: Option<String>,
+    /// Other headers that say what the client can do.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     pub(super) const fn new(status: StatusCode, kind: &'static str) -> Self {
-        Self { status, kind, retry: None, close: false, allow: None }
+        Self { status, kind, retry: None, close: false, allow: None, headers: Vec::new() }
     }
 
     pub(super) fn and_close(self) -> Self {
         Self { close: true, ..self }
+    }
+
+    pub(super) fn with_headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { headers, ..self }
     }
 
     pub(super) fn and_retry(self) -> Self {
@@ -112,6 +118,7 @@ impl Refusal {
         if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             headers.insert(ALLOW, allow);
         }
+        headers.extend(self.headers.iter().cloned());
         response
     }
 }

@@ -81,7 +81,7 @@ impl Server {
             // The default needs no memory for each request.
             http1.max_headers(bounds.headers);
         }
-        let incarnation = Arc::new(Incarnation { gate, ingress });
+        let incarnation = Arc::new(Incarnation { gate, ingress: Arc::new(ingress) });
         let serving = Arc::new(Serving { incarnation, http1, open: Mutex::default() });
         let (stop, stops) = watch::channel(false);
         let task = tokio::spawn(serving.serve(listener, stops));
@@ -185,15 +185,15 @@ impl Serving {
         }
     }
 
-    async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, stream: S, connection: &Connection) {
+    async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, connection: &Connection) {
         let socket = TokioIo::new(Watched::new(stream, connection.activity.clone()));
         let incarnation = &*self.incarnation;
         let service =
             service_fn(
                 move |request| async move { Ok::<_, Infallible>(answer(incarnation, connection, request).await) },
             );
-        let http = pin!(self.http1.serve_connection(socket, service));
-        self.drive(connection, http, http1::Connection::graceful_shutdown).await;
+        let http = pin!(self.http1.serve_connection(socket, service).with_upgrades());
+        self.drive(connection, http, http1::UpgradeableConnection::graceful_shutdown).await;
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, connection: &Arc<Connection>) {

@@ -10,6 +10,7 @@ use playhouse_kernel::{Address, METADATA_PAIRS, Secret};
 use super::pattern::{BadPattern, PathPattern};
 use super::proxies::IpNet;
 use super::rate::Rate;
+use crate::websocket::WebSocketSettings;
 
 /// An HTTP server of a play.
 #[derive(Debug, Clone)]
@@ -133,13 +134,33 @@ pub enum Action {
     Ask(Receiver),
     /// The request is a message, and the response says that it was accepted.
     Tell(Receiver),
+    /// The request opens a connection.
+    WebSocket(WebSocketSettings),
 }
 
 impl Action {
-    /// The actor that gets the message.
-    pub fn receiver(&self) -> &Receiver {
-        let (Self::Ask(receiver) | Self::Tell(receiver)) = self;
-        receiver
+    /// The actor that gets the message; none for a connection, whose handler gets all of them.
+    pub fn receiver(&self) -> Option<&Receiver> {
+        match self {
+            Self::Ask(receiver) | Self::Tell(receiver) => Some(receiver),
+            Self::WebSocket(_) => None,
+        }
+    }
+
+    /// The receiver, or the plugin of a connection's handler, as the manifest writes it.
+    pub fn target(&self) -> String {
+        match self {
+            Self::Ask(receiver) | Self::Tell(receiver) => receiver.to_string(),
+            Self::WebSocket(settings) => settings.plugin.clone(),
+        }
+    }
+
+    /// The settings of a route for connections.
+    pub fn websocket(&self) -> Option<&WebSocketSettings> {
+        match self {
+            Self::Ask(_) | Self::Tell(_) => None,
+            Self::WebSocket(settings) => Some(settings),
+        }
     }
 
     /// The key of the manifest.
@@ -147,6 +168,7 @@ impl Action {
         match self {
             Self::Ask(_) => "ask",
             Self::Tell(_) => "tell",
+            Self::WebSocket(_) => "websocket",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The state that all incarnations of a server share, and the state of one of them that its connections share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use playhouse_kernel::{Address, Ingress};
@@ -15,11 +16,12 @@ use super::router::Router;
 use super::settings::{Cors, HttpBounds, HttpRoute};
 use super::tls::Tls;
 use crate::status::Statuses;
+use crate::websocket::{Connections, Numbers};
 
 /// One incarnation of a server.
 pub(super) struct Incarnation {
     pub(super) gate: Arc<Gate>,
-    pub(super) ingress: Ingress,
+    pub(super) ingress: Arc<Ingress>,
 }
 
 impl Incarnation {
@@ -37,6 +39,10 @@ pub(super) struct Gate {
     pub(super) counts: Arc<HttpCounts>,
     pub(super) statuses: Statuses,
     pub(super) draining: watch::Receiver<bool>,
+    /// The routes for connections, by their numbers.
+    pub(super) websockets: BTreeMap<usize, Arc<Connections>>,
+    /// The numbers of connections.
+    pub(super) numbers: Numbers,
     /// The address of the actor.
     pub(super) address: Address,
     pub(super) bodies: Bodies,

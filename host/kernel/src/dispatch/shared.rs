@@ -95,7 +95,7 @@ impl Shared {
         let chain = actor.membership.subtree().into_iter().flat_map(|subtree| subtree.chain());
         let subtrees = chain.filter_map(|subtree| subtree.instances());
         let play = self.admission.as_ref();
-        let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| &slots.spawned);
+        let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| slots.for_spawned(actor.address()));
         subtrees.chain(spawned).chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot)
     }
 

@@ -373,7 +373,8 @@ impl Kernel {
 fn shared(plan: &Plan, commands: &Commands) -> Shared {
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
-    let counted = || plan.actors.iter().filter(|spec| spec.code.takes_slot()).map(instances);
+    let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
+    let counted = || plan.actors.iter().filter(|spec| spec.code.takes_slot()).map(instances).chain(reserved.clone());
     let left = |bound: &MaxInstances| bound.left_to_spawned(counted());
     Shared {
         routing: Routing {
@@ -388,7 +389,7 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
         memory_gate: MemoryGate::default(),
         templates: plan.plugins.clone(),
         supervisor: Box::new(commands.clone()),
-        admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound))),
+        admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound), &plan.reserves)),
         began: Instant::now(),
         restarts: AtomicU64::new(0),
         failed_shutdowns: AtomicU64::new(0),

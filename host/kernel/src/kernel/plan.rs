@@ -10,7 +10,7 @@ use crate::actor::template::Template;
 use crate::dispatch::dead_letters::feed::LetterFeed;
 use crate::mailbox::MOST_INSTANCES;
 use crate::mailbox::Overflow;
-use crate::mailbox::admission::MaxInstances;
+use crate::mailbox::admission::{MaxInstances, Reserve};
 use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::dead_letter::DeadLetterSpec;
@@ -32,6 +32,8 @@ pub struct Plan {
     pub letter_feed: Option<LetterFeed>,
     /// The bound on live incarnations. Default: none.
     pub max_instances: Option<MaxInstances>,
+    /// Slots of that bound that are kept for the grandchildren of some actors.
+    pub reserves: Vec<Reserve>,
     /// Tells which time is the host's and not the actors'. Default: none of it.
     pub clock: Clock,
     /// The runtime on which the code of actors and of mailbox policies runs. Supervision stays on the runtime of [`Kernel::start`]:

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::words::address::Address;
 use crate::words::event::{AboutRun, LogEvent};
 use crate::words::events::StartWaiting;
 
@@ -38,6 +39,16 @@ impl MaxInstances {
         let wanted = stay.saturating_add(take_turns);
         self.most.checked_sub(wanted).unwrap_or_else(|| usize::from(stay + 1 < self.most))
     }
+}
+
+/// Slots that are kept for the grandchildren of an actor: for the children of the actors that it spawns, such as the handlers of
+/// a gateway's connections. Other spawned actors cannot take these slots, and those grandchildren take no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserve {
+    /// The actor.
+    pub of: Address,
+    /// The number of slots.
+    pub instances: usize,
 }
 
 /// The eviction state of an instance: whether its slot can be freed for another start.
@@ -286,16 +297,36 @@ pub(crate) struct PlaySlots {
     /// The slots that spawned actors may take. The others are kept for the actors of the plan, also while those are
     /// passivated.
     pub(crate) spawned: Arc<Slots>,
+    /// The slots of each [`Reserve`].
+    reserves: Vec<(Address, Arc<Slots>)>,
 }
 
 impl PlaySlots {
     /// `left`: the slots that spawned actors may take, see [`MaxInstances::left_to_spawned`].
-    pub(crate) fn new(bound: &MaxInstances, left: usize) -> Self {
+    pub(crate) fn new(bound: &MaxInstances, left: usize, reserves: &[Reserve]) -> Self {
         let MaxInstances { most, key } = bound;
         let rule = format!("all that {key}, which is {most}, leaves to spawned actors beside those of the manifest");
         Self {
             all: Arc::new(Slots::new(*most, format!("all that {key} admits"))),
             spawned: Arc::new(Slots::new(left, rule)),
+            reserves: reserves.iter().map(Reserve::slots).collect(),
         }
+    }
+
+    /// The slots for a spawned actor at `address`.
+    pub(crate) fn for_spawned(&self, address: &Address) -> &Arc<Slots> {
+        let reserve = || {
+            let above = address.parent()?.parent()?;
+            self.reserves.iter().find(|(of, _)| *of == above).map(|(_, slots)| slots)
+        };
+        let reserve = if self.reserves.is_empty() { None } else { reserve() };
+        reserve.unwrap_or(&self.spawned)
+    }
+}
+
+impl Reserve {
+    fn slots(&self) -> (Address, Arc<Slots>) {
+        let rule = format!("all that are kept for the connections of {}", self.of);
+        (self.of.clone(), Arc::new(Slots::new(self.instances, rule)))
     }
 }

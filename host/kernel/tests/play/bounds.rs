@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Kernel, MaxInstances, Plan, PolicySpec, PolicyState, StartKind, State, SubtreeSpec, Template,
+    ActorSpec, Kernel, MaxInstances, Plan, PolicySpec, PolicyState, Reserve, StartKind, State, SubtreeSpec, Template,
 };
 use tokio::time::sleep;
 
@@ -64,6 +64,26 @@ async fn spawned_actors_take_no_instance_of_planned_ones() {
     tell(&kernel, "/rare", "x").await;
     sleep(SOON).await;
     assert_eq!(journal.lines(), ["rare:x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reserved_slots_are_for_grandchildren_alone() {
+    let journal = Journal::default();
+    let (boss, [worker]) = boss(&journal, |_| {});
+    let gate = spawns(scripted(&journal).named("gate").at("/gate"), &["connection"]);
+    let connection = scripted(&journal).named("connection");
+    let connection = Kind(connection, |spec| spec.grants.spawns = vec!["worker".into()], false);
+    // Two for the actors of the plan, two in reserve, two for other spawned actors.
+    let plan = bounded(6, with_kinds(plan(vec![boss, gate]), [worker, ("connection", connection)]));
+    let kernel = start_plan(&Plan { reserves: vec![Reserve { of: addr("/gate"), instances: 2 }], ..plan }).await;
+    tell(&kernel, "/gate", "spawn c connection;tell c spawn 1 worker").await;
+    sleep(SOON).await;
+    tell(&kernel, "/boss", "spawn 1 worker;spawn 2 worker;spawn 3 worker").await;
+    sleep(SOON).await;
+    assert_eq!(count_in(&kernel, State::Idle).await, 3, "the connection, its handler, one worker of the boss");
+    tell(&kernel, "/gate", "tell c spawn 2 worker;tell c spawn 3 worker").await;
+    sleep(SOON).await;
+    assert_eq!(count_in(&kernel, State::Idle).await, 4, "one handler more, and the third waits");
 }
 
 #[tokio::test(start_paused = true)]

@@ -341,7 +341,8 @@ impl PlaySettings {
     pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
         let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
         let http = self.http.iter().filter_map(|server| {
-            let receivers = server.settings.routes.iter().map(|route| route.action.receiver().clone()).collect();
+            let receivers =
+                server.settings.routes.iter().filter_map(|route| route.action.receiver().cloned()).collect();
             Some((http::address(&server.settings.name).ok()?, receivers))
         });
         let sources = self.sources.iter().map(|source| {
@@ -349,6 +350,12 @@ impl PlaySettings {
             (address.clone(), vec![Receiver::Fixed(tell.clone())])
         });
         cron.chain(http).chain(sources)
+    }
+
+    /// The live instances that are kept for the handlers of WebSocket connections.
+    pub fn connections(&self) -> usize {
+        let routes = self.http.iter().flat_map(|server| &server.settings.routes);
+        routes.filter_map(|route| Some(route.action.websocket()?.connections)).sum()
     }
 
     /// The file of a plugin.

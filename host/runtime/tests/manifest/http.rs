@@ -94,17 +94,17 @@ fn unknown_receiver_is_refused() {
     check_route(
         "path = \"/o\"",
         expect![[r#"
-        stderr:
-          × the route has no receiver
-           ╭─[playhouse.toml:8:8]
-         7 │ [[http.route]]
-         8 │ path = "/o"
-           ·        ──┬─
-           ·          ╰── here
-           ╰────
-          help: add ask = "/ADDRESS" for a reply, or tell = "/ADDRESS" for a 202 at once
+            stderr:
+              × the route has no receiver
+               ╭─[playhouse.toml:8:8]
+             7 │ [[http.route]]
+             8 │ path = "/o"
+               ·        ──┬─
+               ·          ╰── here
+               ╰────
+              help: add ask = "/ADDRESS" for a reply, tell = "/ADDRESS" for a 202 at once, or websocket = "PLUGIN"
 
-    "#]],
+        "#]],
     );
 }
 

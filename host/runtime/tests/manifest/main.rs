@@ -22,3 +22,4 @@ mod reference;
 mod spawned;
 mod syntax;
 mod units;
+mod websocket;

@@ -11,7 +11,7 @@ use super::addresses::Addresses;
 use super::findings::Checks;
 use crate::manifest::play::{HttpServer, PlayActor};
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::Http;
+use crate::manifest::schema::{Http, Manifest};
 use crate::manifest::units::ByteSize;
 use crate::printable::Printable;
 
@@ -19,15 +19,10 @@ use crate::printable::Printable;
 const NAME: &str = "http";
 
 impl Checks {
-    pub(super) fn http(
-        &mut self,
-        written: &[Spanned<Http>],
-        actors: &[PlayActor],
-        addresses: &Addresses,
-    ) -> Vec<HttpServer> {
+    pub(super) fn http(&mut self, manifest: &Manifest, actors: &[PlayActor], addresses: &Addresses) -> Vec<HttpServer> {
         let mut servers = Vec::new();
         let mut unnamed: Option<Range<usize>> = None;
-        for server in written {
+        for server in &manifest.http {
             let header = server.span().start..server.span().start + "[[http]]".len();
             let server = server.get_ref();
             let name = match (&server.name, &unnamed) {
@@ -49,7 +44,7 @@ impl Checks {
             let address = self.gate_name(&name);
             let listen = self.http_listen(server);
             let bounds = self.http_bounds(server);
-            let routes = self.http_routes(server, actors, addresses);
+            let routes = self.http_routes(server, actors, addresses, manifest);
             if server.route.is_empty() {
                 let help = "add a [[http.route]] with `path`, and `ask` or `tell`";
                 self.add(Problem::at(server.listen.span(), "the server has no route", "this one").help(help));

@@ -10,7 +10,7 @@ use super::addresses::{Addresses, address_fault, address_meant};
 use super::findings::Checks;
 use crate::manifest::play::PlayActor;
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{self, Http};
+use crate::manifest::schema::{self, Http, Manifest};
 use crate::manifest::units::ByteSize;
 use crate::printable::Printable;
 
@@ -18,10 +18,16 @@ use crate::printable::Printable;
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
 impl Checks {
-    pub(super) fn http_routes(&mut self, server: &Http, actors: &[PlayActor], addresses: &Addresses) -> Vec<HttpRoute> {
+    pub(super) fn http_routes(
+        &mut self,
+        server: &Http,
+        actors: &[PlayActor],
+        addresses: &Addresses,
+        manifest: &Manifest,
+    ) -> Vec<HttpRoute> {
         let mut routes: Vec<(HttpRoute, &Spanned<String>)> = Vec::new();
         for written in server.route.iter().map(Spanned::get_ref) {
-            let Some(route) = self.http_route(written, actors, addresses) else { continue };
+            let Some(route) = self.http_route(written, actors, addresses, manifest) else { continue };
             if let Some((first, place)) = routes.iter().find(|(other, _)| route.hides(other)) {
                 let what =
                     format!("`{}` is hidden by the route `{}`: they take the same requests", route.path, first.path);
@@ -39,6 +45,7 @@ impl Checks {
         written: &schema::HttpRoute,
         actors: &[PlayActor],
         addresses: &Addresses,
+        manifest: &Manifest,
     ) -> Option<HttpRoute> {
         let path = self.http_path(&written.path);
         let host = written.host.as_ref().map(|host| {
@@ -49,6 +56,24 @@ impl Checks {
         let meta = written.meta.iter().filter_map(|item| self.http_meta(item)).collect();
         let reply_headers = self.http_reply_headers(written.reply_headers.as_deref());
         let timeout = self.above_zero(written.timeout.as_ref(), "http.route.timeout", HttpRoute::TIMEOUT);
+        if let Some(plugin) = &written.websocket {
+            let settings = self.websocket(written, plugin, manifest);
+            let (path, settings) = (path?, settings?);
+            let route = HttpRoute {
+                host,
+                path,
+                methods: vec![Method::GET],
+                action: Action::WebSocket(settings),
+                timeout,
+                body_bytes: 0,
+                meta,
+                reply_headers: Vec::new(),
+                bearer: None,
+            };
+            self.http_pairs(&route, written);
+            return Some(route);
+        }
+        self.no_websocket(written);
         let (key, receiver) = match (&written.ask, &written.tell) {
             (Some(ask), None) => ("ask", ask),
             (None, Some(tell)) => ("tell", tell),
@@ -57,7 +82,7 @@ impl Checks {
                     (Some(_), Some(tell)) => ("the route has both `ask` and `tell`", tell.span()),
                     _ => ("the route has no receiver", written.path.span()),
                 };
-                let help = "add ask = \"/ADDRESS\" for a reply, or tell = \"/ADDRESS\" for a 202 at once";
+                let help = "add ask = \"/ADDRESS\" for a reply, tell = \"/ADDRESS\" for a 202 at once, or websocket = \"PLUGIN\"";
                 self.add(Problem::at(place, what, "here").help(help));
                 return None;
             }

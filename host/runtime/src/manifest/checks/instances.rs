@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use playhouse_gateway::websocket::WebSocketSettings;
 use playhouse_kernel::{Address, MOST_INSTANCES};
 use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
@@ -9,11 +10,16 @@ use toml::Spanned;
 use super::addresses::{Addresses, with_ancestors};
 use super::findings::Checks;
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{Actor, Idle, Manifest, Start};
+use crate::manifest::schema::{Actor, HttpRoute, Idle, Manifest, Start};
 
 /// `instances`, or its default.
 pub(super) fn of(actor: &Actor) -> usize {
     actor.instances.as_ref().map_or(1, |n| n.get_ref().0 as usize)
+}
+
+/// `connections` of a route, or its default.
+pub(super) fn connections_of(route: &HttpRoute) -> usize {
+    route.connections.as_ref().map_or(WebSocketSettings::CONNECTIONS, |n| n.get_ref().0 as usize)
 }
 
 impl Checks {
@@ -108,6 +114,22 @@ impl Checks {
             if address.is_some() {
                 let over = needed > most as usize;
                 one_too_many = one_too_many.or_else(|| over.then(|| actor.get_ref().address.span()));
+            }
+        }
+        let routes = manifest.http.iter().flat_map(|server| &server.get_ref().route).map(Spanned::get_ref);
+        for route in routes.filter(|route| route.websocket.is_some()) {
+            needed += connections_of(route);
+            let place = route.connections.as_ref().map(Spanned::span);
+            let place = place.or_else(|| route.websocket.as_ref().map(Spanned::span));
+            if needed > most as usize && one_too_many.is_none() {
+                let Some(place) = place else { continue };
+                let what = format!(
+                    "the actors of the manifest and the connections up to here keep {needed} instances, and \
+                     `play.max_instances` is {most}"
+                );
+                let help = "raise `max_instances` under [play], or lower `connections`: each keeps an instance for its handler";
+                self.add(Problem::at(place, what, "here").help(help));
+                return;
             }
         }
         let Some(place) = one_too_many else { return };

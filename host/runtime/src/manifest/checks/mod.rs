@@ -24,6 +24,7 @@ mod secret_uses;
 mod secrets;
 mod settings;
 mod subtrees;
+mod websocket;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -63,7 +64,8 @@ pub fn understand(
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
     checks.declare_secrets(&manifest.secrets);
-    let addresses = checks.addresses(&manifest.actor, &manifest.play.native, &manifest.sink);
+    let mut addresses = checks.addresses(&manifest.actor, &manifest.play.native, &manifest.sink);
+    addresses.spawning.extend(websocket::spawning(&manifest));
     checks.gate_is_free(&manifest.actor, &addresses);
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
@@ -82,7 +84,7 @@ pub fn understand(
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
-    let http = checks.http(&manifest.http, &actors, &addresses);
+    let http = checks.http(&manifest, &actors, &addresses);
     let dead_letters_to = checks.dead_letters_to(&manifest.play.dead_letters, &addresses);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {

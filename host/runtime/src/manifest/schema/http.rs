@@ -101,6 +101,27 @@ pub struct HttpRoute {
     /// The right to send requests to this route, as `auth` of the server. Example: `auth = { bearer = "ADMIN_TOKENS" }`. Default:
     /// `auth` of the server.
     pub auth: Option<HttpAuth>,
+    /// In place of `ask` and `tell`: each request opens a WebSocket connection, the actor `/gate/NAME/N`. Its child
+    /// `/gate/NAME/N/handler` is of this plugin, which has a `[[plugin]]`, and gets the messages of the client; a message to the
+    /// connection is one to the client. The keys below are for such a route, which takes no `methods`, `body`, `timeout` and
+    /// `reply_headers`. `meta` and the parameters of the path are values of the handler's configuration, as in `request:path`.
+    /// Example: `websocket = "room"`. Default: none.
+    pub websocket: Option<Spanned<String>>,
+    /// With `websocket`: maximum number of connections at a time; a request beyond it is answered with 503. Each connection keeps a
+    /// live instance of `max_instances` under `[play]` for its handler. Example: `connections = 1000`. Default: 100.
+    pub connections: Option<Spanned<AtLeastOne>>,
+    /// With `websocket`: the origins of pages that may open connections; `"*"` is every page. A request without an `Origin` is of no
+    /// browser, and passes. Example: `origins = ["https://example.com"]`. Default: pages of the host that the request names.
+    pub origins: Option<Spanned<Vec<Spanned<String>>>>,
+    /// With `websocket`: the subprotocols of the handlers, the preferred one first. The handler finds the chosen one as
+    /// `request:subprotocol`. Example: `subprotocols = ["chat.v2", "chat.v1"]`. Default: `[]`.
+    pub subprotocols: Option<Spanned<Vec<Spanned<String>>>>,
+    /// With `websocket`: size limit of what waits for one client, with 64 bytes more for each message. A client that reads too
+    /// slowly is closed with 1013. Example: `queue = "64KiB"`. Default: `"1MiB"`.
+    pub queue: Option<Spanned<ByteSize>>,
+    /// With `websocket`: the time between two pings. A client that answers two of them with nothing is closed. Example: `ping =
+    /// "10s"`. Default: `"30s"`.
+    pub ping: Option<Spanned<Time>>,
 }
 
 /// `http.tls = { … }`: the certificate of a server. Clients get HTTP/2 if they offer it. The files are read again when they

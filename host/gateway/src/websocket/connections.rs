@@ -1,0 +1,124 @@
+//! The connections of one route: how many there may be, and those that have no actor yet.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use playhouse_kernel::{Address, Config, Incoming, Ingress, Metadata, SendError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::link;
+use super::outgoing::Close;
+use super::settings::WebSocketSettings;
+use super::socket::Socket;
+
+/// The metadata of the messages by which a gateway opens connections, and by which these say that their client is gone.
+pub(super) const CONTROL: &str = "websocket";
+pub(super) const OPEN: &str = "open";
+pub(super) const CLOSED: &str = "closed";
+/// The time for which a message to the gateway's own mailbox waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause before another attempt while memory is short.
+const MEMORY_PAUSE: Duration = Duration::from_millis(100);
+/// The numbers of the connections of one gateway, from 1. No two have the same, also after a crash of the gateway.
+#[derive(Debug, Default)]
+pub struct Numbers(AtomicU64);
+
+impl Numbers {
+    /// The next number.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// A connection that has no actor yet.
+pub struct Arrived {
+    /// The stream.
+    pub socket: Box<dyn Socket>,
+    /// Counts the connection; from [`Connections::reserve`].
+    pub permit: OwnedSemaphorePermit,
+    /// Values that the handler can ask for by name, beside those of its `[[plugin]]`.
+    pub config: Config,
+}
+
+impl fmt::Debug for Arrived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrived").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The connections of one route.
+#[derive(Debug)]
+pub struct Connections {
+    pub(super) settings: WebSocketSettings,
+    /// The name of the template for the actors of connections.
+    pub(super) template: String,
+    permits: Arc<Semaphore>,
+    arrived: Mutex<HashMap<u64, Arrived>>,
+}
+
+impl Connections {
+    /// The connections of the route `route` of a gateway.
+    pub fn new(gate: &Address, route: usize, settings: WebSocketSettings) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self { settings, template: format!("websocket:{gate}:{route}"), permits, arrived: Mutex::default() })
+    }
+
+    /// The settings of the route.
+    pub fn settings(&self) -> &WebSocketSettings {
+        &self.settings
+    }
+
+    /// The right to another connection; none when all are in use.
+    pub fn reserve(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
+    /// The number of connections.
+    pub fn open(&self) -> usize {
+        self.settings.connections.saturating_sub(self.permits.available_permits())
+    }
+
+    /// Hands a connection to the gateway's actor, whose ingress this is.
+    pub async fn arrive(&self, number: u64, arrived: Arrived, gate: &Address, ingress: &Ingress) {
+        self.arrived.lock().insert(number, arrived);
+        let told = control(ingress, gate, OPEN, &format!("{} {number}", self.template)).await;
+        if told.is_err() {
+            self.refuse(number).await;
+        }
+    }
+
+    /// Takes a connection for its actor.
+    pub(super) fn take(&self, number: u64) -> Option<Arrived> {
+        self.arrived.lock().remove(&number)
+    }
+
+    pub(super) async fn refuse(&self, number: u64) {
+        if let Some(arrived) = self.take(number) {
+            link::refuse(arrived.socket, Close::BUSY).await;
+            drop(arrived.permit);
+        }
+    }
+}
+
+/// Tells the gateway of a connection that its client is gone.
+pub(super) async fn say_closed(ingress: &Ingress, gate: &Address) {
+    // A gateway that is not there any more stops its connections itself.
+    let _ = control(ingress, gate, CLOSED, "").await;
+}
+
+async fn control(ingress: &Ingress, gate: &Address, what: &str, body: &str) -> Result<(), SendError> {
+    let mut metadata = Metadata::new();
+    // One short pair is far below the bounds.
+    let _ = metadata.push(CONTROL, what);
+    loop {
+        let message = Incoming::new(ingress.next_id(), &metadata, body.as_bytes());
+        match ingress.tell(gate, &message, PATIENCE).await {
+            Err(SendError::MemoryPressure(_) | SendError::MailboxFull(_)) => tokio::time::sleep(MEMORY_PAUSE).await,
+            told => return told,
+        }
+    }
+}
