@@ -8,6 +8,7 @@
 //! | `server.rs` | the process that serves: a play, or hyper alone |
 //! | `process.rs` | starts it on a core, reads its CPU time and memory |
 //! | `http.rs`, `load.rs` | requests over kept connections; idle connections |
+//! | `websocket.rs` | ten thousand connections, a broadcast to all |
 //! | `queues.rs` | NATS and Redis, with servers of their own |
 //! | `cron.rs` | the lateness of ticks |
 //! | `effort.rs`, `manifest.rs` | the amount of work; the folder of a play |
@@ -24,6 +25,7 @@ mod process;
 mod queues;
 mod report;
 mod server;
+mod websocket;
 
 use anyhow::{Context, Result, bail};
 use effort::Effort;
@@ -33,7 +35,7 @@ const USAGE: &str = "usage: cargo xtask bench gateways [--quick] [--rounds N] [W
 
   --quick      little work and one round, for correctness only
   --rounds N   number of rounds; the default is 5
-  WORD         only workloads with one of these words: http, idle, nats, redis, cron
+  WORD         only workloads with one of these words: http, idle, websocket, nats, redis, cron
 ";
 
 fn main() -> Result<()> {
@@ -66,6 +68,9 @@ fn main() -> Result<()> {
     }
     if wanted("idle") {
         runtime.block_on(http::idle_connections(effort, &mut report))?;
+    }
+    if wanted("websocket") {
+        runtime.block_on(websocket::connections(effort, &mut report))?;
     }
     if wanted("nats") {
         runtime.block_on(queues::nats(effort, &mut report))?;

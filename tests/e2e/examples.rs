@@ -60,6 +60,32 @@ fn web_example_serves_its_api_and_its_page() {
 }
 
 #[test]
+fn chat_example_connects_browsers() {
+    let (folder, address) = example("chat");
+    let mut host = Host::start(folder, &[]);
+    let browser = Browser::start();
+    let say = |line: &str| {
+        format!("document.getElementById('line').value = '{line}'; document.getElementById('send').requestSubmit()")
+    };
+    let hears = |line: &str| format!("document.getElementById('lines').innerText.includes('{line}')");
+    let visitors = ["ann", "bob"].map(|name| {
+        let mut page = browser.open(&format!("http://{address}/"));
+        page.wait_until("document.body.dataset.state === 'open'");
+        page.evaluate(&say(name));
+        page.wait_until(&hears(&format!("{name} came")));
+        page
+    });
+    let [mut ann, mut bob] = visitors;
+    bob.evaluate(&say("hello"));
+    ann.wait_until(&hears("bob: hello"));
+    bob.evaluate("location.assign('about:blank')");
+    ann.wait_until(&hears("bob left"));
+    host.signal(rustix::process::Signal::TERM);
+    ann.wait_until(&hears("closed: 1001"));
+    host.wait_for("stopped");
+}
+
+#[test]
 fn cron_example_reports() {
     let (folder, _) = example("cron");
     let host = Host::start(folder, &[]);
@@ -101,7 +127,7 @@ fn body_of(fields: &[Reply]) -> &str {
 
 #[test]
 fn readmes_of_examples_name_existing_files() {
-    for name in ["web", "cron", "queue"] {
+    for name in ["web", "chat", "cron", "queue"] {
         let folder = root().join("plugins").join(name);
         let files = ["README.md", "playhouse.toml", "src/lib.rs"];
         assert!(files.iter().all(|file| Path::exists(&folder.join(file))), "{name}");

@@ -6,6 +6,7 @@ use crate::process::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] = &[
+    "chat",
     "count",
     "counter",
     "cron",
