@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
+use crate::dispatch::ask::Asks;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -48,6 +49,12 @@ pub struct Receipt {
     receiver: oneshot::Receiver<FullAnswer>,
 }
 
+/// Closes the record of a receipt whose message was not delivered: it was refused, or its sender stopped waiting for space.
+struct OpenReceipt<'a> {
+    asks: &'a Asks,
+    token: ReplyToken,
+}
+
 impl Receipt {
     /// Waits until the turn that handled the message has committed. `Err`: it is a dead letter; the error says why, in the words
     /// of an ask. [`AskError::Stopped`] also stands for a play that is over.
@@ -75,7 +82,23 @@ impl Ingress {
     /// Sends a message. Returns when it is in the mailbox; with `overflow = "block"` it waits for space, at most `patience`.
     pub async fn tell(&self, to: &Address, message: &Incoming<'_>, patience: Duration) -> Result<(), SendError> {
         let target = self.shared.routing.relayed(self.target(to)?);
-        self.deliver(&target, message, ReplyToken::NONE, patience).await
+        let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
+        self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await
+    }
+
+    /// As [`Ingress::tell`], with a new id, which it returns.
+    pub(crate) async fn tell_new(
+        &self,
+        to: &Address,
+        metadata: &Metadata,
+        body: &[u8],
+        patience: Duration,
+    ) -> Result<MessageId, SendError> {
+        let message = Incoming::new(self.next_id(), metadata, body);
+        let target = self.shared.routing.relayed(self.target(to)?);
+        let (envelope, payload) = self.enveloped(&message, ReplyToken::NONE);
+        self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+        Ok(message.id)
     }
 
     /// As [`Ingress::tell`], with a receipt that tells when the message has ended.
@@ -86,12 +109,12 @@ impl Ingress {
         patience: Duration,
     ) -> Result<Receipt, SendError> {
         let target = self.target(to)?;
-        let (token, receiver) = self.shared.routing.asks.open_receipt(target.id);
-        let delivered = self.deliver(&target, message, token, patience).await;
-        if let Err(error) = delivered {
-            self.shared.routing.asks.close(token);
-            return Err(error);
-        }
+        let routing = &self.shared.routing;
+        let (token, receiver) = routing.asks.open_receipt(target.id);
+        let open = OpenReceipt { asks: &routing.asks, token };
+        let (envelope, payload) = self.enveloped(message, token);
+        routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+        std::mem::forget(open);
         Ok(Receipt { receiver })
     }
 
@@ -148,23 +171,24 @@ impl Ingress {
         Ok(target)
     }
 
-    async fn deliver(
-        &self,
-        target: &Actor,
-        message: &Incoming<'_>,
-        reply: ReplyToken,
-        patience: Duration,
-    ) -> Result<(), SendError> {
+    /// A message as it is delivered. The futures of a tell hold it in place: each future around another one copies it.
+    #[inline]
+    fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
-        let envelope = self.envelope(message, reply, parts);
         let payload = Payload { parts: message.metadata.as_bytes(), body: message.body };
-        self.shared.routing.deliver_one(target, &envelope, &payload, later(patience)).await
+        (self.envelope(message, reply, parts), payload)
     }
 
     #[inline]
     fn envelope(&self, message: &Incoming<'_>, reply: ReplyToken, parts: Parts) -> Envelope {
         let (id, flow) = (message.id, message.flow);
         Envelope { id, sender: self.sender, flow, hops: 0, attempt: message.failures, reply, parts }
+    }
+}
+
+impl Drop for OpenReceipt<'_> {
+    fn drop(&mut self) {
+        self.asks.close(self.token);
     }
 }
 

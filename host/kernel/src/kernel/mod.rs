@@ -141,7 +141,7 @@ impl Kernel {
         body: &'a [u8],
         patience: Duration,
     ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
-        self.tell_payload(to, const { &Metadata::new() }, body, patience)
+        self.outside.tell_new(to, const { &Metadata::new() }, body, patience)
     }
 
     /// As [`Kernel::tell`], with metadata.
@@ -152,19 +152,7 @@ impl Kernel {
         body: &'a [u8],
         patience: Duration,
     ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
-        self.tell_payload(to, metadata, body, patience)
-    }
-
-    async fn tell_payload(
-        &self,
-        to: &Address,
-        metadata: &Metadata,
-        body: &[u8],
-        patience: Duration,
-    ) -> Result<MessageId, SendError> {
-        let message = Incoming::new(self.outside.next_id(), metadata, body);
-        self.outside.tell(to, &message, patience).await?;
-        Ok(message.id)
+        self.outside.tell_new(to, metadata, body, patience)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
