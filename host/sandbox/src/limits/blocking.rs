@@ -121,7 +121,7 @@ pub(crate) struct Closing {
     closed: Notify,
 }
 
-/// The longest wait of a call that needs the space that earlier closes give back: a server may never answer.
+/// The longest wait of a call that needs what earlier closes give back: a server may never answer.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -155,6 +155,22 @@ impl Closing {
     /// The number of closes that have not begun.
     pub(crate) fn len(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).line.len()
+    }
+
+    /// Waits until at most `most` closes have not begun, so that a guest which closes files faster than the system is slowed down and
+    /// not refused. Returns `false` if no close ends for [`SETTLE_TIME`].
+    pub(crate) async fn wait_shorter(&self, most: usize) -> bool {
+        self.wait_shorter_within(most, SETTLE_TIME).await
+    }
+
+    async fn wait_shorter_within(&self, most: usize, each: Duration) -> bool {
+        while self.len() > most {
+            let Some(closed) = self.next() else { break };
+            if tokio::time::timeout(each, closed).await.is_err() {
+                return self.len() <= most;
+            }
+        }
+        true
     }
 
     /// Waits for the closes that were requested before, on a thread that may block. Returns whether there were any.
@@ -254,15 +270,32 @@ mod tests {
         assert!(futures::poll!(Box::pin(children[1].acquire())).is_pending(), "its own bound holds as well");
     }
 
+    /// A file whose close blocks until the other end is gone.
+    struct Slow(mpsc::Receiver<()>, tokio::sync::mpsc::UnboundedSender<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+            let _ = self.1.send(());
+        }
+    }
+
+    #[tokio::test]
+    async fn many_closes_are_waited_for_unless_none_ends() {
+        let closing = Arc::new(Closing::default());
+        let (release, blocked) = mpsc::channel();
+        let (done, _closed) = tokio::sync::mpsc::unbounded_channel();
+        closing.close(Slow(blocked, done));
+        (0..100).for_each(|_| closing.close(()));
+        assert!(!closing.wait_shorter_within(64, Duration::from_millis(1)).await, "a server does not answer");
+        let mut shorter = Box::pin(closing.wait_shorter(64));
+        assert!(futures::poll!(&mut shorter).is_pending());
+        drop(release);
+        assert!(shorter.await && closing.len() <= 64);
+    }
+
     #[tokio::test]
     async fn close_that_blocks_delays_only_later_closes() {
-        struct Slow(mpsc::Receiver<()>, tokio::sync::mpsc::UnboundedSender<()>);
-        impl Drop for Slow {
-            fn drop(&mut self) {
-                let _ = self.0.recv();
-                let _ = self.1.send(());
-            }
-        }
         let parent = Blocking::new(1);
         let (of_parent, closing) = (parent.closing().clone(), Blocking::new(1).below(&parent).closing().clone());
         let (done, mut closed) = tokio::sync::mpsc::unbounded_channel();

@@ -24,7 +24,8 @@ use crate::wasi::filesystem::open::{Create, Dir, How, Mode, OpenFile, Opened, wi
 use crate::wasi::filesystem::stat::{hash_of, new_time, stat_of, time_spec, type_of};
 use crate::wasi::filesystem::streams::{Input, Output, READ_BYTES};
 
-/// The most closes of an actor that may wait for a server; with more of them, the actor opens no further file.
+/// Maximum number of an actor's closes that have not begun. With more of them, its next open waits, and fails if a server does not
+/// answer.
 const MOST_CLOSING: usize = 64;
 /// Linux's bound on the bytes of a path, its terminator included.
 const PATH_BYTES: usize = 4096;
@@ -265,7 +266,7 @@ impl HostDescriptor for View<'_> {
             return Err(ErrorCode::NotPermitted.into());
         }
         let closing = self.files.closing().clone();
-        if closing.len() > MOST_CLOSING {
+        if !closing.wait_shorter(MOST_CLOSING).await {
             return Err(ErrorCode::Busy.into());
         }
         let counted = self.files.clone().descriptor().await?;
