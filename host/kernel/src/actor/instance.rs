@@ -19,7 +19,7 @@ use crate::actor::reports::{Reports, TaskDone};
 use crate::actor::turn_counts::TurnCounts;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::admission::EvictionState;
-use crate::words::crash::CrashReport;
+use crate::words::crash::{Crash, CrashReport};
 use crate::words::message::{Message, MessageId};
 use crate::words::metric_names::MetricNames;
 use crate::words::totals::ActorTotals;
@@ -75,8 +75,10 @@ impl Instance {
 
     /// Begins the incarnation with this number.
     pub(crate) fn begin(&self, incarnation: u64) {
+        let mut backlog = self.backlog.lock();
         self.incarnation.store(incarnation, Ordering::Relaxed);
-        self.backlog.lock().cut_off = None;
+        backlog.cut_off = None;
+        backlog.task_crash = None;
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -144,6 +146,8 @@ pub(crate) struct Backlog {
     /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
     /// first.
     pub(crate) directive_requests: VecDeque<DirectiveRequest>,
+    /// The crash of a task of the running incarnation. Boxed, since few actors have tasks.
+    pub(crate) task_crash: Option<Box<Crash>>,
     /// Reports for the incarnation, before its next batch. Boxed, since few actors want reports.
     reports: Option<Box<Reports>>,
 }

@@ -15,6 +15,7 @@ pub(crate) mod sampled_durations;
 pub(crate) mod spec;
 mod state;
 pub(crate) mod subtree;
+pub(crate) mod task_crashes;
 pub(crate) mod template;
 pub(crate) mod turn_counts;
 

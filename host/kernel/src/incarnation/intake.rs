@@ -34,8 +34,15 @@ impl Incarnation {
         let took = poll_fn(|cx| {
             let (next_due, left, space, signal) = {
                 let mut backlog = self.instance.backlog.lock();
-                if !backlog.directive_requests.is_empty() && mailbox.look(self.instance.index) == Signal::Run {
-                    return Poll::Ready(Took::DirectiveRequest);
+                let comes_first = match (&backlog.task_crash, backlog.directive_requests.is_empty()) {
+                    (Some(_), _) => Some(Took::TaskCrash),
+                    (None, false) => Some(Took::DirectiveRequest),
+                    (None, true) => None,
+                };
+                if let Some(first) = comes_first
+                    && mailbox.look(self.instance.index) == Signal::Run
+                {
+                    return Poll::Ready(first);
                 }
                 let (mut next_due, mut signal) = (None, Signal::Run);
                 if backlog.len() > 0 {
@@ -113,7 +120,7 @@ impl Incarnation {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
             // The message that may have woken this instance is left to another instance.
-            Took::Signal(_) | Took::DirectiveRequest | Took::Nothing => {
+            Took::Signal(_) | Took::DirectiveRequest | Took::TaskCrash | Took::Nothing => {
                 mailbox.look(self.instance.index);
                 mailbox.pass_on();
             }

@@ -6,12 +6,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::actor::template::Config;
+use crate::words::crash::panic_message;
 use crate::words::failure::Directive;
 use crate::words::send_error::{Answer, SendError};
 use crate::words::state::State;
@@ -128,6 +131,17 @@ impl NativeContext {
     /// incarnation lives.
     pub fn ingress(&self) -> Ingress {
         self.turn.ingress()
+    }
+
+    /// A task that the actor runs beside its turns, for the actor to spawn. A panic in the task is a crash of this incarnation, which
+    /// blames no message. The task ends with its owner: an actor keeps it, or its handle, in its value.
+    pub fn task<T: Future<Output = ()> + Send + 'static>(&self, task: T) -> impl Future<Output = ()> + Send + use<T> {
+        let crashes = self.turn.task_crashes();
+        async move {
+            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+                crashes.report(Crash::new(CrashReason::Panic { message: panic_message(&*panic) }));
+            }
+        }
     }
 
     /// The sender of the current message; `None` for the outside, and for a sender that is gone.

@@ -96,6 +96,13 @@ impl Incarnation {
                     Ok(()) => continue,
                     Err(end) => return end,
                 },
+                Took::TaskCrash => {
+                    let crash = self.instance.backlog.lock().task_crash.take();
+                    behavior.turn().end_timers();
+                    if let Some(crash) = crash {
+                        return self.crashed(*crash, Vec::new());
+                    }
+                }
                 Took::Nothing if behavior.turn().is_attached() => continue,
                 Took::Nothing => return self.passivate(behavior).await,
                 Took::Signal(Signal::Kill) => return End::Stopped,

@@ -39,6 +39,8 @@ pub(crate) enum Took {
     Signal(Signal),
     /// A directive request of the supervisor comes first.
     DirectiveRequest,
+    /// A task of the incarnation crashed.
+    TaskCrash,
     /// There was no work for the whole idle time, so that the incarnation may end.
     Nothing,
 }

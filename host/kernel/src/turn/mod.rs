@@ -38,6 +38,7 @@ use playhouse_frame::{Content, Pairs, Parts};
 use crate::actor::Actor;
 use crate::actor::host_wait::HostWait;
 use crate::actor::instance::Instance;
+use crate::actor::task_crashes::TaskCrashes;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::Ingress;
 use crate::mailbox::message_log::TakenMessages;
@@ -105,6 +106,11 @@ impl Turn {
     pub fn ingress(&self) -> Ingress {
         let cause = MessageId::seeded(self.address().as_str(), self.incarnation).caused(self.shared.seed).caused(0);
         Ingress::new(self.shared.clone(), self.actor.id, cause)
+    }
+
+    /// The way of crashes of tasks that the code runs beside its turns.
+    pub(crate) fn task_crashes(&self) -> TaskCrashes {
+        TaskCrashes::new(self.actor.clone(), self.instance.clone(), self.incarnation)
     }
 
     /// The number of this incarnation, from 1. It is unique in the actor, over all instances.

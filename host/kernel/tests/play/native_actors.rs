@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Change, ChildFailed, Directive, Failure, Message, NativeActor, NativeContext, NativeLauncher,
-    NativeResult, Notice, TaskDone,
+    ActorSpec, Change, ChildFailed, Directive, Failure, Incoming, Message, Metadata, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Notice, TaskDone,
 };
+
+use tokio::task::JoinSet;
 
 use crate::stage::*;
 
@@ -14,6 +16,7 @@ use crate::stage::*;
 struct Scripted {
     journal: Journal,
     handled: u32,
+    tasks: JoinSet<()>,
 }
 
 impl NativeActor for Scripted {
@@ -38,6 +41,15 @@ impl NativeActor for Scripted {
             ("watch", to) => drop(ctx.watch(to)?),
             ("number", text) => drop(text.parse::<u64>()?),
             ("panic", _) => panic!("as told"),
+            ("panic-in-a-task", _) => drop(self.tasks.spawn(ctx.task(async { panic!("in a task") }))),
+            ("task", to) => {
+                let (ingress, to) = (ctx.ingress(), addr(to));
+                drop(self.tasks.spawn(ctx.task(async move {
+                    let metadata = Metadata::new();
+                    let message = Incoming::new(ingress.next_id(), &metadata, b"told");
+                    let _ = ingress.tell(&to, &message, SOON).await;
+                })));
+            }
             ("spin", _) => std::future::pending::<()>().await,
             (other, _) => self.journal.note(format!("{} got {other}", ctx.address())),
         }
@@ -69,11 +81,20 @@ impl NativeActor for Scripted {
 
 fn scripted_at(journal: &Journal, at: &str) -> ActorSpec {
     let journal = journal.clone();
-    let mut spec =
-        ActorSpec::new(addr(at), NativeLauncher::new(move || Scripted { journal: journal.clone(), handled: 0 }));
+    let mut spec = ActorSpec::new(
+        addr(at),
+        NativeLauncher::new(move || Scripted { journal: journal.clone(), handled: 0, tasks: JoinSet::new() }),
+    );
     spec.grants.sends_below = vec![playhouse_kernel::Address::root()];
     spec.restart.attempts = 2;
     spec
+}
+
+/// Waits for a line of the journal.
+async fn noted(journal: &Journal, line: &str) {
+    while journal.count(line) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,6 +134,25 @@ async fn panic_of_native_actor_restarts_a_fresh_value() {
     assert_eq!((journal.count("/a starts 4"), journal.count("/a starts 5")), (1, 0));
     assert_eq!(ask(&kernel, "/a", "count").await, Ok("2".into()), "two of its messages since the last crash");
     assert_eq!(journal.count("noticed /a panic"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_in_a_task_restarts_its_actor_and_blames_no_message() {
+    let journal = Journal::default();
+    let kernel = start(vec![scripted_at(&journal, "/a"), scripted_at(&journal, "/b")]).await;
+    tell(&kernel, "/b", "watch /a").await;
+    for round in 2..4 {
+        tell(&kernel, "/a", "panic-in-a-task").await;
+        noted(&journal, &format!("/a starts {round}")).await;
+    }
+    tell(&kernel, "/a", "task /b").await;
+    noted(&journal, "/b got told").await;
+    kernel.wait_idle().await;
+    assert_eq!(letters(&kernel), [""; 0]);
+    assert_eq!(journal.count("noticed /a panic"), 2);
+    kernel.shut_down();
+    kernel.wait_stopped().await;
+    assert_eq!(journal.count("/a stops after 1"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +233,7 @@ async fn each_instance_of_native_actor_has_its_own_value() {
     let count = made.clone();
     let launcher = NativeLauncher::new(move || {
         count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Scripted { journal: journal.clone(), handled: 0 }
+        Scripted { journal: journal.clone(), handled: 0, tasks: JoinSet::new() }
     });
     let mut spec = ActorSpec::new(addr("/a"), launcher);
     spec.instances = 3;

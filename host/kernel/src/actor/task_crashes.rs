@@ -1,0 +1,31 @@
+//! Crashes of tasks that an actor's code runs beside its turns. They end the incarnation as a crash in a turn does, and blame no
+//! message.
+
+use std::sync::Arc;
+
+use crate::actor::Actor;
+use crate::actor::instance::Instance;
+use crate::words::crash::Crash;
+
+/// The way of such crashes to one incarnation.
+pub(crate) struct TaskCrashes {
+    actor: Arc<Actor>,
+    instance: Arc<Instance>,
+    incarnation: u64,
+}
+
+impl TaskCrashes {
+    pub(crate) fn new(actor: Arc<Actor>, instance: Arc<Instance>, incarnation: u64) -> Self {
+        Self { actor, instance, incarnation }
+    }
+
+    /// Ends the incarnation before its next turn. Without effect if it is over; the first crash counts.
+    pub(crate) fn report(&self, crash: Crash) {
+        let mut backlog = self.instance.backlog.lock();
+        if self.instance.incarnation() == self.incarnation {
+            backlog.task_crash.get_or_insert_with(|| Box::new(crash));
+        }
+        drop(backlog);
+        self.actor.mailbox.nudge(self.instance.index);
+    }
+}
