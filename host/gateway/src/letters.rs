@@ -87,7 +87,7 @@ impl NativeActor for Letters {
             refused_line: Sparse::default(),
             left_out_line: Sparse::default(),
         };
-        self.task.spawn(task.run(self.reader.clone(), self.last.subscribe()));
+        self.task.spawn(ctx.task(task.run(self.reader.clone(), self.last.subscribe())));
         Ok(())
     }
 

@@ -22,12 +22,14 @@ struct Calendar {
     begin: DateTime<Utc>,
     started: Instant,
     moved_ms: Arc<AtomicI64>,
+    /// The number of looks that panic.
+    panics: Arc<AtomicI64>,
 }
 
 impl Calendar {
     fn at(begin: &str) -> Self {
         let begin = begin.parse().unwrap();
-        Self { begin, started: Instant::now(), moved_ms: Arc::default() }
+        Self { begin, started: Instant::now(), moved_ms: Arc::default(), panics: Arc::default() }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -42,7 +44,11 @@ impl Calendar {
 
     fn clock(&self) -> WallClock {
         let calendar = self.clone();
-        Arc::new(move || calendar.now())
+        Arc::new(move || {
+            let panics = calendar.panics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n > 0).then(|| n - 1));
+            assert!(panics.is_err(), "as told");
+            calendar.now()
+        })
     }
 }
 
@@ -250,6 +256,20 @@ async fn status_and_task_go_with_the_play() {
     let came = stage.dues().len();
     pass(SECOND * 10).await;
     assert_eq!(stage.dues().len(), came);
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_in_an_entry_restarts_it_and_its_times_go_on() {
+    let stage = Stage::seconds("2026-06-01T00:00:00Z", Overlap::Skip).await;
+    stage.receiver.permits.add_permits(100);
+    pass(SECOND * 2 + MS * 500).await;
+    stage.calendar.panics.store(1, Ordering::Relaxed);
+    pass(SECOND * 3).await;
+    assert_eq!(stage.calendar.panics.load(Ordering::Relaxed), 0, "it crashed");
+    let expected: Vec<_> = (1..=5).map(|n| format!("2026-06-01T00:00:0{n}Z")).collect();
+    assert_eq!(stage.dues()[..2], expected[..2]);
+    assert!(stage.dues().ends_with(&expected[3..]), "the entry goes on: {:?}", stage.dues());
+    assert_eq!((stage.kernel.dead_letters().len(), stage.status().starts_with("next run")), (0, true));
 }
 
 #[tokio::test(start_paused = true)]

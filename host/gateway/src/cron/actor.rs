@@ -51,7 +51,7 @@ impl NativeActor for Cron {
             counts: Counts::default(),
             lines: Lines::default(),
         };
-        self.task.spawn(task.run());
+        self.task.spawn(ctx.task(task.run()));
         Ok(())
     }
 

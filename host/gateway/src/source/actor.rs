@@ -68,9 +68,9 @@ impl Source {
             taken,
             max_deliver,
         };
-        self.tasks.spawn(deliverer.run(to_deliver, receipts));
-        self.tasks.spawn(collect(table, to_collect));
-        self.worker.spawn(worker.run());
+        self.tasks.spawn(ctx.task(deliverer.run(to_deliver, receipts)));
+        self.tasks.spawn(ctx.task(collect(table, to_collect)));
+        self.worker.spawn(ctx.task(worker.run()));
     }
 
     /// Waits until the broker knows of all that was taken.
