@@ -1,7 +1,7 @@
 //! The phase of a connection, and the end of its time: the time limits of a connection need one timer, not one for each request.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Activity {
     requests: AtomicU64,
     /// The time for the response, in microseconds.
     writing_micros: AtomicU64,
+    /// The status of the response to a head that could not be read; 0 without one.
+    refused: AtomicU16,
     /// Whether the connection is to end as soon as no request is under way.
     is_told_to_end: AtomicBool,
     /// Wakes the task of the connection.
@@ -50,6 +52,7 @@ impl Activity {
             word: AtomicU64::new(Phase::Head as u64),
             requests: AtomicU64::new(0),
             writing_micros: AtomicU64::new(0),
+            refused: AtomicU16::new(0),
             is_told_to_end: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
@@ -99,6 +102,21 @@ impl Activity {
         self.set(Phase::Writing);
     }
 
+    /// Bytes are written. Without a request under way, they are the answer to a head that could not be read: it is no request, and
+    /// the connection ends after it.
+    pub(super) fn written(&self, bytes: &[u8]) {
+        if matches!(self.now().0, Phase::Idle | Phase::Head)
+            && let Some(status) = status_of(bytes)
+        {
+            self.refused.store(status, Ordering::Relaxed);
+        }
+    }
+
+    /// The status of the answer to a head that could not be read.
+    pub(super) fn refused(&self) -> Option<u16> {
+        Some(self.refused.load(Ordering::Relaxed)).filter(|status| *status > 0)
+    }
+
     /// All that was written is with the system.
     pub(super) fn flushed(&self) {
         self.change(Phase::Writing, Phase::Idle);
@@ -145,9 +163,28 @@ impl Activity {
     }
 }
 
+/// The status in the first line of a response.
+fn status_of(response: &[u8]) -> Option<u16> {
+    let digits = response.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answer_without_a_request_is_that_to_a_bad_head() {
+        let activity = Activity::new();
+        activity.begin();
+        activity.written(b"HTTP/1.1 200 OK\r\n");
+        assert_eq!(activity.refused(), None);
+        activity.respond(Duration::from_secs(3));
+        activity.flushed();
+        activity.written(b"HTTP/1.1 431 Too Large\r\n");
+        assert_eq!(activity.refused(), Some(431));
+        assert_eq!((status_of(b"HTTP/1.1 4"), status_of(b"x")), (None, None));
+    }
 
     #[test]
     fn phases_follow_a_request() {

@@ -31,7 +31,7 @@ impl NativeActor for HttpGate {
 
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
         let at = self.gate.listener.address();
-        let server = Server::start(self.gate.clone(), ctx.ingress());
+        let server = Server::start(self.gate.clone(), ctx);
         self.server = Some(server.map_err(|error| Failure::Retry(format!("cannot listen at {at}: {error}")))?);
         self.gate.statuses.set(ctx.address(), format!("listens at {at}"));
         let subject = AboutActor { address: ctx.address(), plugin: None };
@@ -43,6 +43,9 @@ impl NativeActor for HttpGate {
         self.gate.statuses.set(ctx.address(), "closes its connections");
         if let Some(server) = self.server.take() {
             server.stop().await;
+        }
+        for connections in self.gate.websockets.values() {
+            connections.wait_closed().await;
         }
         self.gate.statuses.set(ctx.address(), "is closed");
         Ok(())

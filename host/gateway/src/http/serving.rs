@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use ::http::StatusCode;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use playhouse_kernel::{AboutActor, Ingress, LogEvent};
+use playhouse_kernel::{AboutActor, LogEvent, NativeContext};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -61,6 +62,8 @@ struct Open {
 /// The server of one incarnation. Dropping it ends all its connections at once.
 pub(super) struct Server {
     task: JoinHandle<()>,
+    /// Reads the certificate again.
+    _following: JoinSet<()>,
     stop: watch::Sender<bool>,
 }
 
@@ -72,7 +75,7 @@ impl Drop for Server {
 
 impl Server {
     /// Serves on the current runtime.
-    pub(super) fn start(gate: Arc<Gate>, ingress: Ingress) -> std::io::Result<Self> {
+    pub(super) fn start(gate: Arc<Gate>, ctx: &NativeContext) -> std::io::Result<Self> {
         let listener = gate.listener.open()?;
         let bounds = &gate.bounds;
         let mut http1 = http1::Builder::new();
@@ -81,11 +84,15 @@ impl Server {
             // The default needs no memory for each request.
             http1.max_headers(bounds.headers);
         }
-        let incarnation = Arc::new(Incarnation { gate, ingress: Arc::new(ingress) });
+        let incarnation = Arc::new(Incarnation { gate, ingress: Arc::new(ctx.ingress()) });
         let serving = Arc::new(Serving { incarnation, http1, open: Mutex::default() });
         let (stop, stops) = watch::channel(false);
-        let task = tokio::spawn(serving.serve(listener, stops));
-        Ok(Self { task, stop })
+        let mut following = JoinSet::new();
+        if let Some(tls) = serving.gate().tls.clone() {
+            following.spawn(ctx.task(tls.follow(serving.gate().address.clone())));
+        }
+        let task = tokio::spawn(ctx.task(serving.serve(listener, stops)));
+        Ok(Self { task, _following: following, stop })
     }
 
     /// Closes the port, and waits until the requests under way have their responses.
@@ -101,11 +108,6 @@ impl Serving {
     }
 
     async fn serve(self: Arc<Self>, listener: TcpListener, mut stops: watch::Receiver<bool>) {
-        let tls = self.gate().tls.clone();
-        let mut following = JoinSet::new();
-        if let Some(tls) = tls {
-            following.spawn(tls.follow(self.gate().address.clone()));
-        }
         let mut connections = JoinSet::new();
         let mut failing = false;
         loop {
@@ -194,6 +196,9 @@ impl Serving {
             );
         let http = pin!(self.http1.serve_connection(socket, service).with_upgrades());
         self.drive(connection, http, http1::UpgradeableConnection::graceful_shutdown).await;
+        if let Some(status) = connection.activity.refused().and_then(|status| StatusCode::from_u16(status).ok()) {
+            self.gate().counts.responded(None, status);
+        }
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, connection: &Arc<Connection>) {

@@ -1,13 +1,11 @@
 //! The actor of one connection, `/gate/NAME/N`. A message to it is one to its client.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use playhouse_kernel::{
     Address, Change, ChildFailed, Directive, Failure, Message, NativeActor, NativeContext, NativeResult, Notice,
 };
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::connections::{Arrived, Connections, say_closed};
@@ -16,8 +14,6 @@ use super::outgoing::{Close, Outgoing};
 
 /// The name of the child that handles the messages of the client.
 const HANDLER: &str = "handler";
-/// The time in which a client takes the last frames when its connection is stopped.
-const LAST_FRAMES: Duration = Duration::from_secs(1);
 
 /// The actor of a connection.
 pub(super) struct WebSocket {
@@ -25,7 +21,7 @@ pub(super) struct WebSocket {
     arrived: Option<Arrived>,
     outgoing: Arc<Outgoing>,
     link: Option<Task>,
-    /// Counts the connection until the actor has stopped.
+    /// Counts the connection until its socket is closed.
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -58,10 +54,10 @@ impl NativeActor for WebSocket {
         let to = ToHandler { ingress: ingress.clone(), handler: ctx.address().child(HANDLER)? };
         let gate = ctx.address().parent().unwrap_or_else(Address::root);
         let (connections, outgoing) = (self.connections.clone(), self.outgoing.clone());
-        self.link = Some(Task(tokio::spawn(async move {
+        self.link = Some(Task(tokio::spawn(ctx.task(async move {
             converse(socket, outgoing, to, connections.settings()).await;
             say_closed(&ingress, &gate).await;
-        })));
+        }))));
         Ok(())
     }
 
@@ -86,12 +82,25 @@ impl NativeActor for WebSocket {
     }
 
     async fn shutdown(&mut self, _: &mut NativeContext) -> NativeResult {
-        self.outgoing.close(Close::GOING_AWAY);
-        if let Some(link) = &mut self.link {
-            // A client that does not close its side in time is cut off.
-            let _ = timeout(LAST_FRAMES, link).await;
-        }
+        self.leave();
         Ok(())
+    }
+}
+
+impl WebSocket {
+    /// Ends the connection without waiting for its client: a server stops its connections one after another, and a client may be slow.
+    fn leave(&mut self) {
+        self.outgoing.close(Close::GOING_AWAY);
+        if let (Some(link), Some(permit)) = (self.link.take(), self.permit.take()) {
+            self.connections.close_later(link, permit);
+        }
+    }
+}
+
+/// A connection whose actor crashed, or was killed, ends as well.
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{Address, Config, Incoming, Ingress, Metadata, SendError};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::link;
+use super::link::{self, Task};
 use super::outgoing::Close;
 use super::settings::WebSocketSettings;
 use super::socket::Socket;
@@ -23,6 +26,9 @@ pub(super) const CLOSED: &str = "closed";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause before another attempt while memory is short.
 const MEMORY_PAUSE: Duration = Duration::from_millis(100);
+/// The time in which a client takes the last frames when its connection is stopped.
+const LAST_FRAMES: Duration = Duration::from_secs(1);
+
 /// The numbers of the connections of one gateway, from 1. No two have the same, also after a crash of the gateway.
 #[derive(Debug, Default)]
 pub struct Numbers(AtomicU64);
@@ -58,13 +64,21 @@ pub struct Connections {
     pub(super) template: String,
     permits: Arc<Semaphore>,
     arrived: Mutex<HashMap<u64, Arrived>>,
+    /// The connections whose actor is gone, and whose client has not closed its side yet.
+    closing: Mutex<JoinSet<()>>,
 }
 
 impl Connections {
     /// The connections of the route `route` of a gateway.
     pub fn new(gate: &Address, route: usize, settings: WebSocketSettings) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { settings, template: format!("websocket:{gate}:{route}"), permits, arrived: Mutex::default() })
+        Arc::new(Self {
+            settings,
+            template: format!("websocket:{gate}:{route}"),
+            permits,
+            arrived: Mutex::default(),
+            closing: Mutex::default(),
+        })
     }
 
     /// The settings of the route.
@@ -94,6 +108,29 @@ impl Connections {
     /// Takes a connection for its actor.
     pub(super) fn take(&self, number: u64) -> Option<Arrived> {
         self.arrived.lock().remove(&number)
+    }
+
+    /// Lets a client take the last frames and close its side, which counts as a connection until then. A client that is slow is cut off.
+    pub(super) fn close_later(&self, link: Task, permit: OwnedSemaphorePermit) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let mut closing = self.closing.lock();
+        while closing.try_join_next().is_some() {}
+        let closed = async move {
+            let _ = timeout(LAST_FRAMES, link).await;
+            drop(permit);
+        };
+        closing.spawn_on(closed, &runtime);
+    }
+
+    /// Waits until the connections that have no actor any more are closed. A gateway calls this at its end, after its children's.
+    pub async fn wait_closed(&self) {
+        let arrived: Vec<_> = self.arrived.lock().drain().map(|(_, arrived)| arrived).collect();
+        for Arrived { socket, permit, .. } in arrived {
+            let told = async move { link::refuse(socket, Close::GOING_AWAY).await };
+            self.close_later(Task(tokio::spawn(told)), permit);
+        }
+        let mut closing = std::mem::take(&mut *self.closing.lock());
+        while closing.join_next().await.is_some() {}
     }
 
     pub(super) async fn refuse(&self, number: u64) {

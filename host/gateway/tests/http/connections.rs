@@ -102,6 +102,15 @@ async fn bad_and_too_large_heads_have_their_status() {
     ] {
         assert_eq!(play.ask(&head).await.status, status, "{head:.80}");
     }
+    // One after a good request, in one piece.
+    with(&play, |mut client| {
+        client.send(format!("{}GET / a HTTP/1.1\r\n\r\n", post("/a", "x")).as_bytes());
+        assert_eq!((client.response().status, client.response().status), (200, 400));
+    })
+    .await;
+    play.until("all are closed", |play| play.counts.connections() == 0).await;
+    let counted: Vec<_> = play.counts.responses().collect();
+    assert_eq!(counted, [(Some(0), 200, 1), (Some(0), 400, 1), (None, 400, 8), (None, 404, 1), (None, 431, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,14 @@
 //! Connections from their beginning to their end.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use playhouse_gateway::websocket::WebSocketSettings;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::stage::*;
@@ -65,6 +70,43 @@ async fn crash_of_a_handler_ends_its_connection_alone() {
     assert_eq!(other.ask("still there").await, "still there");
 }
 
+/// A socket whose next read panics.
+struct Fragile;
+
+impl AsyncRead for Fragile {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        panic!("as told")
+    }
+}
+
+impl AsyncWrite for Fragile {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_in_a_connection_ends_it_alone() {
+    let stage = Stage::new(settings()).await;
+    let mut other = stage.client().await;
+    other.ask("hello").await;
+    stage.connect(Fragile).await;
+    while !stage.journal.lock().contains(&"shutdown of /gate/web/2/handler".to_owned()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stage.wait_open(1).await;
+    assert_eq!(other.ask("still there").await, "still there");
+    assert_eq!(stage.client().await.ask("who").await, "/gate/web/3 /gate/web/3/handler");
+}
+
 #[tokio::test(start_paused = true)]
 async fn handler_that_does_not_start_ends_its_connection() {
     let stage = Stage::new(settings()).await;
@@ -123,6 +165,25 @@ async fn client_without_a_sign_of_life_is_closed() {
     assert!(!answering.is_finished());
     stage.kernel.shut_down();
     assert_eq!(answering.await.unwrap().1, "close 1001");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_do_not_close_are_waited_for_together() {
+    let stage = Stage::new(WebSocketSettings { connections: 50, ..settings() }).await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        let mut client = stage.client().await;
+        client.ask("hello").await;
+        silent.push(client);
+    }
+    let begun = Instant::now();
+    stage.kernel.shut_down();
+    stage.kernel.wait_stopped().await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(stage.open(), 0);
+    for mut client in silent {
+        assert_eq!(client.next().await, "close 1001");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,11 @@ use futures_util::{SinkExt, StreamExt};
 use playhouse_gateway::http::{self, Action, HttpBounds, HttpListener, HttpRoute, HttpSettings, PathPattern};
 use playhouse_gateway::websocket::WebSocketSettings;
 use playhouse_gateway::{Common, Placed, Statuses};
-use playhouse_kernel::{Kernel, Plan, Reserve};
+use playhouse_kernel::{ActorSpec, Kernel, Plan, Reserve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -24,6 +26,12 @@ struct Server {
 }
 
 async fn server(settings: WebSocketSettings) -> Server {
+    server_with(settings, |_| ()).await
+}
+
+/// A server whose actor is changed before it starts.
+async fn server_with(settings: WebSocketSettings, change: impl Fn(&mut ActorSpec)) -> Server {
+    let connections = settings.connections;
     let listen = "127.0.0.1:0".parse().unwrap();
     let route = HttpRoute {
         host: None,
@@ -52,7 +60,8 @@ async fn server(settings: WebSocketSettings) -> Server {
     let mut placed = Placed::default();
     let common = Common::new(Statuses::default(), drains);
     http::place(&settings, listener, None, &common, &mut placed).unwrap();
-    assert_eq!(placed.reserves, [Reserve { of: addr("/gate/web"), instances: 2 }]);
+    assert_eq!(placed.reserves, [Reserve { of: addr("/gate/web"), instances: connections }]);
+    placed.gates.iter_mut().filter(|gate| gate.address == addr("/gate/web")).for_each(change);
     let handlers = BTreeMap::from([("room".to_owned(), handlers(&Journal::default(), 1000))]);
     let plugins = handlers.into_iter().chain(placed.templates).collect();
     let kernel = Kernel::start(&Plan { actors: placed.gates, plugins, ..Plan::default() }).unwrap();
@@ -107,4 +116,73 @@ async fn request_opens_a_connection_with_its_own_actor() {
     let last = two.next().await.unwrap().unwrap();
     assert!(matches!(&last, Frame::Close(Some(close)) if u16::from(close.code) == 1001), "{last}");
     server.kernel.wait_stopped().await;
+}
+
+/// A connection with HTTP on which one request was answered, and which stays open.
+async fn kept_alive(server: &Server) -> TcpStream {
+    let mut stream = TcpStream::connect(server.at).await.unwrap();
+    stream.write_all(b"GET /live/lobby HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 1024];
+    let bytes = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..bytes].starts_with(b"HTTP/1.1 426 "), "it opens WebSocket connections alone");
+    stream
+}
+
+/// Reads to the end of a connection.
+async fn ended(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    // The end may be a reset.
+    let _ = timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the server ends it");
+    assert!(rest.is_empty(), "no more responses");
+}
+
+#[tokio::test]
+async fn crash_of_the_server_ends_its_connections_and_keeps_its_port() {
+    let crashing = |gate: &mut ActorSpec| {
+        // A connection that opens is one effect.
+        gate.limits.max_effects = 0;
+        gate.restart.attempts = 1;
+    };
+    let server = server_with(WebSocketSettings { connections: 2, ..settings() }, crashing).await;
+    let idle = kept_alive(&server).await;
+    let mut client = server.open(("x-more", "1")).await.unwrap();
+    ended(idle).await;
+    let last = timeout(SOON, client.next()).await.expect("it ends");
+    assert!(!matches!(last, Some(Ok(Frame::Text(_) | Frame::Binary(_)))), "{last:?}");
+    // A connection that comes in between waits for the next incarnation.
+    kept_alive(&server).await;
+    let actors = server.kernel.actors().await;
+    let gate = actors.iter().find(|actor| actor.address == addr("/gate/web")).unwrap();
+    assert_eq!(gate.incarnation, 2);
+    assert_eq!(server.kernel.dead_letters()[0].reason.kind(), "crashed");
+    server.kernel.shut_down();
+    server.kernel.wait_stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_ends_hundreds_of_connections_in_order_and_in_time() {
+    const EACH: usize = 300;
+    let server = server(WebSocketSettings { connections: EACH, ..settings() }).await;
+    let (mut clients, mut idle) = (Vec::new(), Vec::new());
+    for _ in 0..EACH {
+        let mut client = server.open(("x-more", "1")).await.unwrap();
+        assert_eq!(ask(&mut client, "hello").await, "hello");
+        clients.push(client);
+        idle.push(kept_alive(&server).await);
+    }
+    let begun = Instant::now();
+    server.kernel.shut_down();
+    let ends = clients.into_iter().map(|mut client| {
+        tokio::spawn(async move {
+            let last = timeout(SOON, client.next()).await.expect("it is told").unwrap().unwrap();
+            assert!(matches!(&last, Frame::Close(Some(close)) if u16::from(close.code) == 1001), "{last}");
+        })
+    });
+    let ends: Vec<_> = ends.chain(idle.into_iter().map(|stream| tokio::spawn(ended(stream)))).collect();
+    for end in ends {
+        end.await.unwrap();
+    }
+    server.kernel.wait_stopped().await;
+    println!("stopped after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON);
 }

@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use playhouse_gateway::Group;
 use playhouse_gateway::websocket::{
-    Arrived, Connections, Control, Numbers, Origins, WebSocketSettings, template, widen,
+    Arrived, Connections, Control, Numbers, Origins, Socket, WebSocketSettings, template, widen,
 };
 use playhouse_kernel::{
     ActorSpec, Address, Bounds, Config, Failure, Ingress, Kernel, Message, Metadata, NativeActor, NativeContext,
@@ -106,6 +106,13 @@ impl NativeActor for Gate {
     async fn msg_handler(&mut self, message: Message, ctx: &mut NativeContext) -> NativeResult {
         if Control::handle(&message, &self.routes, ctx)? { Ok(()) } else { Err(Failure::Reject("no".to_owned())) }
     }
+
+    async fn shutdown(&mut self, _: &mut NativeContext) -> NativeResult {
+        for route in &self.routes {
+            route.wait_closed().await;
+        }
+        Ok(())
+    }
 }
 
 /// A play with the gateway `/gate/web`.
@@ -151,10 +158,15 @@ impl Stage {
     /// The client's side of a new connection, as bytes.
     pub async fn raw(&self) -> DuplexStream {
         let (client, server) = tokio::io::duplex(1 << 10);
-        let permit = self.connections.reserve().expect("not all are in use");
-        let arrived = Arrived { socket: Box::new(server), permit, config: Config::new() };
-        self.connections.arrive(self.numbers.next(), arrived, &addr("/gate/web"), &self.ingress).await;
+        self.connect(server).await;
         client
+    }
+
+    /// Makes a connection of the server's side of a socket.
+    pub async fn connect(&self, socket: impl Socket + 'static) {
+        let permit = self.connections.reserve().expect("not all are in use");
+        let arrived = Arrived { socket: Box::new(socket), permit, config: Config::new() };
+        self.connections.arrive(self.numbers.next(), arrived, &addr("/gate/web"), &self.ingress).await;
     }
 
     /// A client of a new connection.
