@@ -129,6 +129,23 @@ pub fn redis(arguments: &[&str]) -> Server {
     })
 }
 
+/// A server of Redis that speaks TLS alone, with `cert.pem` and `key.pem` of a folder.
+pub fn redis_with_tls(certificate: &Path, arguments: &[&str]) -> Server {
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let (cert, key) = (certificate.join("cert.pem"), certificate.join("key.pem"));
+    Server::start(
+        |port| connect(port).is_some(),
+        move |folder, port| {
+            let mut command = Command::new("redis-server");
+            command.args(["--bind", "127.0.0.1", "--port", "0", "--tls-port", &port.to_string(), "--save", ""]);
+            command.args(["--appendonly", "yes", "--appendfsync", "always", "--tls-auth-clients", "no"]);
+            command.arg("--tls-cert-file").arg(&cert).arg("--tls-key-file").arg(&key);
+            command.arg("--tls-ca-cert-file").arg(&cert).arg("--dir").arg(folder).args(&arguments);
+            command
+        },
+    )
+}
+
 /// A server of NATS with JetStream.
 pub fn nats(arguments: &[&str]) -> Server {
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();

@@ -18,7 +18,7 @@ pub struct BrokerError(String);
 impl BrokerError {
     /// An error with this text, in one line and of bounded length. The user and the password of `url` never appear in it.
     pub fn new(text: impl std::fmt::Display, url: &SecretUrl) -> Self {
-        let mut text: String = text.to_string().replace(|c: char| c.is_control(), " ");
+        let mut text = explained(text.to_string()).replace(|c: char| c.is_control(), " ");
         let user = url.expose().split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user, _)| user);
         let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
         for secret in [user, password].into_iter().flatten().filter(|secret| !secret.is_empty()) {
@@ -29,8 +29,21 @@ impl BrokerError {
 
     /// An error whose text comes from this program alone.
     pub fn plain(text: impl Into<String>) -> Self {
-        Self(bounded(text.into()))
+        Self(bounded(explained(text.into())))
     }
+}
+
+/// The errors of TLS that an operator meets first, in words of this program.
+fn explained(text: String) -> String {
+    const WORDS: [(&str, &str); 2] = [
+        (
+            "invalid peer certificate: UnknownIssuer",
+            "its certificate is of no authority that this machine trusts: add the authority to the machine's list, or name its \
+             file in SSL_CERT_FILE",
+        ),
+        ("received corrupt message of type InvalidContentType", "it does not speak TLS on this port"),
+    ];
+    WORDS.into_iter().fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 fn bounded(mut text: String) -> String {

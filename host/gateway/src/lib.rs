@@ -14,7 +14,7 @@
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | [`websocket`] | connections of clients, each an actor |
 //! | [`letters`] | dead letters that leave |
-//! | `group` | actors that only hold others |
+//! | `group`, `percent` | actors that only hold others; percent-encoding |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
@@ -29,6 +29,7 @@ pub mod http;
 pub mod letters;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod percent;
 pub mod post;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::percent::decoded;
+
 /// A pattern of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
@@ -191,27 +193,6 @@ impl<'p> Iterator for Segments<'p> {
         self.left = after;
         self.decode(segment)
     }
-}
-
-/// Decodes percent-encoding once; `None` for a bad one, and for bytes that are no UTF-8.
-fn decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut left = text.as_bytes();
-    while let Some((byte, after)) = left.split_first() {
-        left = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = left.split_at_checked(2)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
-        left = after;
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! A server: the settings of its sources and sinks, and a connection.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
 use crate::broker::BrokerError;
+use crate::percent::decoded;
 use crate::secret::SecretUrl;
 
 /// The time for a connection, and for answers.
@@ -63,7 +65,15 @@ impl Link {
                 }
                 std::future::ready(())
             });
-        let client = options.connect(url.expose()).await.map_err(|error| match error.kind() {
+        let (server, login) = server(url.expose()).map_err(|error| BrokerError::new(error, url))?;
+        // With `tls://`, no server of the cluster gets the password without encryption.
+        let options = options.require_tls(server.tls_required());
+        let options = match login {
+            Some(Login::Password(user, password)) => options.user_and_password(user, password),
+            Some(Login::Token(token)) => options.token(token),
+            None => options,
+        };
+        let client = options.connect(server).await.map_err(|error| match error.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                 BrokerError::plain("the user or the password is wrong, or missing in the url")
             }
@@ -99,6 +109,29 @@ impl Link {
     }
 }
 
+/// What a url says about the client.
+#[derive(Debug, PartialEq, Eq)]
+enum Login {
+    Password(String, String),
+    Token(String),
+}
+
+/// The server of a url, and the login in front of its name: a user and a password, or a token alone. The client does not look
+/// there, and its traces show the address of the server.
+fn server(url: &str) -> Result<(ServerAddr, Option<Login>), std::io::Error> {
+    let plain = |text: &str| decoded(text).map_or_else(|| text.to_owned(), Cow::into_owned);
+    let mut url = url.parse::<ServerAddr>()?.into_inner();
+    let login = match (url.username(), url.password()) {
+        ("", None) => None,
+        (token, None) => Some(Login::Token(plain(token))),
+        (user, Some(password)) => Some(Login::Password(plain(user), plain(password))),
+    };
+    if login.is_some() && (url.set_username("").is_err() || url.set_password(None).is_err()) {
+        return Err(std::io::Error::other("the url has a user and no server"));
+    }
+    Ok((ServerAddr::from_url(url)?, login))
+}
+
 /// An error with the errors behind it.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -111,4 +144,24 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn login_is_taken_out_of_the_url() {
+        let password = |user: &str, password: &str| Some(Login::Password(user.into(), password.into()));
+        for (url, at, expected) in [
+            ("nats://a:4222", "nats://a:4222", None),
+            ("tls://me:p%40ss%3A@a", "tls://a", password("me", "p@ss:")),
+            ("nats://me:100%@a", "nats://a", password("me", "100%")),
+            ("nats://t0ken@a:1", "nats://a:1", Some(Login::Token("t0ken".into()))),
+        ] {
+            let (server, login) = server(url).expect("a url");
+            assert_eq!((server.as_url_str(), login), (at, expected), "{url}");
+        }
+        assert!(server("nats://a:b:c").is_err());
+    }
 }

@@ -62,7 +62,14 @@ pub(super) async fn connect(
 ) -> Result<MultiplexedConnection, BrokerError> {
     let client = Client::open(at.url.expose()).map_err(|error| explained(&error, at))?;
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(within)).set_response_timeout(answers_within);
-    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| explained(&error, at))
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| {
+        // A server without TLS on its port waits for the rest of what it takes for a command.
+        if error.is_timeout() && at.url.expose().starts_with("rediss://") {
+            BrokerError::plain("no answer in time: the server may not speak TLS on this port")
+        } else {
+            explained(&error, at)
+        }
+    })
 }
 
 /// An error of Redis in words of this program.
@@ -100,5 +107,22 @@ pub(super) fn list(value: Value) -> Vec<Value> {
     match value {
         Value::Array(values) => values,
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn silent_server_may_have_no_tls() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = silent.local_addr().expect("bound").port();
+        for (scheme, names_tls) in [("rediss", true), ("redis", false)] {
+            let url = SecretUrl::new(format!("{scheme}://:hunter2@localhost:{port}"));
+            let at = RedisStream { url, stream: "orders".into() };
+            let error = connect(&at, Duration::from_millis(50), None).await.err().expect("no answer").to_string();
+            assert!(error.contains("TLS") == names_tls && !error.contains("hunter2"), "{error}");
+        }
     }
 }

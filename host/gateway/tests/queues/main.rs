@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used)]
 
+mod crashes;
+mod encrypted;
 mod files;
 mod nats;
 mod post;

@@ -16,7 +16,7 @@ fn url(port: u16) -> SecretUrl {
     SecretUrl::new(format!("redis://127.0.0.1:{port}/0"))
 }
 
-fn settings() -> RedisSource {
+pub fn settings() -> RedisSource {
     RedisSource {
         stream: "orders".into(),
         group: "playhouse".into(),
