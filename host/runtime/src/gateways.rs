@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::control::letter_views::Letter;
 use crate::http_feed::{HttpFault, HttpFeed};
-use crate::manifest::{PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
+use crate::manifest::{HttpTarget, PlaySettings, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::secrets::Secrets;
 
 /// The plugin of a group, as operators see it.
@@ -100,7 +100,10 @@ fn place_sink(settings: &PlaySink, secrets: &Secrets, common: &Common, placed: &
         #[cfg(feature = "nats")]
         SinkTarget::Nats(url, subject) => nats::outlet(secrets.url(&url), subject),
         SinkTarget::File(file) => Arc::new(FileOutlet::new(file)),
-        SinkTarget::Http(url, timeout) => Arc::new(PostOutlet::new(&PostSettings { url: secrets.url(&url), timeout })),
+        SinkTarget::Http(HttpTarget { url, timeout, bearer }) => {
+            let bearer = bearer.map(|id| secrets.get(id).clone());
+            Arc::new(PostOutlet::new(&PostSettings { url: secrets.url(&url), timeout, bearer }))
+        }
     };
     sink::place(settings.settings.clone(), outlet, common, placed);
 }

@@ -338,6 +338,7 @@ impl LoadedPlay {
 /// Reads the values of the secrets, and gives them to the actors.
 fn read_secrets(settings: &mut PlaySettings, variables: Option<&Variables>) -> Result<Secrets, ManifestError> {
     let secrets = Secrets::read(settings, variables).map_err(ManifestError::Wrong)?;
+    secrets.check_tokens(settings).map_err(ManifestError::Wrong)?;
     secrets.give_to(settings).map_err(ManifestError::Wrong)?;
     Ok(secrets)
 }

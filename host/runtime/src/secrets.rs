@@ -6,11 +6,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use playhouse_gateway::SecretUrl;
+use playhouse_gateway::post::{PostError, check_token};
 use playhouse_kernel::Secret;
 use playhouse_sandbox::{SealError, SealedSecret};
 
 use crate::manifest::secrets::{SecretId, SecretSettings, SecretSource, UrlSettings};
-use crate::manifest::{PlaySettings, Problem, Problems, open_regular};
+use crate::manifest::{PlaySettings, Problem, Problems, SinkTarget, open_regular};
 
 /// The variable of systemd that names the folder of credentials.
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -56,6 +57,18 @@ impl Secrets {
             grant.sealed = sealed.get(&grant.name).cloned();
         }
         Ok(())
+    }
+
+    /// Checks that the secrets which sinks send as tokens are tokens.
+    pub(crate) fn check_tokens(&self, play: &PlaySettings) -> Result<(), Problems> {
+        let bearers = play.sinks.iter().filter_map(|sink| match &sink.to {
+            SinkTarget::Http(target) => target.bearer,
+            _ => None,
+        });
+        let bad = bearers.filter_map(|id| Some((id, check_token(self.get(id)).err()?)));
+        let problems: Vec<_> =
+            bad.filter_map(|(id, why)| Some(no_token(play.secrets.iter().nth(id.0)?, &why))).collect();
+        if problems.is_empty() { Ok(()) } else { Err(Problems::new(play.source.clone(), problems)) }
     }
 
     /// The value of a secret.
@@ -128,6 +141,11 @@ fn no_header(secret: &SecretSettings, error: SealError) -> Problem {
     let what = format!("the secret `{}` cannot be sent in a header: {error}", secret.name);
     Problem::at(secret.place.clone(), what, "here")
         .help("an actor with this secret in `grants.secrets` sends it in a header")
+}
+
+fn no_token(secret: &SecretSettings, why: &PostError) -> Problem {
+    let what = format!("the secret `{}` is no token", secret.name);
+    Problem::at(secret.place.clone(), what, "a sink sends it in `Authorization: Bearer`").help(why.to_string())
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 //! that their order stays. Redirects are not followed: a server that moved is an error to the operator.
 
 mod connection;
+mod token;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Bytes;
-use playhouse_kernel::BoxFuture;
+use playhouse_kernel::{BoxFuture, Secret};
 use tokio::sync::OnceCell;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -18,6 +20,7 @@ use crate::broker::{BrokerError, traceparent};
 use crate::secret::SecretUrl;
 use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
 use connection::{Connection, Server};
+use token::Token;
 
 /// Bytes of a response's body that are read; a longer one ends the connection.
 const MOST_RESPONSE_BYTES: usize = 64 << 10;
@@ -31,51 +34,109 @@ pub struct PostSettings {
     pub url: SecretUrl,
     /// Time for each request, from its first byte to the last one of the response.
     pub timeout: Duration,
+    /// A secret whose first line is the token of the requests. They leave encrypted, or for this machine.
+    pub bearer: Option<Secret>,
 }
 
-/// Why a url is not one of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a url of a server is http:// or https://, a name, and a path, without a user")]
-pub struct PostUrlError;
+/// Why a sink cannot post.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostError {
+    /// The url is not one of a server.
+    #[error("a url of a server is http:// or https://, a name, and a path, without a user")]
+    NoUrl,
+    /// The token would leave this machine without encryption.
+    #[error("a token is sent with https only, or to this machine, and not with http to `{0}`")]
+    NotEncrypted(String),
+    /// The secret is not a token.
+    #[error("the first line of a secret with a token is the token: ASCII characters without a space")]
+    NoToken,
+}
 
 /// Posts messages to a server.
 pub struct PostOutlet {
-    /// The server and the path of the requests, or why the url is not one: a secret url is not known before.
-    target: Result<(Arc<Server>, Uri), PostUrlError>,
+    /// The target of the requests, or why there is none: a secret url is not known before.
+    target: Result<Arc<Target>, PostError>,
     timeout: Duration,
     /// The certificate authorities that this machine trusts, read when they are first needed.
     tls: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
+/// The target of requests.
+struct Target {
+    server: Server,
+    /// The path and the query.
+    uri: Uri,
+    token: Option<Token>,
+}
+
 impl PostOutlet {
     /// The outlet to a url. Nothing is connected before the first message.
     pub fn new(settings: &PostSettings) -> Self {
-        Self { target: target(settings.url.expose()), timeout: settings.timeout, tls: Arc::default() }
+        let PostSettings { url, timeout, bearer } = settings;
+        let target = Target::new(url.expose(), bearer.as_ref()).map(Arc::new);
+        Self { target, timeout: *timeout, tls: Arc::default() }
     }
 }
 
-/// Whether a text is a url of a server.
-pub fn check_url(url: &str) -> Result<(), PostUrlError> {
-    target(url).map(drop)
+/// Whether a text is a url of a server, and may be used with a token.
+pub fn check_url(url: &str, has_token: bool) -> Result<(), PostError> {
+    let (server, _) = server(url)?;
+    if has_token { server.check_privacy() } else { Ok(()) }
+}
+
+/// Whether a secret has a token.
+pub fn check_token(secret: &Secret) -> Result<(), PostError> {
+    Token::new(secret).map(drop)
+}
+
+impl Target {
+    fn new(url: &str, bearer: Option<&Secret>) -> Result<Self, PostError> {
+        let (server, uri) = server(url)?;
+        let token = bearer.map(Token::new).transpose()?;
+        if token.is_some() {
+            server.check_privacy()?;
+        }
+        Ok(Self { server, uri, token })
+    }
+
+    /// A text of the server without the token and the query of the url, which may be a secret as well.
+    fn without_secrets(&self, text: &str) -> String {
+        let text = self.token.as_ref().map_or_else(|| text.to_owned(), |token| token.removed_from(text));
+        match self.uri.query() {
+            Some(query) if !query.is_empty() => text.replace(query, "***"),
+            _ => text,
+        }
+    }
+}
+
+impl Server {
+    /// Whether nobody but this machine and the server reads what is sent.
+    fn check_privacy(&self) -> Result<(), PostError> {
+        let is_loopback = self.name.parse::<IpAddr>().map_or_else(
+            |_| self.name.eq_ignore_ascii_case("localhost"),
+            |address| address.to_canonical().is_loopback(),
+        );
+        if self.is_tls || is_loopback { Ok(()) } else { Err(PostError::NotEncrypted(self.name.clone())) }
+    }
 }
 
 /// The server of a url, and the path of its requests.
-fn target(url: &str) -> Result<(Arc<Server>, Uri), PostUrlError> {
-    let uri: Uri = url.parse().map_err(|_| PostUrlError)?;
-    let authority = uri.authority().ok_or(PostUrlError)?;
+fn server(url: &str) -> Result<(Server, Uri), PostError> {
+    let uri: Uri = url.parse().map_err(|_| PostError::NoUrl)?;
+    let authority = uri.authority().ok_or(PostError::NoUrl)?;
     let is_tls = match uri.scheme_str() {
         Some("http") => false,
         Some("https") => true,
-        _ => return Err(PostUrlError),
+        _ => return Err(PostError::NoUrl),
     };
     if authority.as_str().contains('@') || authority.host().is_empty() {
-        return Err(PostUrlError);
+        return Err(PostError::NoUrl);
     }
     let name = authority.host().trim_matches(['[', ']']).to_owned();
     let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| PostUrlError)?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| PostUrlError)?;
-    Ok((Arc::new(Server { name, port, is_tls, host }), path))
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| PostError::NoUrl)?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| PostError::NoUrl)?;
+    Ok((Server { name, port, is_tls, host }, path))
 }
 
 impl Outlet for PostOutlet {
@@ -85,17 +146,16 @@ impl Outlet for PostOutlet {
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Delivery>, BrokerError>> {
         Box::pin(async move {
-            let (server, uri) = self.target.clone().map_err(|error| BrokerError::plain(error.to_string()))?;
-            let connection = Some(Connection::open(&server, &self.tls).await?);
+            let target = self.target.clone().map_err(|error| BrokerError::plain(error.to_string()))?;
+            let connection = Some(Connection::open(&target.server, &self.tls).await?);
             let (timeout, tls) = (self.timeout, self.tls.clone());
-            Ok(Box::new(PostDelivery { server, uri, timeout, tls, connection }) as Box<dyn Delivery>)
+            Ok(Box::new(PostDelivery { target, timeout, tls, connection }) as Box<dyn Delivery>)
         })
     }
 }
 
 struct PostDelivery {
-    server: Arc<Server>,
-    uri: Uri,
+    target: Arc<Target>,
     timeout: Duration,
     tls: Arc<OnceCell<Arc<ClientConfig>>>,
     /// `None` after a request that did not end as a whole.
@@ -148,36 +208,44 @@ impl PostDelivery {
         let mut connection = if let Some(kept) = self.connection.take() {
             kept
         } else {
-            let opened = Connection::open(&self.server, &self.tls).await;
+            let opened = Connection::open(&self.target.server, &self.tls).await;
             opened.map_err(|error| Failed::Trouble(Trouble::Broken(error)))?
         };
-        let request = request(&self.uri, &self.server.host, message).map_err(Failed::Trouble)?;
+        let request = request(&self.target, message).map_err(Failed::Trouble)?;
         let response = connection.send(request).await.map_err(Failed::Connection)?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MOST_RESPONSE_BYTES).collect().await;
         let body = body.map(Collected::to_bytes);
-        let text = body.as_ref().map(|body| shown(body)).unwrap_or_default();
+        let text = body.as_ref().map(|body| self.shown(body)).unwrap_or_default();
         if body.is_ok() && connection.is_open() {
             self.connection = Some(connection);
         }
         outcome(status, &text).map_err(Failed::Trouble)
     }
+
+    /// The beginning of a response's body, without secrets: a server may repeat what it got.
+    fn shown(&self, body: &[u8]) -> String {
+        shown(&self.target.without_secrets(&String::from_utf8_lossy(body)))
+    }
 }
 
 /// The request of a message.
-fn request(uri: &Uri, host: &HeaderValue, message: &Outgoing) -> Result<Request<Full<Bytes>>, Trouble> {
+fn request(target: &Target, message: &Outgoing) -> Result<Request<Full<Bytes>>, Trouble> {
     let content_type = message.metadata.get("content-type").unwrap_or("application/octet-stream");
-    Request::builder()
+    let mut request = Request::builder()
         .method(Method::POST)
-        .uri(uri)
-        .header(HOST, host)
+        .uri(&target.uri)
+        .header(HOST, &target.server.host)
         .header(USER_AGENT, concat!("playhouse/", env!("CARGO_PKG_VERSION")))
         .header(CONTENT_TYPE, content_type)
         .header(CONTENT_LENGTH, message.body.len())
         .header("idempotency-key", message.id.to_string())
-        .header("traceparent", traceparent(message.flow, message.id))
-        .body(Full::new(Bytes::from(message.body.clone())))
-        .map_err(|error| Trouble::Never(format!("the metadata `content-type` is no header: {error}")))
+        .header("traceparent", traceparent(message.flow, message.id));
+    if let Some(token) = &target.token {
+        request = request.header(AUTHORIZATION, &token.header);
+    }
+    let request = request.body(Full::new(Bytes::from(message.body.clone())));
+    request.map_err(|error| Trouble::Never(format!("the metadata `content-type` is no header: {error}")))
 }
 
 /// The end of a message whose request was answered.
@@ -195,9 +263,9 @@ fn outcome(status: StatusCode, text: &str) -> Result<(), Trouble> {
 }
 
 /// The beginning of a response's body, in one line.
-fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]);
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+fn shown(text: &str) -> String {
+    let end = (0..=SHOWN_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    let text: String = text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim();
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
@@ -238,19 +306,39 @@ mod tests {
     #[test]
     fn url_is_that_of_a_server() {
         for bad in ["", "a", "ftp://a", "http://", "http://user@a", "http:///a", "/a"] {
-            assert_eq!(check_url(bad), Err(PostUrlError), "{bad}");
+            assert_eq!(check_url(bad, false), Err(PostError::NoUrl), "{bad}");
         }
-        let (server, path) = target("https://[::1]/a?b=c").expect("a url");
-        let Server { name, port, is_tls, host } = &*server;
+        let (one, path) = server("https://[::1]/a?b=c").expect("a url");
+        let Server { name, port, is_tls, host } = &one;
         assert_eq!((name.as_str(), *port, *is_tls, host.to_str().expect("text")), ("::1", 443, true, "[::1]"));
         assert_eq!(path, "/a?b=c");
-        assert_eq!(target("http://a:81").expect("a url").0.port, 81);
+        assert_eq!(server("http://a:81").expect("a url").0.port, 81);
+    }
+
+    #[test]
+    fn token_needs_encryption_or_this_machine() {
+        for good in ["https://a.com", "http://127.0.0.1:80", "http://[::1]/a", "http://LocalHost/", "http://127.9.9.9"]
+        {
+            assert_eq!(check_url(good, true), Ok(()), "{good}");
+        }
+        for bad in ["http://a.com", "http://10.0.0.1", "http://localhost.a.com", "http://0.0.0.0", "http://[::2]"] {
+            assert!(matches!(check_url(bad, true), Err(PostError::NotEncrypted(_))), "{bad}");
+            assert_eq!(check_url(bad, false), Ok(()), "{bad}");
+            assert!(Target::new(bad, Some(&Secret::new("a"))).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn text_of_a_server_has_neither_token_nor_query() {
+        let target = Target::new("https://a.com/b?key=hunter2", Some(&Secret::new("hunter3"))).expect("good");
+        assert_eq!(target.without_secrets("no hunter3 at /b?key=hunter2"), "no *** at /b?***");
     }
 
     #[test]
     fn response_is_shown_in_one_short_line() {
-        assert_eq!(shown(b"no\r\nsuch \x1b[1m thing"), ": no  such  [1m thing");
-        assert_eq!((shown(b""), shown(&[b'x'; 500]).len()), (String::new(), SHOWN_BYTES + 2));
+        assert_eq!(shown("no\r\nsuch \x1b[1m thing"), ": no  such  [1m thing");
+        assert_eq!((shown(""), shown(&"x".repeat(500)).len()), (String::new(), SHOWN_BYTES + 2));
+        assert_eq!(shown(&"\u{20ac}".repeat(500)).chars().count(), 33 + 2);
     }
 
     /// A server with a certificate of its own for `localhost`, which answers one request of each connection with 204. Returns its port
@@ -291,7 +379,7 @@ mod tests {
     async fn https_needs_a_trusted_certificate() {
         let (port, trusts) = tls_server().await;
         let url = SecretUrl::new(format!("https://localhost:{port}/"));
-        let settings = PostSettings { url, timeout: Duration::from_secs(10) };
+        let settings = PostSettings { url, timeout: Duration::from_secs(10), bearer: None };
         let message = Outgoing {
             id: playhouse_kernel::MessageId(1),
             flow: playhouse_kernel::FlowId(1),

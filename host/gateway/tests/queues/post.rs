@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use playhouse_gateway::SecretUrl;
 use playhouse_gateway::post::{PostOutlet, PostSettings};
+use playhouse_gateway::{Secret, SecretUrl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -40,7 +40,12 @@ impl Server {
     }
 
     async fn stage(&self, attempts: u32) -> Stage {
-        let settings = PostSettings { url: SecretUrl::new(&self.url), timeout: Duration::from_millis(500) };
+        self.stage_with(attempts, None).await
+    }
+
+    async fn stage_with(&self, attempts: u32, bearer: Option<&str>) -> Stage {
+        let bearer = bearer.map(Secret::new);
+        let settings = PostSettings { url: SecretUrl::new(&self.url), timeout: Duration::from_millis(500), bearer };
         Builder::default().sink(attempts, Arc::new(PostOutlet::new(&settings))).start().await
     }
 
@@ -93,6 +98,34 @@ async fn message_is_posted_with_its_id_as_idempotency_key() {
     }
     assert!(requests[1].0.contains("content-type: application/octet-stream"), "{}", requests[1].0);
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn token_is_sent_and_stands_in_no_letter() {
+    let refusal = "no right for Bearer Hunter-2 at /hook?a=1";
+    let answer = format!("HTTP/1.1 401 No\r\ncontent-length: {}\r\n\r\n{refusal}", refusal.len());
+    let server = Server::start(&[&answer]).await;
+    let stage = server.stage_with(1, Some("Hunter-2\nHunter-1\n")).await;
+    stage.tell("/out", "1").await;
+    stage.tell("/out", "2").await;
+    stage.kernel.wait_idle().await;
+    let requests = server.requests.lock().clone();
+    assert!(requests.iter().all(|(head, _)| head.contains("\r\nauthorization: bearer hunter-2\r\n")), "{requests:?}");
+    assert_eq!(stage.letters(), ["failed 1"]);
+    let why = stage.kernel.dead_letters()[0].reason.to_string();
+    assert!(why.contains("401 Unauthorized: no right for Bearer *** at /hook?***"), "{why}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn token_of_a_secret_url_does_not_leave_unencrypted() {
+    let url = SecretUrl::new("http://hook.example/a");
+    let bearer = Some(Secret::new("hunter2"));
+    let outlet = PostOutlet::new(&PostSettings { url, timeout: Duration::from_secs(1), bearer });
+    let stage = Builder::default().sink(1, Arc::new(outlet)).start().await;
+    stage.tell("/out", "1").await;
+    stage.status("/out", "not connected: a token is sent with https only, or to this machine").await;
+    stage.kernel.kill();
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::understand;
 pub use play::{
-    HttpKey, HttpServer, HttpTls, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits, PlayPlugin,
-    PlaySettings, PlaySink, PlaySource, Settings, SinkTarget, SourceOrigin,
+    HttpKey, HttpServer, HttpTarget, HttpTls, MailboxPluginSettings, MetricsSettings, PlayActor, PlayLimits,
+    PlayPlugin, PlaySettings, PlaySink, PlaySource, Settings, SinkTarget, SourceOrigin,
 };
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};

@@ -114,8 +114,19 @@ pub enum SinkTarget {
     Nats(UrlSettings, playhouse_gateway::nats::NatsSink),
     /// A file that is appended to.
     File(FileSinkSettings),
-    /// A server that each message is posted to, and the time for each.
-    Http(UrlSettings, Duration),
+    /// A server that each message is posted to.
+    Http(HttpTarget),
+}
+
+/// A server that messages are posted to.
+#[derive(Debug, Clone)]
+pub struct HttpTarget {
+    /// The server and the path.
+    pub url: UrlSettings,
+    /// Time for each request.
+    pub timeout: Duration,
+    /// The secret with the token of the requests.
+    pub bearer: Option<SecretId>,
 }
 
 /// `[play.metrics]`.

@@ -21,7 +21,7 @@ pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};
 pub use limits::{Limits, Subtree};
-pub use queues::{FileFrame, FileRotation, Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
+pub use queues::{FileFrame, FileRotation, Sink, SinkAuth, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
 pub use rules::{Backoff, Overflow};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};

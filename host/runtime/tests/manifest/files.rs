@@ -117,7 +117,7 @@ fn file_sink_has_keys_of_its_own() {
 #[test]
 fn http_sink_has_a_url_of_a_server() {
     let play = understood(&sink("kind = \"http\"\nurl = \"https://example.com/hook\"")).expect("sound");
-    assert!(matches!(&play.sinks[0].to, SinkTarget::Http(_, timeout) if timeout.as_secs() == 10));
+    assert!(matches!(&play.sinks[0].to, SinkTarget::Http(to) if to.timeout.as_secs() == 10 && to.bearer.is_none()));
     check(
         &sink("kind = \"http\"\nurl = \"nats://a\"\nframe = \"json\""),
         expect![[r#"
@@ -159,4 +159,19 @@ fn http_sink_has_a_url_of_a_server() {
 
     "#]],
     );
+}
+
+#[test]
+fn token_of_a_sink_is_a_secret_and_needs_encryption() {
+    let with = |url: &str| {
+        let keys = format!("kind = \"http\"\nurl = \"{url}\"\nauth = {{ bearer = \"HOOK\" }}");
+        sink(&format!("{keys}\n[secrets]\nHOOK = {{ env = \"HOOK\" }}"))
+    };
+    for good in ["https://example.com/hook", "http://127.0.0.1:8080", "http://[::1]/", "http://localhost"] {
+        let play = understood(&with(good)).expect("sound");
+        assert!(matches!(&play.sinks[0].to, SinkTarget::Http(to) if to.bearer == play.secrets.named("HOOK")), "{good}");
+    }
+    check(&with("http://example.com/hook"), expect![[r#""#]]);
+    check(&sink("kind = \"http\"\nurl = \"https://a\"\nauth = { bearer = \"HOOK\" }"), expect![[r#""#]]);
+    check(&sink("kind = \"file\"\npath = \"a\"\nauth = { bearer = \"HOOK\" }"), expect![[r#""#]]);
 }

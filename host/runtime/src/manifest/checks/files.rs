@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use playhouse_gateway::file::{FileSinkSettings, FileSourceSettings, Frame, From, Rotation};
-use playhouse_gateway::post::check_url;
+use playhouse_gateway::post::{PostError, check_url};
 use playhouse_kernel::{ActorLimits, Address};
 use toml::Spanned;
 
 use super::findings::Checks;
-use crate::manifest::play::{PlayActor, SinkTarget, SourceOrigin};
+use crate::manifest::play::{HttpTarget, PlayActor, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{FileFrame, Sink, Source, SourceFrom};
 use crate::manifest::secrets::UrlSettings;
+use crate::printable::Printable;
 
 /// Default of `keep` of a rotation.
 const KEEP: u32 = 5;
@@ -60,15 +61,26 @@ impl Checks {
     }
 
     pub(super) fn http_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
+        let auth = written.auth.as_ref();
+        let bearer = auth.map(|auth| self.secret(&auth.get_ref().bearer));
         let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &["http", "https"])?;
         if let (UrlSettings::Plain(plain), Some(written)) = (&url, &written.url)
-            && let Err(error) = check_url(plain.expose())
+            && let Err(error) = check_url(plain.expose(), bearer.is_some())
         {
-            self.add(Problem::at(written.span(), "this is no url of a server", "here").help(error.to_string()));
+            self.add(match error {
+                PostError::NotEncrypted(host) => {
+                    let what = format!("the token would be sent to `{}` without encryption", Printable(&host));
+                    let place = auth.map(Spanned::span).unwrap_or_default();
+                    let problem = Problem::at(place, what, "here").and_at(written.span(), "not encrypted");
+                    problem.help("write https:// in place of http://, or leave `auth` out; http:// is for a server on this machine")
+                }
+                error => Problem::at(written.span(), "this is no url of a server", "here").help(error.to_string()),
+            });
             return None;
         }
         let timeout = self.above_zero(written.timeout.as_ref(), "timeout", POST_TIME);
-        Some(SinkTarget::Http(url, timeout))
+        // A secret that is not declared is a problem already.
+        Some(SinkTarget::Http(HttpTarget { url, timeout, bearer: bearer.flatten() }))
     }
 
     /// A file, relative to the manifest. It need not be there yet.

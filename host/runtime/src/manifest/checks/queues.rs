@@ -189,11 +189,12 @@ impl Checks {
     fn sink_keys(&mut self, written: &Sink) {
         use SinkKind::{File, Http, Nats, Redis};
 
-        let keys: [(_, _, &[SinkKind]); 9] = [
+        let keys: [(_, _, &[SinkKind]); 10] = [
             ("url", place(written.url.as_ref()), &[Nats, Redis, Http]),
             ("subject", place(written.subject.as_ref()), &[Nats]),
             ("stream", place(written.stream.as_ref()), &[Redis]),
             ("capacity", place(written.capacity.as_ref()), &[Redis]),
+            ("auth", place(written.auth.as_ref()), &[Http]),
             ("timeout", place(written.timeout.as_ref()), &[Http]),
             ("path", place(written.path.as_ref()), &[File]),
             ("frame", place(written.frame.as_ref()), &[File]),

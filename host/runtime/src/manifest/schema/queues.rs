@@ -115,6 +115,8 @@ pub struct Sink {
     /// With `redis`: maximum number of entries in the stream, checked on the server with each message. Example: `capacity = 1000`.
     /// Default: 100000.
     pub capacity: Option<Spanned<AtLeastOne>>,
+    /// With `http`: the right to send, for servers that want one. Example: `auth = { bearer = "HOOK_TOKEN" }`. Default: none.
+    pub auth: Option<Spanned<SinkAuth>>,
     /// With `http`: time for each request, its answer included. Example: `timeout = "1m"`. Default: `"10s"`.
     pub timeout: Option<Spanned<Time>>,
     /// With `file`: the file, relative to the manifest. It is made if it is not there; its folder is not. Example: `path = "audit.log"`.
@@ -141,6 +143,15 @@ pub struct Sink {
     /// The queue of the sink.
     #[serde(default)]
     pub mailbox: SinkMailbox,
+}
+
+/// `sink.auth = { … }`: the right to send to a server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkAuth {
+    /// The name of a secret. Its first line is the token that each request has in `Authorization: Bearer`. The url is `https://`, or
+    /// leads to this machine. Example: `auth = { bearer = "HOOK_TOKEN" }`. Required.
+    pub bearer: Spanned<String>,
 }
 
 /// The kind of a sink.
