@@ -49,7 +49,7 @@ log_events! {
     }
     text(why: &'a str) "the broker refused a message: {why}";
     example "the broker refused a message: maximum bytes exceeded";
-    advice "Correct what the text names, then replay the dead letters: `playhouse letters replay`.";
+    advice "Correct what the text names, then replay the dead letters: `playhouse dead-letters replay`.";
 
     /// A broker had messages of a sink already: an answer was lost, and the messages were sent again.
     pub(crate) struct SinkRepeated<'a>("sink-repeated", INFO, HOST_TARGET) about AboutActor<'a> {
