@@ -6,9 +6,10 @@ use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::manifest::manifest;
 use crate::process::Server;
 use crate::report::Report;
-use crate::{Effort, http, load};
+use crate::{Effort, load};
 
 const ROOM: &str = r#"
 [play]
@@ -70,7 +71,7 @@ async fn receive(stream: &mut TcpStream) -> Result<String> {
 
 pub(crate) async fn connections(effort: Effort, report: &mut Report) -> Result<()> {
     let number = effort.of(10_000);
-    let (folder, address) = http::manifest(ROOM)?;
+    let (folder, address) = manifest(ROOM)?;
     let file = folder.path().join("playhouse.toml");
     let server = Server::start("play", &[&file.display().to_string(), &address])?;
     let began = Instant::now();
