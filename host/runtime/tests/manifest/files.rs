@@ -171,7 +171,53 @@ fn token_of_a_sink_is_a_secret_and_needs_encryption() {
         let play = understood(&with(good)).expect("sound");
         assert!(matches!(&play.sinks[0].to, SinkTarget::Http(to) if to.bearer == play.secrets.named("HOOK")), "{good}");
     }
-    check(&with("http://example.com/hook"), expect![[r#""#]]);
-    check(&sink("kind = \"http\"\nurl = \"https://a\"\nauth = { bearer = \"HOOK\" }"), expect![[r#""#]]);
-    check(&sink("kind = \"file\"\npath = \"a\"\nauth = { bearer = \"HOOK\" }"), expect![[r#""#]]);
+    check(
+        &with("http://example.com/hook"),
+        expect![[r#"
+        stderr:
+          × the token would be sent to `example.com` without encryption
+           ╭─[playhouse.toml:5:8]
+         3 │ kind = "http"
+         4 │ url = "http://example.com/hook"
+           ·       ────────────┬────────────
+           ·                   ╰── not encrypted
+         5 │ auth = { bearer = "HOOK" }
+           ·        ─────────┬─────────
+           ·                 ╰── here
+         6 │ [secrets]
+           ╰────
+          help: write https:// in place of http://, or leave `auth` out; http:// is for a server on this machine
+
+    "#]],
+    );
+    check(
+        &sink("kind = \"http\"\nurl = \"https://a\"\nauth = { bearer = \"HOOK\" }"),
+        expect![[r#"
+        stderr:
+          × no secret has the name `HOOK`
+           ╭─[playhouse.toml:5:19]
+         4 │ url = "https://a"
+         5 │ auth = { bearer = "HOOK" }
+           ·                   ───┬──
+           ·                      ╰── here
+           ╰────
+          help: add it to [secrets], as in API_TOKENS = { env = "API_TOKENS" }
+
+    "#]],
+    );
+    check(
+        &sink("kind = \"file\"\npath = \"a\"\nauth = { bearer = \"HOOK\" }"),
+        expect![[r#"
+        stderr:
+          × `auth` has no meaning with kind = "file"
+           ╭─[playhouse.toml:5:8]
+         4 │ path = "a"
+         5 │ auth = { bearer = "HOOK" }
+           ·        ─────────┬─────────
+           ·                 ╰── here
+           ╰────
+          help: leave it out, or choose another kind
+
+    "#]],
+    );
 }
