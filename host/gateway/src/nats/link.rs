@@ -109,7 +109,7 @@ impl Link {
     }
 }
 
-/// What a url says about the client.
+/// The login of a client.
 #[derive(Debug, PartialEq, Eq)]
 enum Login {
     Password(String, String),

@@ -2,6 +2,7 @@
 //! that their order stays. Redirects are not followed: a server that moved is an error to the operator.
 
 mod connection;
+mod error;
 mod token;
 
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use crate::broker::{BrokerError, traceparent};
 use crate::secret::SecretUrl;
 use crate::sink::{Delivered, Delivery, Outgoing, Outlet, Trouble};
 use connection::{Connection, Server};
+pub use error::PostError;
 use token::Token;
 
 /// Bytes of a response's body that are read; a longer one ends the connection.
@@ -36,20 +38,6 @@ pub struct PostSettings {
     pub timeout: Duration,
     /// A secret whose first line is the token of the requests. They leave encrypted, or for this machine.
     pub bearer: Option<Secret>,
-}
-
-/// Why a sink cannot post.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PostError {
-    /// The url is not one of a server.
-    #[error("a url of a server is http:// or https://, a name, and a path, without a user")]
-    NoUrl,
-    /// The token would leave this machine without encryption.
-    #[error("a token is sent with https only, or to this machine, and not with http to `{0}`")]
-    NotEncrypted(String),
-    /// The secret is not a token.
-    #[error("the first line of a secret with a token is the token: ASCII characters without a space")]
-    NoToken,
 }
 
 /// Posts messages to a server.
@@ -81,7 +69,7 @@ impl PostOutlet {
 /// Whether a text is a url of a server, and may be used with a token.
 pub fn check_url(url: &str, has_token: bool) -> Result<(), PostError> {
     let (server, _) = server(url)?;
-    if has_token { server.check_privacy() } else { Ok(()) }
+    if has_token { check_privacy(&server) } else { Ok(()) }
 }
 
 /// Whether a secret has a token.
@@ -94,7 +82,7 @@ impl Target {
         let (server, uri) = server(url)?;
         let token = bearer.map(Token::new).transpose()?;
         if token.is_some() {
-            server.check_privacy()?;
+            check_privacy(&server)?;
         }
         Ok(Self { server, uri, token })
     }
@@ -109,15 +97,13 @@ impl Target {
     }
 }
 
-impl Server {
-    /// Whether nobody but this machine and the server reads what is sent.
-    fn check_privacy(&self) -> Result<(), PostError> {
-        let is_loopback = self.name.parse::<IpAddr>().map_or_else(
-            |_| self.name.eq_ignore_ascii_case("localhost"),
-            |address| address.to_canonical().is_loopback(),
-        );
-        if self.is_tls || is_loopback { Ok(()) } else { Err(PostError::NotEncrypted(self.name.clone())) }
-    }
+/// Whether nobody but this machine and the server reads what is sent.
+fn check_privacy(server: &Server) -> Result<(), PostError> {
+    let is_loopback = server
+        .name
+        .parse::<IpAddr>()
+        .map_or_else(|_| server.name.eq_ignore_ascii_case("localhost"), |address| address.to_canonical().is_loopback());
+    if server.is_tls || is_loopback { Ok(()) } else { Err(PostError::NotEncrypted(server.name.clone())) }
 }
 
 /// The server of a url, and the path of its requests.

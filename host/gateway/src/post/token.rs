@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 use playhouse_kernel::Secret;
 
-use super::PostError;
+use super::error::PostError;
 
 /// The value of `Authorization`, and the token in it. No text of this program shows it.
 #[derive(Clone)]

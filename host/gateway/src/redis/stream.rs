@@ -121,7 +121,7 @@ mod tests {
         for (scheme, names_tls) in [("rediss", true), ("redis", false)] {
             let url = SecretUrl::new(format!("{scheme}://:hunter2@localhost:{port}"));
             let at = RedisStream { url, stream: "orders".into() };
-            let error = connect(&at, Duration::from_millis(50), None).await.err().expect("no answer").to_string();
+            let error = connect(&at, Duration::from_millis(50), None).await.expect_err("no answer").to_string();
             assert!(error.contains("TLS") == names_tls && !error.contains("hunter2"), "{error}");
         }
     }

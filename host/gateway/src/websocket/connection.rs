@@ -82,14 +82,14 @@ impl NativeActor for WebSocket {
     }
 
     async fn shutdown(&mut self, _: &mut NativeContext) -> NativeResult {
-        self.leave();
+        self.end();
         Ok(())
     }
 }
 
 impl WebSocket {
     /// Ends the connection without waiting for its client: a server stops its connections one after another, and a client may be slow.
-    fn leave(&mut self) {
+    fn end(&mut self) {
         self.outgoing.close(Close::GOING_AWAY);
         if let (Some(link), Some(permit)) = (self.link.take(), self.permit.take()) {
             self.connections.close_later(link, permit);
@@ -100,7 +100,7 @@ impl WebSocket {
 /// A connection whose actor crashed, or was killed, ends as well.
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        self.leave();
+        self.end();
     }
 }
 

@@ -118,7 +118,7 @@ async fn token_is_sent_and_stands_in_no_letter() {
 }
 
 #[tokio::test]
-async fn token_of_a_secret_url_does_not_leave_unencrypted() {
+async fn token_of_a_secret_url_is_not_sent_unencrypted() {
     let url = SecretUrl::new("http://hook.example/a");
     let bearer = Some(Secret::new("hunter2"));
     let outlet = PostOutlet::new(&PostSettings { url, timeout: Duration::from_secs(1), bearer });

@@ -104,7 +104,8 @@ pub trait NativeActor: Send + 'static {
     }
 }
 
-/// The access of a native actor to the play. Effects are recorded, and carried out when the handler or hook has returned `Ok`.
+/// The access of a native actor to the play. Effects are recorded, and carried out when the handler or hook has returned `Ok`. Its
+/// methods are many, as each is an effect or a fact of its own.
 pub struct NativeContext {
     turn: Turn,
     reply: Option<Reply>,
