@@ -63,7 +63,7 @@ fn alerts_name_a_severity_and_a_heading_of_their_runbook() {
 }
 
 /// The alerts that must fire, each with its host and actor.
-const FAULTS: [(&str, &str, &str); 21] = [
+const FAULTS: [(&str, &str, &str); 22] = [
     ("PlayhouseHostDown", "short", ""),
     ("PlayhouseHostRestarted", "short", ""),
     ("PlayhouseKernelStuck", "stuck", ""),
@@ -85,6 +85,7 @@ const FAULTS: [(&str, &str, &str); 21] = [
     ("PlayhouseDescriptorsNearlyUsed", "narrow", ""),
     ("PlayhouseHostErrors", "narrow", ""),
     ("PlayhouseLogLinesDropped", "mute", ""),
+    ("PlayhouseGatewayAway", "faulty", ""),
 ];
 
 fn has((name, host, actor): (&str, &str, &str)) -> impl Fn(&[Alert]) -> bool {
@@ -162,6 +163,9 @@ fn each_alert_fires_for_its_fault_and_none_for_a_healthy_play() {
 /// Failures after which an actor is given up with the next one.
 const MOST_FAILURES: usize = 6;
 
+/// A source whose broker does not listen.
+const AWAY: &str = "[[source]]\nname = \"away\"\nkind = \"redis\"\nurl = \"redis://127.0.0.1:9\"\nstream = \"none\"\ntell = \"/chatty\"\n";
+
 /// A host with an actor for each fault of actors.
 struct FaultyHost {
     host: Host,
@@ -188,6 +192,7 @@ impl FaultyHost {
                 &actors(&[("/hoards", "reach")]),
                 "grants = { dirs = [{ host = \"data\", guest = \"/data\" }], hosts = [\"http://127.0.0.1:9\"] }\n",
                 "limits = { descriptors = 5000, resources = 5000 }\n",
+                AWAY,
             ]
             .concat(),
         );
