@@ -13,7 +13,7 @@ use playhouse_tests::root;
 use tempfile::TempDir;
 
 use crate::grants::reaching;
-use crate::harness::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder, playhouse};
 use crate::metrics::{METRICS, get, metrics_of};
 use crate::prometheus::{Alert, Gateway, Prometheus, Scraped, names, promtool};
 use crate::stuck::Stuck;
@@ -174,6 +174,8 @@ struct FaultyHost {
 
 impl FaultyHost {
     fn start(gateway: &Gateway) -> Self {
+        // Builds the plugins, one of which is copied below.
+        let _ = playhouse();
         let flaky = |address: &str, more: &str| {
             format!(
                 "{}batch = 1\nrestart = {{ attempts = 1, backoff = {{ initial = \"1ms\", max = \"1ms\" }} }}\n{more}\n",
