@@ -11,7 +11,7 @@ use crate::process::Server;
 use crate::report::Report;
 use crate::{Effort, load};
 
-const PLAY: &str = r#"
+const CHAT: &str = r#"
 [play]
 max_instances = 10100
 
@@ -71,7 +71,7 @@ async fn receive(stream: &mut TcpStream) -> Result<String> {
 
 pub(crate) async fn connections(effort: Effort, report: &mut Report) -> Result<()> {
     let number = effort.of(10_000);
-    let (folder, address) = manifest(PLAY)?;
+    let (folder, address) = manifest(CHAT)?;
     let file = folder.path().join("playhouse.toml");
     let server = Server::start("play", &[&file.display().to_string(), &address])?;
     let began = Instant::now();
