@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::events::{LetterNotSent, LettersLeftOut};
 use crate::sparse::Sparse;
 use crate::status::Statuses;
-use crate::traffic::Count;
+use crate::traffic::LetterCounts;
 use crate::{Common, Placed};
 
 /// The address of the actor that passes letters on.
@@ -38,17 +38,6 @@ pub struct LettersSettings {
     pub address: Address,
     /// The receiver of the letters.
     pub to: Address,
-}
-
-/// The counts of the actor that passes letters on, over all its incarnations.
-#[derive(Debug, Default)]
-pub struct LetterCounts {
-    /// Letters that the receiver's mailbox took.
-    pub sent: Count,
-    /// Letters that it did not take.
-    pub refused: Count,
-    /// Letters that were not sent, because too many waited.
-    pub left_out: Count,
 }
 
 /// Adds the actor that passes letters on, and the feed that it reads.

@@ -21,6 +21,7 @@
 
 pub mod broker;
 pub mod broker_events;
+mod count;
 pub mod cron;
 pub mod events;
 pub mod file;

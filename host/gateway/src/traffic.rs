@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use playhouse_kernel::Address;
 
+pub use crate::count::Count;
 pub use crate::cron::CronCounts;
-pub use crate::letters::LetterCounts;
 
 /// The counts of one source or sink. They only grow.
 #[derive(Debug, Default)]
@@ -31,30 +30,15 @@ pub struct Counts {
     pub connected: Count,
 }
 
-/// A number that several threads change.
+/// The counts of the actor that passes letters on, over all its incarnations.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
-impl Count {
-    /// Adds `n`.
-    pub fn add(&self, n: usize) {
-        self.add_many(n as u64);
-    }
-
-    /// Adds `n`.
-    pub fn add_many(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    /// Replaces the number.
-    pub fn set(&self, n: u64) {
-        self.0.store(n, Relaxed);
-    }
-
-    /// The number.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
+pub struct LetterCounts {
+    /// Letters that the receiver's mailbox took.
+    pub sent: Count,
+    /// Letters that it did not take.
+    pub refused: Count,
+    /// Letters that were not sent, because too many waited.
+    pub left_out: Count,
 }
 
 /// A gateway with its counts, which live as long as the play, over all incarnations of its actor.

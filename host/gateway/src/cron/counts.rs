@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::traffic::Count;
+use crate::count::Count;
 
 /// The counts of one entry since the host started, over all incarnations of its actor.
 #[derive(Debug, Default)]
