@@ -96,6 +96,11 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// The number of requests so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// The response is there; the client has `time` to read it.
     pub(super) fn respond(&self, time: Duration) {
         self.writing_micros.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);

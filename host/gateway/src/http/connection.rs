@@ -20,9 +20,24 @@ use super::streams::{Stream, Streams};
 pub(super) struct Connection {
     /// The other end of the socket.
     pub(super) peer: IpAddr,
+    opened: Instant,
     pub(super) activity: Arc<Activity>,
     /// With HTTP/2.
     streams: OnceLock<Arc<Streams>>,
+}
+
+/// The time that a new connection has for its first request, when others need its place.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The order in which connections make space for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Eviction {
+    /// It has never had a request, and had the time for one.
+    Silent,
+    /// It waits for another request.
+    Idle,
+    /// The head of another request arrives.
+    Head,
 }
 
 /// A request of a connection, until its response.
@@ -35,7 +50,7 @@ pub(super) struct Ticket {
 
 impl Connection {
     pub(super) fn new(peer: IpAddr) -> Self {
-        Self { peer, activity: Arc::new(Activity::new()), streams: OnceLock::new() }
+        Self { peer, opened: Instant::now(), activity: Arc::new(Activity::new()), streams: OnceLock::new() }
     }
 
     /// Says that the connection has HTTP/2.
@@ -43,9 +58,20 @@ impl Connection {
         self.streams.get_or_init(|| Arc::new(Streams::new(self.activity.clone())));
     }
 
-    /// Whether it waits for another request.
-    pub(super) fn is_idle(&self) -> bool {
-        self.streams.get().map_or_else(|| self.activity.now().0 == Phase::Idle, |streams| streams.is_idle())
+    /// How soon it makes space for another one; `None` while it has a request, and while it is too new for one.
+    pub(super) fn eviction(&self) -> Option<Eviction> {
+        let phase = self.activity.now().0;
+        let (is_free, has_had_one) = match self.streams.get() {
+            Some(streams) => (streams.is_free(), streams.is_idle()),
+            None => (matches!(phase, Phase::Idle | Phase::Head), self.activity.requests() > 0),
+        };
+        let is_new = self.opened.elapsed() < SILENCE;
+        match (has_had_one, phase) {
+            _ if !is_free => None,
+            (true, Phase::Head) if self.streams.get().is_none() => Some(Eviction::Head).filter(|_| !is_new),
+            (true, _) => Some(Eviction::Idle),
+            (false, _) => Some(Eviction::Silent).filter(|_| !is_new),
+        }
     }
 
     /// A request is there.

@@ -11,18 +11,35 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const MOST_HOPS: usize = 32;
 
 /// The address of the client of a request. Each proxy adds the address that it got the request from, so that the last address
-/// which is no trusted proxy is the client's. `Forwarded` (RFC 7239) goes before `X-Forwarded-For`.
+/// which is no trusted proxy is the client's. A proxy adds it to `Forwarded` (RFC 7239) or to `X-Forwarded-For`, and passes the
+/// other header on as it came: where both are there and differ, neither is believed.
 pub(super) fn client(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     if trusted.is_empty() || !is_trusted(peer) {
         return peer;
     }
-    let lines = |name: &HeaderName| headers.get_all(name).iter().rev().filter_map(|value| value.to_str().ok());
-    let forwarded = headers.contains_key(FORWARDED);
-    let name = if forwarded { FORWARDED } else { X_FORWARDED_FOR };
+    let by = |name: &HeaderName, address: fn(&str) -> Option<IpAddr>| {
+        headers.contains_key(name).then(|| last_stranger(peer, is_trusted, headers, name, address))
+    };
+    match (by(&FORWARDED, of_forwarded), by(&X_FORWARDED_FOR, of_list)) {
+        (Some(one), Some(other)) if one != other => peer,
+        (Some(client), _) | (None, Some(client)) => client,
+        (None, None) => peer,
+    }
+}
+
+/// The last address of a header that is no trusted proxy.
+fn last_stranger(
+    peer: IpAddr,
+    is_trusted: impl Fn(IpAddr) -> bool,
+    headers: &HeaderMap,
+    name: &HeaderName,
+    address: fn(&str) -> Option<IpAddr>,
+) -> IpAddr {
+    let lines = headers.get_all(name).iter().rev().filter_map(|value| value.to_str().ok());
     let mut client = peer;
-    for hop in lines(&name).flat_map(|line| line.rsplit(',')).take(MOST_HOPS) {
-        let address = if forwarded { of_forwarded(hop) } else { address(hop.trim()) };
+    for hop in lines.flat_map(|line| line.rsplit(',')).take(MOST_HOPS) {
+        let address = address(hop);
         // A name that hides the address, or a text that is none: nothing before it can be believed.
         let Some(address) = address else { break };
         client = address;
@@ -31,6 +48,11 @@ pub(super) fn client(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> Ip
         }
     }
     client
+}
+
+/// One element of `X-Forwarded-For`.
+fn of_list(element: &str) -> Option<IpAddr> {
+    address(element.trim())
 }
 
 /// The `for` of one element of `Forwarded`.
@@ -73,7 +95,8 @@ mod tests {
             (&[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "203.0.113.9")], "203.0.113.9"),
             (&[("x-forwarded-for", "203.0.113.9:4711")], "203.0.113.9"),
             (&[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:80\";proto=https, For=10.0.0.2")], "2001:db8::1"),
-            (&[("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "6.6.6.6")], "203.0.113.9"),
+            (&[("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "203.0.113.9")], "203.0.113.9"),
+            (&[("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "203.0.113.9")], "10.0.0.1"),
             (&[("forwarded", "for=6.6.6.6, for=_hidden")], "10.0.0.1"),
             (&[("x-forwarded-for", "junk")], "10.0.0.1"),
             (&[("x-forwarded-for", "10.0.0.3, 10.0.0.2")], "10.0.0.3"),

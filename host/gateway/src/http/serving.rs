@@ -31,8 +31,8 @@ use super::watched::Watched;
 
 /// The pause after a connection could not be accepted, such as with too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// The pause after which a server that has all its connections closes an idle one.
-const MAKE_SPACE: Duration = Duration::from_millis(20);
+/// The pause after which a server that has all its connections closes one without a request.
+const MAKE_SPACE: Duration = Duration::from_millis(5);
 /// The name of HTTP/2 in a handshake of TLS (RFC 9113, section 3.1).
 const HTTP2: &[u8] = b"h2";
 /// Requests of one connection with HTTP/2 at a time.
@@ -118,7 +118,7 @@ impl Serving {
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = listener.accept(), if !is_full => accepted,
                 () = tokio::time::sleep(MAKE_SPACE), if is_full => {
-                    self.end_an_idle_connection();
+                    self.end_a_free_connection();
                     continue;
                 }
             };
@@ -151,11 +151,13 @@ impl Serving {
         open.by_number.values().for_each(|connection| connection.activity.tell_to_end());
     }
 
-    /// Ends the oldest connection that waits for another request, so that a new one has space.
-    fn end_an_idle_connection(&self) {
+    /// Ends a connection without a request, so that a new one has space. Of several of one kind it is the oldest one.
+    fn end_a_free_connection(&self) {
         let open = self.open.lock();
-        let idle = open.by_number.iter().filter(|(_, connection)| connection.is_idle());
-        if let Some((_, connection)) = idle.min_by_key(|(number, _)| **number) {
+        let free = open.by_number.iter().filter_map(|(number, connection)| {
+            Some(((connection.eviction()?, *number), connection)).filter(|_| !connection.activity.is_told_to_end())
+        });
+        if let Some((_, connection)) = free.min_by_key(|(order, _)| *order) {
             connection.activity.tell_to_end();
         }
     }

@@ -37,6 +37,11 @@ impl Streams {
         Self { activity, state: Mutex::new(state) }
     }
 
+    /// Whether no request is under way.
+    pub(super) fn is_free(&self) -> bool {
+        self.state.lock().open == 0
+    }
+
     /// Whether the connection waits for another request.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();

@@ -1,6 +1,7 @@
 //! Many connections at a time, and very large bodies: the neighbour is answered.
 
 use std::io::Write;
+use std::time::Duration;
 
 use playhouse_gateway::http::{HttpBounds, HttpRoute};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -49,6 +50,16 @@ async fn idle_connection_makes_space_for_a_new_one() {
     assert!(blocking(move || idle.remove(0).is_closed()).await, "the oldest idle one");
     play.seen.go.add_permits(1);
     assert_eq!(blocking(move || busy.response()).await.body, "y");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_make_space_for_a_new_one() {
+    let hour = Duration::from_hours(1);
+    let bounds = HttpBounds { connections: 4, head_time: hour, ..HttpBounds::default() };
+    let play = play(bounds, vec![route("/a", "/a")]).await;
+    let mut silent: Vec<_> = (0..8).map(|_| play.connect()).collect();
+    silent[7].send(b"POST /a HTTP/1.1\r\nHost: x\r\nX-");
+    assert_eq!(play.post("/a", "x").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,8 +48,8 @@ pub struct Http {
     /// everyone has it.
     pub auth: Option<HttpAuth>,
     /// Networks of proxies. A request that comes from one has its client's address in `Forwarded` or `X-Forwarded-For`: the last
-    /// address that is no trusted proxy. Requests from elsewhere cannot set it. Example: `trusted_proxies = ["10.0.0.0/8"]`.
-    /// Default: `[]`.
+    /// address that is no trusted proxy. Where the two headers differ, the address is that of the proxy: let the proxy remove the
+    /// one that it does not set. Requests from elsewhere cannot set it. Example: `trusted_proxies = ["10.0.0.0/8"]`. Default: `[]`.
     #[serde(default)]
     pub trusted_proxies: Vec<Spanned<String>>,
     /// The pages of other origins that may use the server. Example: `cors = { origins = ["https://app.example"] }`. Default: none.
