@@ -160,11 +160,6 @@ impl Host {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("our child").count()
     }
 
-    /// Lowers its limit of descriptors so that it can open none until it closes one.
-    pub fn take_descriptors(&self) {
-        self.limit_descriptors(0);
-    }
-
     /// Sets its limit of descriptors so that it can open this many more.
     pub fn limit_descriptors(&self, more: u64) {
         let pid = Pid::from_child(&self.child);
@@ -173,6 +168,18 @@ impl Host {
         // The host got that of the test.
         let maximum = getrlimit(Resource::Nofile).maximum;
         prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum }).expect("our child");
+    }
+
+    /// Sets its limit of descriptors so that it can open none above the highest one, and each one below again once it is closed.
+    /// Returns how many below are free.
+    pub fn limit_descriptors_to_highest(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let open: Vec<u64> = open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+        let limit = open.iter().max().expect("it has some") + 1;
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limits = Rlimit { current: Some(limit), maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limits).expect("our child");
+        usize::try_from(limit).expect("few") - open.len()
     }
 
     /// The lines of the host's stderr so far.
