@@ -38,9 +38,17 @@ pub enum DeadReason {
     Expired,
     /// The receiver was spawned, and its first start failed.
     FailedStart(Arc<CrashReport>),
+    /// An earlier run of the host noted the reason in the store: its kind, and its text.
+    Recorded(&'static str, Box<str>),
 }
 
 impl DeadReason {
+    /// The reason of a letter that was stored. A kind that this version does not know counts as `stopped`.
+    pub(crate) fn recorded(kind: &str, why: &str) -> Self {
+        let known = Self::KINDS.into_iter().find(|known| *known == kind);
+        Self::Recorded(known.unwrap_or("stopped"), why.into())
+    }
+
     /// All values of [`DeadReason::kind`].
     pub const KINDS: [&'static str; 11] = [
         "rejected",
@@ -70,6 +78,7 @@ impl DeadReason {
             Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::FailedStart(_) => "failed-start",
+            Self::Recorded(kind, _) => kind,
         }
     }
 
@@ -78,6 +87,7 @@ impl DeadReason {
         match self {
             Self::Rejected(text) | Self::Failed(text) | Self::BadReply(text) => text.len(),
             Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => report.text_bytes(),
+            Self::Recorded(_, why) => why.len(),
             _ => 0,
         }
     }
@@ -104,6 +114,7 @@ impl fmt::Display for DeadReason {
             Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
             Self::Stopped => f.write_str("the actor is stopped"),
             Self::FailedStart(report) => write!(f, "the actor did not start: it {}", report.crash.reason),
+            Self::Recorded(_, why) => f.write_str(why),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
         capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| size.get_ref().in_memory()),
         overflow: overflow(written).unwrap_or(default.overflow),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
+        keep: default.keep,
     }
 }
 

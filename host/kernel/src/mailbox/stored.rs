@@ -1,0 +1,147 @@
+//! Messages of turns that enter the journal: their space is reserved before the turn is true, since from then on nothing waits.
+//! And the numbers of stored messages.
+
+use std::task::Waker;
+
+use playhouse_frame::Header;
+
+use crate::mailbox::load::Load;
+use crate::mailbox::queue::{Mailbox, Refused};
+use crate::mailbox::spec::Keep;
+use crate::words::event::Described;
+use crate::words::message::{Message, ReplyToken, append_numbered, records_of, token_of};
+
+/// The state of a mailbox whose messages are stored, beside the messages.
+#[derive(Default)]
+pub(super) struct StoredState {
+    /// The number of the last message.
+    last_number: u64,
+    /// Whether the messages of turns are stored although the mailbox is closed: they wait for the next run of the host.
+    pub(super) goes_on: bool,
+}
+
+impl Mailbox {
+    /// Whether its messages outlive the host.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.spec.keep == Keep::Stored
+    }
+
+    /// Reserves space for a load. Refuses when closed, when other senders already wait, or when there is none for the first
+    /// message.
+    pub(crate) fn reserve(&self, owner: &impl Described, load: Load) -> Result<(), Refused> {
+        let (waiting, bytes) = {
+            let mut inner = self.inner.lock();
+            if inner.refuses() {
+                return Err(Refused::Closed);
+            }
+            if !inner.blocked.is_empty() {
+                return Err(Refused::Full);
+            }
+            if inner.reserve(&self.spec, load) {
+                return Ok(());
+            }
+            (inner.waiting(), inner.bytes())
+        };
+        self.warn_if_new(owner, waiting, bytes);
+        Err(Refused::Full)
+    }
+
+    /// Gives reserved space back.
+    pub(crate) fn unreserve(&self, load: Load) {
+        let (sender, drained) = {
+            let mut inner = self.inner.lock();
+            inner.give_back(&self.spec, load);
+            (inner.next_sender(&self.spec), inner.draining())
+        };
+        sender.into_iter().chain(drained).for_each(Waker::wake);
+    }
+
+    /// Puts records into reserved space. Adds the tasks to be woken to `wakers`. Refused when closed: the space is given back
+    /// all the same.
+    pub(crate) fn put_reserved(&self, records: &[u8], load: Load, wakers: &mut Vec<Waker>) -> Result<(), Refused> {
+        let mut inner = self.inner.lock();
+        inner.give_back(&self.spec, load);
+        if inner.closed {
+            return Err(Refused::Closed);
+        }
+        inner.arrive(records, load.messages, wakers);
+        Ok(())
+    }
+
+    /// Gives numbers to records, and appends them to `stored`, as the store keeps them. Unless they come `later`, they are in
+    /// the mailbox then, in reserved space. Returns the first number; none when the mailbox is closed, and then the space is
+    /// given back.
+    pub(crate) fn put_stored(
+        &self,
+        records: &[u8],
+        load: Load,
+        later: bool,
+        stored: &mut Vec<u8>,
+        wakers: &mut Vec<Waker>,
+    ) -> Option<u64> {
+        let mut inner = self.inner.lock();
+        if !later {
+            inner.give_back(&self.spec, load);
+        }
+        if inner.refuses() {
+            if later {
+                inner.give_back(&self.spec, load);
+            }
+            return None;
+        }
+        let last_number = inner.stored.as_mut().map(|stored| &mut stored.last_number);
+        let last_number = last_number.expect("the caller found that its messages are stored");
+        let (first, from) = (*last_number + 1, stored.len());
+        let mut has_tokens = false;
+        for record in records_of(records) {
+            *last_number += 1;
+            has_tokens |= token_of(record).is_some();
+            append_numbered(record, *last_number, stored);
+        }
+        if !later && !inner.closed {
+            if has_tokens {
+                let with_tokens = with_tokens(records, &stored[from..]);
+                inner.arrive(&with_tokens, load.messages, wakers);
+            } else {
+                inner.arrive(&stored[from..], load.messages, wakers);
+            }
+        }
+        Some(first)
+    }
+
+    /// Closes the mailbox at the end of the host, and returns the messages that wait. Messages that turns still send are stored.
+    pub(crate) fn close_at_end(&self) -> Vec<Message> {
+        if let Some(stored) = &mut self.inner.lock().stored {
+            stored.goes_on = true;
+        }
+        self.close()
+    }
+
+    /// Begins with the messages of earlier runs, and goes on with their numbers.
+    pub(crate) fn restore(&self, records: &[u8], messages: usize, last_number: u64) {
+        let mut inner = self.inner.lock();
+        if let Some(stored) = &mut inner.stored {
+            stored.last_number = last_number;
+        }
+        if messages > 0 {
+            inner.arrive(records, messages, &mut Vec::new());
+        }
+    }
+
+    /// Counts messages as accepted that go to an instance directly.
+    pub(crate) fn count_restored(&self, messages: u64) {
+        self.inner.lock().accepted += messages;
+    }
+}
+
+/// Numbered records, with the tokens that `records` have.
+pub(crate) fn with_tokens(records: &[u8], numbered: &[u8]) -> Vec<u8> {
+    let mut out = numbered.to_vec();
+    let mut at = 0;
+    for (record, numbered) in records_of(records).zip(records_of(numbered)) {
+        let ReplyToken(token) = token_of(record);
+        out[at + Header::REPLY_AT..][..8].copy_from_slice(&token.to_le_bytes());
+        at += numbered.len();
+    }
+    out
+}
