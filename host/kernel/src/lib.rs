@@ -122,6 +122,7 @@ pub use words::clock::{Clock, HostClock, yield_to_others};
 pub use words::crash::{Crash, CrashReason, CrashReport};
 pub use words::dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
+    RecordedReason,
 };
 pub use words::decision::Decision;
 pub use words::event::{
@@ -133,7 +134,7 @@ pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
-pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
+pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken, records_of};
 pub use words::metric_names::{MAX_METRIC_NAME_BYTES, MAX_METRICS, MetricNameError, MetricNames};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::observed::{OBSERVATION_BOUNDS, Observed, OwnMetric};

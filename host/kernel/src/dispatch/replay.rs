@@ -65,7 +65,7 @@ impl LetterOrders<'_> {
                 self.routing.offer_stored(journal, &target, (&envelope, &payload), later(patience), with).await?;
             }
             None => {
-                self.routing.offer(&target, &envelope, &payload, later(patience), false).await?;
+                self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
                 self.note_gone(replay.number);
             }
         }

@@ -38,15 +38,24 @@ pub enum DeadReason {
     Expired,
     /// The receiver was spawned, and its first start failed.
     FailedStart(Arc<CrashReport>),
-    /// An earlier run of the host noted the reason in the store: its kind, and its text.
-    Recorded(&'static str, Box<str>),
+    /// An earlier run of the host noted the reason in the store.
+    Recorded(Box<RecordedReason>),
+}
+
+/// The reason of a dead letter that a store kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedReason {
+    /// As [`DeadReason::kind`].
+    pub kind: &'static str,
+    /// Its text.
+    pub why: String,
 }
 
 impl DeadReason {
     /// The reason of a letter that was stored. A kind that this version does not know counts as `stopped`.
     pub(crate) fn recorded(kind: &str, why: &str) -> Self {
         let known = Self::KINDS.into_iter().find(|known| *known == kind);
-        Self::Recorded(known.unwrap_or("stopped"), why.into())
+        Self::Recorded(Box::new(RecordedReason { kind: known.unwrap_or("stopped"), why: why.to_owned() }))
     }
 
     /// All values of [`DeadReason::kind`].
@@ -78,7 +87,7 @@ impl DeadReason {
             Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::FailedStart(_) => "failed-start",
-            Self::Recorded(kind, _) => kind,
+            Self::Recorded(recorded) => recorded.kind,
         }
     }
 
@@ -87,7 +96,7 @@ impl DeadReason {
         match self {
             Self::Rejected(text) | Self::Failed(text) | Self::BadReply(text) => text.len(),
             Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => report.text_bytes(),
-            Self::Recorded(_, why) => why.len(),
+            Self::Recorded(recorded) => recorded.why.len(),
             _ => 0,
         }
     }
@@ -114,7 +123,7 @@ impl fmt::Display for DeadReason {
             Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
             Self::Stopped => f.write_str("the actor is stopped"),
             Self::FailedStart(report) => write!(f, "the actor did not start: it {}", report.crash.reason),
-            Self::Recorded(_, why) => f.write_str(why),
+            Self::Recorded(recorded) => f.write_str(&recorded.why),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }
     }

@@ -261,8 +261,8 @@ pub(crate) fn read(parts: Parts, content: &[u8]) -> Content<'_> {
     Content::read(parts, content).expect("contents are checked where they enter")
 }
 
-/// The records in some bytes, one after another.
-pub(crate) fn records_of(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The records in some bytes, one after another, as in [`Op::Put`](crate::Op::Put). Bytes at the end that are no whole record are left out.
+pub fn records_of(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let header = bytes.first_chunk()?;
         let (record, rest) = bytes.split_at_checked(Header::record_bytes(header))?;

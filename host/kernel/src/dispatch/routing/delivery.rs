@@ -159,12 +159,12 @@ impl Routing {
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        match self.offer(target, envelope, payload, deadline, target.mailbox.is_stored()).await {
-            Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                Err(self.drop_newest(target, envelope, payload))
-            }
-            offered => offered,
+        let stores = target.mailbox.is_stored();
+        if !stores && let Some(offered) = self.offer_now(target, envelope, payload) {
+            return offered;
         }
+        // Boxed, so that the usual future stays small.
+        Box::pin(self.deliver_waiting(target, (envelope, payload), deadline, stores)).await
     }
 
     /// Delivers a question, or says why not. Questions are not stored: their askers end with the host.
@@ -175,9 +175,26 @@ impl Routing {
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        match self.offer(target, envelope, payload, deadline, false).await {
+        if let Some(offered) = self.offer_now(target, envelope, payload) {
+            return offered;
+        }
+        Box::pin(self.deliver_waiting(target, (envelope, payload), deadline, false)).await
+    }
+
+    async fn deliver_waiting(
+        &self,
+        target: &Arc<Actor>,
+        message: (&Envelope, &Payload<'_>),
+        deadline: Instant,
+        stores: bool,
+    ) -> Result<(), SendError> {
+        let offered = match self.journal.as_ref().filter(|_| stores) {
+            Some(journal) => self.offer_stored(journal, target, message, deadline, |_| ()).await,
+            None => self.offer_waiting(target, message, deadline).await,
+        };
+        match offered {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                Err(self.drop_newest(target, envelope, payload))
+                Err(self.drop_newest(target, message.0, message.1))
             }
             offered => offered,
         }
@@ -190,59 +207,68 @@ impl Routing {
         SendError::Dropped { to: target.address().clone(), id: envelope.id }
     }
 
-    /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here. `stores`: as an
-    /// entry of the journal.
+    /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here.
     pub(crate) async fn offer(
         &self,
         target: &Arc<Actor>,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
-        stores: bool,
     ) -> Result<(), SendError> {
-        check_size(target, payload.body)?;
-        let (mut inside, mut pushed) = (false, Err(Refused::Full));
-        if !stores {
-            pushed = target.mailbox.push(&**target, |space| inside = space.put(envelope, payload));
+        match self.offer_now(target, envelope, payload) {
+            Some(offered) => offered,
+            None => self.offer_waiting(target, (envelope, payload), deadline).await,
         }
-        let is_full = !inside && pushed != Err(Refused::Closed);
-        if is_full && (stores || target.mailbox.overflow() == Overflow::Block) {
-            // Boxed, so that the usual future stays small.
-            return Box::pin(self.offer_waiting(target, (envelope, payload), deadline, stores)).await;
-        }
-        self.end_offer(target, inside, pushed)
     }
 
+    /// As [`Routing::offer`], without waiting; none when there is no space.
+    #[inline]
+    fn offer_now(
+        &self,
+        target: &Arc<Actor>,
+        envelope: &Envelope,
+        payload: &Payload<'_>,
+    ) -> Option<Result<(), SendError>> {
+        if let Err(error) = check_size(target, payload.body) {
+            return Some(Err(error));
+        }
+        let mut inside = false;
+        let pushed = target.mailbox.push(&**target, |space| inside = space.put(envelope, payload));
+        self.offered(target, inside, pushed)
+    }
+
+    /// As [`Routing::offer`], of a message that found no space.
     async fn offer_waiting(
         &self,
         target: &Arc<Actor>,
-        message: (&Envelope, &Payload<'_>),
+        (envelope, payload): (&Envelope, &Payload<'_>),
         deadline: Instant,
-        stores: bool,
     ) -> Result<(), SendError> {
-        if let Some(journal) = self.journal.as_ref().filter(|_| stores) {
-            return self.offer_stored(journal, target, message, deadline, |_| ()).await;
+        if target.mailbox.overflow() != Overflow::Block {
+            return Err(found_full(target));
         }
-        let (envelope, payload) = message;
         let place = target.mailbox.queue_up();
         let mut inside = false;
         let put = |space: &mut Space<'_>| inside = space.put(envelope, payload);
         let pushed = place.push(&**target, payload.len(), deadline, put).await;
-        self.end_offer(target, inside, pushed)
+        self.offered(target, inside, pushed).unwrap_or_else(|| Err(found_full(target)))
     }
 
-    fn end_offer(
+    /// The result of a push; none when there was no space.
+    #[inline]
+    fn offered(
         &self,
         target: &Actor,
         inside: bool,
         pushed: Result<Vec<Message>, Refused>,
-    ) -> Result<(), SendError> {
+    ) -> Option<Result<(), SendError>> {
         match pushed {
+            // The call for none would cost each delivery some instructions.
             Ok(displaced) if displaced.is_empty() => {}
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
-            Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
+            Err(Refused::Closed) => return Some(Err(SendError::Stopped(target.address().clone()))),
             Err(Refused::Full) => {}
         }
-        if inside { Ok(()) } else { Err(found_full(target)) }
+        inside.then_some(Ok(()))
     }
 }
