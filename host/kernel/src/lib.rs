@@ -99,7 +99,7 @@ pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, Native
 pub use journal::entry::{Entry as JournalEntry, EntryNumber, Group as JournalGroup, Op, StoredLetter};
 pub use journal::faulty::{Fault, FaultyStore};
 pub use journal::memory::MemoryStore;
-pub use journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
+pub use journal::store::{Image, Store, StoreError, StoreStatus, StoredActor, StoredMessage};
 pub use kernel::metrics::{ActorMetrics, Metrics};
 pub use kernel::plan::{OpenError, Plan, PlanError};
 pub use kernel::progress::Progress;

@@ -56,6 +56,12 @@ struct OpenReceipt<'a> {
 }
 
 impl Receipt {
+    fn ended_already() -> Self {
+        let (answer, receiver) = oneshot::channel();
+        let _ = answer.send(Err(AskError::NoReply));
+        Self { receiver }
+    }
+
     /// Waits until the turn that handled the message has committed. `Err`: it is a dead letter; the error says why, in the words
     /// of an ask. [`AskError::Stopped`] also stands for a play that is over.
     pub async fn ended(self) -> Result<(), AskError> {
@@ -102,7 +108,8 @@ impl Ingress {
         Ok(message.id)
     }
 
-    /// As [`Ingress::tell`], with a receipt that tells when the message has ended.
+    /// As [`Ingress::tell`], with a receipt that tells when the message has ended. A message in a stored mailbox counts as ended when
+    /// it is durable: from then on it is handled, or becomes a dead letter, whatever ends the host.
     pub async fn tell_with_receipt(
         &self,
         to: &Address,
@@ -111,6 +118,11 @@ impl Ingress {
     ) -> Result<Receipt, SendError> {
         let target = self.target(to)?;
         let routing = &self.shared.routing;
+        if target.mailbox.is_stored() {
+            let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
+            routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+            return Ok(Receipt::ended_already());
+        }
         let (token, receiver) = routing.asks.open_receipt(target.id);
         let open = OpenReceipt { asks: &routing.asks, token };
         let (envelope, payload) = self.enveloped(message, token);

@@ -58,16 +58,13 @@ impl LetterOrders<'_> {
             parts,
         };
         let payload = Payload { parts: &before, body: &letter.message.body };
-        match self.routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
-            Some(journal) => {
-                // The letter goes with the entry that has the message.
-                let with = |draft: &mut Draft<Output>| draft.op(Op::LetterGone { number: replay.number });
-                self.routing.offer_stored(journal, &target, (&envelope, &payload), later(patience), with).await?;
-            }
-            None => {
-                self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
-                self.note_gone(replay.number);
-            }
+        if let Some(journal) = self.routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            // The letter goes with the entry that has the message.
+            let with = |draft: &mut Draft<Output>| draft.op(Op::LetterGone { number: replay.number });
+            self.routing.offer_stored(journal, &target, (&envelope, &payload), later(patience), with).await?;
+        } else {
+            self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
+            self.note_gone(replay.number);
         }
         let subject = (target.about(), AboutMessage::from(&envelope));
         LetterReplayed { subject, letter: id.to_string(), of: &id }.log();

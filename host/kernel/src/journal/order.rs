@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 
 use crate::journal::entry::{Entry, EntryNumber, Op};
-use crate::journal::store::StoreError;
+use crate::journal::store::{StoreError, StoreStatus};
 use crate::words::message::ActorId;
 
 /// Most bytes of entries that are not durable. A larger entry enters alone.
@@ -201,6 +201,12 @@ impl<O> Journal<O> {
     pub(crate) async fn all_durable(&self) -> Result<(), StoreError> {
         let last = self.inner.lock().last;
         self.durable(last).await
+    }
+
+    /// Its state, for operators.
+    pub(crate) fn view(&self) -> StoreStatus {
+        let inner = self.inner.lock();
+        StoreStatus { runs: self.boot, behind: inner.last - inner.durable, full: inner.full.clone() }
     }
 
     /// Why the store takes nothing now; none when it does.

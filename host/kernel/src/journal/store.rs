@@ -17,7 +17,7 @@ pub trait Store: Send + Sync + 'static {
     fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>>;
 
     /// Makes a group durable. Calls follow one another, and so do the numbers of their entries. With [`StoreError::Full`]
-    /// nothing of the group is kept, and the same group is written again later. All other errors end the run: the store is not
+    /// nothing of the group is kept, and the group is written again later, perhaps with more entries at its end. All other errors end the run: the store is not
     /// written again.
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>>;
 
@@ -63,6 +63,17 @@ pub struct StoredActor {
     pub waiting: u64,
     /// The last order of an operator: true when it was stopped, false when it was started, none when there was no order.
     pub halted: Option<bool>,
+}
+
+/// The state of a store that a kernel writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// Number of runs on it, this one included.
+    pub runs: u64,
+    /// Entries that are not durable yet.
+    pub behind: u64,
+    /// Why it takes nothing now; none when it does.
+    pub full: Option<String>,
 }
 
 /// A message that waits.

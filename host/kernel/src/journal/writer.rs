@@ -1,12 +1,17 @@
 //! The writer of a journal: gives everything that waits to the store, as one group, and then the next. There is no timer: while
 //! one group is written, the next one grows.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::journal::entry::{EntryNumber, Group};
 use crate::journal::order::{Entered, Journal, Over};
 use crate::journal::store::{Store, StoreError};
+use crate::words::event::{AboutHost, LogEvent};
+use crate::words::events::{StoreFreed, StoreFull};
 
 /// Most bytes of one group, after its first entry.
 const GROUP_BYTES: usize = 8 << 20;
@@ -26,25 +31,32 @@ pub(crate) trait Edge<O>: Send + Sync {
 
 /// Entries in hand.
 struct Taken<O> {
-    group: Group,
+    group: Arc<Group>,
     outputs: Vec<O>,
     space: usize,
     /// How many were queued.
     entered: u64,
 }
 
+/// The bounds of one group, after its first entry.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    ops: usize,
+}
+
 impl<O> Journal<O> {
     /// Writes to `store` until the journal is closed, or the store fails.
     pub(crate) async fn write_to(&self, store: &dyn Store, edge: &dyn Edge<O>) {
-        while let Some(Taken { group, outputs, space, entered }) = self.next_group().await {
-            let group = Arc::new(group);
-            let last = group.first + group.entries.len() as EntryNumber - 1;
-            if !group.entries.is_empty()
-                && let Err(error) = self.write(store, group).await
+        while let Some(mut taken) = self.next_group().await {
+            if !taken.group.entries.is_empty()
+                && let Err(error) = self.write(store, &mut taken).await
             {
-                edge.settled(entered + self.end(Over::Failed(error)));
+                edge.settled(taken.entered + self.end(Over::Failed(error)));
                 return;
             }
+            let Taken { group, outputs, space, entered } = taken;
+            let last = group.first + group.entries.len() as EntryNumber - 1;
             for output in outputs {
                 edge.carry_out(output);
             }
@@ -63,17 +75,30 @@ impl<O> Journal<O> {
         edge.settled(self.end(Over::Closed));
     }
 
-    async fn write(&self, store: &dyn Store, group: Arc<Group>) -> Result<(), StoreError> {
+    /// Writes a group. While the store is full, the group takes in what is queued: with the messages that ended in the meantime, it may
+    /// need less space than without.
+    async fn write(&self, store: &dyn Store, taken: &mut Taken<O>) -> Result<(), StoreError> {
         let (mut pause, longest) = PAUSES;
+        let mut full_since = None;
         loop {
-            match store.write(group.clone()).await {
+            match store.write(taken.group.clone()).await {
                 Err(error @ StoreError::Full(_)) => {
-                    self.inner.lock().full = Some(error.to_string());
+                    let why = error.to_string();
+                    if full_since.is_none() {
+                        full_since = Some(Instant::now());
+                        StoreFull { subject: AboutHost, behind: self.view().behind, why: &why }.log();
+                    }
+                    self.inner.lock().full = Some(why);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(longest);
+                    let everything = Bounds { bytes: usize::MAX, ops: usize::MAX };
+                    taken.take_queued(&mut self.inner.lock().queued, everything);
                 }
                 written => {
-                    self.inner.lock().full = None;
+                    if let Some(since) = full_since {
+                        self.inner.lock().full = None;
+                        StoreFreed { subject: AboutHost, seconds: since.elapsed().as_secs_f64() }.log();
+                    }
                     return written;
                 }
             }
@@ -86,28 +111,9 @@ impl<O> Journal<O> {
             {
                 let mut inner = self.inner.lock();
                 if !inner.queued.is_empty() {
-                    let first = inner.durable + 1;
-                    let mut taken = Taken {
-                        group: Group { boot: self.boot, first, entries: Vec::new() },
-                        outputs: Vec::new(),
-                        space: 0,
-                        entered: 0,
-                    };
-                    let (mut bytes, mut ops) = (0, 0);
-                    while let Some(Entered { entry, .. }) = inner.queued.front() {
-                        bytes += entry.bytes.len();
-                        ops += entry.ops.len();
-                        if !taken.group.entries.is_empty() && (bytes > GROUP_BYTES || ops > GROUP_OPS) {
-                            break;
-                        }
-                        let Some(Entered { entry, outputs, space }) = inner.queued.pop_front() else { break };
-                        if !entry.ops.is_empty() {
-                            taken.group.entries.push(entry);
-                        }
-                        taken.outputs.extend(outputs);
-                        taken.space += space;
-                        taken.entered += 1;
-                    }
+                    let group = Group { boot: self.boot, first: inner.durable + 1, entries: Vec::new() };
+                    let mut taken = Taken { group: Arc::new(group), outputs: Vec::new(), space: 0, entered: 0 };
+                    taken.take_queued(&mut inner.queued, Bounds { bytes: GROUP_BYTES, ops: GROUP_OPS });
                     return Some(taken);
                 }
                 if inner.closed {
@@ -131,5 +137,28 @@ impl<O> Journal<O> {
         self.space.close();
         self.ended.notify_waiters();
         dropped
+    }
+}
+
+impl<O> Taken<O> {
+    /// Takes queued entries in, in order, and at least one if the group is empty.
+    fn take_queued(&mut self, queued: &mut VecDeque<Entered<O>>, bounds: Bounds) {
+        // In place, unless the store still has the group of an earlier attempt.
+        let group = Arc::make_mut(&mut self.group);
+        let (mut bytes, mut ops) = (0, 0);
+        while let Some(Entered { entry, .. }) = queued.front() {
+            bytes += entry.bytes.len();
+            ops += entry.ops.len();
+            if !group.entries.is_empty() && (bytes > bounds.bytes || ops > bounds.ops) {
+                break;
+            }
+            let Some(Entered { entry, outputs, space }) = queued.pop_front() else { break };
+            if !entry.ops.is_empty() {
+                group.entries.push(entry);
+            }
+            self.outputs.extend(outputs);
+            self.space += space;
+            self.entered += 1;
+        }
     }
 }

@@ -33,7 +33,7 @@ use crate::words::restart::StartKind;
 use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
 use crate::journal::order::Journal;
-use crate::journal::store::{Image, Store, StoreError};
+use crate::journal::store::{Image, Store, StoreError, StoreStatus};
 use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
 use crate::kernel::restore::restore;
@@ -165,6 +165,11 @@ impl Kernel {
     /// The error of the store that ended the play.
     pub fn store_failure(&self) -> Option<StoreError> {
         self.shared.routing.journal.as_ref()?.failure()
+    }
+
+    /// The state of the store; none without one.
+    pub fn store_status(&self) -> Option<StoreStatus> {
+        Some(self.shared.routing.journal.as_ref()?.view())
     }
 
     /// The stage of the play.

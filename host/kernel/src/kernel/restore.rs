@@ -10,6 +10,8 @@ use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor};
 use crate::mailbox::message_log::message_of;
 use crate::words::dead_letter::{DeadLetter, DeadReason, LetterId};
+use crate::words::event::{AboutHost, LogEvent};
+use crate::words::events::MessagesKept;
 use crate::words::message::records_of;
 
 /// Bytes of messages that are read at a time.
@@ -24,8 +26,12 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     let registry = &shared.routing.registry;
     for known in &image.actors {
         let actor = registry.get(&known.address).filter(|actor| actor.mailbox.is_stored());
-        if let Some(actor) = actor {
-            restore_mailbox(shared, &actor, known, store).await?;
+        match actor {
+            Some(actor) => restore_mailbox(shared, &actor, known, store).await?,
+            None if known.waiting > 0 => {
+                MessagesKept { subject: AboutHost, to: known.address.as_str(), waiting: known.waiting }.log();
+            }
+            None => {}
         }
     }
     let evicted = restore_letters(shared, image, store).await?;

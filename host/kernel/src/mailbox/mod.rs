@@ -31,7 +31,6 @@ pub use pressure::PressureView;
 pub(crate) use queue::{Mailbox, Refused, Took};
 pub(crate) use space::{MessagePlace, Space};
 pub use spec::{Keep, MailboxSpec, Overflow};
-pub(crate) use stored::with_tokens;
 pub use view::MailboxView;
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ impl Mailbox {
             most: inner.most,
             capacity: self.spec.capacity,
             overflow,
+            is_stored: self.is_stored(),
             pressure: self.pressure.view(inner.blocked.len()),
             letters: self.pressure.letters(),
             policy: inner.order.as_ref().map(|order| order.view()),

@@ -3,13 +3,11 @@
 
 use std::task::Waker;
 
-use playhouse_frame::Header;
-
 use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::spec::Keep;
 use crate::words::event::Described;
-use crate::words::message::{Message, ReplyToken, append_numbered, records_of, token_of};
+use crate::words::message::{Message, append_numbered, records_of};
 
 /// The state of a mailbox whose messages are stored, beside the messages.
 #[derive(Default)]
@@ -92,19 +90,12 @@ impl Mailbox {
         let last_number = inner.stored.as_mut().map(|stored| &mut stored.last_number);
         let last_number = last_number.expect("the caller found that its messages are stored");
         let (first, from) = (*last_number + 1, stored.len());
-        let mut has_tokens = false;
         for record in records_of(records) {
             *last_number += 1;
-            has_tokens |= token_of(record).is_some();
             append_numbered(record, *last_number, stored);
         }
         if !later && !inner.closed {
-            if has_tokens {
-                let with_tokens = with_tokens(records, &stored[from..]);
-                inner.arrive(&with_tokens, load.messages, wakers);
-            } else {
-                inner.arrive(&stored[from..], load.messages, wakers);
-            }
+            inner.arrive(&stored[from..], load.messages, wakers);
         }
         Some(first)
     }
@@ -132,16 +123,4 @@ impl Mailbox {
     pub(crate) fn count_restored(&self, messages: u64) {
         self.inner.lock().accepted += messages;
     }
-}
-
-/// Numbered records, with the tokens that `records` have.
-pub(crate) fn with_tokens(records: &[u8], numbered: &[u8]) -> Vec<u8> {
-    let mut out = numbered.to_vec();
-    let mut at = 0;
-    for (record, numbered) in records_of(records).zip(records_of(numbered)) {
-        let ReplyToken(token) = token_of(record);
-        out[at + Header::REPLY_AT..][..8].copy_from_slice(&token.to_le_bytes());
-        at += numbered.len();
-    }
-    out
 }

@@ -284,12 +284,14 @@ pub struct Fates {
     pub dropped: u64,
     /// Evicted by the store's bounds.
     pub forgotten: u64,
+    /// Kept from earlier runs of the host: they are not in `all`.
+    pub restored: u64,
 }
 
 impl Fates {
     /// Those that are kept.
     pub fn kept(&self) -> u64 {
-        self.all - self.replayed - self.dropped - self.forgotten
+        self.restored + self.all - self.replayed - self.dropped - self.forgotten
     }
 }
 
@@ -308,6 +310,7 @@ impl DeadLetterCounts {
             replayed: sum.replayed + one.replayed,
             dropped: sum.dropped + one.dropped,
             forgotten: sum.forgotten + one.forgotten,
+            restored: sum.restored + one.restored,
         })
     }
 

@@ -80,7 +80,7 @@ impl DeadLetters {
     /// Keeps a letter of an earlier run. Returns the numbers of the evicted ones.
     pub(crate) fn restore(&self, number: u64, letter: DeadLetter, owner: ActorId) -> Vec<u64> {
         let mut inner = self.inner.lock();
-        inner.fates(&letter).all += 1;
+        inner.fates(&letter).restored += 1;
         inner.bytes += letter.bytes();
         inner.keep(number, Arc::new(letter), owner);
         inner.trim(self.spec)

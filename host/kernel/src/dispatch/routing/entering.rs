@@ -12,7 +12,7 @@ use crate::dispatch::routing::reservation::Reserved;
 use crate::journal::entry::{Op, StoredLetter};
 use crate::journal::order::{Draft, EntrySpace, HasEntered, Journal};
 use crate::mailbox::message_log::message_of;
-use crate::mailbox::{Load, Overflow, Refused, with_tokens};
+use crate::mailbox::{Load, Overflow, Refused};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message, Payload, records_of};
 use crate::words::send_error::SendError;
@@ -176,7 +176,7 @@ pub(crate) fn put(
         };
         let (messages, to) = (u32::try_from(load.messages).unwrap_or(u32::MAX), entry.bytes.len());
         if later {
-            let records = with_tokens(records, &entry.bytes[from..]);
+            let records = entry.bytes[from..].to_vec();
             draft.output(Output::Deliver { target: target.clone(), records, load, reserved });
         }
         draft.op(Op::Put { mailbox: target.id, first, messages, records: from..to });
