@@ -44,7 +44,7 @@ impl Folder {
         made.map_err(|error| failed("no folder", &error))?;
         let kind = statfs(path).map_err(|error| failed("no file system for", &error))?.f_type;
         // The kernel's numbers have 32 bits; some systems extend their sign.
-        if let Some(name) = network_name(kind as u64 & 0xffff_ffff) {
+        if let Some(name) = network_name(kind.cast_unsigned() & 0xffff_ffff) {
             return Err(StoreError::Failed(format!(
                 "`{}` is on a network file system ({name}), which does not keep a store safe: set `path` of `[play.store]` \
                  to a folder on a local disk",

@@ -10,8 +10,8 @@ use crate::mailbox::{Changes, Frame, Known};
 use crate::schema::checksum;
 use crate::taken::Taken;
 
-/// Writes the changes of one group to a mailbox.
-pub(crate) fn write_mailbox(
+/// Deletes what one group ended in a mailbox.
+pub(crate) fn delete_ended(
     id: u64,
     known: &mut Known,
     changes: &Changes<'_>,
@@ -23,6 +23,20 @@ pub(crate) fn write_mailbox(
             tx.prepare_cached("delete from frame where mailbox = ?1 and first < ?2 and first + messages <= ?2")?;
         known.frames -= gone.execute(params![signed(id), below])? as u64;
     }
+    for (number, _) in changes.held.iter().filter(|(_, held)| held.is_none()) {
+        let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
+        gone.execute(params![signed(id), signed(*number)])?;
+    }
+    Ok(())
+}
+
+/// Writes what one group brought to a mailbox.
+pub(crate) fn write_new(
+    id: u64,
+    known: &mut Known,
+    changes: &Changes<'_>,
+    tx: &Transaction<'_>,
+) -> rusqlite::Result<()> {
     for Frame { first, messages, records } in known.new_frames(changes) {
         let mut row =
             tx.prepare_cached("insert into frame(mailbox, first, messages, records, checksum) values (?, ?, ?, ?, ?)")?;
@@ -31,11 +45,7 @@ pub(crate) fn write_mailbox(
         known.frames += 1;
     }
     for (number, held) in &changes.held {
-        let Some((due, record)) = held else {
-            let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
-            gone.execute(params![signed(id), signed(*number)])?;
-            continue;
-        };
+        let Some((due, record)) = held else { continue };
         let due_ns = nanos(*due);
         let mut row = tx.prepare_cached("insert or replace into held values (?, ?, ?, ?, ?)")?;
         row.execute(params![signed(id), signed(*number), due_ns, record, held_sum(id, *number, due_ns, record)])?;

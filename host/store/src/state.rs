@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
-use crate::rows::{actor_sum, known_of, signed, unsigned, write_actor, write_letter, write_mailbox};
+use crate::rows::{actor_sum, delete_ended, known_of, signed, unsigned, write_actor, write_letter, write_new};
 use crate::schema::checksum;
 
 /// Everything that the database has, without messages and letters.
@@ -214,11 +214,13 @@ impl State {
         self.actors.get_mut(&actor.0).ok_or_else(never)
     }
 
-    /// Writes the net changes.
+    /// Writes the net changes. Everything that is deleted comes first, so that a store which is almost full has space.
     fn write(&mut self, changes: &GroupChanges<'_>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        for (id, changes) in &changes.mailboxes {
-            if let Some(known) = self.actors.get_mut(id) {
-                write_mailbox(*id, known, changes, tx)?;
+        for step in [delete_ended, write_new] {
+            for (id, changes) in &changes.mailboxes {
+                if let Some(known) = self.actors.get_mut(id) {
+                    step(*id, known, changes, tx)?;
+                }
             }
         }
         let others = changes.actors.iter().filter(|id| !changes.mailboxes.contains_key(id));

@@ -202,7 +202,7 @@ async fn full_store_keeps_nothing_of_the_group_and_goes_on_when_there_is_space()
     settings.size_bytes = Some(256 << 10);
     let (store, mut image) = open(&settings).await;
     write(&store, &mut image, born()).await.unwrap();
-    let body = [b'x'; 20_000];
+    let body = vec![b'x'; 20_000];
     let mut number = 0;
     let refused = loop {
         match write(&store, &mut image, put(number + 1, &body)).await {
@@ -219,6 +219,23 @@ async fn full_store_keeps_nothing_of_the_group_and_goes_on_when_there_is_space()
     assert_eq!(waiting().await, 2);
     drop(store);
     assert_eq!(open(&settings).await.1.actors[0].waiting, 2);
+}
+
+#[tokio::test]
+async fn full_store_takes_a_group_that_makes_its_own_space() {
+    let (_home, mut settings) = folder();
+    settings.size_bytes = Some(256 << 10);
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    let body = vec![b'x'; 20_000];
+    let mut number = 1;
+    while write(&store, &mut image, put(number, &body)).await.is_ok() {
+        number += 1;
+    }
+    let group =
+        JournalGroup { boot: image.boots, first: image.last + 1, entries: vec![put(number, &body), take(1..number)] };
+    store.write(Arc::new(group)).await.unwrap();
+    assert_eq!(store.messages(A, 0, usize::MAX).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -165,7 +165,8 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    let impossible: [(&str, fn() -> Words); 11] = [
+    type Attempt = (&'static str, fn() -> Words);
+    let impossible: [Attempt; 11] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),

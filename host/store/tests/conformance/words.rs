@@ -31,7 +31,7 @@ impl Words {
     /// Messages with these bodies.
     pub fn put(mut self, mailbox: ActorId, first: u64, bodies: &[&str]) -> Self {
         let from = self.0.bytes.len();
-        bodies.iter().for_each(|body| self.0.bytes.extend(record(body)));
+        self.0.bytes.extend(bodies.iter().flat_map(|body| record(body)));
         let (messages, records) = (bodies.len() as u32, from..self.0.bytes.len());
         self.op(Op::Put { mailbox, first, messages, records })
     }
@@ -79,7 +79,7 @@ pub fn letter(number: u64) -> StoredLetter {
         record: record("a letter's"),
         to: addr("/a/b"),
         owner: A,
-        sender: (number % 2 == 0).then(|| addr("/c")),
+        sender: number.is_multiple_of(2).then(|| addr("/c")),
         kind: "rejected".into(),
         why: format!("reason {number}"),
         at: at(number),
