@@ -120,7 +120,10 @@ mod tests {
             ],
         );
         check(
-            LetterError::NotSent(SendError::NotStored { to: address.clone(), why: "the store is full: no space".into() }),
+            LetterError::NotSent(SendError::NotStored {
+                to: address.clone(),
+                why: "the store is full: no space".into(),
+            }),
             expect![
                 "the store did not confirm the message for `/count`: the store is full: no space: the letter stays; replay it when the store has space again"
             ],
