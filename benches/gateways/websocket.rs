@@ -10,7 +10,7 @@ use crate::process::Server;
 use crate::report::Report;
 use crate::{Effort, http, load};
 
-const ROOM: &str = r#"
+const CHAT: &str = r#"
 [play]
 max_instances = 10100
 
@@ -70,7 +70,7 @@ async fn receive(stream: &mut TcpStream) -> Result<String> {
 
 pub(crate) async fn connections(effort: Effort, report: &mut Report) -> Result<()> {
     let number = effort.of(10_000);
-    let (folder, address) = http::manifest(ROOM)?;
+    let (folder, address) = http::manifest(CHAT)?;
     let file = folder.path().join("playhouse.toml");
     let server = Server::start("play", &[&file.display().to_string(), &address])?;
     let began = Instant::now();

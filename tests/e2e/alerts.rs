@@ -13,7 +13,7 @@ use playhouse_tests::root;
 use tempfile::TempDir;
 
 use crate::grants::reaching;
-use crate::harness::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder, playhouse};
 use crate::metrics::{METRICS, get, metrics_of};
 use crate::prometheus::{Alert, Gateway, Prometheus, Scraped, names, promtool};
 use crate::stuck::Stuck;
@@ -63,7 +63,7 @@ fn alerts_name_a_severity_and_a_heading_of_their_runbook() {
 }
 
 /// The alerts that must fire, each with its host and actor.
-const FAULTS: [(&str, &str, &str); 21] = [
+const FAULTS: [(&str, &str, &str); 22] = [
     ("PlayhouseHostDown", "short", ""),
     ("PlayhouseHostRestarted", "short", ""),
     ("PlayhouseKernelStuck", "stuck", ""),
@@ -85,6 +85,7 @@ const FAULTS: [(&str, &str, &str); 21] = [
     ("PlayhouseDescriptorsNearlyUsed", "narrow", ""),
     ("PlayhouseHostErrors", "narrow", ""),
     ("PlayhouseLogLinesDropped", "mute", ""),
+    ("PlayhouseGatewayAway", "faulty", ""),
 ];
 
 fn has((name, host, actor): (&str, &str, &str)) -> impl Fn(&[Alert]) -> bool {
@@ -162,6 +163,9 @@ fn each_alert_fires_for_its_fault_and_none_for_a_healthy_play() {
 /// Failures after which an actor is given up with the next one.
 const MOST_FAILURES: usize = 6;
 
+/// A source whose broker does not listen.
+const AWAY: &str = "[[source]]\nname = \"away\"\nkind = \"redis\"\nurl = \"redis://127.0.0.1:9\"\nstream = \"none\"\ntell = \"/chatty\"\n";
+
 /// A host with an actor for each fault of actors.
 struct FaultyHost {
     host: Host,
@@ -170,6 +174,8 @@ struct FaultyHost {
 
 impl FaultyHost {
     fn start(gateway: &Gateway) -> Self {
+        // Builds the plugins, one of which is copied below.
+        let _ = playhouse();
         let flaky = |address: &str, more: &str| {
             format!(
                 "{}batch = 1\nrestart = {{ attempts = 1, backoff = {{ initial = \"1ms\", max = \"1ms\" }} }}\n{more}\n",
@@ -188,6 +194,7 @@ impl FaultyHost {
                 &actors(&[("/hoards", "reach")]),
                 "grants = { dirs = [{ host = \"data\", guest = \"/data\" }], hosts = [\"http://127.0.0.1:9\"] }\n",
                 "limits = { descriptors = 5000, resources = 5000 }\n",
+                AWAY,
             ]
             .concat(),
         );

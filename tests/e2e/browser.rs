@@ -92,7 +92,7 @@ impl Page {
         let request = json!({ "id": self.last_id, "method": "Runtime.evaluate", "params": parameters });
         self.socket.send(Message::text(request.to_string())).expect("the page listens");
         loop {
-            let message = self.socket.read().expect("the page answers");
+            let message = self.socket.read().unwrap_or_else(|error| panic!("no answer to {expression}: {error}"));
             let Message::Text(text) = message else { continue };
             let answer: Value = serde_json::from_str(&text).expect("JSON");
             if answer["id"] == self.last_id {
@@ -100,6 +100,13 @@ impl Page {
                 return answer["result"]["result"]["value"].clone();
             }
         }
+    }
+
+    /// Closes the page, as a visitor closes a tab.
+    pub fn close(mut self) {
+        self.last_id += 1;
+        let request = json!({ "id": self.last_id, "method": "Page.close" });
+        self.socket.send(Message::text(request.to_string())).expect("the page listens");
     }
 
     /// Waits until an expression is true.

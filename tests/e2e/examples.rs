@@ -62,7 +62,7 @@ fn web_example_serves_its_api_and_its_page() {
 #[test]
 fn chat_example_connects_browsers() {
     let (folder, address) = example("chat");
-    let mut host = Host::start(folder, &[]);
+    let host = Host::start(folder, &[]);
     let browser = Browser::start();
     let say = |line: &str| {
         format!("document.getElementById('line').value = '{line}'; document.getElementById('send').requestSubmit()")
@@ -78,11 +78,12 @@ fn chat_example_connects_browsers() {
     let [mut ann, mut bob] = visitors;
     bob.evaluate(&say("hello"));
     ann.wait_until(&hears("bob: hello"));
-    bob.evaluate("location.assign('about:blank')");
+    bob.close();
     ann.wait_until(&hears("bob left"));
     host.signal(rustix::process::Signal::TERM);
     ann.wait_until(&hears("closed: 1001"));
-    host.wait_for("stopped");
+    let ended = host.end();
+    assert!(ended.status.success(), "{}", ended.stderr);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::events::{LetterNotSent, LettersLeftOut};
 use crate::sparse::Sparse;
 use crate::status::Statuses;
+use crate::traffic::Count;
 use crate::{Common, Placed};
 
 /// The address of the actor that passes letters on.
@@ -39,15 +40,28 @@ pub struct LettersSettings {
     pub to: Address,
 }
 
+/// The counts of the actor that passes letters on, over all its incarnations.
+#[derive(Debug, Default)]
+pub struct LetterCounts {
+    /// Letters that the receiver's mailbox took.
+    pub sent: Count,
+    /// Letters that it did not take.
+    pub refused: Count,
+    /// Letters that were not sent, because too many waited.
+    pub left_out: Count,
+}
+
 /// Adds the actor that passes letters on, and the feed that it reads.
 pub fn place(settings: &LettersSettings, encode: Encode, common: &Common, placed: &mut Placed) {
     let (feed, reader) = LetterFeed::new(WAITING, own_flow());
     let (reader, to, statuses) = (Arc::new(Mutex::new(reader)), settings.to.clone(), common.statuses.clone());
+    let counts = common.traffic.letters(&settings.address);
     let made = move || Letters {
         to: to.clone(),
         reader: reader.clone(),
         encode: encode.clone(),
         statuses: statuses.clone(),
+        counts: counts.clone(),
         last: watch::Sender::new(false),
         task: JoinSet::new(),
     };
@@ -68,6 +82,7 @@ struct Letters {
     reader: Arc<Mutex<LetterReader>>,
     encode: Encode,
     statuses: Statuses,
+    counts: Arc<LetterCounts>,
     /// Whether only the letters that wait now are still passed on.
     last: watch::Sender<bool>,
     task: JoinSet<()>,
@@ -81,9 +96,7 @@ impl NativeActor for Letters {
             ingress: ctx.ingress(),
             encode: self.encode.clone(),
             statuses: self.statuses.clone(),
-            sent: 0,
-            refused: 0,
-            left_out: 0,
+            counts: self.counts.clone(),
             refused_line: Sparse::default(),
             left_out_line: Sparse::default(),
         };
@@ -108,9 +121,7 @@ struct Task {
     ingress: Ingress,
     encode: Encode,
     statuses: Statuses,
-    sent: u64,
-    refused: u64,
-    left_out: u64,
+    counts: Arc<LetterCounts>,
     refused_line: Sparse,
     left_out_line: Sparse,
 }
@@ -143,12 +154,12 @@ impl Task {
         let id = self.ingress.next_id();
         let message = Incoming { flow: reader.own_flow(), ..Incoming::new(id, &metadata, &body) };
         match self.ingress.tell(&self.to, &message, PATIENCE).await {
-            Ok(()) => self.sent += 1,
+            Ok(()) => self.counts.sent.add(1),
             Err(why) => self.not_sent(letter, &why),
         }
         let left_out = reader.left_out();
-        if left_out > self.left_out {
-            self.left_out = left_out;
+        if left_out > self.counts.left_out.get() {
+            self.counts.left_out.set(left_out);
             if let Some(lines) = self.left_out_line.pass(Instant::now()) {
                 LettersLeftOut {
                     subject: self.about(),
@@ -162,9 +173,9 @@ impl Task {
     }
 
     fn not_sent(&mut self, letter: &DeadLetter, why: &SendError) {
-        self.refused += 1;
+        self.counts.refused.add(1);
         if let Some(lines) = self.refused_line.pass(Instant::now()) {
-            let (letter, refused) = (letter.id.to_string(), self.refused);
+            let (letter, refused) = (letter.id.to_string(), self.counts.refused.get());
             LetterNotSent {
                 subject: self.about(),
                 letter,
@@ -177,8 +188,10 @@ impl Task {
     }
 
     fn say(&self) {
-        let mut parts = vec![format!("{} sent to {}", self.sent, self.to)];
-        for (count, name) in [(self.refused, "refused there"), (self.left_out, "left out because too many waited")] {
+        let LetterCounts { sent, refused, left_out } = &*self.counts;
+        let mut parts = vec![format!("{} sent to {}", sent.get(), self.to)];
+        for (count, name) in [(refused, "refused there"), (left_out, "left out because too many waited")] {
+            let count = count.get();
             if count > 0 {
                 parts.push(format!("{count} {name}"));
             }

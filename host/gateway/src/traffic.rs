@@ -1,4 +1,4 @@
-//! Counts of sources and sinks, as plain data for whoever shows metrics.
+//! The counts of gateways, as plain data for whoever shows metrics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use playhouse_kernel::Address;
+
+pub use crate::cron::CronCounts;
+pub use crate::letters::LetterCounts;
 
 /// The counts of one source or sink. They only grow.
 #[derive(Debug, Default)]
@@ -35,7 +38,12 @@ pub struct Count(AtomicU64);
 impl Count {
     /// Adds `n`.
     pub fn add(&self, n: usize) {
-        self.0.fetch_add(n as u64, Relaxed);
+        self.add_many(n as u64);
+    }
+
+    /// Adds `n`.
+    pub fn add_many(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
     }
 
     /// Replaces the number.
@@ -49,21 +57,52 @@ impl Count {
     }
 }
 
-/// The counts of all sources and sinks of a play, by address. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub struct Traffic(Arc<Mutex<ByAddress>>);
+/// A gateway with its counts, which live as long as the play, over all incarnations of its actor.
+#[derive(Debug, Clone)]
+pub enum Counted {
+    /// A source, with its kind.
+    Source(&'static str, Arc<Counts>),
+    /// A sink, with its kind.
+    Sink(&'static str, Arc<Counts>),
+    /// An entry of cron.
+    Cron(Arc<CronCounts>),
+    /// The actor that passes dead letters on.
+    Letters(Arc<LetterCounts>),
+}
 
-/// With the kind of each gateway.
-type ByAddress = BTreeMap<Address, (&'static str, Arc<Counts>)>;
+/// The counts of all gateways of a play but the HTTP servers, by address. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic(Arc<Mutex<BTreeMap<Address, Counted>>>);
 
 impl Traffic {
-    /// The counts of a gateway, which are made at the first call.
-    pub fn of(&self, address: &Address, kind: &'static str) -> Arc<Counts> {
-        self.0.lock().entry(address.clone()).or_insert_with(|| (kind, Arc::default())).1.clone()
+    /// Counts for a new source.
+    pub(crate) fn source(&self, address: &Address, kind: &'static str) -> Arc<Counts> {
+        self.added(address, |counts| Counted::Source(kind, counts))
     }
 
-    /// All gateways with their kinds.
-    pub fn all(&self) -> Vec<(Address, &'static str, Arc<Counts>)> {
-        self.0.lock().iter().map(|(address, (kind, counts))| (address.clone(), *kind, counts.clone())).collect()
+    /// Counts for a new sink.
+    pub(crate) fn sink(&self, address: &Address, kind: &'static str) -> Arc<Counts> {
+        self.added(address, |counts| Counted::Sink(kind, counts))
+    }
+
+    /// Counts for a new entry of cron.
+    pub(crate) fn cron(&self, address: &Address) -> Arc<CronCounts> {
+        self.added(address, Counted::Cron)
+    }
+
+    /// Counts for the actor that passes dead letters on.
+    pub(crate) fn letters(&self, address: &Address) -> Arc<LetterCounts> {
+        self.added(address, Counted::Letters)
+    }
+
+    fn added<C: Default>(&self, address: &Address, counted: impl FnOnce(Arc<C>) -> Counted) -> Arc<C> {
+        let counts = Arc::<C>::default();
+        self.0.lock().insert(address.clone(), counted(counts.clone()));
+        counts
+    }
+
+    /// All gateways with their counts.
+    pub fn all(&self) -> Vec<(Address, Counted)> {
+        self.0.lock().iter().map(|(address, counted)| (address.clone(), counted.clone())).collect()
     }
 }

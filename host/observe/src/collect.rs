@@ -12,6 +12,7 @@ use playhouse_kernel::{
 use crate::exposition::{Exposition, Format};
 use crate::families as f;
 use crate::family::Family;
+use crate::gateways::{self, GatewayFacts, HttpFacts};
 use crate::host_errors::HostError;
 use crate::left_out::LineSource;
 use crate::log::RingCounts;
@@ -49,21 +50,10 @@ pub struct HostFacts {
     pub errors: [u64; HostError::ALL.len()],
     /// The HTTP gateways.
     pub http: Vec<HttpFacts>,
+    /// The other gateways.
+    pub gateways: Vec<GatewayFacts>,
     /// The host's process.
     pub process: Process,
-}
-
-/// The counts of an HTTP gateway.
-#[derive(Debug, Clone, Default)]
-pub struct HttpFacts {
-    /// Its address.
-    pub gateway: String,
-    /// Open connections.
-    pub connections: u64,
-    /// Connections that were accepted.
-    pub accepted: u64,
-    /// By route and status: responses.
-    pub responses: Vec<(String, u16, u64)>,
 }
 
 /// The plugins that were loaded.
@@ -98,6 +88,7 @@ impl Default for HostFacts {
             lines_dropped: 0,
             errors: [0; HostError::ALL.len()],
             http: Vec::new(),
+            gateways: Vec::new(),
             process: Process::default(),
         }
     }
@@ -112,7 +103,7 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
     of_plugins(&mut text, metrics);
     of_play(&mut text, metrics, facts);
     of_host(&mut text, metrics, facts);
-    of_http(&mut text, &facts.http);
+    gateways::add(&mut text, &facts.http, &facts.gateways);
     of_process(&mut text, &facts.process);
     own::add(&mut text, &rows);
     text.end()
@@ -269,23 +260,6 @@ fn of_host(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
     let mut samples = text.family(&f::HOST_ERRORS);
     for (kind, count) in HostError::ALL.iter().zip(facts.errors) {
         samples.add(&[kind.name()], count);
-    }
-}
-
-fn of_http(text: &mut Exposition, gateways: &[HttpFacts]) {
-    let mut samples = text.family(&f::HTTP_REQUESTS);
-    for gateway in gateways {
-        for (route, status, count) in &gateway.responses {
-            samples.add(&[&gateway.gateway, route, &status.to_string()], count);
-        }
-    }
-    let mut samples = text.family(&f::HTTP_CONNECTIONS);
-    for gateway in gateways {
-        samples.add(&[&gateway.gateway], gateway.connections);
-    }
-    let mut samples = text.family(&f::HTTP_ACCEPTED);
-    for gateway in gateways {
-        samples.add(&[&gateway.gateway], gateway.accepted);
     }
 }
 

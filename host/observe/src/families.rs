@@ -259,6 +259,48 @@ pub(crate) const HTTP_ACCEPTED: Family = family(
     &["gateway"],
     "Connections of clients that were accepted.",
 );
+pub(crate) const WEBSOCKETS: Family = family(
+    Kind::Gauge,
+    "playhouse_websocket_connections",
+    &["gateway", "route"],
+    "Open WebSocket connections, by route.",
+);
+pub(crate) const SOURCE_MESSAGES: Family = family(
+    Kind::Counter,
+    "playhouse_source_messages",
+    &["source", "kind", "event"],
+    "Messages of a source: taken (repetitions included), done (acknowledged after their end), repeated (taken again while in memory), given_back, refused (not deliverable), missing (gone from the broker).",
+);
+pub(crate) const SINK_MESSAGES: Family = family(
+    Kind::Counter,
+    "playhouse_sink_messages",
+    &["sink", "kind", "event"],
+    "Messages of a sink: done (the receiver has them), repeated (of these, those that it had already), refused (at the last attempt: dead letters).",
+);
+pub(crate) const GATEWAY_CONNECTED: Family = family(
+    Kind::Gauge,
+    "playhouse_gateway_connected",
+    &["gateway", "kind"],
+    "Whether a source or a sink has its broker, file or server: 0 or 1.",
+);
+pub(crate) const GATEWAY_DISCONNECTS: Family = family(
+    Kind::Counter,
+    "playhouse_gateway_disconnects",
+    &["gateway", "kind"],
+    "Connections that a source or a sink lost.",
+);
+pub(crate) const CRON_RUNS: Family = family(
+    Kind::Counter,
+    "playhouse_cron_runs",
+    &["entry", "event"],
+    "Times of a cron entry: run (its message has ended), failed (of these, those that became dead letters), skipped (the last run had not ended), missed (noticed too late), refused (by the receiver).",
+);
+pub(crate) const LETTERS_SENT: Family = family(
+    Kind::Counter,
+    "playhouse_dead_letters_sent",
+    &["event"],
+    "Dead letters for the receiver in [play.dead_letters]: sent, refused (by its mailbox), left_out (too many waited).",
+);
 pub(crate) const PROCESS_CPU: Family = with(
     Unit::Seconds,
     family(Kind::Counter, "process_cpu_seconds", &[], "CPU time of the host's process, guests included."),
@@ -327,6 +369,13 @@ pub const FAMILIES: &[Family] = &[
     HTTP_REQUESTS,
     HTTP_CONNECTIONS,
     HTTP_ACCEPTED,
+    WEBSOCKETS,
+    SOURCE_MESSAGES,
+    SINK_MESSAGES,
+    GATEWAY_CONNECTED,
+    GATEWAY_DISCONNECTS,
+    CRON_RUNS,
+    LETTERS_SENT,
     PROCESS_CPU,
     PROCESS_RESIDENT,
     PROCESS_VIRTUAL,

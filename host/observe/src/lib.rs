@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `family`, `families` | a metric's name, type, unit and help; all metrics of a play |
 //! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
+//! | `gateways` | the samples of gateways |
 //! | `own` | the families of actors' own metrics |
 //! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
 //! | `process`, `host_errors`, `left_out` | the host's own process and errors; log lines that were left out |
@@ -34,6 +35,7 @@ mod collect;
 mod exposition;
 mod families;
 mod family;
+mod gateways;
 mod health;
 mod host_errors;
 mod hosts;
@@ -45,10 +47,11 @@ mod process;
 mod sampler;
 mod server;
 
-pub use collect::{HostFacts, HttpFacts, PluginFacts, exposition_of};
+pub use collect::{HostFacts, PluginFacts, exposition_of};
 pub use exposition::Format;
 pub use families::FAMILIES;
 pub use family::{Family, Kind, Unit};
+pub use gateways::{GatewayFacts, GatewayRole, HttpFacts, LinkFacts};
 pub use health::{Health, Readiness};
 pub use host_errors::{HostError, count_panics};
 pub use hosts::{Hosts, is_public};

@@ -12,7 +12,8 @@ use playhouse_kernel::{
 };
 use playhouse_observe::log::RingCounts;
 use playhouse_observe::{
-    COUNTED, FAMILIES, Format, HostFacts, HttpFacts, OBSERVED, PluginFacts, Process, exposition_of,
+    COUNTED, FAMILIES, Format, GatewayFacts, GatewayRole, HostFacts, HttpFacts, LinkFacts, OBSERVED, PluginFacts,
+    Process, exposition_of,
 };
 
 /// Spawns, stops and fails as a message says.
@@ -311,7 +312,9 @@ fn golden() -> (Metrics, HostFacts) {
             connections: 33,
             accepted: 34,
             responses: vec![("POST /orders/:id".into(), 200, 35), ("unknown".into(), 404, 36)],
+            websockets: vec![("GET /live".into(), 37)],
         }],
+        gateways: gateways(),
         process: Process {
             cpu: Some(Duration::from_millis(27_500)),
             resident_bytes: Some(28),
@@ -322,6 +325,17 @@ fn golden() -> (Metrics, HostFacts) {
         },
     };
     (metrics, facts)
+}
+
+fn gateways() -> Vec<GatewayFacts> {
+    let link = |kind, connected, disconnects| LinkFacts { kind, connected, disconnects };
+    let gateway = |gateway: &str, role, events| GatewayFacts { gateway: gateway.into(), role, events };
+    vec![
+        gateway("/dead-letters", GatewayRole::Letters, vec![("sent", 38), ("left_out", 39)]),
+        gateway("/gate/nightly", GatewayRole::Cron, vec![("run", 40), ("skipped", 41)]),
+        gateway("/gate/orders", GatewayRole::Source(link("nats", true, 42)), vec![("taken", 43), ("done", 44)]),
+        gateway("/out/billing", GatewayRole::Sink(link("redis", false, 45)), vec![("done", 46)]),
+    ]
 }
 
 #[test]

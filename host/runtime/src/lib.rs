@@ -33,7 +33,7 @@
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
 //! | [`secrets`] | the values of secrets, read before the start |
-//! | `gateways`, `http_feed` | the ways into and out of a play, placed in its plan |
+//! | `gateways`, `http_feed`, `gateway_feed` | the ways into and out of a play, placed in its plan; their counts |
 //! | `control` | the control socket of a running play: protocol and server |
 //! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
@@ -46,6 +46,7 @@ pub mod control;
 mod descriptors;
 mod errors;
 pub mod events;
+mod gateway_feed;
 mod gateways;
 mod http_feed;
 mod leveled_output;

@@ -26,6 +26,7 @@ use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
 use crate::events::PlayDraining;
+use crate::gateway_feed;
 use crate::gateways::Gateways;
 use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
@@ -174,8 +175,12 @@ impl RunningPlay {
         let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
             let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out, log);
-            let http = self.gateways.http.clone();
-            let facts = move || HostFacts { http: http.iter().map(HttpFeed::facts).collect(), ..facts() };
+            let (http, traffic) = (self.gateways.http.clone(), self.gateways.traffic.clone());
+            let facts = move || HostFacts {
+                http: http.iter().map(HttpFeed::facts).collect(),
+                gateways: gateway_feed::facts(&traffic),
+                ..facts()
+            };
             server.source().play_started(self.kernel.clone(), sampler, facts);
         } else {
             self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
@@ -337,11 +342,6 @@ impl RunningPlay {
         self.tree.read().await
     }
 
-    /// The counts of all sources and sinks, with their kinds.
-    pub fn traffic(&self) -> Vec<(Address, &'static str, Arc<playhouse_gateway::traffic::Counts>)> {
-        self.gateways.traffic.all()
-    }
-
     /// The actors in start order, in the kernel's types.
     pub async fn actors(&self) -> Vec<ActorView> {
         self.kernel.actors().await
@@ -397,6 +397,7 @@ fn host_facts(
         lines_dropped: lines.dropped(),
         errors: HostError::counts(),
         http: Vec::new(),
+        gateways: Vec::new(),
         process: Process::read(),
     }
 }

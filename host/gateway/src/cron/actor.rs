@@ -12,7 +12,7 @@ use playhouse_kernel::{
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::counts::Counts;
+use super::counts::CronCounts;
 use super::pace::{Pace, Step};
 use super::settings::{CronSettings, Overlap, WallClock, shown};
 use crate::events::{CronMissed, CronRefused, CronSkipped};
@@ -29,12 +29,18 @@ pub(super) struct Cron {
     settings: Arc<CronSettings>,
     statuses: Statuses,
     clock: WallClock,
+    counts: Arc<CronCounts>,
     task: JoinSet<()>,
 }
 
 impl Cron {
-    pub(super) fn new(settings: Arc<CronSettings>, statuses: Statuses, clock: WallClock) -> Self {
-        Self { settings, statuses, clock, task: JoinSet::new() }
+    pub(super) fn new(
+        settings: Arc<CronSettings>,
+        statuses: Statuses,
+        clock: WallClock,
+        counts: Arc<CronCounts>,
+    ) -> Self {
+        Self { settings, statuses, clock, counts, task: JoinSet::new() }
     }
 }
 
@@ -48,7 +54,7 @@ impl NativeActor for Cron {
             ingress: Arc::new(ctx.ingress()),
             current: None,
             waiting: None,
-            counts: Counts::default(),
+            counts: self.counts.clone(),
             lines: Lines::default(),
         };
         self.task.spawn(task.run());
@@ -81,7 +87,7 @@ struct Task {
     current: Option<BoxFuture<'static, End>>,
     /// The time whose run waits for that end.
     waiting: Option<DateTime<Utc>>,
-    counts: Counts,
+    counts: Arc<CronCounts>,
     lines: Lines,
 }
 
@@ -122,9 +128,9 @@ impl Task {
         } else if self.settings.overlap == Overlap::Queue && self.waiting.is_none() {
             self.waiting = Some(due);
         } else {
-            self.counts.skipped += 1;
+            self.counts.skipped.add(1);
             if let Some(left_out) = self.lines.skipped.pass(Instant::now()) {
-                let (due, skipped) = (self.shown(due), self.counts.skipped);
+                let (due, skipped) = (self.shown(due), self.counts.skipped.get());
                 let receiver = self.settings.tell.as_str();
                 CronSkipped {
                     subject: self.about(),
@@ -156,13 +162,13 @@ impl Task {
         self.current = None;
         match end {
             Ok(end) => {
-                self.counts.runs += 1;
-                self.counts.failed += u64::from(end.is_err());
+                self.counts.runs.add(1);
+                self.counts.failed.add(end.is_err().into());
             }
             Err(why) => {
-                self.counts.refused += 1;
+                self.counts.refused.add(1);
                 if let Some(left_out) = self.lines.refused.pass(Instant::now()) {
-                    let (receiver, refused) = (self.settings.tell.as_str(), self.counts.refused);
+                    let (receiver, refused) = (self.settings.tell.as_str(), self.counts.refused.get());
                     CronRefused {
                         subject: self.about(),
                         receiver,
@@ -184,9 +190,9 @@ impl Task {
         if count == 0 {
             return;
         }
-        self.counts.missed += count;
+        self.counts.missed.add_many(count);
         if let Some(left_out) = self.lines.missed.pass(Instant::now()) {
-            let (first, missed) = (self.shown(first), self.counts.missed);
+            let (first, missed) = (self.shown(first), self.counts.missed.get());
             CronMissed {
                 subject: self.about(),
                 first: &first,

@@ -2,29 +2,36 @@
 
 use std::fmt;
 
-/// The counts of one entry, since the host started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counts {
-    /// Messages that were delivered.
-    pub(super) runs: u64,
+use crate::traffic::Count;
+
+/// The counts of one entry since the host started, over all incarnations of its actor.
+#[derive(Debug, Default)]
+pub struct CronCounts {
+    /// Messages that were delivered, and have ended.
+    pub runs: Count,
     /// Of these, those that became dead letters.
-    pub(super) failed: u64,
+    pub failed: Count,
     /// Times without a run, since the last run had not ended.
-    pub(super) skipped: u64,
+    pub skipped: Count,
     /// Times that were noticed too late.
-    pub(super) missed: u64,
+    pub missed: Count,
     /// Messages that the receiver refused.
-    pub(super) refused: u64,
+    pub refused: Count,
 }
 
 /// The counts above 0.
-impl fmt::Display for Counts {
+impl fmt::Display for CronCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, failed, skipped, missed, refused } = *self;
-        let runs = (runs, if runs == 1 { "run" } else { "runs" });
-        let others = [(failed, "failed"), (skipped, "skipped"), (missed, "missed"), (refused, "refused")];
+        let runs = (&self.runs, if self.runs.get() == 1 { "run" } else { "runs" });
+        let others = [
+            (&self.failed, "failed"),
+            (&self.skipped, "skipped"),
+            (&self.missed, "missed"),
+            (&self.refused, "refused"),
+        ];
+        let counts = [runs].into_iter().chain(others).map(|(count, name)| (count.get(), name));
         let mut before = "";
-        for (count, name) in [runs].into_iter().chain(others).filter(|(count, _)| *count > 0) {
+        for (count, name) in counts.filter(|(count, _)| *count > 0) {
             write!(f, "{before}{count} {name}")?;
             before = ", ";
         }
@@ -38,9 +45,15 @@ mod tests {
 
     #[test]
     fn counts_show_what_is_not_zero() {
-        assert_eq!(Counts::default().to_string(), "");
-        assert_eq!(Counts { runs: 1, missed: 2, ..Counts::default() }.to_string(), "1 run, 2 missed");
-        let all = Counts { runs: 2, failed: 1, skipped: 3, missed: 4, refused: 5 };
-        assert_eq!(all.to_string(), "2 runs, 1 failed, 3 skipped, 4 missed, 5 refused");
+        let counts = CronCounts::default();
+        assert_eq!(counts.to_string(), "");
+        counts.runs.set(1);
+        counts.missed.set(2);
+        assert_eq!(counts.to_string(), "1 run, 2 missed");
+        for (n, count) in [&counts.runs, &counts.failed, &counts.skipped, &counts.missed].into_iter().enumerate() {
+            count.set(n as u64 + 2);
+        }
+        counts.refused.set(6);
+        assert_eq!(counts.to_string(), "2 runs, 3 failed, 4 skipped, 5 missed, 6 refused");
     }
 }

@@ -23,6 +23,7 @@ use crate::{Common, Placed, place_groups_above};
 use actor::Cron;
 use settings::shown;
 
+pub use counts::CronCounts;
 pub use schedule::{Schedule, ScheduleError, Zone};
 pub use settings::{CronSettings, Overlap, WallClock};
 
@@ -50,7 +51,10 @@ pub fn place(entries: &[CronSettings], common: &Common, placed: &mut Placed) {
 pub fn place_with_clock(entries: &[CronSettings], common: &Common, clock: &WallClock, placed: &mut Placed) {
     for entry in entries {
         let (settings, common, clock) = (Arc::new(entry.clone()), common.clone(), clock.clone());
-        let launcher = NativeLauncher::new(move || Cron::new(settings.clone(), common.statuses.clone(), clock.clone()));
+        let counts = common.traffic.cron(&entry.address);
+        let launcher = NativeLauncher::new(move || {
+            Cron::new(settings.clone(), common.statuses.clone(), clock.clone(), counts.clone())
+        });
         place_groups_above(&entry.address, |_| false, &mut placed.gates);
         placed.gates.push(ActorSpec::new(entry.address.clone(), launcher));
     }

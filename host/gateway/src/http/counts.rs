@@ -1,8 +1,12 @@
 //! The counts of a server, which a scrape of the metrics reads.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ::http::StatusCode;
+
+use crate::websocket::Connections;
 
 /// The least and the largest status that is counted.
 const STATUSES: std::ops::Range<u16> = 200..600;
@@ -14,12 +18,14 @@ pub struct HttpCounts {
     accepted: AtomicU64,
     /// For each route, and for requests without one at the end: by status.
     responses: Vec<[AtomicU64; 400]>,
+    /// The connections of each route of WebSocket.
+    websockets: BTreeMap<usize, Arc<Connections>>,
 }
 
 impl HttpCounts {
-    pub(super) fn new(routes: usize) -> Self {
+    pub(super) fn new(routes: usize, websockets: BTreeMap<usize, Arc<Connections>>) -> Self {
         let responses = (0..=routes).map(|_| [const { AtomicU64::new(0) }; 400]).collect();
-        Self { connections: AtomicUsize::new(0), accepted: AtomicU64::new(0), responses }
+        Self { connections: AtomicUsize::new(0), accepted: AtomicU64::new(0), responses, websockets }
     }
 
     /// The connections that are open.
@@ -30,6 +36,11 @@ impl HttpCounts {
     /// The connections that were accepted so far.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The open WebSocket connections: the number of each route of WebSocket, and its connections.
+    pub fn websockets(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.websockets.iter().map(|(route, connections)| (*route, connections.open()))
     }
 
     /// The responses so far: the number of the route, in the order of the settings and `None` for requests without one, the
@@ -66,7 +77,7 @@ mod tests {
 
     #[test]
     fn responses_are_counted_by_route_and_status() {
-        let counts = HttpCounts::new(2);
+        let counts = HttpCounts::new(2, BTreeMap::new());
         for (route, status) in [(Some(1), 200), (Some(1), 200), (None, 404), (Some(0), 599)] {
             counts.responded(route, StatusCode::from_u16(status).expect("good"));
         }

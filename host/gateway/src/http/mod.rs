@@ -84,11 +84,11 @@ pub fn place(
     placed: &mut Placed,
 ) -> Result<Arc<HttpCounts>, AddressError> {
     let address = address(&settings.name)?;
-    let counts = Arc::new(HttpCounts::new(settings.routes.len()));
     let routes = settings.routes.iter().enumerate();
     let websockets: BTreeMap<_, _> = routes
         .filter_map(|(n, route)| Some((n, Connections::new(&address, n, route.action.websocket()?.clone()))))
         .collect();
+    let counts = Arc::new(HttpCounts::new(settings.routes.len(), websockets.clone()));
     let gate = Arc::new(Gate {
         bounds: settings.bounds,
         router: Router::new(settings.routes.clone()),

@@ -16,7 +16,7 @@ pub use outlet::{Delivered, Delivery, Outgoing, Outlet, SinkSettings, Trouble};
 
 /// Places a sink.
 pub fn place(settings: SinkSettings, outlet: Arc<dyn Outlet>, common: &Common, placed: &mut Placed) {
-    let counts = common.traffic.of(&settings.address, outlet.kind());
+    let counts = common.traffic.sink(&settings.address, outlet.kind());
     let mut spec =
         ActorSpec::new(settings.address.clone(), behavior::code(&settings, outlet, &common.statuses, counts));
     spec.mailbox = settings.mailbox;

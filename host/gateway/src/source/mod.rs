@@ -29,7 +29,7 @@ pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common,
     if let Some(address) = settings.required.clone() {
         placed.sinks.insert(0, required::spec(address, &settings.address, supply.clone()));
     }
-    let counts = common.traffic.of(&settings.address, supply.kind());
+    let counts = common.traffic.source(&settings.address, supply.kind());
     let (statuses, stop) = (common.statuses.clone(), common.stop);
     let address = settings.address.clone();
     let tell = settings.tell.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_gateway::sink::{self, Outlet, SinkSettings};
 use playhouse_gateway::source::{self, SourceSettings, Supply};
-use playhouse_gateway::traffic::Counts;
+use playhouse_gateway::traffic::{Counted, Counts};
 use playhouse_gateway::{Common, Placed, Statuses, Traffic, place_groups_above};
 use playhouse_kernel::{
     ActorSpec, Address, Backoff, Failure, Kernel, MailboxSpec, Message, NativeActor, NativeContext, NativeLauncher,
@@ -141,8 +141,11 @@ impl Stage {
     }
 
     pub fn counts(&self, address: &str) -> Arc<Counts> {
-        let all = self.traffic.all();
-        all.into_iter().find(|(at, ..)| at.as_str() == address).expect("a source or a sink").2
+        let counted = self.traffic.all().into_iter().find(|(at, _)| at.as_str() == address);
+        match counted.expect("a gateway").1 {
+            Counted::Source(_, counts) | Counted::Sink(_, counts) => counts,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The line of a gateway, once it contains this text.
