@@ -97,7 +97,7 @@ impl Known {
         record: &'g [u8],
     ) -> Result<(), String> {
         if !self.held.contains(&number) {
-            self.leave_frames(changes, number..number + 1)?;
+            self.remove_from_frames(changes, number..number + 1)?;
             self.held.insert(number);
         }
         changes.held.insert(number, Some((due, record)));
@@ -107,19 +107,19 @@ impl Known {
     pub(crate) fn take(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) -> Result<(), String> {
         self.waiting = self.waiting.saturating_sub(numbers.end - numbers.start);
         if self.held.range(numbers.clone()).next().is_none() {
-            return self.leave_frames(changes, numbers);
+            return self.remove_from_frames(changes, numbers);
         }
         for number in numbers {
             if self.held.remove(&number) {
                 changes.held.insert(number, None);
             } else {
-                self.leave_frames(changes, number..number + 1)?;
+                self.remove_from_frames(changes, number..number + 1)?;
             }
         }
         Ok(())
     }
 
-    fn leave_frames(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) -> Result<(), String> {
+    fn remove_from_frames(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) -> Result<(), String> {
         changes.took = true;
         if numbers.end > self.last_number + 1 || !self.taken.insert(numbers.clone()) {
             return Err(format!("messages {numbers:?} of `{}` end twice, or never came", self.address));

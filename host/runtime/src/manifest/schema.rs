@@ -95,7 +95,7 @@ pub struct Play {
     /// The kernel's supervision of the actors directly under `/`.
     #[serde(default)]
     pub supervision: Supervision,
-    /// The folder that keeps the play over the runs of its host. Default: none, and everything ends with the host.
+    /// The folder that keeps the play over the runs of its host. Without it, everything ends with the host.
     pub store: Option<Store>,
     /// The store of dead letters: messages that no actor will handle.
     #[serde(default)]
