@@ -90,7 +90,7 @@ fn damaged_store_is_refused_with_its_place() {
 }
 
 #[test]
-fn full_store_refuses_the_outside_and_goes_on_when_messages_are_handled() {
+fn full_store_refuses_the_outside_until_messages_are_handled() {
     let (_home, path) = store();
     let mut host = Host::start(play(&format!("{path}\nsize = \"1MiB\"")), &[]);
     let body = "x".repeat(100_000);

@@ -1,4 +1,4 @@
-//! What the writer knows of an actor and its mailbox, and the changes of one group. A change is checked against the state before
+//! The writer's knowledge of an actor and its mailbox, and the changes of one group. A change is checked against the state before
 //! it: an entry that cannot be true is an error of the host, and must not be kept.
 
 use std::collections::{BTreeMap, BTreeSet};

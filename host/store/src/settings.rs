@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 pub struct StoreSettings {
     /// Its folder. It is made when there is none.
     pub path: PathBuf,
-    /// What acknowledged messages survive.
+    /// The loss that acknowledged messages survive.
     pub survives: Survives,
     /// Most bytes of the database. Beyond them the store is full. None: as much as the disk has.
     pub size_bytes: Option<u64>,
 }
 
-/// What acknowledged messages survive.
+/// The loss that acknowledged messages survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Survives {
     /// A loss of power: each group is synced to the disk.

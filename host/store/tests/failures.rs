@@ -170,7 +170,7 @@ async fn changed_rows_are_found_with_their_place() {
     }
 }
 
-/// Of each page, bits all over it. What is read is as it was written, or nothing is read.
+/// Bits all over the file. Everything that is read is as it was written, or nothing is read.
 #[tokio::test]
 async fn flipped_bits_are_found_or_change_nothing() {
     let (home, settings) = folder();
@@ -197,7 +197,7 @@ async fn flipped_bits_are_found_or_change_nothing() {
 }
 
 #[tokio::test]
-async fn full_store_keeps_nothing_of_the_group_and_goes_on_when_there_is_space() {
+async fn full_store_keeps_nothing_of_its_group_and_goes_on() {
     let (_home, mut settings) = folder();
     settings.size_bytes = Some(256 << 10);
     let (store, mut image) = open(&settings).await;

@@ -120,7 +120,7 @@ fn acknowledged(host: &mut Child, acks: u64) -> BTreeMap<u64, u64> {
         highest.insert(words.next().unwrap(), words.next().unwrap());
         seen += 1;
         if seen == acks {
-            // SIGKILL. What the host had written into the pipe is read to its end.
+            // SIGKILL. The pipe is read to its end.
             host.kill().unwrap();
         }
     }
@@ -162,7 +162,7 @@ async fn outcome(folder: PathBuf) -> (Vec<String>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn each_acknowledged_message_is_handled_once_whatever_kills_the_host() {
+async fn acknowledged_messages_are_handled_once_over_many_kills() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("store");
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[3; 32]);

@@ -10,7 +10,6 @@ use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use crate::mailbox::policy::PolicyState;
 use crate::mailbox::spec::MailboxSpec;
-use crate::mailbox::stored::StoredState;
 use crate::words::message::records_of;
 
 /// The supervisor's signal to a running incarnation. Signals only escalate.
@@ -50,6 +49,15 @@ pub(super) struct Inner {
     pub(super) accepted: u64,
     /// Most messages that waited after a delivery, so far.
     pub(super) most: usize,
+}
+
+/// The state of a mailbox whose messages are stored, beside the messages.
+#[derive(Default)]
+pub(super) struct StoredState {
+    /// The number of the last message.
+    pub(super) last_number: u64,
+    /// Whether the messages of turns are stored although the mailbox is closed: they wait for the next run of the host.
+    pub(super) goes_on: bool,
 }
 
 /// One sender in the queue.

@@ -9,15 +9,6 @@ use crate::mailbox::spec::Keep;
 use crate::words::event::Described;
 use crate::words::message::{Message, append_numbered, records_of};
 
-/// The state of a mailbox whose messages are stored, beside the messages.
-#[derive(Default)]
-pub(super) struct StoredState {
-    /// The number of the last message.
-    last_number: u64,
-    /// Whether the messages of turns are stored although the mailbox is closed: they wait for the next run of the host.
-    pub(super) goes_on: bool,
-}
-
 impl Mailbox {
     /// Whether its messages outlive the host.
     pub(crate) fn is_stored(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::words::{Words, entry, write};
 /// The actors of a history.
 const ACTORS: u64 = 3;
 
-/// What may happen next, by what has happened.
+/// The state that decides which entries are possible next.
 struct Dice {
     random: TestRng,
     last_number: [u64; ACTORS as usize],

@@ -51,7 +51,7 @@ impl Checks {
             kept_apart: KeptApart::of_play(
                 beside,
                 plugins,
-                manifest.play.store.as_ref().map(super::store::folder),
+                manifest.play.store.as_ref().map(|store| store.folder().into()),
                 Path::new(name).file_name(),
             ),
             secrets: SecretUses::default(),

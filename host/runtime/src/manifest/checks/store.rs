@@ -1,7 +1,5 @@
 //! `[play.store]`, and the mailboxes that need it.
 
-use std::path::PathBuf;
-
 use playhouse_store::{StoreSettings, Survives};
 use toml::Spanned;
 
@@ -11,8 +9,6 @@ use crate::manifest::problem::Problem;
 use crate::manifest::schema::{self, Limits, Mailbox, Manifest, Overflow};
 use crate::manifest::units::ByteSize;
 
-/// The folder of a store whose manifest names none.
-const FOLDER: &str = ".playhouse/store";
 /// The least size of a store: that of its tables, and some messages.
 const LEAST_SIZE: ByteSize = ByteSize(1 << 20);
 /// The largest message of a durable mailbox.
@@ -34,7 +30,7 @@ impl Checks {
             let problem = Problem::at(size.span(), "`store.size` is too small for a store", "here");
             self.add(problem.help("the least is \"1MiB\""));
         }
-        let path = self.beside.join(folder(written));
+        let path = self.beside.join(written.folder());
         Some(StoreSettings {
             path,
             survives: match written.survives {
@@ -63,9 +59,4 @@ impl Checks {
             );
         }
     }
-}
-
-/// The folder as written, or the default one.
-pub(super) fn folder(written: &schema::Store) -> PathBuf {
-    written.path.as_ref().map_or(FOLDER, |path| path.get_ref()).into()
 }

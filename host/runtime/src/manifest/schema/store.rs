@@ -13,7 +13,7 @@ pub struct Store {
     /// The folder, relative to the manifest, on a disk of this machine. It is made when there is none. Example: `path =
     /// "/var/lib/shop"`. Default: `".playhouse/store"`.
     pub path: Option<Spanned<String>>,
-    /// What an acknowledged message survives: `"power-loss"` (each group of messages is synced to the disk), or `"crash"` (the host
+    /// The loss that an acknowledged message survives: `"power-loss"` (each group of messages is synced to the disk), or `"crash"` (the host
     /// may be killed; the last messages before a loss of power are lost). Example: `survives = "crash"`. Default: `"power-loss"`.
     #[serde(default)]
     pub survives: Survives,
@@ -22,7 +22,14 @@ pub struct Store {
     pub size: Option<Spanned<ByteSize>>,
 }
 
-/// What an acknowledged message survives.
+impl Store {
+    /// The folder as written, or the default one.
+    pub fn folder(&self) -> &str {
+        self.path.as_ref().map_or(".playhouse/store", |path| path.get_ref())
+    }
+}
+
+/// The loss that an acknowledged message survives.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Survives {
