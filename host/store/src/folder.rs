@@ -28,6 +28,9 @@ const NETWORK: [(u64, &str); 14] = [
     (0x1983_0326, "beegfs"),
 ];
 
+/// The name of the database.
+pub(crate) const DATABASE: &str = "store.db";
+
 /// A folder that this process has for itself. Dropping it releases the lock; the system does so as well when the process dies.
 pub(crate) struct Folder {
     path: PathBuf,
@@ -66,7 +69,7 @@ impl Folder {
 
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("store.db")
+        self.path.join(DATABASE)
     }
 }
 

@@ -33,11 +33,13 @@
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
 //! | `writer` | groups as transactions |
 //! | `reader` | messages and dead letters |
+//! | `inspection` | facts, checks, backups, and the orders for a store without a host |
 //! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
 
 mod checkpoint;
 mod error;
 mod folder;
+mod inspection;
 mod mailbox;
 mod reader;
 mod rows;
@@ -49,5 +51,6 @@ mod taken;
 mod worker;
 mod writer;
 
+pub use inspection::{Inspection, MailboxFacts, StoreFacts, compact, restore};
 pub use settings::{StoreSettings, Survives};
 pub use store::SqliteStore;

@@ -87,16 +87,10 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings) -> Result<Connection,
             return Ok(Err(StoreError::Failed(why)));
         }
         let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
-        let (application, format): (i32, u32) = (pragma(&tx, "application_id")?, pragma(&tx, "user_version")?);
-        let tables: u32 = tx.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
-        match (application, format) {
-            (APPLICATION, FORMAT) => return Ok(Ok(())),
-            (APPLICATION, newer) if newer > FORMAT => return Ok(Err(StoreError::Newer { found: newer })),
-            (0, 0) if tables == 0 => {}
-            _ => {
-                let why = format!("`{}` is a database of another program: use another folder", place.display());
-                return Ok(Err(StoreError::Failed(why)));
-            }
+        match check_format(&tx, place) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
         }
         tx.execute_batch(TABLES)?;
         tx.pragma_update(None, "application_id", APPLICATION)?;
@@ -106,6 +100,23 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings) -> Result<Connection,
     };
     made().map_err(store_error)??;
     Ok(db)
+}
+
+/// Checks that a database is a store of this format. True: it has no tables yet.
+pub(crate) fn check_format(db: &Connection, place: &Path) -> Result<bool, StoreError> {
+    let read = || -> rusqlite::Result<(i32, u32, u32)> {
+        let tables = db.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+        Ok((pragma(db, "application_id")?, pragma(db, "user_version")?, tables))
+    };
+    match read().map_err(store_error)? {
+        (APPLICATION, FORMAT, _) => Ok(false),
+        (APPLICATION, newer, _) if newer > FORMAT => Err(StoreError::Newer { found: newer }),
+        (0, 0, 0) => Ok(true),
+        _ => {
+            let why = format!("`{}` is a database of another program: use another folder", place.display());
+            Err(StoreError::Failed(why))
+        }
+    }
 }
 
 /// One more connection to a database that is open.

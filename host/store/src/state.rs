@@ -110,6 +110,11 @@ impl State {
         Ok(())
     }
 
+    /// The number of dead letters.
+    pub(crate) fn letters(&self) -> u64 {
+        self.letters
+    }
+
     pub(crate) fn image(&self) -> Result<Image, StoreError> {
         let actors = self.actors.iter().map(|(id, known)| {
             let address = Address::parse(&known.address);

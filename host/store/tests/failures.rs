@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter};
-use playhouse_store::{SqliteStore, StoreSettings, Survives};
+use playhouse_store::{Inspection, SqliteStore, StoreSettings, Survives, compact, restore};
 use tempfile::TempDir;
 
 const A: ActorId = ActorId(1);
@@ -268,4 +268,70 @@ async fn log_is_moved_into_the_database_at_the_end() {
     assert!(log(&settings) < 160 << 20, "{} bytes after 200 MiB", log(&settings));
     drop(store);
     assert_eq!(log(&settings), 0);
+}
+
+#[tokio::test]
+async fn backup_of_a_running_store_is_restored_with_new_runs() {
+    let (home, settings) = folder();
+    filled(&settings).await;
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, put(40, b"the last one")).await.unwrap();
+    let expected = read_open(&store).await;
+    let file = home.path().join("backup.db");
+    let inspection = Inspection::open(&settings.path).unwrap();
+    inspection.backup(&file).unwrap();
+    assert!(inspection.backup(&file).is_err(), "the file is there already");
+    assert!(restore(&settings.path, &file).is_err(), "a host has the store");
+    drop(store);
+    assert!(restore(&settings.path, &file).unwrap_err().to_string().contains("there is a store in"));
+    let again = StoreSettings::new(&home.path().join("again"));
+    restore(&again.path, &file).unwrap();
+    let (store, image) = open(&again).await;
+    assert_eq!(read_open(&store).await, expected);
+    assert!(image.boots > 1 << 32, "{}", image.boots);
+}
+
+#[tokio::test]
+async fn database_with_its_log_is_no_backup() {
+    let (home, settings) = folder();
+    filled(&settings).await;
+    let (_store, _) = open(&settings).await;
+    let refused = restore(&home.path().join("again"), &database(&settings)).unwrap_err().to_string();
+    assert!(refused.contains("has a log beside it"), "{refused}");
+}
+
+#[tokio::test]
+async fn inspection_shows_and_checks_a_store() {
+    let (_home, settings) = folder();
+    filled(&settings).await;
+    let mut inspection = Inspection::open(&settings.path).unwrap();
+    let facts = inspection.facts().unwrap();
+    assert_eq!((facts.runs, facts.letters, facts.mailboxes.len()), (1, 4, 1));
+    let mailbox = &facts.mailboxes[0];
+    assert_eq!((mailbox.address.as_str(), mailbox.waiting, mailbox.held), ("/a", 38, 1));
+    inspection.check().unwrap();
+    sql(&settings, "update frame set records = zeroblob(length(records)) where first = 7");
+    assert!(inspection.check().unwrap_err().to_string().contains("message 7 of actor 1"));
+}
+
+#[tokio::test]
+async fn compacted_store_is_smaller_and_the_same() {
+    let (_home, settings) = folder();
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    for number in 1..20 {
+        write(&store, &mut image, put(number, &vec![b'x'; 100_000])).await.unwrap();
+    }
+    write(&store, &mut image, take(1..19)).await.unwrap();
+    assert!(compact(&settings.path).is_err(), "a host has the store");
+    drop(store);
+    let (expected, before) = (read(&settings).await.unwrap(), std::fs::metadata(database(&settings)).unwrap().len());
+    compact(&settings.path).unwrap();
+    assert!(std::fs::metadata(database(&settings)).unwrap().len() < before / 5);
+    assert_eq!(read(&settings).await.unwrap(), expected);
+}
+
+async fn read_open(store: &SqliteStore) -> String {
+    let (messages, letters) = (store.messages(A, 0, usize::MAX).await, store.letters(0, 100).await);
+    format!("{messages:?} {letters:?}")
 }
