@@ -22,6 +22,7 @@ const ECHO: &str = r#"
 listen = "127.0.0.1:PORT"
 connections = CONNECTIONS
 idle = "1h"
+requests = 1000000
 
 [[http.route]]
 path = "/echo"
