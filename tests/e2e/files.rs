@@ -11,6 +11,7 @@ fn lines_of_a_file_come_in_and_letters_go_out_to_another() {
         + &actors(&[("/flaky", "flaky")])
         + "[[source]]\nname = \"log\"\nkind = \"file\"\npath = \"in.log\"\ntell = \"/flaky\"\n\
            [[sink]]\naddress = \"/out/dead\"\nkind = \"file\"\npath = \"dead.log\"\n\
+           [[sink]]\naddress = \"/out/idle\"\nkind = \"file\"\npath = \"idle.log\"\n\
            [[cron]]\nname = \"yearly\"\nschedule = \"0 0 29 2 *\"\ntell = \"/flaky\"\nbody = \"x\"\n";
     let host = Host::start(folder(&gateways), &[]);
     host.actor_when("/gate/log", |source| source["status"] == "file: connected");
@@ -43,4 +44,6 @@ fn lines_of_a_file_come_in_and_letters_go_out_to_another() {
     ] {
         assert!(scraped.contains(line), "{line}{scraped}");
     }
+    let idle = "playhouse_gateway_connected{gateway=\"/out/idle\"";
+    assert!(!scraped.contains(idle), "a sink without messages misses no file: {scraped}");
 }

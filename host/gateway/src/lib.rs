@@ -28,6 +28,7 @@ pub mod file;
 mod group;
 pub mod http;
 pub mod letters;
+mod link_state;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod percent;

@@ -8,6 +8,7 @@ use playhouse_kernel::Address;
 
 pub use crate::count::Count;
 pub use crate::cron::CronCounts;
+pub use crate::link_state::LinkState;
 
 /// The counts of one source or sink. They only grow.
 #[derive(Debug, Default)]
@@ -26,8 +27,8 @@ pub struct Counts {
     pub missing: Count,
     /// Lost connections.
     pub disconnects: Count,
-    /// Whether there is a connection: 0 or 1.
-    pub connected: Count,
+    /// Whether there is a connection.
+    pub connected: LinkState,
 }
 
 /// The counts of the actor that passes letters on, over all its incarnations.

@@ -281,7 +281,7 @@ pub(crate) const GATEWAY_CONNECTED: Family = family(
     Kind::Gauge,
     "playhouse_gateway_connected",
     &["gateway", "kind"],
-    "Whether a source or a sink has its broker, file or server: 0 or 1.",
+    "Whether a source or a sink has its broker, file or server: 0 or 1. A sink has a sample from its first message on, a stopped actor has none.",
 );
 pub(crate) const GATEWAY_DISCONNECTS: Family = family(
     Kind::Counter,

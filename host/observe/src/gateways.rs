@@ -47,8 +47,8 @@ pub enum GatewayRole {
 pub struct LinkFacts {
     /// The kind of the other end, as in the manifest.
     pub kind: &'static str,
-    /// Whether it is there now.
-    pub connected: bool,
+    /// Whether it is there now; `None` while nobody needs it.
+    pub connected: Option<bool>,
     /// The number of times that it was lost.
     pub disconnects: u64,
 }
@@ -104,7 +104,9 @@ fn of_gateways(text: &mut Exposition, gateways: &[GatewayFacts]) {
     let linked = || gateways.iter().filter_map(|facts| Some((facts, facts.role.source().or(facts.role.sink())?)));
     let mut samples = text.family(&f::GATEWAY_CONNECTED);
     for (facts, link) in linked() {
-        samples.add(&[&facts.gateway, link.kind], u8::from(link.connected));
+        if let Some(connected) = link.connected {
+            samples.add(&[&facts.gateway, link.kind], u8::from(connected));
+        }
     }
     let mut samples = text.family(&f::GATEWAY_DISCONNECTS);
     for (facts, link) in linked() {

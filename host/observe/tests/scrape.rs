@@ -333,8 +333,9 @@ fn gateways() -> Vec<GatewayFacts> {
     vec![
         gateway("/dead-letters", GatewayRole::Letters, vec![("sent", 38), ("left_out", 39)]),
         gateway("/gate/nightly", GatewayRole::Cron, vec![("run", 40), ("skipped", 41)]),
-        gateway("/gate/orders", GatewayRole::Source(link("nats", true, 42)), vec![("taken", 43), ("done", 44)]),
-        gateway("/out/billing", GatewayRole::Sink(link("redis", false, 45)), vec![("done", 46)]),
+        gateway("/gate/orders", GatewayRole::Source(link("nats", Some(true), 42)), vec![("taken", 43), ("done", 44)]),
+        gateway("/out/audit", GatewayRole::Sink(link("file", None, 0)), vec![]),
+        gateway("/out/billing", GatewayRole::Sink(link("redis", Some(false), 45)), vec![("done", 46)]),
     ]
 }
 

@@ -50,5 +50,5 @@ fn read(counted: &Counted) -> (GatewayRole, Vec<(&'static str, u64)>) {
 }
 
 fn link(kind: &'static str, counts: &Counts) -> LinkFacts {
-    LinkFacts { kind, connected: counts.connected.get() > 0, disconnects: counts.disconnects.get() }
+    LinkFacts { kind, connected: counts.connected.get(), disconnects: counts.disconnects.get() }
 }

@@ -109,7 +109,7 @@ impl Behavior for Sink {
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            self.shared.counts.connected.set(0);
+            self.shared.counts.connected.clear();
             self.shared.statuses.remove(&self.shared.settings.address);
             Ok(())
         })
@@ -190,7 +190,7 @@ impl Sink {
         let delivery = connected.unwrap_or_else(|_| Err(late()))?;
         let (subject, kind) = (self.shared.subject(), self.shared.outlet.kind());
         BrokerConnected { subject, disconnects: self.shared.counts.disconnects.get(), kind }.log();
-        self.shared.counts.connected.set(1);
+        self.shared.counts.connected.set(true);
         self.shared.say("connected");
         Ok(delivery)
     }
@@ -198,7 +198,7 @@ impl Sink {
     /// Tells operators of a broken connection. Returns the pause before the next try.
     fn lost(&mut self, error: &BrokerError) -> Duration {
         let pause = self.reconnects.next();
-        self.shared.counts.connected.set(0);
+        self.shared.counts.connected.set(false);
         self.shared.say(&format!("not connected: {error}"));
         let (subject, kind) = (self.shared.subject(), self.shared.outlet.kind());
         BrokerLost { subject, pause_seconds: pause.as_secs_f64(), kind, error: &error.to_string() }.log();

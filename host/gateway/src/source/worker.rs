@@ -53,6 +53,7 @@ impl Worker {
     pub(super) async fn run(self) {
         let mut pauses = Pauses::of_connections();
         self.say("connects");
+        self.counts.connected.set(false);
         loop {
             let connected = tokio::time::timeout(CALL_TIME, self.supply.connect()).await;
             let error = match connected {
@@ -70,7 +71,7 @@ impl Worker {
                 Ok(Err(error)) => error,
                 Err(_) => BrokerError::plain(format!("no answer within {}s", CALL_TIME.as_secs())),
             };
-            self.counts.connected.set(0);
+            self.counts.connected.set(false);
             self.table.end_pulls();
             let pause = pauses.next();
             self.lost(&error, pause);
@@ -82,7 +83,7 @@ impl Worker {
                 () = finished(self.phase.clone(), &self.table) => break,
             }
         }
-        self.counts.connected.set(0);
+        self.counts.connected.clear();
         self.statuses.remove(&self.settings.address);
     }
 
@@ -93,7 +94,7 @@ impl Worker {
     fn came_up(&self) {
         let (address, kind) = (&self.settings.address, self.supply.kind());
         self.say(format!("{kind}: connected{}", again(self.counts.disconnects.get())));
-        self.counts.connected.set(1);
+        self.counts.connected.set(true);
         let disconnects = self.counts.disconnects.get();
         BrokerConnected { subject: AboutActor { address, plugin: PLUGIN }, disconnects, kind }.log();
     }

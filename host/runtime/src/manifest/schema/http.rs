@@ -119,7 +119,7 @@ pub struct HttpRoute {
     /// With `websocket`: size limit of what waits for one client, with 64 bytes more for each message. A client that reads too
     /// slowly is closed with 1013. Example: `queue = "64KiB"`. Default: `"1MiB"`.
     pub queue: Option<Spanned<ByteSize>>,
-    /// With `websocket`: the time between two pings. A client that answers two of them with nothing is closed. Example: `ping =
+    /// With `websocket`: the time between two pings. A client that leaves two of them unanswered is closed. Example: `ping =
     /// "10s"`. Default: `"30s"`.
     pub ping: Option<Spanned<Time>>,
 }
