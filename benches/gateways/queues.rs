@@ -17,6 +17,8 @@ use crate::report::{Report, median};
 
 const STREAM: &str = "ORDERS";
 const GROUP: &str = "playhouse";
+/// Messages of NATS that are not acknowledged, in both consumers.
+const NATS_WINDOW: i64 = 4096;
 const BODY: [u8; 100] = [b'x'; 100];
 
 /// A broker on a free port of loopback, with its files in a folder of its own.
@@ -134,11 +136,13 @@ pub(crate) async fn nats(effort: Effort, report: &mut Report) -> Result<()> {
     let context = jetstream::new(async_nats::connect(&url).await?);
     let stream = jetstream::stream::Config { name: STREAM.into(), ..Default::default() };
     let stream = context.create_stream(stream).await?;
-    let pull = consumer::pull::Config { durable_name: Some(GROUP.into()), max_ack_pending: 4096, ..Default::default() };
+    let pull =
+        consumer::pull::Config { durable_name: Some(GROUP.into()), max_ack_pending: NATS_WINDOW, ..Default::default() };
     stream.create_consumer(pull).await?;
     let manifest = format!(
         "[play]\n[[source]]\nname = \"orders\"\nkind = \"nats\"\nurl = \"{url}\"\nstream = \"{STREAM}\"\n\
-         consumer = \"{GROUP}\"\ntell = \"/orders\"\nin_flight = 1024\n[[actor]]\naddress = \"/orders\"\nplugin = \"echo\"\n"
+         consumer = \"{GROUP}\"\ntell = \"/orders\"\nin_flight = {NATS_WINDOW}\n[[actor]]\naddress = \"/orders\"\n\
+         plugin = \"echo\"\nmailbox = {{ capacity = {NATS_WINDOW} }}\n"
     );
     compare("NATS", effort, &mut Nats { context }, &["nats", &url], &manifest, report).await
 }

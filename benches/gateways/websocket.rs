@@ -18,7 +18,7 @@ max_instances = 10100
 [[http]]
 name = "chat"
 listen = "127.0.0.1:PORT"
-connections = 20000
+connections = 10200
 
 [[http.route]]
 path = "/live"
@@ -29,11 +29,11 @@ connections = 10000
 name = "chat"
 sends_to = ["/gate/**"]
 idle = "stop"
-idle_after = "1s"
+idle_after = "5s"
 "#;
 
 /// Time for the handlers to be passivated.
-const PASSIVATION: Duration = Duration::from_secs(5);
+const PASSIVATION: Duration = Duration::from_secs(12);
 
 async fn connect(address: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;

@@ -92,7 +92,7 @@ impl<'r> Exchange<'r> {
             return (None, answer);
         }
         match self.find() {
-            Ok((number, values)) => (Some(number), self.carry_out(number, &values, (body, upgrade)).await),
+            Ok((number, values, host)) => (Some(number), self.carry_out(number, &values, host, (body, upgrade)).await),
             Err(refusal) => (None, Err(refusal)),
         }
     }
@@ -121,11 +121,12 @@ impl<'r> Exchange<'r> {
         Some(answer())
     }
 
-    /// The number of the request's route, and the values of its parameters.
-    fn find(&self) -> Result<(usize, Values<'r>), Refusal> {
+    /// The number of the request's route, the values of its parameters, and the host.
+    fn find(&self) -> Result<(usize, Values<'r>, Option<&'r str>), Refusal> {
         let router = &self.incarnation.gate.router;
-        match router.find(request::host(self.head)?, &self.path()?, &self.head.method) {
-            Found::Route(route, values) => Ok((route, values)),
+        let host = request::host(self.head)?;
+        match router.find(host, &self.path()?, &self.head.method) {
+            Found::Route(route, values) => Ok((route, values, host)),
             Found::OtherMethod(routes) => Err(Refusal::other_method(router.methods(&routes))),
             Found::Nothing => Err(Refusal::unknown_route()),
         }
@@ -136,6 +137,7 @@ impl<'r> Exchange<'r> {
         &self,
         number: usize,
         values: &Values<'_>,
+        host: Option<&str>,
         (body, upgrade): (IncomingBody, Option<OnUpgrade>),
     ) -> Result<Response<ReplyBody>, Refusal> {
         let Self { incarnation, head, id, .. } = *self;
@@ -143,7 +145,7 @@ impl<'r> Exchange<'r> {
         if route.bearer.as_ref().is_some_and(|tokens| !request::has_token(head, tokens)) {
             return Err(Refusal::unauthorized());
         }
-        let facts = Facts { host: request::host(head)?, client: self.client };
+        let facts = Facts { host, client: self.client };
         let metadata = request::metadata(head, route, values, &facts)?;
         let filled;
         let to: &Address = match &route.action {

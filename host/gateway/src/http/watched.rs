@@ -11,6 +11,8 @@ use super::activity::Activity;
 
 /// Bytes that are thrown away after the last response, so that a client that still sends gets that response.
 const MOST_THROWN_AWAY: usize = 16 << 20;
+/// Responses of at most this size are written as one piece: that costs the system less than a list of pieces.
+const MOST_JOINED: usize = 1 << 10;
 
 /// A socket of a connection.
 pub(super) struct Watched<S> {
@@ -52,7 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.activity.written(slices.first().map_or(&[], |slice| slice));
-        Pin::new(&mut this.socket).poll_write_vectored(cx, slices)
+        let mut space = [0; MOST_JOINED];
+        match joined(slices, &mut space) {
+            Some(bytes) => Pin::new(&mut this.socket).poll_write(cx, bytes),
+            None => Pin::new(&mut this.socket).poll_write_vectored(cx, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -85,5 +91,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// All bytes of the slices, if there is space for them.
+fn joined<'s>(slices: &[io::IoSlice<'_>], space: &'s mut [u8]) -> Option<&'s [u8]> {
+    let mut filled = 0;
+    for slice in slices {
+        space.get_mut(filled..filled + slice.len())?.copy_from_slice(slice);
+        filled += slice.len();
+    }
+    Some(&space[..filled])
+}
+
+#[cfg(test)]
+mod tests {
+    use io::IoSlice;
+
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_joined() {
+        let mut space = [0; 8];
+        assert_eq!(joined(&[IoSlice::new(b"head"), IoSlice::new(b"body")], &mut space), Some(&b"headbody"[..]));
+        assert_eq!(joined(&[IoSlice::new(b"head"), IoSlice::new(b"bodies")], &mut space), None);
+        assert_eq!(joined(&[], &mut space), Some(&b""[..]));
     }
 }

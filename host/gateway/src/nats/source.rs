@@ -56,7 +56,12 @@ impl NatsSupply {
             max_deliver: u32::try_from(config.max_deliver).ok().filter(|most| *most > 0),
             keep_alive: Some((ack_wait / 3).max(Duration::from_millis(10))),
             in_flight: usize::try_from(config.max_ack_pending).ok().filter(|most| *most > 0),
-            supplier: Arc::new(NatsSupplier { settings: self.settings.clone(), link, consumer, created }),
+            supplier: Arc::new(NatsSupplier {
+                cause: MessageId::seeded(&format!("nats {} {created}", self.settings.stream), 0),
+                settings: self.settings.clone(),
+                link,
+                consumer,
+            }),
         })
     }
 
@@ -102,8 +107,9 @@ struct NatsSupplier {
     settings: Arc<NatsSource>,
     link: Link,
     consumer: PullConsumer,
-    /// The time at which the stream was created: a later one of the same name has other messages.
-    created: String,
+    /// Causes the ids of the messages. It depends on the time at which the stream was created: a later stream of the same name has
+    /// other messages.
+    cause: MessageId,
 }
 
 impl NatsSupplier {
@@ -137,10 +143,9 @@ impl NatsSupplier {
         let handle = message.reply.as_ref().map(ToString::to_string).unwrap_or_default();
         let headers = message.headers.as_ref();
         let traced = headers.and_then(|headers| headers.get("traceparent"));
-        let cause = MessageId::seeded(&format!("nats {} {}", self.settings.stream, self.created), 0);
         Ok(Taken {
             fault: None,
-            id: cause.caused(sequence),
+            id: self.cause.caused(sequence),
             position: sequence.to_string(),
             handle,
             flow: traced.and_then(|value| flow_of_traceparent(value.as_str())),
@@ -152,15 +157,15 @@ impl NatsSupplier {
 
     /// Says the same about all of these messages, and waits until it is sent.
     async fn say(&self, kind: AckKind, handles: &[String]) -> Result<(), BrokerError> {
-        let word: Vec<u8> = match kind {
-            AckKind::Ack => b"+ACK".to_vec(),
-            AckKind::Progress => b"+WPI".to_vec(),
-            AckKind::Term => b"+TERM".to_vec(),
-            _ => b"-NAK".to_vec(),
+        let word: &'static [u8] = match kind {
+            AckKind::Ack => b"+ACK",
+            AckKind::Progress => b"+WPI",
+            AckKind::Term => b"+TERM",
+            _ => b"-NAK",
         };
         let said = async {
             for handle in handles {
-                let said = self.link.client.publish(handle.clone(), word.clone().into()).await;
+                let said = self.link.client.publish(handle.clone(), word.into()).await;
                 said.map_err(|error| self.link.error(with_causes(&error)))?;
             }
             self.link.client.flush().await.map_err(|error| self.link.error(with_causes(&error)))

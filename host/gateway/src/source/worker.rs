@@ -126,8 +126,11 @@ impl Worker {
         let mut phase = self.phase.clone();
         while *phase.borrow() == Phase::Pull {
             let space = self.ingress.space(&self.settings.tell).saturating_sub(self.table.undelivered());
-            let fits = space.min(most.saturating_sub(self.table.outstanding())).min(MOST_IN_PULL);
-            if fits == 0 {
+            let (outstanding, in_pull) = (self.table.outstanding(), most.min(MOST_IN_PULL));
+            let free = most.saturating_sub(outstanding).min(in_pull);
+            let fits = space.min(free);
+            // Few large pulls cost a broker less than many small ones: it has other messages to work on in the meantime.
+            if fits == 0 || outstanding > 0 && free < in_pull.div_ceil(2) {
                 tokio::select! {
                     () = tokio::time::sleep(SPACE_PAUSE) => {}
                     () = self.table.changed.notified() => {}
@@ -170,12 +173,18 @@ impl Worker {
                     self.table.give_all_back();
                 }
             }
+            // The ends of one turn come one after another: the broker is told of them together.
+            tokio::task::yield_now().await;
             self.tell(supplier).await?;
         }
     }
 
     async fn tell(&self, supplier: &dyn Supplier) -> Result<(), BrokerError> {
         let ended = self.table.take_ended();
+        if ended.is_empty() {
+            self.table.told();
+            return Ok(());
+        }
         let told = match tokio::time::timeout(CALL_TIME, self.tell_of(supplier, &ended)).await {
             Ok(told) => told,
             Err(_) => Err(BrokerError::plain("no answer to an acknowledgement")),

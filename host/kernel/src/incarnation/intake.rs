@@ -2,11 +2,13 @@
 //! idle time.
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::incarnation::gathering::Gathering;
 use crate::incarnation::state::Incarnation;
 use crate::mailbox::{Signal, Took};
 use crate::turn::Turn;
@@ -21,7 +23,7 @@ const BATCH_BYTES: usize = 256 << 10;
 
 impl Incarnation {
     /// Fills the turn's batch, or returns the supervisor's signal. Messages that were put back go first.
-    pub(super) async fn next_batch(&self, turn: &mut Turn, most: usize) -> Took {
+    pub(super) async fn next_batch(&self, turn: &mut Turn, most: usize, gathering: &mut Gathering) -> Took {
         let mailbox = &self.actor.mailbox;
         // An incarnation that may not end yet checks from time to time: a timer that fired elsewhere, or a child that ended,
         // wakes nothing here.
@@ -31,7 +33,16 @@ impl Incarnation {
         let mut timer = None;
         // When its idle time is over.
         let mut enough = None;
+        // Whether it waited for the first message of the batch, and lets other tasks add to it.
+        let (mut has_waited, mut gathers) = (false, false);
+        let mut others = pin!(tokio::task::yield_now());
         let took = poll_fn(|cx| {
+            if has_waited && !gathers && most > 1 && mailbox.len() == 1 && gathering.is_due() {
+                gathers = true;
+                if others.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
             let (next_due, left, space, signal) = {
                 let mut backlog = self.instance.backlog.lock();
                 let comes_first = match (&backlog.task_crash, backlog.directive_requests.is_empty()) {
@@ -88,6 +99,7 @@ impl Incarnation {
                 }
                 Poll::Ready(took) => return Poll::Ready(took),
                 Poll::Pending => {
+                    has_waited = true;
                     if left == 0 {
                         turn.run_when_idle();
                         self.shared.activity.changed();
@@ -127,6 +139,9 @@ impl Incarnation {
         }
         if idle_stop.is_some() {
             self.no_longer_idle(&took);
+        }
+        if gathers {
+            gathering.ended(turn.batch_in_progress().len());
         }
         let has_notices = self.drop_expired(turn);
         turn.begin(has_notices);

@@ -5,6 +5,7 @@ pub(crate) mod behavior;
 mod blame;
 mod call_limit;
 mod callbacks;
+mod gathering;
 mod guard;
 mod intake;
 pub(crate) mod native;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::actor::directive_request::DirectiveRequest;
 use crate::dispatch::requests::Request;
 use crate::incarnation::behavior::{Behavior, Gate, launcher_of};
+use crate::incarnation::gathering::Gathering;
 use crate::incarnation::guard::within_limits_of;
 use crate::incarnation::state::{Broken, End, Incarnation};
 use crate::mailbox::{Signal, Took};
@@ -84,13 +85,14 @@ impl Incarnation {
         let mut most = 1;
         // Time in full batches since other tasks last ran.
         let mut ran = Duration::ZERO;
+        let mut gathering = Gathering::default();
         let calls_back = self.actor.spec.code.calls_back();
         let turns = self.instance.turns();
         loop {
             if calls_back && let Err(end) = self.call_back(behavior).await {
                 return end;
             }
-            match self.next_batch(behavior.turn(), most).await {
+            match self.next_batch(behavior.turn(), most, &mut gathering).await {
                 Took::Messages { .. } => {}
                 Took::DirectiveRequest => match self.request_directive(behavior).await {
                     Ok(()) => continue,
