@@ -71,6 +71,7 @@ impl HttpFeed {
             gateway: gateway.to_string(),
             connections: counts.connections() as u64,
             accepted: counts.accepted(),
+            refused: counts.connections_refused(),
             websockets: counts.websockets().map(|(route, open)| (name(Some(route)), open as u64)).collect(),
             responses: counts.responses().map(|(route, status, count)| (name(route), status, count)).collect(),
         }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use playhouse_kernel::{
     Address, Change, ChildFailed, Directive, Failure, Message, NativeActor, NativeContext, NativeResult, Notice,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
-use super::connections::{Arrived, Connections, say_closed};
+use super::connections::{Arrived, Connections, Permit, say_closed};
 use super::link::{BINARY, FRAME, TEXT, Task, ToHandler, converse};
 use super::outgoing::{Close, Outgoing};
 
@@ -22,7 +21,7 @@ pub(super) struct WebSocket {
     outgoing: Arc<Outgoing>,
     link: Option<Task>,
     /// Counts the connection until its socket is closed.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
 }
 
 impl WebSocket {
