@@ -326,6 +326,43 @@ async fn sink_waits_for_a_broker_that_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn message_whose_answer_was_lost_is_in_the_stream_once() {
+    let server = redis(&[]);
+    let network = SlowNetwork::to(server.port(), Duration::ZERO);
+    let stage = Builder::default().sink(1, out(network.port(), 1000)).start().await;
+    stage.tell("/out", "0").await;
+    stage.kernel.wait_idle().await;
+    network.set_delay(Duration::from_millis(500));
+    stage.tell("/out", "1").await;
+    let mut client = Redis::connect(server.port());
+    let mut length = || client.ask(&["XLEN", "orders"]).number();
+    wait_for("the entry", || (length() == 2).then_some(())).await;
+    network.cut();
+    network.set_delay(Duration::ZERO);
+    stage.tell("/out", "2").await;
+    stage.kernel.wait_idle().await;
+    assert_eq!(length(), 3, "no entry twice");
+    let counts = stage.counts("/out");
+    assert_eq!((counts.done.get(), counts.repeated.get(), counts.disconnects.get()), (3, 1, 1));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replica_takes_nothing_and_is_no_lost_connection() {
+    let server = redis(&[]);
+    let mut client = Redis::connect(server.port());
+    client.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    let stage = Builder::default().sink(1, out(server.port(), 1000)).start().await;
+    stage.tell("/out", "x").await;
+    stage.status("/out", "not connected: the server is a replica").await;
+    client.ask(&["REPLICAOF", "NO", "ONE"]);
+    stage.kernel.wait_idle().await;
+    let counts = stage.counts("/out");
+    assert_eq!((counts.done.get(), counts.disconnects.get(), stage.letters().len()), (1, 0, 0));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn play_stops_while_a_sink_waits_for_its_broker() {
     let mut server = redis(&[]);
     let stage = Builder::default().sink(1, out(server.port(), 1000)).start().await;
