@@ -36,6 +36,7 @@ impl NativeActor for WebSocket {
     const WATCHES: bool = true;
 
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
+        self.outgoing.belongs_to(ctx.address());
         let number = ctx.address().name().parse().ok();
         self.arrived = number.and_then(|number| self.connections.take(number));
         if self.arrived.is_none() {
@@ -62,7 +63,8 @@ impl NativeActor for WebSocket {
 
     async fn msg_handler(&mut self, message: Message, _: &mut NativeContext) -> NativeResult {
         let frame = frame(message, self.outgoing.client_sends_text())?;
-        self.outgoing.push(frame).map_err(|error| Failure::Reject(error.to_string()))
+        self.outgoing.push(frame);
+        Ok(())
     }
 
     async fn child_failed(&mut self, _: &ChildFailed, _: &mut NativeContext) -> Directive {
