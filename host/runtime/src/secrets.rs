@@ -1,17 +1,19 @@
 //! The values of a play's secrets, read once before the play starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use playhouse_gateway::SecretUrl;
-use playhouse_gateway::post::{PostError, check_token};
-use playhouse_kernel::Secret;
+use playhouse_gateway::post::{PostError, check_token, check_url};
+use playhouse_kernel::{Address, Secret};
 use playhouse_sandbox::{SealError, SealedSecret};
 
-use crate::manifest::secrets::{SecretId, SecretSettings, SecretSource, UrlSettings};
-use crate::manifest::{PlaySettings, Problem, Problems, SinkTarget, open_regular};
+use crate::manifest::secrets::{self, SecretId, SecretSettings, SecretSource, UrlSettings};
+use crate::manifest::{
+    HttpTarget, PlaySettings, PlaySink, PlaySource, Problem, Problems, SinkTarget, SourceOrigin, open_regular,
+};
 
 /// The variable of systemd that names the folder of credentials.
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -33,7 +35,7 @@ impl Secrets {
         for secret in play.secrets.iter() {
             match read(&secret.source, taken) {
                 Ok(value) => values.push(Secret::new(value)),
-                Err(why) => problems.push(missing(secret, &why)),
+                Err(why) => problems.push(no_value(secret, &why)),
             }
         }
         if problems.is_empty() { Ok(Self(values)) } else { Err(Problems::new(play.source.clone(), problems)) }
@@ -71,6 +73,23 @@ impl Secrets {
         if problems.is_empty() { Ok(()) } else { Err(Problems::new(play.source.clone(), problems)) }
     }
 
+    /// Checks that the secrets which are urls are such.
+    pub(crate) fn check_urls(&self, play: &PlaySettings) -> Result<(), Problems> {
+        let sources = play.sources.iter().filter_map(|source| Some((&source.settings.address, of_source(source)?)));
+        let sinks = play.sinks.iter().filter_map(|sink| Some((&sink.settings.address, of_sink(sink)?)));
+        // A mailbox is a source and a sink, with one url.
+        let mut seen = BTreeSet::new();
+        let bad = sources.chain(sinks).filter_map(|(address, UrlUse { url, schemes, is_url })| {
+            let UrlSettings::Secret(id) = url else { return None };
+            let url = SecretUrl::from(self.get(*id).clone());
+            let why = url.fault(schemes).or_else(|| is_url(&url).err())?;
+            let problem = no_url(play.secrets.iter().nth(id.0)?, address, schemes, why);
+            seen.insert(id.0).then_some(problem)
+        });
+        let problems: Vec<_> = bad.collect();
+        if problems.is_empty() { Ok(()) } else { Err(Problems::new(play.source.clone(), problems)) }
+    }
+
     /// The value of a secret.
     pub(crate) fn get(&self, id: SecretId) -> &Secret {
         &self.0[id.0]
@@ -85,7 +104,75 @@ impl Secrets {
     }
 }
 
-fn read(source: &SecretSource, taken: Option<&Variables>) -> Result<String, String> {
+/// A url of a source or a sink, and what it must be.
+struct UrlUse<'p> {
+    url: &'p UrlSettings,
+    schemes: &'static [&'static str],
+    /// Says why a text with one of the schemes is no such url.
+    is_url: Box<dyn Fn(&SecretUrl) -> Result<(), &'static str>>,
+}
+
+impl<'p> UrlUse<'p> {
+    fn broker(url: &'p UrlSettings, schemes: &'static [&'static str], is_url: fn(&SecretUrl) -> bool) -> Self {
+        const WHY: &str = "its user, password, host or port cannot be read";
+        Self { url, schemes, is_url: Box::new(move |url| if is_url(url) { Ok(()) } else { Err(WHY) }) }
+    }
+
+    fn server(HttpTarget { url, bearer, .. }: &'p HttpTarget) -> Self {
+        let has_token = bearer.is_some();
+        let is_url = move |url: &SecretUrl| {
+            check_url(url.expose(), has_token).map_err(|error| match error {
+                PostError::NotEncrypted(_) => "the token of `auth` would be sent to another machine without encryption",
+                _ => "its host or port cannot be read, or it has a user",
+            })
+        };
+        Self { url, schemes: &secrets::HTTP_SCHEMES, is_url: Box::new(is_url) }
+    }
+}
+
+fn of_source(source: &PlaySource) -> Option<UrlUse<'_>> {
+    match &source.from {
+        #[cfg(feature = "redis")]
+        SourceOrigin::Redis(url, _) => {
+            Some(UrlUse::broker(url, &secrets::REDIS_SCHEMES, playhouse_gateway::redis::is_url))
+        }
+        #[cfg(feature = "nats")]
+        SourceOrigin::Nats(url, _) => {
+            Some(UrlUse::broker(url, &secrets::NATS_SCHEMES, playhouse_gateway::nats::is_url))
+        }
+        SourceOrigin::File(_) => None,
+    }
+}
+
+fn of_sink(sink: &PlaySink) -> Option<UrlUse<'_>> {
+    match &sink.to {
+        #[cfg(feature = "redis")]
+        SinkTarget::Redis(url, _) => {
+            Some(UrlUse::broker(url, &secrets::REDIS_SCHEMES, playhouse_gateway::redis::is_url))
+        }
+        #[cfg(feature = "nats")]
+        SinkTarget::Nats(url, _) => Some(UrlUse::broker(url, &secrets::NATS_SCHEMES, playhouse_gateway::nats::is_url)),
+        SinkTarget::Http(target) => Some(UrlUse::server(target)),
+        SinkTarget::File(_) => None,
+    }
+}
+
+/// Why a secret has no value.
+#[derive(Debug, PartialEq, Eq)]
+enum NoValue {
+    /// Its source is not there, or cannot be read.
+    Missing(String),
+    /// Its source has nothing.
+    Empty,
+}
+
+impl From<String> for NoValue {
+    fn from(why: String) -> Self {
+        Self::Missing(why)
+    }
+}
+
+fn read(source: &SecretSource, taken: Option<&Variables>) -> Result<String, NoValue> {
     let value = match source {
         SecretSource::Variable(name) => {
             let value = match taken {
@@ -103,7 +190,7 @@ fn read(source: &SecretSource, taken: Option<&Variables>) -> Result<String, Stri
             read_file(&PathBuf::from(folder).join(name))?
         }
     };
-    if value.is_empty() { Err("it is empty".to_owned()) } else { Ok(value) }
+    if value.is_empty() { Err(NoValue::Empty) } else { Ok(value) }
 }
 
 fn read_file(path: &Path) -> Result<String, String> {
@@ -124,6 +211,13 @@ fn read_file(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
+fn no_value(secret: &SecretSettings, why: &NoValue) -> Problem {
+    match why {
+        NoValue::Missing(why) => missing(secret, why),
+        NoValue::Empty => empty(secret),
+    }
+}
+
 fn missing(secret: &SecretSettings, why: &str) -> Problem {
     let problem = Problem::at(secret.place.clone(), format!("the secret `{}` is missing: {why}", secret.name), "here");
     problem.help(match &secret.source {
@@ -135,6 +229,26 @@ fn missing(secret: &SecretSettings, why: &str) -> Problem {
             format!("hand it over in the unit, as in LoadCredential={name}:/path, or run the host by systemd-run")
         }
     })
+}
+
+fn empty(secret: &SecretSettings) -> Problem {
+    let what = match &secret.source {
+        SecretSource::Variable(name) => format!("the variable `{name}` has no value"),
+        SecretSource::File(path) => format!("the file `{}` has no text", path.display()),
+        SecretSource::Credential(name) => format!("the credential `{name}` has no text"),
+    };
+    let problem = Problem::at(secret.place.clone(), format!("the secret `{}` is empty: {what}", secret.name), "here");
+    problem.help("give it a value, or leave the secret and its uses out")
+}
+
+fn no_url(secret: &SecretSettings, address: &Address, schemes: &[&str], why: &str) -> Problem {
+    let what = format!("the secret `{}` is no url for `{address}`: {why}", secret.name);
+    let listed: Vec<_> = schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
+    let problem = Problem::at(secret.place.clone(), what, format!("`{address}` has it as `url`"));
+    problem.help(format!(
+        "a url begins with {}; `@`, `:`, `/`, `?`, `#` and `%` of a user and a password are percent-encoded",
+        listed.join(" or ")
+    ))
 }
 
 fn no_header(secret: &SecretSettings, error: SealError) -> Problem {
@@ -150,7 +264,10 @@ fn no_token(secret: &SecretSettings, why: &PostError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
+    use crate::manifest::{PluginFolder, Source, understand};
 
     #[test]
     fn one_line_break_at_the_end_of_a_file_is_left_out() {
@@ -175,8 +292,50 @@ mod tests {
         std::fs::write(&file, b"hunter2\xff").expect("ours");
         let why = read_file(&file).expect_err("no text");
         assert!(!why.contains("hunter2"), "{why}");
-        let taken = Variables::from([("A".to_owned(), OsString::from("hunter2"))]);
-        assert_eq!(read(&SecretSource::Variable("A".into()), Some(&taken)).as_deref(), Ok("hunter2"));
-        assert!(read(&SecretSource::Variable("B".into()), Some(&taken)).is_err());
+        let taken = [("A", "hunter2"), ("C", "")].map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        let taken = Variables::from(taken);
+        let read = |name: &str| read(&SecretSource::Variable(name.into()), Some(&taken));
+        assert_eq!(read("A"), Ok("hunter2".to_owned()));
+        assert!(matches!(read("B"), Err(NoValue::Missing(_))));
+        assert_eq!(read("C"), Err(NoValue::Empty));
+    }
+
+    /// The problems of a play with a sink that posts, whose url is this secret.
+    fn with_url(url: &str, more: &str) -> Result<(), String> {
+        let text = format!(
+            "[secrets]\nHOOK = {{ env = \"A\" }}\nTOKEN = {{ env = \"B\" }}\n[[sink]]\naddress = \"/out/hook\"\nkind = \"http\"\n\
+             url = {{ secret = \"HOOK\" }}\n{more}\n[[sink]]\naddress = \"/out/token\"\nkind = \"http\"\nurl = \"https://a\"\n\
+             auth = {{ bearer = \"TOKEN\" }}\n"
+        );
+        let source = Source::new(Path::new("playhouse.toml"), text);
+        let folder = |_: &Path| PluginFolder { names: Ok(Default::default()) };
+        let play = understand(source, Path::new(""), folder).expect("sound");
+        let taken = [("A", url), ("B", "token")].map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        let secrets = Secrets::read(&play, Some(&Variables::from(taken))).expect("both are there");
+        secrets.check_urls(&play).map_err(|problems| problems.render(false))
+    }
+
+    #[test]
+    fn bad_secret_url_is_refused_without_its_value() {
+        assert_eq!(with_url("https://hooks.example/x?key=hunter2", ""), Ok(()));
+        expect![[r#""#]].assert_eq(&with_url("hunter2.example/x", "").expect_err("no scheme"));
+        for (url, why) in [
+            ("https://hunter2.example/ x", "it has a space or a line break"),
+            ("redis://hunter2.example/", "it begins with another scheme"),
+            ("https://hunter2@a.example/", "its host or port cannot be read, or it has a user"),
+        ] {
+            let shown = with_url(url, "").expect_err("bad");
+            assert!(shown.contains(why) && !shown.contains("hunter2"), "{shown}");
+        }
+        let shown = with_url("http://hunter2.example/", "auth = { bearer = \"TOKEN\" }").expect_err("not encrypted");
+        assert!(shown.contains("without encryption") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn empty_secret_is_told_apart_from_a_missing_one() {
+        let at = |source| SecretSettings::new("KEY".into(), source, 0..0);
+        let empty = no_value(&at(SecretSource::File("key.txt".into())), &NoValue::Empty);
+        assert_eq!(empty.message, "the secret `KEY` is empty: the file `key.txt` has no text");
+        assert!(!empty.help.expect("a way out").contains("able to read"));
     }
 }

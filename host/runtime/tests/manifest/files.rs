@@ -221,3 +221,32 @@ fn token_of_a_sink_is_a_secret_and_needs_encryption() {
     "#]],
     );
 }
+
+#[test]
+fn file_has_one_sink() {
+    let two = "kind = \"file\"\npath = \"a.log\"\n[[sink]]\naddress = \"/other\"\nkind = \"file\"\npath = \"./a.log\"";
+    check(&sink(two), expect![[r#""#]]);
+    let rotated = sink("kind = \"file\"\npath = \"a.log\"\nrotate = { size = \"1MiB\", keep = 2 }");
+    let other = |name: &str| format!("{rotated}[[sink]]\naddress = \"/other\"\nkind = \"file\"\npath = \"{name}\"\n");
+    assert!(understood(&other("a.log.3")).is_ok());
+    let shown = understood(&other("a.log.2")).expect_err("a rotated file").render(false);
+    assert!(shown.contains("is a rotated file of one sink"), "{shown}");
+}
+
+#[test]
+fn source_does_not_read_the_dead_letters() {
+    let play = "[play.dead_letters]\nto = \"/out\"\n";
+    check(
+        &format!("{play}{}{}", source("kind = \"file\"\npath = \"a.log\""), sink("kind = \"file\"\npath = \"a.log\"")),
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn sources_of_sinks_are_known() {
+    let text =
+        format!("{}{}", source("kind = \"file\"\npath = \"a.log\""), sink("kind = \"file\"\npath = \"./a.log\""));
+    let play = understood(&text).expect("the actor does not write to the sink");
+    let pairs: Vec<_> = play.sources_of_sinks().iter().map(|(from, to)| format!("{from} {to}")).collect();
+    assert_eq!(pairs, ["/gate/log /out"]);
+}

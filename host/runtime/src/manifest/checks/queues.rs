@@ -15,7 +15,7 @@ use super::mailbox::overflow_rule;
 use crate::manifest::play::{PlayActor, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, UrlText};
-use crate::manifest::secrets::UrlSettings;
+use crate::manifest::secrets::{self, UrlSettings};
 use crate::manifest::units::{ByteSize, Time};
 use crate::printable::Printable;
 
@@ -33,9 +33,6 @@ const MESSAGE: ByteSize = ByteSize(1 << 20);
 pub(super) const CLAIM_AFTER: Duration = Duration::from_mins(1);
 /// The shortest `claim_after`: a busy host must be heard of several times in it.
 const LEAST_CLAIM_AFTER: Duration = Duration::from_secs(1);
-
-pub(super) const REDIS_SCHEMES: [&str; 2] = ["redis", "rediss"];
-const NATS_SCHEMES: [&str; 2] = ["nats", "tls"];
 
 /// A key with its place, if it is written.
 type Written = (&'static str, Option<Range<usize>>);
@@ -90,7 +87,7 @@ impl Checks {
             "redis",
             [("create", place(written.create.as_ref())), ("subjects", place(written.subjects.as_ref()))],
         );
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &REDIS_SCHEMES);
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &secrets::REDIS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "orders");
         let claim_after = self.claim_after(written.claim_after.as_ref());
         let text = |written: Option<&Spanned<String>>| written.map(|text| text.get_ref().clone());
@@ -133,7 +130,7 @@ impl Checks {
             let what = "`subjects` is for a stream that is created, and `create` is not `true`";
             self.add(Problem::at(subjects.span(), what, "here").help("add create = true, or leave `subjects` out"));
         }
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &NATS_SCHEMES);
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &secrets::NATS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "ORDERS");
         let consumer = written.consumer.as_ref().map_or_else(|| "playhouse".into(), |name| name.get_ref().clone());
         for (key, name) in [("stream", written.stream.as_ref()), ("consumer", written.consumer.as_ref())] {
@@ -210,7 +207,7 @@ impl Checks {
     fn redis_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         use playhouse_gateway::redis::RedisSink;
 
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &REDIS_SCHEMES);
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &secrets::REDIS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "billing");
         let capacity = written.capacity.as_ref().map_or(STREAM_CAPACITY, |n| n.get_ref().0.into());
         Some(SinkTarget::Redis(url?, RedisSink { stream: stream?, capacity }))
@@ -225,7 +222,7 @@ impl Checks {
     fn nats_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         use playhouse_gateway::nats::NatsSink;
 
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &NATS_SCHEMES);
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &secrets::NATS_SCHEMES);
         let subject = self.needed(written.subject.as_ref(), &written.kind.span(), "subject", "billing");
         if let Some(subject) = written.subject.as_ref().filter(|subject| !is_subject(subject.get_ref())) {
             let what = format!("`{}` is no subject to publish to", Printable(subject.get_ref()));

@@ -9,10 +9,11 @@ use toml::Spanned;
 use super::addresses::Addresses;
 use super::findings::Checks;
 use super::mailbox::is_redis;
-use super::queues::{ATTEMPTS, BACKOFF, IN_FLIGHT, REDIS_SCHEMES, STREAM_CAPACITY};
+use super::queues::{ATTEMPTS, BACKOFF, IN_FLIGHT, STREAM_CAPACITY};
 use crate::manifest::play::{PlayActor, PlaySink, PlaySource};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Mailbox};
+use crate::manifest::secrets;
 
 /// The address above the sinks of such mailboxes.
 const MAILBOXES: &str = "/mailboxes";
@@ -53,7 +54,7 @@ impl Checks {
 
         let mailbox = &written.mailbox;
         let place = mailbox.kind.as_ref().map(Spanned::span).unwrap_or_default();
-        let url = self.broker_url(mailbox.url.as_ref(), &place, &REDIS_SCHEMES)?;
+        let url = self.broker_url(mailbox.url.as_ref(), &place, &secrets::REDIS_SCHEMES)?;
         let claim_after = self.claim_after(mailbox.claim_after.as_ref());
         let name = address.as_str().trim_start_matches('/').replace('/', "-");
         let source = self.gate_name(&Spanned::new(written.address.span(), format!("mailbox-{name}")))?;
