@@ -318,7 +318,18 @@ mod tests {
     #[test]
     fn bad_secret_url_is_refused_without_its_value() {
         assert_eq!(with_url("https://hooks.example/x?key=hunter2", ""), Ok(()));
-        expect![[r#""#]].assert_eq(&with_url("hunter2.example/x", "").expect_err("no scheme"));
+        expect![[r#"
+              × the secret `HOOK` is no url for `/out/hook`: it has no `://`
+               ╭─[playhouse.toml:2:8]
+             1 │ [secrets]
+             2 │ HOOK = { env = "A" }
+               ·        ──────┬──────
+               ·              ╰── `/out/hook` has it as `url`
+             3 │ TOKEN = { env = "B" }
+               ╰────
+              help: a url begins with `http://` or `https://`; `@`, `:`, `/`, `?`, `#` and `%` of a user and a password are percent-encoded
+
+        "#]].assert_eq(&with_url("hunter2.example/x", "").expect_err("no scheme"));
         for (url, why) in [
             ("https://hunter2.example/ x", "it has a space or a line break"),
             ("redis://hunter2.example/", "it begins with another scheme"),

@@ -290,6 +290,8 @@ async fn sink_adds_in_order_and_a_source_reads_the_same_message() {
     assert_eq!(bodies, numbers(300));
     let first = fields(&all.list()[0]);
     assert_eq!((first[0].as_str(), first[2].as_str(), first[3].len(), first[4].as_str()), ("body", "id", 32, "flow"));
+    // The stream has them a moment before the sink knows.
+    stage.kernel.wait_idle().await;
     assert_eq!(stage.counts("/out").done.get(), 300);
     stage.stop().await;
 }

@@ -68,7 +68,19 @@ fn share_of_a_client_is_less_than_all_connections() {
     assert_eq!(bounds("").expect("sound"), None);
     check(
         &server("connections = 20\nconnections_per_client = 20\n[[http.route]]\npath = \"/o\"\nask = \"/orders\""),
-        expect![[r#""#]],
+        expect![[r#"
+            stderr:
+              × `connections_per_client` has no effect: one client could have all `connections`
+               ╭─[playhouse.toml:8:26]
+             7 │ connections = 20
+             8 │ connections_per_client = 20
+               ·                          ─┬
+               ·                           ╰── it must be less than 20
+             9 │ [[http.route]]
+               ╰────
+              help: lower it, leave it out, or raise `connections`
+
+        "#]],
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::Spanned;
 
@@ -11,6 +11,7 @@ use super::findings::Checks;
 use crate::manifest::problem::Problem;
 use crate::manifest::same_file::same_file;
 use crate::manifest::schema::{Manifest, Sink, SinkKind, SourceKind};
+use crate::printable::Printable;
 
 /// A file that a sink writes.
 struct Written<'m> {
@@ -25,17 +26,17 @@ impl Checks {
         let mut files: BTreeMap<PathBuf, Written<'_>> = BTreeMap::new();
         for sink in manifest.sink.iter().filter(|sink| *sink.kind.get_ref() == SinkKind::File) {
             let Some(path) = &sink.path else { continue };
-            for (n, file) in self.files_of(sink, path).into_iter().enumerate() {
+            for (n, name) in names_of(sink, path.get_ref()).into_iter().enumerate() {
+                let file = same_file(&self.beside.join(&name));
                 let written = Written { sink: sink.address.get_ref(), place: path.span(), is_rotated: n > 0 };
                 let Some(first) = files.get(&file) else {
                     files.insert(file, written);
                     continue;
                 };
-                let what = match first.is_rotated || written.is_rotated {
-                    false => format!("two sinks write to `{}`", file.display()),
-                    true => {
-                        format!("`{}` is a rotated file of one sink, and another sink writes to it", file.display())
-                    }
+                let what = if first.is_rotated || written.is_rotated {
+                    format!("`{}` is a rotated file of one sink, and another sink writes to it", Printable(&name))
+                } else {
+                    format!("two sinks write to `{}`", Printable(&name))
                 };
                 let problem = Problem::at(path.span(), what, "here").and_at(first.place.clone(), "and here");
                 self.add(problem.help("a file has one writer: give one of the sinks another `path`"));
@@ -53,16 +54,14 @@ impl Checks {
             }
         }
     }
+}
 
-    /// The files of a sink: that of `path`, then those that a rotation makes.
-    fn files_of(&self, sink: &Sink, path: &Spanned<String>) -> Vec<PathBuf> {
-        let rotate = sink.rotate.as_ref().map(Spanned::get_ref);
-        let keep = rotate.map_or(0, |rotate| rotate.keep.map_or(KEEP, |keep| keep.0));
-        let name = path.get_ref();
-        let rotated = (1..=keep.min(MOST_ROTATED)).map(|n| format!("{name}.{n}"));
-        let all = std::iter::once(name.clone()).chain(rotated);
-        all.map(|name| same_file(&self.beside.join(Path::new(&name)))).collect()
-    }
+/// The names of a sink's files: that of `path`, then those that a rotation makes.
+fn names_of(sink: &Sink, path: &str) -> Vec<String> {
+    let rotate = sink.rotate.as_ref().map(Spanned::get_ref);
+    let keep = rotate.map_or(0, |rotate| rotate.keep.map_or(KEEP, |keep| keep.0));
+    let rotated = (1..=keep.min(MOST_ROTATED)).map(|n| format!("{path}.{n}"));
+    std::iter::once(path.to_owned()).chain(rotated).collect()
 }
 
 /// Rotated files of a sink that are compared with other files.
