@@ -23,7 +23,7 @@ impl SecretUrl {
         match text.split_once("://") {
             None => Some("it has no `://`"),
             Some((scheme, _)) if !schemes.contains(&scheme) => Some("it begins with another scheme"),
-            Some((_, rest)) if rest.is_empty() => Some("it ends after `://`"),
+            Some((_, "")) => Some("it ends after `://`"),
             Some(_) => None,
         }
     }

@@ -83,6 +83,7 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
     }
 }
 
+#[cfg_attr(not(any(feature = "nats", feature = "redis")), expect(unused_variables, reason = "a file has no secret"))]
 fn place_source(settings: &PlaySource, secrets: &Secrets, common: &Common, placed: &mut Placed) {
     let supply: Arc<dyn Supply> = match settings.from.clone() {
         #[cfg(feature = "redis")]

@@ -63,9 +63,9 @@ impl Secrets {
 
     /// Checks that the secrets which sinks send as tokens are tokens.
     pub(crate) fn check_tokens(&self, play: &PlaySettings) -> Result<(), Problems> {
-        let bearers = play.sinks.iter().filter_map(|sink| match &sink.to {
-            SinkTarget::Http(target) => target.bearer,
-            _ => None,
+        let bearers = play.sinks.iter().filter_map(|sink| {
+            let SinkTarget::Http(target) = &sink.to else { return None };
+            target.bearer
         });
         let bad = bearers.filter_map(|id| Some((id, check_token(self.get(id)).err()?)));
         let problems: Vec<_> =
@@ -79,10 +79,10 @@ impl Secrets {
         let sinks = play.sinks.iter().filter_map(|sink| Some((&sink.settings.address, of_sink(sink)?)));
         // A mailbox is a source and a sink, with one url.
         let mut seen = BTreeSet::new();
-        let bad = sources.chain(sinks).filter_map(|(address, UrlUse { url, schemes, is_url })| {
+        let bad = sources.chain(sinks).filter_map(|(address, UrlUse { url, schemes, has_token, check })| {
             let UrlSettings::Secret(id) = url else { return None };
             let url = SecretUrl::from(self.get(*id).clone());
-            let why = url.fault(schemes).or_else(|| is_url(&url).err())?;
+            let why = url.fault(schemes).or_else(|| check(&url, has_token).err())?;
             let problem = no_url(play.secrets.iter().nth(id.0)?, address, schemes, why);
             seen.insert(id.0).then_some(problem)
         });
@@ -108,38 +108,20 @@ impl Secrets {
 struct UrlUse<'p> {
     url: &'p UrlSettings,
     schemes: &'static [&'static str],
+    /// Whether a token is sent to it.
+    has_token: bool,
     /// Says why a text with one of the schemes is no such url.
-    is_url: Box<dyn Fn(&SecretUrl) -> Result<(), &'static str>>,
+    check: CheckUrl,
 }
 
-impl<'p> UrlUse<'p> {
-    fn broker(url: &'p UrlSettings, schemes: &'static [&'static str], is_url: fn(&SecretUrl) -> bool) -> Self {
-        const WHY: &str = "its user, password, host or port cannot be read";
-        Self { url, schemes, is_url: Box::new(move |url| if is_url(url) { Ok(()) } else { Err(WHY) }) }
-    }
-
-    fn server(HttpTarget { url, bearer, .. }: &'p HttpTarget) -> Self {
-        let has_token = bearer.is_some();
-        let is_url = move |url: &SecretUrl| {
-            check_url(url.expose(), has_token).map_err(|error| match error {
-                PostError::NotEncrypted(_) => "the token of `auth` would be sent to another machine without encryption",
-                _ => "its host or port cannot be read, or it has a user",
-            })
-        };
-        Self { url, schemes: &secrets::HTTP_SCHEMES, is_url: Box::new(is_url) }
-    }
-}
+type CheckUrl = fn(&SecretUrl, bool) -> Result<(), &'static str>;
 
 fn of_source(source: &PlaySource) -> Option<UrlUse<'_>> {
     match &source.from {
         #[cfg(feature = "redis")]
-        SourceOrigin::Redis(url, _) => {
-            Some(UrlUse::broker(url, &secrets::REDIS_SCHEMES, playhouse_gateway::redis::is_url))
-        }
+        SourceOrigin::Redis(url, _) => Some(of_redis(url)),
         #[cfg(feature = "nats")]
-        SourceOrigin::Nats(url, _) => {
-            Some(UrlUse::broker(url, &secrets::NATS_SCHEMES, playhouse_gateway::nats::is_url))
-        }
+        SourceOrigin::Nats(url, _) => Some(of_nats(url)),
         SourceOrigin::File(_) => None,
     }
 }
@@ -147,14 +129,37 @@ fn of_source(source: &PlaySource) -> Option<UrlUse<'_>> {
 fn of_sink(sink: &PlaySink) -> Option<UrlUse<'_>> {
     match &sink.to {
         #[cfg(feature = "redis")]
-        SinkTarget::Redis(url, _) => {
-            Some(UrlUse::broker(url, &secrets::REDIS_SCHEMES, playhouse_gateway::redis::is_url))
-        }
+        SinkTarget::Redis(url, _) => Some(of_redis(url)),
         #[cfg(feature = "nats")]
-        SinkTarget::Nats(url, _) => Some(UrlUse::broker(url, &secrets::NATS_SCHEMES, playhouse_gateway::nats::is_url)),
-        SinkTarget::Http(target) => Some(UrlUse::server(target)),
+        SinkTarget::Nats(url, _) => Some(of_nats(url)),
+        SinkTarget::Http(HttpTarget { url, bearer, .. }) => {
+            let has_token = bearer.is_some();
+            Some(UrlUse { url, schemes: &secrets::HTTP_SCHEMES, has_token, check: check_server })
+        }
         SinkTarget::File(_) => None,
     }
+}
+
+#[cfg(feature = "redis")]
+fn of_redis(url: &UrlSettings) -> UrlUse<'_> {
+    let check: CheckUrl = |url, _| playhouse_gateway::redis::is_url(url).then_some(()).ok_or(UNREADABLE);
+    UrlUse { url, schemes: &secrets::REDIS_SCHEMES, has_token: false, check }
+}
+
+#[cfg(feature = "nats")]
+fn of_nats(url: &UrlSettings) -> UrlUse<'_> {
+    let check: CheckUrl = |url, _| playhouse_gateway::nats::is_url(url).then_some(()).ok_or(UNREADABLE);
+    UrlUse { url, schemes: &secrets::NATS_SCHEMES, has_token: false, check }
+}
+
+#[cfg(any(feature = "nats", feature = "redis"))]
+const UNREADABLE: &str = "its user, password, host or port cannot be read";
+
+fn check_server(url: &SecretUrl, has_token: bool) -> Result<(), &'static str> {
+    check_url(url.expose(), has_token).map_err(|error| match error {
+        PostError::NotEncrypted(_) => "the token of `auth` would be sent to another machine without encryption",
+        _ => "its host or port cannot be read, or it has a user",
+    })
 }
 
 /// Why a secret has no value.
@@ -308,7 +313,7 @@ mod tests {
              auth = {{ bearer = \"TOKEN\" }}\n"
         );
         let source = Source::new(Path::new("playhouse.toml"), text);
-        let folder = |_: &Path| PluginFolder { names: Ok(Default::default()) };
+        let folder = |_: &Path| PluginFolder { names: Ok(Vec::default()) };
         let play = understand(source, Path::new(""), folder).expect("sound");
         let taken = [("A", url), ("B", "token")].map(|(name, value)| (name.to_owned(), OsString::from(value)));
         let secrets = Secrets::read(&play, Some(&Variables::from(taken))).expect("both are there");

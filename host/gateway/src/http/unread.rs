@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 
 /// The time for the rest of a body.
 pub(super) const TIME: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ async fn throw_away(body: &mut Incoming, most: usize) -> bool {
     let read = async {
         let mut left = most;
         while let Some(frame) = body.frame().await {
-            let bytes = frame.ok().map(|frame| frame.data_ref().map_or(0, |data| data.len()));
+            let bytes = frame.ok().map(|frame| frame.data_ref().map_or(0, Bytes::len));
             let Some(rest) = bytes.and_then(|bytes| left.checked_sub(bytes)) else { return false };
             left = rest;
         }

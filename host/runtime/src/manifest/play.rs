@@ -96,6 +96,17 @@ pub enum SourceOrigin {
     File(FileSourceSettings),
 }
 
+impl SourceOrigin {
+    /// The file that the source follows.
+    pub fn file(&self) -> Option<&FileSourceSettings> {
+        match self {
+            Self::File(file) => Some(file),
+            #[cfg(any(feature = "redis", feature = "nats"))]
+            _ => None,
+        }
+    }
+}
+
 /// One sink of a [`PlaySettings`].
 #[derive(Debug)]
 pub struct PlaySink {
@@ -385,11 +396,10 @@ impl PlaySettings {
 
     /// The sources that read the file of a sink, each with the sink.
     pub fn sources_of_sinks(&self) -> Vec<(&Address, &Address)> {
-        let read = self.sources.iter().filter_map(|source| match &source.from {
-            SourceOrigin::File(file) => Some((&source.settings.address, same_file(&file.path))),
-            #[cfg(any(feature = "redis", feature = "nats"))]
-            _ => None,
-        });
+        let read = self
+            .sources
+            .iter()
+            .filter_map(|source| Some((&source.settings.address, same_file(&source.from.file()?.path))));
         let pairs = read.flat_map(|(source, file)| {
             self.sinks.iter().filter_map(move |sink| match &sink.to {
                 SinkTarget::File(written) if same_file(&written.path) == file => Some((source, &sink.settings.address)),
