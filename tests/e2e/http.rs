@@ -161,3 +161,22 @@ fn drain_serves_for_its_delay_and_is_not_ready() {
     host.signal(Signal::TERM);
     assert_eq!(host.end().status.code(), Some(130));
 }
+
+#[test]
+fn check_shows_who_spawns_handlers_and_warns_of_a_file_that_is_read_and_written() {
+    let manifest = format!(
+        "{}sends_to = [\"/out/log\"]\n\
+         [[sink]]\naddress = \"/out/log\"\nkind = \"file\"\npath = \"a.log\"\n\
+         [[source]]\nname = \"log\"\nkind = \"file\"\npath = \"a.log\"\ntell = \"/echo\"\n\
+         [[http]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n[[http.route]]\npath = \"/live\"\nwebsocket = \"echo\"\n\
+         [[plugin]]\nname = \"echo\"\n",
+        actors(&[("/echo", "echo")])
+    );
+    let checked = command(folder(&manifest).path()).arg("check").output().expect("it runs");
+    let (shown, said) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+    assert!(checked.status.success(), "{said}");
+    assert!(shown.lines().any(|line| line.starts_with("echo ") && line.contains(" /gate/web ")), "{shown}");
+    let warning =
+        "warning: /gate/log reads the file that /out/log writes, and its messages can lead there: what is read may be";
+    assert!(said.contains(warning), "{said}");
+}

@@ -30,6 +30,7 @@ pub(crate) fn run(with_counts: bool) -> Done {
     run_step(&["fmt", "--all", "--check"])?;
     guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
     run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    check_features()?;
     let test = |arguments: &[&str]| {
         let mut command = cargo();
         command.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
@@ -52,6 +53,26 @@ pub(crate) fn run(with_counts: bool) -> Done {
     benches?;
     soak?;
     if total.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
+}
+
+/// The crates that have the features of the brokers. The last one keeps the features of all other dependencies as they are, so that
+/// nothing else is built.
+const WITH_FEATURES: [&str; 4] = ["playhouse", "playhouse-runtime", "playhouse-gateway", "broker-clients"];
+/// The builds without one broker or without both; that with both is the default.
+const FEATURES: [&str; 3] = ["", "nats", "redis"];
+
+/// Lints the builds without a broker.
+pub(crate) fn check_features() -> Done {
+    for features in FEATURES {
+        let mut clippy = cargo();
+        clippy.arg("clippy");
+        for name in WITH_FEATURES {
+            clippy.args(["--package", name]);
+        }
+        clippy.args(["--no-default-features", "--features", features, "--", "--deny", "warnings"]);
+        crate::process::run(&mut clippy)?;
+    }
+    Ok(())
 }
 
 fn run_step(arguments: &[&str]) -> Done {

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         ["test", "--without-counts"] => checks::run(false),
         ["ci"] => deny::check().and_then(|()| checks::run(true)),
         ["deny"] => deny::check(),
+        ["features"] => checks::check_features(),
         ["fuzz", ..] => fuzz::run_targets(&words[1..]),
         ["soak"] => soak("60"),
         ["soak", seconds] => soak(seconds),

@@ -64,6 +64,16 @@ log_events! {
     example "12 dead letters were not sent so far: too many waited";
     advice "The receiver is too slow, or too many messages become dead letters. `playhouse dead-letters` has those of the store.";
 
+    /// A WebSocket connection ended before its client had all messages: the client reads too slowly, or was gone. They are no dead
+    /// letters.
+    pub(crate) struct WebSocketUndelivered<'a>("websocket-undelivered", INFO, HOST_TARGET) about AboutActor<'a> {
+        /// The number of the messages.
+        messages: u64,
+    }
+    text() "{messages} messages did not reach the client";
+    example "12 messages did not reach the client";
+    advice "A client that only sometimes reads slowly needs a larger `queue` of its route.";
+
     /// The receiver of a `[[cron]]` entry refused the message of a run. At most one such line is logged in 10 seconds for each entry.
     pub(crate) struct CronRefused<'a>("cron-refused", WARN, HOST_TARGET) about AboutActor<'a> {
         /// The receiver.

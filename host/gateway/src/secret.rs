@@ -14,6 +14,20 @@ impl SecretUrl {
         Self(Secret::new(text))
     }
 
+    /// Why the text is no url with one of these schemes, in words that show nothing of it; `None` if it is one as far as that says.
+    pub fn fault(&self, schemes: &[&str]) -> Option<&'static str> {
+        let text = self.expose();
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Some("it has a space or a line break");
+        }
+        match text.split_once("://") {
+            None => Some("it has no `://`"),
+            Some((scheme, _)) if !schemes.contains(&scheme) => Some("it begins with another scheme"),
+            Some((_, "")) => Some("it ends after `://`"),
+            Some(_) => None,
+        }
+    }
+
     /// The whole text, with its password.
     pub fn expose(&self) -> &str {
         self.0.expose()
@@ -55,6 +69,16 @@ impl fmt::Debug for SecretUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fault_of_a_url_shows_nothing_of_it() {
+        let fault = |url: &str| SecretUrl::new(url).fault(&["redis", "rediss"]);
+        assert_eq!((fault("redis://a"), fault("rediss://:hunter2@a/0")), (None, None));
+        assert_eq!(fault("redis://a\n"), Some("it has a space or a line break"));
+        assert_eq!((fault("hunter2"), fault("")), (Some("it has no `://`"), Some("it has no `://`")));
+        assert_eq!(fault("hunter2://a"), Some("it begins with another scheme"));
+        assert_eq!(fault("redis://"), Some("it ends after `://`"));
+    }
 
     #[test]
     fn url_shows_neither_user_nor_query() {

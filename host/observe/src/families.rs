@@ -259,6 +259,12 @@ pub(crate) const HTTP_ACCEPTED: Family = family(
     &["gateway"],
     "Connections of clients that were accepted.",
 );
+pub(crate) const HTTP_REFUSED: Family = family(
+    Kind::Counter,
+    "playhouse_http_refused_connections",
+    &["gateway"],
+    "Connections that were closed at once, because their client had `connections_per_client`.",
+);
 pub(crate) const WEBSOCKETS: Family = family(
     Kind::Gauge,
     "playhouse_websocket_connections",
@@ -369,6 +375,7 @@ pub const FAMILIES: &[Family] = &[
     HTTP_REQUESTS,
     HTTP_CONNECTIONS,
     HTTP_ACCEPTED,
+    HTTP_REFUSED,
     WEBSOCKETS,
     SOURCE_MESSAGES,
     SINK_MESSAGES,

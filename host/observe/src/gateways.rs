@@ -12,6 +12,8 @@ pub struct HttpFacts {
     pub connections: u64,
     /// Connections that were accepted.
     pub accepted: u64,
+    /// Connections that were closed at once, because their client had too many.
+    pub refused: u64,
     /// By route and status: responses.
     pub responses: Vec<(String, u16, u64)>,
     /// By route: open WebSocket connections.
@@ -83,6 +85,10 @@ fn of_http(text: &mut Exposition, gateways: &[HttpFacts]) {
     let mut samples = text.family(&f::HTTP_ACCEPTED);
     for gateway in gateways {
         samples.add(&[&gateway.gateway], gateway.accepted);
+    }
+    let mut samples = text.family(&f::HTTP_REFUSED);
+    for gateway in gateways {
+        samples.add(&[&gateway.gateway], gateway.refused);
     }
     let mut samples = text.family(&f::WEBSOCKETS);
     for gateway in gateways {

@@ -311,6 +311,7 @@ fn golden() -> (Metrics, HostFacts) {
             gateway: "/gate/http".into(),
             connections: 33,
             accepted: 34,
+            refused: 5,
             responses: vec![("POST /orders/:id".into(), 200, 35), ("unknown".into(), 404, 36)],
             websockets: vec![("GET /live".into(), 37)],
         }],

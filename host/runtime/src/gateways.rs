@@ -49,8 +49,9 @@ impl Gateways {
         cron::place(&settings.cron, &common, &mut placed);
         settings.sources.iter().for_each(|source| place_source(source, secrets, &common, &mut placed));
         settings.sinks.iter().for_each(|sink| place_sink(sink, secrets, &common, &mut placed));
-        let servers = settings.http.iter().zip(ports);
-        let http = servers.map(|(server, port)| HttpFeed::place(server, port, secrets, &common, &mut placed));
+        let (servers, reserved) = (settings.http.iter().zip(ports), settings.reserved());
+        let http =
+            servers.map(|(server, port)| HttpFeed::place(server, &reserved, port, secrets, &common, &mut placed));
         let http = http.collect::<Result<_, _>>()?;
         // The last sink to start: it stops before all other sinks, and after all actors.
         if let Some(settings) = &settings.dead_letters_to {
@@ -82,6 +83,7 @@ fn with_groups(actors: &mut Vec<ActorSpec>, settings: &PlaySettings) {
     }
 }
 
+#[cfg_attr(not(any(feature = "nats", feature = "redis")), expect(unused_variables, reason = "a file has no secret"))]
 fn place_source(settings: &PlaySource, secrets: &Secrets, common: &Common, placed: &mut Placed) {
     let supply: Arc<dyn Supply> = match settings.from.clone() {
         #[cfg(feature = "redis")]

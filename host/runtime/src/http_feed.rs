@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use playhouse_gateway::http::{self, HttpCounts, HttpListener, Tls, TlsError};
+use playhouse_gateway::http::{self, HttpCounts, HttpListener, HttpSettings, Tls, TlsError};
 use playhouse_gateway::{Common, Placed};
 use playhouse_kernel::{Address, AddressError};
 use playhouse_observe::HttpFacts;
@@ -40,16 +40,17 @@ pub(crate) struct HttpFeed {
 }
 
 impl HttpFeed {
-    /// Adds a server to a play, with the values of its secrets.
+    /// Adds a server to a play, with the values of its secrets. Its parameters do not lead into the subtrees in `reserved`.
     pub(crate) fn place(
         server: &HttpServer,
+        reserved: &[Address],
         port: HttpListener,
         secrets: &Secrets,
         common: &Common,
         placed: &mut Placed,
     ) -> Result<Self, HttpFault> {
         let HttpServer { settings, tls, bearers, .. } = server;
-        let mut settings = settings.clone();
+        let mut settings = HttpSettings { reserved: reserved.to_vec(), ..settings.clone() };
         for (route, id) in settings.routes.iter_mut().zip(bearers) {
             route.bearer = id.map(|id| secrets.get(id).clone());
         }
@@ -71,6 +72,7 @@ impl HttpFeed {
             gateway: gateway.to_string(),
             connections: counts.connections() as u64,
             accepted: counts.accepted(),
+            refused: counts.connections_refused(),
             websockets: counts.websockets().map(|(route, open)| (name(Some(route)), open as u64)).collect(),
             responses: counts.responses().map(|(route, status, count)| (name(route), status, count)).collect(),
         }

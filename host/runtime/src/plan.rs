@@ -119,6 +119,7 @@ impl Template for Made {
             mailbox: settings.mailbox,
             relay: None,
             policy: self.policy(accounts, &within).map(Box::new),
+            drops_at_end: false,
             restart: settings.restart,
             required: false,
             supervision: settings.supervision,

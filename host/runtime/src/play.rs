@@ -339,6 +339,7 @@ impl LoadedPlay {
 fn read_secrets(settings: &mut PlaySettings, variables: Option<&Variables>) -> Result<Secrets, ManifestError> {
     let secrets = Secrets::read(settings, variables).map_err(ManifestError::Wrong)?;
     secrets.check_tokens(settings).map_err(ManifestError::Wrong)?;
+    secrets.check_urls(settings).map_err(ManifestError::Wrong)?;
     secrets.give_to(settings).map_err(ManifestError::Wrong)?;
     Ok(secrets)
 }

@@ -1,17 +1,19 @@
 //! The values of a play's secrets, read once before the play starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use playhouse_gateway::SecretUrl;
-use playhouse_gateway::post::{PostError, check_token};
-use playhouse_kernel::Secret;
+use playhouse_gateway::post::{PostError, check_token, check_url};
+use playhouse_kernel::{Address, Secret};
 use playhouse_sandbox::{SealError, SealedSecret};
 
-use crate::manifest::secrets::{SecretId, SecretSettings, SecretSource, UrlSettings};
-use crate::manifest::{PlaySettings, Problem, Problems, SinkTarget, open_regular};
+use crate::manifest::secrets::{self, SecretId, SecretSettings, SecretSource, UrlSettings};
+use crate::manifest::{
+    HttpTarget, PlaySettings, PlaySink, PlaySource, Problem, Problems, SinkTarget, SourceOrigin, open_regular,
+};
 
 /// The variable of systemd that names the folder of credentials.
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -33,7 +35,7 @@ impl Secrets {
         for secret in play.secrets.iter() {
             match read(&secret.source, taken) {
                 Ok(value) => values.push(Secret::new(value)),
-                Err(why) => problems.push(missing(secret, &why)),
+                Err(why) => problems.push(no_value(secret, &why)),
             }
         }
         if problems.is_empty() { Ok(Self(values)) } else { Err(Problems::new(play.source.clone(), problems)) }
@@ -61,13 +63,30 @@ impl Secrets {
 
     /// Checks that the secrets which sinks send as tokens are tokens.
     pub(crate) fn check_tokens(&self, play: &PlaySettings) -> Result<(), Problems> {
-        let bearers = play.sinks.iter().filter_map(|sink| match &sink.to {
-            SinkTarget::Http(target) => target.bearer,
-            _ => None,
+        let bearers = play.sinks.iter().filter_map(|sink| {
+            let SinkTarget::Http(target) = &sink.to else { return None };
+            target.bearer
         });
         let bad = bearers.filter_map(|id| Some((id, check_token(self.get(id)).err()?)));
         let problems: Vec<_> =
             bad.filter_map(|(id, why)| Some(no_token(play.secrets.iter().nth(id.0)?, &why))).collect();
+        if problems.is_empty() { Ok(()) } else { Err(Problems::new(play.source.clone(), problems)) }
+    }
+
+    /// Checks that the secrets which are urls are such.
+    pub(crate) fn check_urls(&self, play: &PlaySettings) -> Result<(), Problems> {
+        let sources = play.sources.iter().filter_map(|source| Some((&source.settings.address, of_source(source)?)));
+        let sinks = play.sinks.iter().filter_map(|sink| Some((&sink.settings.address, of_sink(sink)?)));
+        // A mailbox is a source and a sink, with one url.
+        let mut seen = BTreeSet::new();
+        let bad = sources.chain(sinks).filter_map(|(address, UrlUse { url, schemes, has_token, check })| {
+            let UrlSettings::Secret(id) = url else { return None };
+            let url = SecretUrl::from(self.get(*id).clone());
+            let why = url.fault(schemes).or_else(|| check(&url, has_token).err())?;
+            let problem = no_url(play.secrets.iter().nth(id.0)?, address, schemes, why);
+            seen.insert(id.0).then_some(problem)
+        });
+        let problems: Vec<_> = bad.collect();
         if problems.is_empty() { Ok(()) } else { Err(Problems::new(play.source.clone(), problems)) }
     }
 
@@ -85,7 +104,80 @@ impl Secrets {
     }
 }
 
-fn read(source: &SecretSource, taken: Option<&Variables>) -> Result<String, String> {
+/// A url of a source or a sink, and what it must be.
+struct UrlUse<'p> {
+    url: &'p UrlSettings,
+    schemes: &'static [&'static str],
+    /// Whether a token is sent to it.
+    has_token: bool,
+    /// Says why a text with one of the schemes is no such url.
+    check: CheckUrl,
+}
+
+type CheckUrl = fn(&SecretUrl, bool) -> Result<(), &'static str>;
+
+fn of_source(source: &PlaySource) -> Option<UrlUse<'_>> {
+    match &source.from {
+        #[cfg(feature = "redis")]
+        SourceOrigin::Redis(url, _) => Some(of_redis(url)),
+        #[cfg(feature = "nats")]
+        SourceOrigin::Nats(url, _) => Some(of_nats(url)),
+        SourceOrigin::File(_) => None,
+    }
+}
+
+fn of_sink(sink: &PlaySink) -> Option<UrlUse<'_>> {
+    match &sink.to {
+        #[cfg(feature = "redis")]
+        SinkTarget::Redis(url, _) => Some(of_redis(url)),
+        #[cfg(feature = "nats")]
+        SinkTarget::Nats(url, _) => Some(of_nats(url)),
+        SinkTarget::Http(HttpTarget { url, bearer, .. }) => {
+            let has_token = bearer.is_some();
+            Some(UrlUse { url, schemes: &secrets::HTTP_SCHEMES, has_token, check: check_server })
+        }
+        SinkTarget::File(_) => None,
+    }
+}
+
+#[cfg(feature = "redis")]
+fn of_redis(url: &UrlSettings) -> UrlUse<'_> {
+    let check: CheckUrl = |url, _| playhouse_gateway::redis::is_url(url).then_some(()).ok_or(UNREADABLE);
+    UrlUse { url, schemes: &secrets::REDIS_SCHEMES, has_token: false, check }
+}
+
+#[cfg(feature = "nats")]
+fn of_nats(url: &UrlSettings) -> UrlUse<'_> {
+    let check: CheckUrl = |url, _| playhouse_gateway::nats::is_url(url).then_some(()).ok_or(UNREADABLE);
+    UrlUse { url, schemes: &secrets::NATS_SCHEMES, has_token: false, check }
+}
+
+#[cfg(any(feature = "nats", feature = "redis"))]
+const UNREADABLE: &str = "its user, password, host or port cannot be read";
+
+fn check_server(url: &SecretUrl, has_token: bool) -> Result<(), &'static str> {
+    check_url(url.expose(), has_token).map_err(|error| match error {
+        PostError::NotEncrypted(_) => "the token of `auth` would be sent to another machine without encryption",
+        _ => "its host or port cannot be read, or it has a user",
+    })
+}
+
+/// Why a secret has no value.
+#[derive(Debug, PartialEq, Eq)]
+enum NoValue {
+    /// Its source is not there, or cannot be read.
+    Missing(String),
+    /// Its source has nothing.
+    Empty,
+}
+
+impl From<String> for NoValue {
+    fn from(why: String) -> Self {
+        Self::Missing(why)
+    }
+}
+
+fn read(source: &SecretSource, taken: Option<&Variables>) -> Result<String, NoValue> {
     let value = match source {
         SecretSource::Variable(name) => {
             let value = match taken {
@@ -103,7 +195,7 @@ fn read(source: &SecretSource, taken: Option<&Variables>) -> Result<String, Stri
             read_file(&PathBuf::from(folder).join(name))?
         }
     };
-    if value.is_empty() { Err("it is empty".to_owned()) } else { Ok(value) }
+    if value.is_empty() { Err(NoValue::Empty) } else { Ok(value) }
 }
 
 fn read_file(path: &Path) -> Result<String, String> {
@@ -124,6 +216,13 @@ fn read_file(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
+fn no_value(secret: &SecretSettings, why: &NoValue) -> Problem {
+    match why {
+        NoValue::Missing(why) => missing(secret, why),
+        NoValue::Empty => empty(secret),
+    }
+}
+
 fn missing(secret: &SecretSettings, why: &str) -> Problem {
     let problem = Problem::at(secret.place.clone(), format!("the secret `{}` is missing: {why}", secret.name), "here");
     problem.help(match &secret.source {
@@ -135,6 +234,26 @@ fn missing(secret: &SecretSettings, why: &str) -> Problem {
             format!("hand it over in the unit, as in LoadCredential={name}:/path, or run the host by systemd-run")
         }
     })
+}
+
+fn empty(secret: &SecretSettings) -> Problem {
+    let what = match &secret.source {
+        SecretSource::Variable(name) => format!("the variable `{name}` has no value"),
+        SecretSource::File(path) => format!("the file `{}` has no text", path.display()),
+        SecretSource::Credential(name) => format!("the credential `{name}` has no text"),
+    };
+    let problem = Problem::at(secret.place.clone(), format!("the secret `{}` is empty: {what}", secret.name), "here");
+    problem.help("give it a value, or leave the secret and its uses out")
+}
+
+fn no_url(secret: &SecretSettings, address: &Address, schemes: &[&str], why: &str) -> Problem {
+    let what = format!("the secret `{}` is no url for `{address}`: {why}", secret.name);
+    let listed: Vec<_> = schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
+    let problem = Problem::at(secret.place.clone(), what, format!("`{address}` has it as `url`"));
+    problem.help(format!(
+        "a url begins with {}; `@`, `:`, `/`, `?`, `#` and `%` of a user and a password are percent-encoded",
+        listed.join(" or ")
+    ))
 }
 
 fn no_header(secret: &SecretSettings, error: SealError) -> Problem {
@@ -150,7 +269,10 @@ fn no_token(secret: &SecretSettings, why: &PostError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
+    use crate::manifest::{PluginFolder, Source, understand};
 
     #[test]
     fn one_line_break_at_the_end_of_a_file_is_left_out() {
@@ -175,8 +297,61 @@ mod tests {
         std::fs::write(&file, b"hunter2\xff").expect("ours");
         let why = read_file(&file).expect_err("no text");
         assert!(!why.contains("hunter2"), "{why}");
-        let taken = Variables::from([("A".to_owned(), OsString::from("hunter2"))]);
-        assert_eq!(read(&SecretSource::Variable("A".into()), Some(&taken)).as_deref(), Ok("hunter2"));
-        assert!(read(&SecretSource::Variable("B".into()), Some(&taken)).is_err());
+        let taken = [("A", "hunter2"), ("C", "")].map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        let taken = Variables::from(taken);
+        let read = |name: &str| read(&SecretSource::Variable(name.into()), Some(&taken));
+        assert_eq!(read("A"), Ok("hunter2".to_owned()));
+        assert!(matches!(read("B"), Err(NoValue::Missing(_))));
+        assert_eq!(read("C"), Err(NoValue::Empty));
+    }
+
+    /// The problems of a play with a sink that posts, whose url is this secret.
+    fn with_url(url: &str, more: &str) -> Result<(), String> {
+        let text = format!(
+            "[secrets]\nHOOK = {{ env = \"A\" }}\nTOKEN = {{ env = \"B\" }}\n[[sink]]\naddress = \"/out/hook\"\nkind = \"http\"\n\
+             url = {{ secret = \"HOOK\" }}\n{more}\n[[sink]]\naddress = \"/out/token\"\nkind = \"http\"\nurl = \"https://a\"\n\
+             auth = {{ bearer = \"TOKEN\" }}\n"
+        );
+        let source = Source::new(Path::new("playhouse.toml"), text);
+        let folder = |_: &Path| PluginFolder { names: Ok(Vec::default()) };
+        let play = understand(source, Path::new(""), folder).expect("sound");
+        let taken = [("A", url), ("B", "token")].map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        let secrets = Secrets::read(&play, Some(&Variables::from(taken))).expect("both are there");
+        secrets.check_urls(&play).map_err(|problems| problems.render(false))
+    }
+
+    #[test]
+    fn bad_secret_url_is_refused_without_its_value() {
+        assert_eq!(with_url("https://hooks.example/x?key=hunter2", ""), Ok(()));
+        expect![[r#"
+              × the secret `HOOK` is no url for `/out/hook`: it has no `://`
+               ╭─[playhouse.toml:2:8]
+             1 │ [secrets]
+             2 │ HOOK = { env = "A" }
+               ·        ──────┬──────
+               ·              ╰── `/out/hook` has it as `url`
+             3 │ TOKEN = { env = "B" }
+               ╰────
+              help: a url begins with `http://` or `https://`; `@`, `:`, `/`, `?`, `#` and `%` of a user and a password are percent-encoded
+
+        "#]].assert_eq(&with_url("hunter2.example/x", "").expect_err("no scheme"));
+        for (url, why) in [
+            ("https://hunter2.example/ x", "it has a space or a line break"),
+            ("redis://hunter2.example/", "it begins with another scheme"),
+            ("https://hunter2@a.example/", "its host or port cannot be read, or it has a user"),
+        ] {
+            let shown = with_url(url, "").expect_err("bad");
+            assert!(shown.contains(why) && !shown.contains("hunter2"), "{shown}");
+        }
+        let shown = with_url("http://hunter2.example/", "auth = { bearer = \"TOKEN\" }").expect_err("not encrypted");
+        assert!(shown.contains("without encryption") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn empty_secret_is_told_apart_from_a_missing_one() {
+        let at = |source| SecretSettings::new("KEY".into(), source, 0..0);
+        let empty = no_value(&at(SecretSource::File("key.txt".into())), &NoValue::Empty);
+        assert_eq!(empty.message, "the secret `KEY` is empty: the file `key.txt` has no text");
+        assert!(!empty.help.expect("a way out").contains("able to read"));
     }
 }

@@ -67,6 +67,19 @@ fn warnings(loaded: &LoadedPlay, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec
     let early = flow.stops_too_early().into_iter().map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
+    let letters = play.dead_letters_to.as_ref().map(|letters| &letters.to);
+    let files = play.sources_of_sinks().into_iter().filter_map(|(source, sink)| {
+        let by = if flow.reaches(source, sink) {
+            "its messages can lead there"
+        } else if letters.is_some_and(|letters| letters == sink || flow.reaches(letters, sink)) {
+            "dead letters can lead there"
+        } else {
+            return None;
+        };
+        Some(format!(
+            "{source} reads the file that {sink} writes, and {by}: what is read may be written again, without an end"
+        ))
+    });
     // A plugin that keeps no state is meant for several instances.
     let several = play.actors.iter().filter(|actor| actor.instances > 1).filter_map(|actor| {
         let keeps = match plugins[&actor.settings.plugin].info().keeps_state {
@@ -81,6 +94,7 @@ fn warnings(loaded: &LoadedPlay, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec
     });
     vec![
         cycles.collect(),
+        files.collect(),
         early.collect(),
         left_out.into_iter().collect(),
         several.collect(),
@@ -240,10 +254,11 @@ fn short_arrows(cycle: &[&Place]) -> String {
 }
 
 /// The first few names, and the number of the others. JSON has all.
-fn few(names: &[&str]) -> String {
+fn few<T: AsRef<str>>(names: &[T]) -> String {
     const SHOWN: usize = 12;
     let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
-    format!("{}{more}", names[..names.len().min(SHOWN)].join(","))
+    let shown: Vec<_> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    format!("{}{more}", shown.join(","))
 }
 
 fn spawned_rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {

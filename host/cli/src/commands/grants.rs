@@ -123,7 +123,7 @@ pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins, of_actors: u64) -
     let parents = play.parents_by_plugin();
     for plugin in play.spawnable.iter().filter(|plugin| !granted(&plugin.settings.grants).is_empty()) {
         let parents = parents.get(plugin.settings.plugin.as_str()).into_iter().flatten();
-        warnings.extend(left_out(parents.filter_map(|name| Some((*name, *by_name.get(*name)?))), plugin));
+        warnings.extend(left_out(parents.filter_map(|name| Some((name.as_str(), *by_name.get(name)?))), plugin));
     }
     warnings
 }

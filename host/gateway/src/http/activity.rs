@@ -16,6 +16,8 @@ pub(super) enum Phase {
     Head,
     /// A request is being answered: the route bounds the time.
     Busy,
+    /// The body of a request arrives: the route bounds the time.
+    Body,
     /// The response is being written.
     Writing,
     /// All is said, and what the client still sends is thrown away, so that the client gets the last response.
@@ -37,8 +39,12 @@ pub(super) struct Activity {
     writing_micros: AtomicU64,
     /// The status of the response to a head that could not be read; 0 without one.
     refused: AtomicU16,
+    /// Bytes of bodies so far.
+    body_bytes: AtomicU64,
     /// Whether the connection is to end as soon as no request is under way.
     is_told_to_end: AtomicBool,
+    /// Whether the connection is to end also while a body arrives.
+    is_evicted: AtomicBool,
     /// Wakes the task of the connection.
     waker: OnceLock<Waker>,
 }
@@ -53,7 +59,9 @@ impl Activity {
             requests: AtomicU64::new(0),
             writing_micros: AtomicU64::new(0),
             refused: AtomicU16::new(0),
+            body_bytes: AtomicU64::new(0),
             is_told_to_end: AtomicBool::new(false),
+            is_evicted: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
     }
@@ -69,7 +77,8 @@ impl Activity {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Busy,
-            3 => Phase::Writing,
+            3 => Phase::Body,
+            4 => Phase::Writing,
             _ => Phase::Closing,
         }
     }
@@ -94,6 +103,26 @@ impl Activity {
     pub(super) fn begin(&self) -> u64 {
         self.set(Phase::Busy);
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The body of the request arrives.
+    pub(super) fn begin_body(&self) {
+        self.change(Phase::Busy, Phase::Body);
+    }
+
+    /// The body of the request is there, or is not wanted.
+    pub(super) fn end_body(&self) {
+        self.change(Phase::Body, Phase::Busy);
+    }
+
+    /// Bytes of a body arrived.
+    pub(super) fn body_read(&self, bytes: usize) {
+        self.body_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of bodies so far.
+    pub(super) fn body_bytes(&self) -> u64 {
+        self.body_bytes.load(Ordering::Relaxed)
     }
 
     /// The number of requests so far.
@@ -139,7 +168,7 @@ impl Activity {
         Some(match phase {
             Phase::Idle => bounds.idle,
             Phase::Head => bounds.head_time,
-            Phase::Busy => return None,
+            Phase::Busy | Phase::Body => return None,
             Phase::Writing => Duration::from_micros(self.writing_micros.load(Ordering::Relaxed)),
             Phase::Closing => LINGER,
         })
@@ -154,6 +183,16 @@ impl Activity {
     pub(super) fn tell_to_end(&self) {
         self.is_told_to_end.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Ends the connection as soon as no request is under way but one whose body arrives.
+    pub(super) fn evict(&self) {
+        self.is_evicted.store(true, Ordering::Release);
+        self.tell_to_end();
+    }
+
+    pub(super) fn is_evicted(&self) -> bool {
+        self.is_evicted.load(Ordering::Acquire)
     }
 
     /// Has the connection's task look at its phase and its time again.
@@ -199,6 +238,11 @@ mod tests {
         activity.flushed();
         activity.read();
         assert_eq!(phase(), Phase::Busy, "neither a flush nor more bytes end a request");
+        activity.begin_body();
+        activity.flushed();
+        assert_eq!(phase(), Phase::Body, "a flush of `100 Continue`");
+        activity.end_body();
+        assert_eq!(phase(), Phase::Busy);
         activity.respond(Duration::from_secs(3));
         let (writing, number) = activity.now();
         assert_eq!(activity.limit(writing, &HttpBounds::default()), Some(Duration::from_secs(3)));

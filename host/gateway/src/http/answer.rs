@@ -4,24 +4,26 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use ::http::header::EXPECT;
 use ::http::request::Parts;
 use ::http::{HeaderName, Method, Request, Response, StatusCode};
-use hyper::body::Incoming as IncomingBody;
+use hyper::body::{Body as _, Incoming as IncomingBody};
 use hyper::upgrade::OnUpgrade;
 use playhouse_kernel::{AboutActor, AboutMessage, Address, FlowId, Incoming, LogEvent, MessageId};
 
 use super::body::ReplyBody;
-use super::connection::Connection;
+use super::clients::Place;
+use super::connection::{Connection, Ticket};
 use super::cors;
 use super::events::{HttpRequest, ReplyRefused};
 use super::pattern::Path;
 use super::proxies;
-use super::request::{self, Facts};
+use super::request::{self, BodyLimits, Facts};
 use super::response::{self, Refusal};
 use super::router::Found;
 use super::settings::{Action, HttpRoute, Receiver};
 use super::shared::Incarnation;
-use super::{trace, upgrade};
+use super::{trace, unread, upgrade};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -34,6 +36,8 @@ const MOST_LOGGED: usize = 256;
 /// A request on its way.
 struct Exchange<'r> {
     incarnation: &'r Incarnation,
+    connection: &'r Connection,
+    ticket: &'r Ticket,
     head: &'r Parts,
     client: IpAddr,
     id: MessageId,
@@ -52,15 +56,19 @@ pub(super) async fn answer(
     let ticket = connection.begin();
     let gate = &*incarnation.gate;
     let begun = gate.access_log.as_ref().map(|_| Instant::now());
-    let (mut head, body) = request.into_parts();
+    let (mut head, mut body) = request.into_parts();
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let id = incarnation.ingress.next_id();
     let trace = head.headers.get(TRACEPARENT).and_then(|trace| trace::flow(trace.as_bytes()));
     let client = proxies::client(connection.peer, &gate.proxies, &head.headers);
-    let exchange = Exchange { incarnation, head: &head, client, id, flow: trace.unwrap_or_else(|| id.flow()) };
-    let (number, result) = exchange.response(body, upgrade).await;
-    let mut response = result.unwrap_or_else(|refusal| refusal.response(id));
+    let flow = trace.unwrap_or_else(|| id.flow());
+    let exchange = Exchange { incarnation, connection, ticket: &ticket, head: &head, client, id, flow };
+    let (number, result) = exchange.response(&mut body, upgrade).await;
     let route = number.map(|number| incarnation.route(number));
+    let mut response = match result {
+        Ok(response) => response,
+        Err(refusal) => exchange.refused(&refusal, body).await,
+    };
     if let Some(allowed) = &gate.cors {
         if let Some(origin) = cors::allowed(allowed, &head.headers) {
             cors::allow(allowed, &mut response, origin, route.map_or(&[], |route| &route.reply_headers));
@@ -71,8 +79,12 @@ pub(super) async fn answer(
     if let Some(begun) = begun {
         exchange.log(&response, begun.elapsed());
     }
+    if head.method == Method::HEAD && connection.is_http2() {
+        response::without_body(&mut response);
+    }
     let is_last = ticket.number >= gate.bounds.requests || gate.is_draining();
-    connection.respond(ticket, &mut response, route.map_or(READ_TIME, |route| route.timeout), is_last);
+    let read_time = route.map_or(READ_TIME, |route| route.timeout);
+    connection.respond(ticket, &mut response, read_time, is_last);
     response
 }
 
@@ -80,7 +92,7 @@ impl<'r> Exchange<'r> {
     /// The response, and the number of the route.
     async fn response(
         &self,
-        body: IncomingBody,
+        body: &mut IncomingBody,
         upgrade: Option<OnUpgrade>,
     ) -> (Option<usize>, Result<Response<ReplyBody>, Refusal>) {
         if let Some(rates) = &self.incarnation.gate.rates
@@ -88,11 +100,18 @@ impl<'r> Exchange<'r> {
         {
             return (None, Err(Refusal::too_many_requests(wait)));
         }
-        if let Some(answer) = self.preflight() {
+        let host = match request::host(self.head) {
+            Ok(host) => host,
+            Err(refusal) => return (None, Err(refusal)),
+        };
+        if let Some(answer) = self.preflight(host) {
             return (None, answer);
         }
-        match self.find() {
-            Ok((number, values, host)) => (Some(number), self.carry_out(number, &values, host, (body, upgrade)).await),
+        match self.find(host) {
+            Ok((number, values)) => {
+                let facts = Facts { host, client: self.client };
+                (Some(number), self.carry_out(number, &values, &facts, (body, upgrade)).await)
+            }
             Err(refusal) => (None, Err(refusal)),
         }
     }
@@ -105,13 +124,13 @@ impl<'r> Exchange<'r> {
     }
 
     /// The answer to a preflight of a browser; `None` for another request.
-    fn preflight(&self) -> Option<Result<Response<ReplyBody>, Refusal>> {
+    fn preflight(&self, host: Option<&str>) -> Option<Result<Response<ReplyBody>, Refusal>> {
         let allowed = self.incarnation.gate.cors.as_ref()?;
         cors::preflight(self.head)?;
         let answer = || {
             cors::allowed(allowed, &self.head.headers).ok_or_else(Refusal::other_origin)?;
             let router = &self.incarnation.gate.router;
-            let routes = router.all(request::host(self.head)?, &self.path()?);
+            let routes = router.all(host, &self.path()?);
             if routes.is_empty() {
                 Err(Refusal::unknown_route())
             } else {
@@ -121,12 +140,11 @@ impl<'r> Exchange<'r> {
         Some(answer())
     }
 
-    /// The number of the request's route, the values of its parameters, and the host.
-    fn find(&self) -> Result<(usize, Values<'r>, Option<&'r str>), Refusal> {
+    /// The number of the request's route, and the values of its parameters.
+    fn find(&self, host: Option<&str>) -> Result<(usize, Values<'r>), Refusal> {
         let router = &self.incarnation.gate.router;
-        let host = request::host(self.head)?;
         match router.find(host, &self.path()?, &self.head.method) {
-            Found::Route(route, values) => Ok((route, values, host)),
+            Found::Route(route, values) => Ok((route, values)),
             Found::OtherMethod(routes) => Err(Refusal::other_method(router.methods(&routes))),
             Found::Nothing => Err(Refusal::unknown_route()),
         }
@@ -137,27 +155,33 @@ impl<'r> Exchange<'r> {
         &self,
         number: usize,
         values: &Values<'_>,
-        host: Option<&str>,
-        (body, upgrade): (IncomingBody, Option<OnUpgrade>),
+        facts: &Facts<'_>,
+        (body, upgrade): (&mut IncomingBody, Option<OnUpgrade>),
     ) -> Result<Response<ReplyBody>, Refusal> {
         let Self { incarnation, head, id, .. } = *self;
         let route = incarnation.route(number);
         if route.bearer.as_ref().is_some_and(|tokens| !request::has_token(head, tokens)) {
             return Err(Refusal::unauthorized());
         }
-        let facts = Facts { host, client: self.client };
-        let metadata = request::metadata(head, route, values, &facts)?;
+        let metadata = request::metadata(head, route, values, facts)?;
         let filled;
         let to: &Address = match &route.action {
-            Action::WebSocket(_) => return upgrade::open(incarnation, head, upgrade, number, &metadata),
+            Action::WebSocket(_) => {
+                let place = self.place()?;
+                return upgrade::open(incarnation, head, upgrade, number, &metadata, place);
+            }
             Action::Ask(Receiver::Fixed(address)) | Action::Tell(Receiver::Fixed(address)) => address,
             Action::Ask(Receiver::Template(template)) | Action::Tell(Receiver::Template(template)) => {
-                let bad = |_| Refusal::new(StatusCode::NOT_FOUND, "bad-address");
-                filled = template.fill(|n| &values[n]).map_err(bad)?;
+                let bad = || Refusal::new(StatusCode::NOT_FOUND, "bad-address");
+                filled = template.fill(|n| &values[n]).map_err(|_| bad())?;
+                if template.strays(&filled, &incarnation.gate.reserved) {
+                    return Err(bad());
+                }
                 &filled
             }
         };
-        let body = request::body(body, &incarnation.gate.bodies, route.body_bytes, route.timeout).await?;
+        let limits = BodyLimits { bodies: &incarnation.gate.bodies, most: route.body_bytes, time: route.timeout };
+        let body = request::body(&head.headers, body, limits, || self.connection.receive(self.ticket)).await?;
         let message = Incoming { flow: self.flow, ..Incoming::new(id, &metadata, &body) };
         match &route.action {
             Action::Ask(_) => {
@@ -171,6 +195,32 @@ impl<'r> Exchange<'r> {
                 Ok(response::accepted(id))
             }
         }
+    }
+
+    /// The place of a WebSocket connection among those of its client, which may be behind a proxy.
+    fn place(&self) -> Result<Place, Refusal> {
+        if self.client == self.connection.peer {
+            return Ok(self.connection.place.clone());
+        }
+        self.incarnation.gate.clients.enter(self.client).map_err(|_| Refusal::too_many_connections())
+    }
+
+    /// The response of an error. What is left of the request is read, so that the client gets the response.
+    async fn refused(&self, refusal: &Refusal, mut body: IncomingBody) -> Response<ReplyBody> {
+        let mut response = refusal.response(self.id);
+        if body.is_end_stream() {
+            return response;
+        }
+        if self.connection.is_http2() {
+            response.body_mut().end_after(unread::reading(body));
+        } else if !refusal.closes() {
+            // A client that waits for `100 Continue` sends no body after an error.
+            let is_read = !self.head.headers.contains_key(EXPECT) && unread::read_rest(&mut body).await;
+            if !is_read {
+                response::close_after(&mut response);
+            }
+        }
+        response
     }
 
     fn bad_reply(&self, to: &Address, route: &HttpRoute, why: &response::BadReply) -> Refusal {

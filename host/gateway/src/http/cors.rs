@@ -11,9 +11,10 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use super::body::ReplyBody;
 use super::settings::{Cors, MESSAGE_HEADER};
 
-/// The origin of a request, if its pages may use the server.
+/// The origin of a request, if its pages may use the server. A request has one at most.
 pub(super) fn allowed<'r>(cors: &Cors, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
-    let origin = headers.get(ORIGIN)?;
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let (Some(origin), None) = (origins.next(), origins.next()) else { return None };
     cors.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes()).then_some(origin)
 }
 

@@ -16,6 +16,7 @@ const STATUSES: std::ops::Range<u16> = 200..600;
 pub struct HttpCounts {
     connections: AtomicUsize,
     accepted: AtomicU64,
+    refused: AtomicU64,
     /// For each route, and for requests without one at the end: by status.
     responses: Vec<[AtomicU64; 400]>,
     /// The connections of each route of WebSocket.
@@ -25,7 +26,8 @@ pub struct HttpCounts {
 impl HttpCounts {
     pub(super) fn new(routes: usize, websockets: BTreeMap<usize, Arc<Connections>>) -> Self {
         let responses = (0..=routes).map(|_| [const { AtomicU64::new(0) }; 400]).collect();
-        Self { connections: AtomicUsize::new(0), accepted: AtomicU64::new(0), responses, websockets }
+        let (accepted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { connections: AtomicUsize::new(0), accepted, refused, responses, websockets }
     }
 
     /// The connections that are open.
@@ -36,6 +38,11 @@ impl HttpCounts {
     /// The connections that were accepted so far.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The connections that were closed at once, because their client had too many.
+    pub fn connections_refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// The open WebSocket connections: the number of each route of WebSocket, and its connections.
@@ -64,6 +71,10 @@ impl HttpCounts {
     pub(super) fn opened(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn closed(&self) {

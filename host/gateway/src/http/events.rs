@@ -59,6 +59,18 @@ log_events! {
     example "cannot accept a connection: Too many open files (os error 24)";
     advice "With too many open files, raise the limit of the system (`LimitNOFILE=` in systemd), or lower `connections`.";
 
+    /// A client has as many connections as `connections_per_client` says, and another one was closed. There is at most one such
+    /// line in each second.
+    pub(crate) struct ClientRefused<'a>("client-refused", WARN, HOST_TARGET) about AboutActor<'a, Option<&'a str>> {
+        /// The IP address of the client.
+        client: &'a str,
+        /// Such lines that were not logged before this one.
+        left_out: Option<u64>,
+    }
+    text(most: usize) "closed a connection of {client}, which has {most} already";
+    example "closed a connection of 192.0.2.7, which has 50 already";
+    advice "If the client is a proxy, name it in `trusted_proxies`. If many people share the address, raise `connections_per_client`.";
+
     /// The certificate of a gateway changed, and new connections have the new one.
     pub(crate) struct TlsReloaded<'a>("tls-reloaded", INFO, HOST_TARGET) about AboutActor<'a, Option<&'a str>> {
         /// The file of the certificate.

@@ -9,7 +9,8 @@
 //! | `streams`, `stream_tasks` | the requests of a connection with HTTP/2 |
 //! | `answer` | a request from its head to its response |
 //! | `router`, `request`, `response`, `body`, `trace` | the steps of it: route, message, response, flow |
-//! | `proxies`, `rate`, `cors` | at a public edge: the client's address, its rate, pages of other origins |
+//! | `unread` | the rest of a request that is answered before its body was read |
+//! | `proxies`, `rate`, `clients`, `cors` | at a public edge: the client's address, its rate and connections, pages of other origins |
 //! | `bodies`, `line_budget` | bounds on the memory of bodies, and on log lines |
 //! | `upgrade` | a request that opens a WebSocket connection |
 //! | `counts`, `events` | the counts of requests and connections; events of the log |
@@ -18,6 +19,7 @@ mod activity;
 mod answer;
 mod bodies;
 mod body;
+mod clients;
 mod connection;
 mod cors;
 mod counts;
@@ -38,6 +40,7 @@ mod stream_tasks;
 mod streams;
 mod tls;
 mod trace;
+mod unread;
 mod upgrade;
 mod watched;
 
@@ -64,6 +67,7 @@ use crate::group::place_gates_group;
 use crate::websocket::{self, Connections, Numbers};
 use crate::{Common, Placed};
 use bodies::Bodies;
+use clients::Clients;
 use gate::HttpGate;
 use line_budget::LineBudget;
 use rate::Rates;
@@ -72,7 +76,7 @@ use shared::Gate;
 
 /// Log lines of requests in each second.
 const ACCESS_LINES: u32 = 1000;
-/// Log lines about replies that are no responses in each second.
+/// Log lines in each second about replies that are no responses, and about clients with too many connections.
 const REFUSED_LINES: u32 = 1;
 
 /// Adds a server to a play. Returns its counts. With `tls`, connections are encrypted.
@@ -101,9 +105,12 @@ pub fn place(
         address: address.clone(),
         bodies: Bodies::new(settings.bounds.bodies_bytes),
         tls: tls.map(Arc::new),
+        reserved: settings.reserved.clone(),
         proxies: settings.proxies.clone(),
         cors: settings.cors.clone(),
         rates: settings.rate.map(Rates::new),
+        clients: Clients::new(settings.bounds.connections_per_client, &settings.proxies),
+        clients_refused: LineBudget::new(REFUSED_LINES),
         replies_refused: LineBudget::new(REFUSED_LINES),
         access_log: settings.access_log.then(|| LineBudget::new(ACCESS_LINES)),
     });

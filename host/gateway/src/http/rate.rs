@@ -1,11 +1,13 @@
 //! A limit on the requests of each client address: the generic cell rate algorithm (ITU-T I.371), which keeps one time for each
-//! client. An IPv6 client is a network of 64 bits, since each subscriber has one at least.
+//! client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use super::clients::client_key;
 
 /// Maximum number of clients that are kept.
 const MOST_CLIENTS: usize = 65_536;
@@ -51,7 +53,7 @@ impl Rates {
                 clients.remove(&client);
             }
         }
-        let even = clients.entry(key(client)).or_insert(now);
+        let even = clients.entry(client_key(client)).or_insert(now);
         let next = (*even).max(now) + step;
         let early = next.saturating_sub(now + self.rate.per);
         if early.is_zero() {
@@ -60,13 +62,6 @@ impl Rates {
         } else {
             Err(early)
         }
-    }
-}
-
-fn key(client: IpAddr) -> u128 {
-    match client {
-        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(address) => address.to_bits() >> 64 << 64,
     }
 }
 

@@ -1,18 +1,20 @@
 //! From a request to a message: its host, its metadata, its body.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, HOST};
+use ::http::header::{AUTHORIZATION, HOST, TRANSFER_ENCODING};
 use ::http::request::Parts;
-use ::http::{HeaderName, HeaderValue, StatusCode, Version};
+use ::http::uri::Authority;
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use playhouse_kernel::{Metadata, Secret};
 
 use super::bodies::{Bodies, Held};
+use super::connection::Arrival;
 use super::response::Refusal;
 use super::settings::{HttpRoute, MetaItem};
 
@@ -22,28 +24,45 @@ const IDEMPOTENCY_META: &str = "header:idempotency-key";
 /// The longest `Idempotency-Key`, in bytes.
 const MOST_KEY_BYTES: usize = 255;
 
-/// The host that a request names, without its port. A request names one host: with several, or with two that differ, servers on
-/// the way may have understood another one.
+/// The host that a request names, without its port. A request names one valid host (RFC 9112, section 3.2): with several, or
+/// with two that differ, servers on the way may have understood another one.
 pub(super) fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
     let mut headers = head.headers.get_all(HOST).iter();
     let (header, more) = (headers.next(), headers.next());
-    let target = head.uri.authority().map(http::uri::Authority::host);
-    if more.is_some() || header.is_none() && target.is_none() && head.version == Version::HTTP_11 {
+    if more.is_some() || header.is_none() && head.version == Version::HTTP_11 {
         return Err(Refusal::bad_request());
     }
-    if target.is_some() {
-        return Ok(target);
+    let header = header.map(|value| value.to_str().unwrap_or_default());
+    let target = head.uri.authority().map(Authority::as_str);
+    if head.version == Version::HTTP_2
+        && let (Some(header), Some(target)) = (header, target)
+        && !header.eq_ignore_ascii_case(target)
+    {
+        return Err(Refusal::bad_request());
     }
-    let Some(header) = header else { return Ok(None) };
-    let text = header.to_str().map_err(|_| Refusal::bad_request())?;
-    Ok(Some(without_port(text)))
+    let name = |text| host_name(text).ok_or_else(Refusal::bad_request);
+    let named = header.map(name).transpose()?;
+    target.map(name).transpose().map(|target| target.or(named))
 }
 
-fn without_port(text: &str) -> &str {
-    match text.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
-        _ => text,
-    }
+/// The name or the IP address of an authority, without its port; `None` if it is not valid, or has a user.
+fn host_name(authority: &str) -> Option<&str> {
+    let end = match authority.strip_prefix('[') {
+        Some(literal) => literal.find(']')? + 2,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (name, port) = authority.split_at(end);
+    let is_name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
+        None => !name.is_empty() && name.bytes().all(is_of_a_name),
+    };
+    let is_port = port.strip_prefix(':').map_or(port.is_empty(), |port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_name && is_port).then_some(name)
+}
+
+/// Whether a name of a host may have this byte. RFC 3986 permits encoded bytes as well, which no name in use has.
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
 /// The facts of a request that are not in its head.
@@ -125,29 +144,62 @@ impl Deref for Collected<'_> {
     }
 }
 
-/// Collects a body of at most `most` bytes, within `time`. It counts among the `bodies` until it is dropped.
-pub(super) async fn body(
-    body: Incoming,
-    bodies: &Bodies,
-    most: usize,
-    time: Duration,
-) -> Result<Collected<'_>, Refusal> {
+/// The limits on a body.
+pub(super) struct BodyLimits<'b> {
+    /// The memory of all bodies: this one counts until it is dropped.
+    pub(super) bodies: &'b Bodies,
+    /// Bytes of the body.
+    pub(super) most: usize,
+    /// The time in which the body arrives.
+    pub(super) time: Duration,
+}
+
+/// Collects a body within its limits. `arrival` marks the time in which it arrives, if there is one.
+pub(super) async fn body<'b, 'c>(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    limits: BodyLimits<'b>,
+    arrival: impl FnOnce() -> Arrival<'c>,
+) -> Result<Collected<'b>, Refusal> {
+    let BodyLimits { bodies, most, time } = limits;
     let none = Collected { data: Data::Whole(Bytes::new()), held: bodies.begin() };
     if body.is_end_stream() {
         return Ok(none);
     }
+    check_coding(headers)?;
     // Nothing of a body whose size says enough is read.
     if body.size_hint().lower() > most as u64 {
         return Err(Refusal::body_too_large());
     }
-    tokio::time::timeout(time, collect(body, none, most)).await.map_err(|_| Refusal::body_too_slow())?
+    tokio::time::timeout(time, collect(body, none, most, arrival())).await.map_err(|_| Refusal::body_too_slow())?
 }
 
-async fn collect(mut body: Incoming, mut whole: Collected<'_>, most: usize) -> Result<Collected<'_>, Refusal> {
+/// Checks that a body has no coding but `chunked`, and that once (RFC 9112, section 6.1): another server on the way could
+/// understand another body.
+fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let mut chunked = 0;
+    for coding in codings {
+        if !coding.eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::unknown_coding());
+        }
+        chunked += 1;
+    }
+    if chunked > 1 { Err(Refusal::bad_request().and_close()) } else { Ok(()) }
+}
+
+async fn collect<'b>(
+    body: &mut Incoming,
+    mut whole: Collected<'b>,
+    most: usize,
+    arrival: Arrival<'_>,
+) -> Result<Collected<'b>, Refusal> {
     while let Some(frame) = body.frame().await {
         // Such as a bad length of a chunk. The connection of a client that is gone ends by itself.
         let frame = frame.map_err(|_| Refusal::bad_request().and_close())?;
         let Ok(data) = frame.into_data() else { continue };
+        arrival.read(data.len());
         if data.len() > most - whole.len() {
             return Err(Refusal::body_too_large());
         }
@@ -179,16 +231,84 @@ mod tests {
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        let (head, ()) = request.body(()).expect("good").into_parts();
-        host(&head).map(|host| host.map(str::to_owned)).map_err(|refusal| refusal.status.as_u16())
+        host_name_of(&request.body(()).expect("good").into_parts().0)
+    }
+
+    fn host_name_of(head: &Parts) -> Result<Option<String>, u16> {
+        host(head).map(|host| host.map(str::to_owned)).map_err(|refusal| refusal.status.as_u16())
     }
 
     #[test]
     fn request_names_one_host() {
         assert_eq!(host_of("/", &["a.example:80"]), Ok(Some("a.example".into())));
         assert_eq!(host_of("/", &["[::1]:80"]), Ok(Some("[::1]".into())));
+        assert_eq!(host_of("/", &["a_b.example:"]), Ok(Some("a_b.example".into())));
         assert_eq!(host_of("http://b.example:1/x", &["a.example"]), Ok(Some("b.example".into())));
         assert_eq!(host_of("/", &["a", "a"]), Err(400));
         assert_eq!(host_of("/", &[]), Err(400));
+        assert_eq!(host_of("http://b.example/", &[]), Err(400));
+    }
+
+    #[test]
+    fn invalid_host_is_refused() {
+        for bad in [
+            "",
+            " ",
+            ":80",
+            "a b",
+            "a,b c",
+            "a/b",
+            "a@b",
+            "u:p@b",
+            "a:b",
+            "a:80:80",
+            "a:8 0",
+            "é",
+            "a%2fb",
+            "[]",
+            "[::1",
+            "[::1]x",
+            "[a.example]",
+            "::1",
+            "a\tb",
+            "a?b",
+            "a#b",
+            "\"a\"",
+            "a\\b",
+        ] {
+            assert_eq!(host_of("/", &[bad]), Err(400), "{bad:?}");
+            assert_eq!(host_of("http://b.example/", &[bad]), Err(400), "{bad:?} beside a target");
+        }
+        assert_eq!(host_of("http://u:p@b.example/", &["b.example"]), Err(400));
+    }
+
+    #[test]
+    fn hosts_of_http2_do_not_differ() {
+        let of = |host: &str| {
+            let request = Request::get("https://a.example:1/").version(Version::HTTP_2).header(HOST, host);
+            let (head, ()) = request.body(()).expect("good").into_parts();
+            host_name_of(&head)
+        };
+        assert_eq!(of("A.example:1"), Ok(Some("a.example".into())));
+        assert_eq!(of("b.example:1"), Err(400));
+    }
+
+    #[test]
+    fn only_one_chunked_coding_is_known() {
+        let of = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(TRANSFER_ENCODING, line.parse().expect("a value"));
+            }
+            check_coding(&headers).map_err(|refusal| refusal.status.as_u16())
+        };
+        for good in [&[][..], &["chunked"], &[" Chunked "]] {
+            assert_eq!(of(good), Ok(()), "{good:?}");
+        }
+        for unknown in [&["gzip, chunked"][..], &["gzip", "chunked"], &["x-chunked, chunked"], &[", chunked"]] {
+            assert_eq!(of(unknown), Err(501), "{unknown:?}");
+        }
+        assert_eq!(of(&["chunked, chunked"]), Err(400));
+        assert_eq!(of(&["chunked", "chunked"]), Err(400));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use ::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{HeaderName, HeaderValue, Response, StatusCode};
 use playhouse_kernel::{AskError, MessageId, Reply, SendError};
 
@@ -44,6 +44,11 @@ impl Refusal {
         Self { close: true, ..self }
     }
 
+    /// Whether the connection ends after the response.
+    pub(super) fn closes(&self) -> bool {
+        self.close
+    }
+
     pub(super) fn with_headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
         Self { headers, ..self }
     }
@@ -66,6 +71,14 @@ impl Refusal {
 
     pub(super) fn too_many_requests(retry: Duration) -> Self {
         Self { retry: Some(retry), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited").and_close() }
+    }
+
+    pub(super) fn too_many_connections() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections").and_retry()
+    }
+
+    pub(super) fn unknown_coding() -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "unknown-coding").and_close()
     }
 
     pub(super) fn other_origin() -> Self {
@@ -126,6 +139,15 @@ impl Refusal {
 /// Closes the connection after this response.
 pub(super) fn close_after(response: &mut Response<ReplyBody>) {
     response.headers_mut().insert(CONNECTION, CLOSE);
+}
+
+/// Leaves the body out of a response to `HEAD`, and keeps its length. With HTTP/1.1, the HTTP library does this.
+pub(super) fn without_body(response: &mut Response<ReplyBody>) {
+    let bytes = response.body().len();
+    if bytes > 0 {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+        response.body_mut().clear();
+    }
 }
 
 impl From<&SendError> for Refusal {

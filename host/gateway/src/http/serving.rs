@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,8 +21,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer::answer;
+use super::clients::Full;
 use super::connection::{Connection, Limit};
-use super::events::AcceptFailed;
+use super::events::{AcceptFailed, ClientRefused};
 use super::settings::HttpBounds;
 use super::shared::{Gate, Incarnation};
 use super::stream_tasks::StreamTasks;
@@ -31,7 +32,7 @@ use super::watched::Watched;
 
 /// The pause after a connection could not be accepted, such as with too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// The pause after which a server that has all its connections closes one without a request.
+/// The pause after which a server that has all its connections closes one that does little.
 const MAKE_SPACE: Duration = Duration::from_millis(5);
 /// The name of HTTP/2 in a handshake of TLS (RFC 9113, section 3.1).
 const HTTP2: &[u8] = b"h2";
@@ -125,7 +126,13 @@ impl Serving {
             match accepted {
                 Ok((stream, peer)) => {
                     failing = false;
-                    drop(connections.spawn(self.clone().converse(stream, peer)));
+                    let peer = peer.ip().to_canonical();
+                    match self.gate().clients.enter(peer) {
+                        Ok(place) => {
+                            drop(connections.spawn(self.clone().converse(stream, Connection::new(peer, place))));
+                        }
+                        Err(full) => self.refuse(peer, &full),
+                    }
                 }
                 // A client that is gone again says nothing about the server.
                 Err(error) if is_of_the_client(&error) => {}
@@ -151,21 +158,31 @@ impl Serving {
         open.by_number.values().for_each(|connection| connection.activity.tell_to_end());
     }
 
-    /// Ends a connection without a request, so that a new one has space. Of several of one kind it is the oldest one.
+    /// Ends a connection without a request, or with one whose body is slow, so that a new one has space. Of several of one kind it is the oldest one.
     fn end_a_free_connection(&self) {
         let open = self.open.lock();
         let free = open.by_number.iter().filter_map(|(number, connection)| {
             Some(((connection.eviction()?, *number), connection)).filter(|_| !connection.activity.is_told_to_end())
         });
         if let Some((_, connection)) = free.min_by_key(|(order, _)| *order) {
-            connection.activity.tell_to_end();
+            connection.activity.evict();
         }
     }
 
-    async fn converse(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Counts and logs a connection of a client that has too many.
+    fn refuse(&self, client: IpAddr, full: &Full) {
+        self.gate().counts.refused();
+        if let Some(left_out) = self.gate().clients_refused.pass() {
+            let subject = AboutActor { address: &self.gate().address, plugin: None };
+            let left_out = Some(left_out).filter(|lines| *lines > 0);
+            ClientRefused { subject, client: &client.to_string(), most: full.most, left_out }.log();
+        }
+    }
+
+    async fn converse(self: Arc<Self>, stream: TcpStream, connection: Connection) {
         // Responses are whole: nothing is gained by waiting for more.
         let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Connection::new(peer.ip().to_canonical()));
+        let connection = Arc::new(connection);
         let _entry = Entry::new(&self, connection.clone());
         match &self.gate().tls {
             None => self.http1(stream, &connection).await,

@@ -23,6 +23,9 @@ pub struct HttpSettings {
     pub bounds: HttpBounds,
     /// Its routes, in any order.
     pub routes: Vec<HttpRoute>,
+    /// The tops of subtrees that are no actors for clients, such as gateways. A parameter leads there only if the address before it
+    /// is in the same subtree.
+    pub reserved: Vec<Address>,
     /// Networks of proxies whose word about a client's address counts.
     pub proxies: Vec<IpNet>,
     /// The pages of other origins that may use the server.
@@ -38,6 +41,8 @@ pub struct HttpSettings {
 pub struct HttpBounds {
     /// Connections at a time.
     pub connections: usize,
+    /// Connections of each client address at a time; `None` for any number.
+    pub connections_per_client: Option<usize>,
     /// Bytes of a request's head; at least [`HttpBounds::LEAST_HEAD`].
     pub head_bytes: usize,
     /// Header lines of a request.
@@ -63,6 +68,7 @@ impl Default for HttpBounds {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_per_client: None,
             head_bytes: 32 << 10,
             headers: 100,
             head_time: Duration::from_secs(10),
@@ -189,6 +195,8 @@ pub struct AddressTemplate {
     text: String,
     /// Texts with their slashes, and the numbers of parameters.
     parts: Vec<TemplatePart>,
+    /// The address before the first parameter.
+    top: Address,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +236,11 @@ impl Receiver {
         }
         parts.push(TemplatePart::Text(before));
         // All that is not a parameter must be good in any address.
-        let template = AddressTemplate { text: text.to_owned(), parts };
+        let top = match parts.first() {
+            Some(TemplatePart::Text(first)) => Address::parse(first.trim_end_matches('/')).ok(),
+            _ => None,
+        };
+        let template = AddressTemplate { text: text.to_owned(), parts, top: top.unwrap_or_else(Address::root) };
         template.fill(|_| "a")?;
         Ok(Self::Template(template))
     }
@@ -237,7 +249,7 @@ impl Receiver {
     pub fn top(&self) -> Address {
         match self {
             Self::Fixed(address) => address.clone(),
-            Self::Template(template) => template.top(),
+            Self::Template(template) => template.top.clone(),
         }
     }
 }
@@ -268,9 +280,10 @@ impl AddressTemplate {
         Address::parse(&text)
     }
 
-    fn top(&self) -> Address {
-        let Some(TemplatePart::Text(first)) = self.parts.first() else { return Address::root() };
-        Address::parse(first.trim_end_matches('/')).unwrap_or_else(|_| Address::root())
+    /// Whether an address that parameters completed is in a reserved subtree that the template does not begin in.
+    pub(super) fn strays(&self, to: &Address, reserved: &[Address]) -> bool {
+        let is_in = |address: &Address, top: &Address| address == top || address.is_below(top);
+        reserved.iter().any(|top| is_in(to, top) && !is_in(&self.top, top))
     }
 }
 
@@ -392,7 +405,20 @@ mod tests {
         for bad in ["", "a/b", "..", "é", "a b", "a%2Fb", &"x".repeat(65)] {
             assert_eq!(fill(bad), None, "{bad}");
         }
-        assert_eq!(template.top().as_str(), "/orders");
+        assert_eq!(template.top.as_str(), "/orders");
+    }
+
+    #[test]
+    fn parameter_does_not_lead_into_a_reserved_subtree() {
+        let reserved = ["/gate", "/out"].map(|top| Address::parse(top).expect("good"));
+        let strays = |to: &str, values: [&str; 2]| {
+            let Ok(Receiver::Template(template)) = receiver(to, "/:a/:b") else { panic!("{to}") };
+            let filled = template.fill(|n| values[n]).expect("good");
+            template.strays(&filled, &reserved)
+        };
+        assert!(strays("/:a", ["gate", ""]) && strays("/:a/:b", ["out", "billing"]) && strays("/:a/web", ["gate", ""]));
+        assert!(!strays("/:a", ["gates", ""]) && !strays("/:a/:b", ["orders", "gate"]));
+        assert!(!strays("/out/:a", ["billing", ""]), "the manifest names the subtree");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use playhouse_kernel::{Address, Ingress};
 use tokio::sync::watch;
 
 use super::bodies::Bodies;
+use super::clients::Clients;
 use super::counts::HttpCounts;
 use super::line_budget::LineBudget;
 use super::listener::HttpListener;
@@ -47,9 +48,15 @@ pub(super) struct Gate {
     pub(super) address: Address,
     pub(super) bodies: Bodies,
     pub(super) tls: Option<Arc<Tls>>,
+    /// The tops of subtrees that parameters do not lead into.
+    pub(super) reserved: Vec<Address>,
     pub(super) proxies: Vec<IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) rates: Option<Rates>,
+    /// The connections of each client.
+    pub(super) clients: Clients,
+    /// Log lines about clients with too many connections.
+    pub(super) clients_refused: LineBudget,
     /// Log lines about replies that are no responses.
     pub(super) replies_refused: LineBudget,
     /// Log lines about requests, if each has one.

@@ -18,6 +18,8 @@ pub(super) struct Streams {
 
 struct State {
     open: usize,
+    /// Streams whose body arrives.
+    arriving: usize,
     begun: u64,
     /// Since when none is open.
     since: Instant,
@@ -33,7 +35,7 @@ pub(super) struct Stream {
 
 impl Streams {
     pub(super) fn new(activity: Arc<Activity>) -> Self {
-        let state = State { open: 0, begun: 0, since: Instant::now(), deadlines: BTreeMap::new() };
+        let state = State { open: 0, arriving: 0, begun: 0, since: Instant::now(), deadlines: BTreeMap::new() };
         Self { activity, state: Mutex::new(state) }
     }
 
@@ -46,6 +48,12 @@ impl Streams {
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         state.open == 0 && state.begun > 0
+    }
+
+    /// Whether requests are under way, and the body of each one still arrives.
+    pub(super) fn is_receiving(&self) -> bool {
+        let state = self.state.lock();
+        state.open > 0 && state.open == state.arriving
     }
 
     /// A request is there.
@@ -68,6 +76,16 @@ impl Streams {
 }
 
 impl Stream {
+    /// The body of the request arrives.
+    pub(super) fn begin_body(&self) {
+        self.streams.state.lock().arriving += 1;
+    }
+
+    /// The body of the request is there, or is not wanted.
+    pub(super) fn end_body(&self) {
+        self.streams.state.lock().arriving -= 1;
+    }
+
     /// The response is there; the client has `time` to read it.
     pub(super) fn respond(&self, time: Duration) {
         self.streams.state.lock().deadlines.insert(self.number, Instant::now() + time);
@@ -99,6 +117,12 @@ mod tests {
         assert_eq!((after(), streams.is_idle()), (Some(bounds.head_time), false), "its first head");
         let (one, two) = (streams.begin(), streams.begin());
         assert_eq!(after(), None, "the routes bound the time");
+        one.begin_body();
+        assert!(!streams.is_receiving(), "the other one is with its receiver");
+        two.begin_body();
+        assert!(streams.is_receiving());
+        one.end_body();
+        two.end_body();
         one.respond(Duration::from_secs(5));
         two.respond(Duration::from_secs(3));
         assert_eq!(after(), Some(Duration::from_secs(3)));

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use playhouse_kernel::{Config, Metadata};
 
 use super::body::ReplyBody;
+use super::clients::Place;
 use super::response::Refusal;
 use super::shared::Incarnation;
 use crate::websocket::{Arrived, Handshake, Refused};
@@ -16,13 +17,14 @@ use crate::websocket::{Arrived, Handshake, Refused};
 /// The values of the request that the handler can ask for by name begin with this.
 const REQUEST: &str = "request:";
 
-/// Opens a connection on a route, once the response is sent.
+/// Opens a connection on a route, once the response is sent. `place` counts it among those of its client.
 pub(super) fn open(
     incarnation: &Incarnation,
     head: &Parts,
     upgrade: Option<OnUpgrade>,
     route: usize,
     metadata: &Metadata,
+    place: Place,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let full = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-connections").and_retry();
     let connections = incarnation.gate.websockets.get(&route).ok_or_else(Refusal::unknown_route)?;
@@ -30,7 +32,7 @@ pub(super) fn open(
     if incarnation.gate.is_draining() {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining").and_retry());
     }
-    let permit = connections.reserve().ok_or_else(full)?;
+    let permit = connections.reserve().ok_or_else(full)?.with(place);
     let upgrade = upgrade.ok_or_else(|| refusal(Refused::NoUpgrade))?;
     let pairs = metadata.pairs().map(|(key, value)| (format!("{REQUEST}{key}"), value.to_owned()));
     let mut config: Config = pairs.collect();

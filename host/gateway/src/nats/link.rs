@@ -132,6 +132,11 @@ fn server(url: &str) -> Result<(ServerAddr, Option<Login>), std::io::Error> {
     Ok((ServerAddr::from_url(url)?, login))
 }
 
+/// Whether a text is the url of a server, with a user and a port that can be read.
+pub fn is_url(url: &SecretUrl) -> bool {
+    server(url.expose()).is_ok()
+}
+
 /// An error with the errors behind it.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::secret::SecretUrl;
 use crate::sink::Outlet;
 use crate::source::Supply;
-pub use link::{NatsSink, NatsSource};
+pub use link::{NatsSink, NatsSource, is_url};
 
 /// A consumer as a source.
 pub fn supply(url: SecretUrl, settings: NatsSource) -> Arc<dyn Supply> {

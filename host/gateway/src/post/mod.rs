@@ -266,7 +266,7 @@ mod tests {
             Ok(()) => "accepted",
             Err(Trouble::Refused(_)) => "refused",
             Err(Trouble::Never(_)) => "never",
-            Err(Trouble::Broken(_)) => "broken",
+            Err(Trouble::Broken(_) | Trouble::NotReady(_)) => "broken",
         };
         for (code, wanted) in [
             (200, "accepted"),

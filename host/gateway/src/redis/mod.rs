@@ -33,5 +33,10 @@ pub fn supply(url: SecretUrl, settings: RedisSource, address: Address) -> Arc<dy
 /// A stream as a sink.
 pub fn outlet(url: SecretUrl, settings: RedisSink) -> Arc<dyn Outlet> {
     let at = RedisStream { url, stream: settings.stream };
-    Arc::new(sink::RedisOutlet { at, capacity: settings.capacity })
+    Arc::new(sink::RedisOutlet::new(at, settings.capacity))
+}
+
+/// Whether a text is the url of a server, with a user, a port and a database that can be read.
+pub fn is_url(url: &SecretUrl) -> bool {
+    ::redis::Client::open(url.expose()).is_ok()
 }

@@ -34,16 +34,38 @@ redis.call('XDEL', KEYS[1], ARGV[2])
 return 0
 ";
 
-/// Adds entries as long as the stream has fewer than its capacity, and returns their number: `ARGV` is the capacity, and for
-/// each entry the number of its fields and values, and these.
+/// Adds entries as long as the stream has fewer than its capacity: `ARGV` is the capacity, the number of the latest entries that are
+/// looked at first, and for each entry the number of its fields and values, and these. An entry whose `id` one of those has is not
+/// added again. Returns the number of entries that the stream has now, and how many of them it had before.
 pub(super) const ADD: &str = r"
+local known = {}
+if tonumber(ARGV[2]) > 0 then
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[2])) do
+    for field = 1, #entry[2], 2 do
+      if entry[2][field] == 'id' then
+        known[entry[2][field + 1]] = true
+      end
+    end
+  end
+end
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
-local at, added = 2, 0
-while at <= #ARGV and added < room do
+local at, added, repeated = 3, 0, 0
+while at <= #ARGV do
   local size = tonumber(ARGV[at])
-  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + size))
+  local is_known = false
+  for field = at + 1, at + size, 2 do
+    is_known = is_known or (ARGV[field] == 'id' and known[ARGV[field + 1]] == true)
+  end
+  if is_known then
+    repeated = repeated + 1
+  elseif room > 0 then
+    redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + size))
+    room = room - 1
+  else
+    break
+  end
   at = at + size + 1
   added = added + 1
 end
-return added
+return {added, repeated}
 ";

@@ -1,10 +1,13 @@
-//! A sink that adds to a stream, as long as it has fewer entries than its capacity.
+//! A sink that adds to a stream, as long as it has fewer entries than its capacity. Messages whose answer was lost are looked for in
+//! the stream before they are added again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{ErrorKind, RedisError, cmd};
-use playhouse_kernel::BoxFuture;
+use ::redis::{ErrorKind, RedisError, ServerErrorKind, cmd};
+use parking_lot::Mutex;
+use playhouse_kernel::{BoxFuture, MessageId};
 
 use super::stream::{RedisStream, connect, explained};
 use super::{entry, scripts};
@@ -17,12 +20,22 @@ const ANSWER: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 1 << 20;
 /// Maximum number of messages of one call.
 const MOST_MESSAGES: usize = 128;
+/// The latest entries of the stream in which messages are looked for.
+const LOOKED_AT: usize = 1024;
 
 /// Connects to a stream.
 pub(super) struct RedisOutlet {
     pub(super) at: RedisStream,
     /// Maximum number of entries in the stream.
     pub(super) capacity: u64,
+    /// The messages of the last call that had no answer. The stream may have them.
+    pub(super) unanswered: Arc<Mutex<Vec<MessageId>>>,
+}
+
+impl RedisOutlet {
+    pub(super) fn new(at: RedisStream, capacity: u64) -> Self {
+        Self { at, capacity, unanswered: Arc::default() }
+    }
 }
 
 impl Outlet for RedisOutlet {
@@ -33,8 +46,9 @@ impl Outlet for RedisOutlet {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Delivery>, BrokerError>> {
         Box::pin(async {
             let connection = connect(&self.at, ANSWER, Some(ANSWER)).await?;
-            Ok(Box::new(RedisDelivery { at: self.at.clone(), capacity: self.capacity, connection })
-                as Box<dyn Delivery>)
+            let Self { at, capacity, unanswered } = self;
+            let (at, unanswered) = (at.clone(), unanswered.clone());
+            Ok(Box::new(RedisDelivery { at, capacity: *capacity, unanswered, connection }) as Box<dyn Delivery>)
         })
     }
 }
@@ -42,14 +56,17 @@ impl Outlet for RedisOutlet {
 struct RedisDelivery {
     at: RedisStream,
     capacity: u64,
+    unanswered: Arc<Mutex<Vec<MessageId>>>,
     connection: MultiplexedConnection,
 }
 
 impl RedisDelivery {
-    /// Adds messages, and returns how many the stream had room for.
-    async fn add(&mut self, messages: &[Outgoing]) -> Result<usize, RedisError> {
+    /// Adds messages, and returns how many the stream has now, and how many of these it had before.
+    async fn add(&mut self, messages: &[Outgoing]) -> Result<(usize, usize), RedisError> {
+        let was_sent = |message: &Outgoing| self.unanswered.lock().contains(&message.id);
+        let looked_at = if messages.iter().any(was_sent) { LOOKED_AT } else { 0 };
         let mut add = cmd("EVAL");
-        add.arg(scripts::ADD).arg(1).arg(&self.at.stream).arg(self.capacity);
+        add.arg(scripts::ADD).arg(1).arg(&self.at.stream).arg(self.capacity).arg(looked_at);
         for message in messages {
             let fields = entry::fields(message);
             add.arg(fields.len() * 2);
@@ -57,7 +74,12 @@ impl RedisDelivery {
                 add.arg(field).arg(value);
             }
         }
-        add.query_async(&mut self.connection).await
+        *self.unanswered.lock() = messages.iter().map(|message| message.id).collect();
+        let added: Result<(usize, usize), _> = add.query_async(&mut self.connection).await;
+        if added.as_ref().map_or_else(is_answer, |_| true) {
+            self.unanswered.lock().clear();
+        }
+        added
     }
 
     async fn deliver_all(&mut self, messages: &[Outgoing]) -> Delivered {
@@ -66,8 +88,9 @@ impl RedisDelivery {
             let rest = &messages[delivered.accepted..];
             let chunk = &rest[..fitting(rest)];
             match self.add(chunk).await {
-                Ok(added) => {
+                Ok((added, repeated)) => {
                     delivered.accepted += added.min(chunk.len());
+                    delivered.repeated += repeated.min(added);
                     if added < chunk.len() {
                         let text =
                             format!("the stream `{}` has its capacity of {} entries", self.at.stream, self.capacity);
@@ -87,18 +110,11 @@ impl RedisDelivery {
     fn trouble(&self, error: &RedisError) -> Trouble {
         let explained = explained(error, &self.at);
         match error.kind() {
-            // An answer of the server about this command. While it loads its data, or is a replica, the connection is no use.
-            ErrorKind::Server(kind)
-                if !matches!(
-                    kind,
-                    ::redis::ServerErrorKind::BusyLoading
-                        | ::redis::ServerErrorKind::ReadOnly
-                        | ::redis::ServerErrorKind::MasterDown
-                ) =>
-            {
-                Trouble::Refused(explained.to_string())
-            }
-            ErrorKind::Extension => Trouble::Refused(explained.to_string()),
+            // While the server loads its data, or is a replica, it is no use.
+            ErrorKind::Server(
+                ServerErrorKind::BusyLoading | ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown,
+            ) => Trouble::NotReady(explained),
+            _ if is_answer(error) => Trouble::Refused(explained.to_string()),
             _ => Trouble::Broken(explained),
         }
     }
@@ -108,6 +124,11 @@ impl Delivery for RedisDelivery {
     fn deliver<'a>(&'a mut self, messages: &'a [Outgoing]) -> BoxFuture<'a, Delivered> {
         Box::pin(self.deliver_all(messages))
     }
+}
+
+/// Whether the server answered a command with this error: it did nothing of it.
+fn is_answer(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
 /// Number of messages for one call of the function.

@@ -135,13 +135,15 @@ impl Sink {
                 Ok(mut delivery) => {
                     let Delivered { accepted, repeated, trouble } = self.host.wait(delivery.deliver(messages)).await;
                     self.count(accepted, repeated);
+                    if matches!(trouble, Some(Trouble::Broken(_))) {
+                        self.shared.counts.disconnects.add(1);
+                    }
                     match trouble {
                         None => {
                             self.delivery = Some(delivery);
                             return accepted;
                         }
-                        Some(Trouble::Broken(error)) => {
-                            self.shared.counts.disconnects.add(1);
+                        Some(Trouble::Broken(error) | Trouble::NotReady(error)) => {
                             if accepted > 0 {
                                 self.lost(&error);
                                 return accepted;
@@ -211,7 +213,7 @@ impl Sink {
         let (text, is_final) = match trouble {
             Trouble::Never(text) => (text, true),
             Trouble::Refused(text) => (text, false),
-            Trouble::Broken(error) => (error.to_string(), false),
+            Trouble::Broken(error) | Trouble::NotReady(error) => (error.to_string(), false),
         };
         let before = self.refused.filter(|(id, _)| *id == message.id).map_or(0, |(_, attempt)| attempt);
         let attempt = before + 1;
@@ -224,7 +226,7 @@ impl Sink {
             self.shared.counts.refused.add(1);
             self.refused = None;
             self.retries.succeeded();
-            self.turn.finish(Outcome::Failed(Failure::Retry(text)));
+            self.turn.fail_after(attempt, Failure::Retry(text));
             return true;
         }
         let pause = self.retries.next();

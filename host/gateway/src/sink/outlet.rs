@@ -65,6 +65,8 @@ pub struct Delivered {
 pub enum Trouble {
     /// The connection is broken; another one is made.
     Broken(BrokerError),
+    /// The broker takes no message now, over a connection that is not broken; another one is made.
+    NotReady(BrokerError),
     /// This message is refused now, perhaps not later.
     Refused(String),
     /// This message is refused for good.

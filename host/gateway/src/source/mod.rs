@@ -21,6 +21,7 @@ use std::sync::Arc;
 use playhouse_kernel::{ActorSpec, NativeLauncher, SupervisionSpec};
 
 use crate::{Common, Placed};
+#[cfg(feature = "redis")]
 pub(crate) use supply::PLUGIN;
 pub use supply::{Connected, SourceSettings, Supplier, Supply, Taken};
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use playhouse_kernel::{
     Address, Change, ChildFailed, Directive, Failure, Message, NativeActor, NativeContext, NativeResult, Notice,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
-use super::connections::{Arrived, Connections, say_closed};
+use super::connections::{Arrived, Connections, Permit, say_closed};
 use super::link::{BINARY, FRAME, TEXT, Task, ToHandler, converse};
 use super::outgoing::{Close, Outgoing};
 
@@ -22,7 +21,7 @@ pub(super) struct WebSocket {
     outgoing: Arc<Outgoing>,
     link: Option<Task>,
     /// Counts the connection until its socket is closed.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
 }
 
 impl WebSocket {
@@ -37,6 +36,7 @@ impl NativeActor for WebSocket {
     const WATCHES: bool = true;
 
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
+        self.outgoing.belongs_to(ctx.address());
         let number = ctx.address().name().parse().ok();
         self.arrived = number.and_then(|number| self.connections.take(number));
         if self.arrived.is_none() {
@@ -63,7 +63,8 @@ impl NativeActor for WebSocket {
 
     async fn msg_handler(&mut self, message: Message, _: &mut NativeContext) -> NativeResult {
         let frame = frame(message, self.outgoing.client_sends_text())?;
-        self.outgoing.push(frame).map_err(|error| Failure::Reject(error.to_string()))
+        self.outgoing.push(frame);
+        Ok(())
     }
 
     async fn child_failed(&mut self, _: &ChildFailed, _: &mut NativeContext) -> Directive {

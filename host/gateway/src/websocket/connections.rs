@@ -40,12 +40,31 @@ impl Numbers {
     }
 }
 
+/// The right to a connection, until it is dropped.
+pub struct Permit {
+    _of_route: OwnedSemaphorePermit,
+    _with: Option<Box<dyn Send + Sync>>,
+}
+
+impl Permit {
+    /// Drops `other` with the permit.
+    pub fn with(self, other: impl Send + Sync + 'static) -> Self {
+        Self { _with: Some(Box::new(other)), ..self }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
 /// A connection that has no actor yet.
 pub struct Arrived {
     /// The stream.
     pub socket: Box<dyn Socket>,
     /// Counts the connection; from [`Connections::reserve`].
-    pub permit: OwnedSemaphorePermit,
+    pub permit: Permit,
     /// Values that the handler can ask for by name, beside those of its `[[plugin]]`.
     pub config: Config,
 }
@@ -87,8 +106,9 @@ impl Connections {
     }
 
     /// The right to another connection; none when all are in use.
-    pub fn reserve(&self) -> Option<OwnedSemaphorePermit> {
-        self.permits.clone().try_acquire_owned().ok()
+    pub fn reserve(&self) -> Option<Permit> {
+        let of_route = self.permits.clone().try_acquire_owned().ok()?;
+        Some(Permit { _of_route: of_route, _with: None })
     }
 
     /// The number of connections.
@@ -111,7 +131,7 @@ impl Connections {
     }
 
     /// Lets a client take the last frames and close its side, which counts as a connection until then. A client that is slow is cut off.
-    pub(super) fn close_later(&self, link: Task, permit: OwnedSemaphorePermit) {
+    pub(super) fn close_later(&self, link: Task, permit: Permit) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut closing = self.closing.lock();
         while closing.try_join_next().is_some() {}

@@ -99,6 +99,7 @@ impl Template for ConnectionTemplate {
         spec.grants.sends_below = vec![Address::root()];
         // A client whose connection broke comes again.
         spec.restart.kind = RestartKind::Temporary;
+        spec.drops_at_end = true;
         spec
     }
 }

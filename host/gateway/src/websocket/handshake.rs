@@ -83,9 +83,9 @@ impl Handshake {
         if !is_key(key.as_bytes()) {
             return Err(Refused::Malformed);
         }
-        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        if let Some(origin) = text(ORIGIN)
-            && !settings.origins.pass(origin, text(HOST))
+        let mut origins = headers.get_all(ORIGIN).iter().map(text);
+        if let Some(origin) = origins.next()
+            && (origins.next().is_some() || !settings.origins.pass(origin, headers.get(HOST).map(text)))
         {
             return Err(Refused::Origin);
         }
@@ -108,6 +108,11 @@ impl Handshake {
         }
         response
     }
+}
+
+/// The value of a header; empty if it is no text.
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
 }
 
 /// The items of a header that is a list.
@@ -193,5 +198,9 @@ mod tests {
         assert_eq!(twice, Err(Refused::Malformed));
         assert_eq!(with("origin", "http://evil.example"), Err(Refused::Origin));
         assert_eq!(with("origin", "null"), Err(Refused::Origin));
+        let twice = read(|request| {
+            request.headers_mut().append("origin", HeaderValue::from_static("http://server.example.com"));
+        });
+        assert_eq!(twice, Err(Refused::Origin), "another server on the way may have looked at the other one");
     }
 }

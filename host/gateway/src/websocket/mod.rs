@@ -19,7 +19,7 @@ mod outgoing;
 mod settings;
 mod socket;
 
-pub use connections::{Arrived, Connections, Numbers};
+pub use connections::{Arrived, Connections, Numbers, Permit};
 pub use gate::{Control, template, widen};
 pub use handshake::{Handshake, Refused};
 pub use settings::{Origins, WebSocketSettings};

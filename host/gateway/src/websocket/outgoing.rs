@@ -2,16 +2,22 @@
 //! the link, which empties it.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use playhouse_kernel::{AboutActor, Address, LogEvent};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::settings::WebSocketSettings;
+use crate::events::WebSocketUndelivered;
+
+/// The plugin of a connection, as operators see it.
+const PLUGIN: &str = "native:WebSocket";
 
 /// The end of a connection, as the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +50,6 @@ impl Close {
     }
 }
 
-/// Why a message does not wait for the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotQueued {
-    /// The queue has no space.
-    #[error("the client reads too slowly: `queue` of its route is full, and the connection ends")]
-    Full,
-    /// The connection ends, or has ended.
-    #[error("the connection of the client has ended")]
-    Over,
-}
-
 /// The queue for one client.
 pub(super) struct Outgoing {
     most_bytes: usize,
@@ -63,6 +58,8 @@ pub(super) struct Outgoing {
     link: AtomicWaker,
     /// Whether the last message of the client was a text.
     sends_text: AtomicBool,
+    /// The address of the connection.
+    address: OnceLock<Address>,
 }
 
 #[derive(Default)]
@@ -70,6 +67,15 @@ struct State {
     frames: VecDeque<Frame>,
     bytes: usize,
     close: Option<Close>,
+    /// Messages that were dropped.
+    undelivered: u64,
+}
+
+impl State {
+    fn drop_frames(&mut self) {
+        self.undelivered += std::mem::take(&mut self.frames).len() as u64;
+        self.bytes = 0;
+    }
 }
 
 fn cost(frame: &Frame) -> usize {
@@ -80,20 +86,29 @@ impl Outgoing {
     pub(super) fn new(most_bytes: usize) -> Self {
         // Until the client has sent something, a text is what most clients expect.
         let sends_text = AtomicBool::new(true);
-        Self { most_bytes, state: Mutex::default(), link: AtomicWaker::new(), sends_text }
+        let (state, link, address) = (Mutex::default(), AtomicWaker::new(), OnceLock::new());
+        Self { most_bytes, state, link, sends_text, address }
     }
 
-    /// Adds a message. One that finds no space ends the connection, and drops all that waits.
-    pub(super) fn push(&self, frame: Frame) -> Result<(), NotQueued> {
+    /// Keeps the address of the connection, for the log.
+    pub(super) fn belongs_to(&self, connection: &Address) {
+        self.address.get_or_init(|| connection.clone());
+    }
+
+    /// Adds a message. One that finds no space ends the connection, and drops all that waits. After the end, a message is counted
+    /// and dropped: a client that is gone is no fault of the sender.
+    pub(super) fn push(&self, frame: Frame) {
         let cost = cost(&frame);
         let mut state = self.state.lock();
-        if state.close.is_some() {
-            return Err(NotQueued::Over);
-        }
         // One message always fits.
         let is_full = !state.frames.is_empty() && state.bytes.saturating_add(cost) > self.most_bytes;
+        if state.close.is_some() {
+            state.undelivered += 1;
+            return;
+        }
         if is_full {
-            state.frames = VecDeque::new();
+            state.drop_frames();
+            state.undelivered += 1;
             state.close = Some(Close::SLOW);
         } else {
             state.bytes += cost;
@@ -101,7 +116,6 @@ impl Outgoing {
         }
         drop(state);
         self.link.wake();
-        if is_full { Err(NotQueued::Full) } else { Ok(()) }
     }
 
     /// Ends the connection after all that waits. The first order counts.
@@ -113,7 +127,7 @@ impl Outgoing {
     /// Marks the connection as ended: nothing more is taken.
     pub(super) fn end(&self) {
         let mut state = self.state.lock();
-        state.frames = VecDeque::new();
+        state.drop_frames();
         state.close.get_or_insert(Close::GOING_AWAY);
     }
 
@@ -147,6 +161,18 @@ impl Outgoing {
     }
 }
 
+/// Once the actor and the link are gone, nothing more is added.
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        state.drop_frames();
+        if let (1.., Some(address)) = (state.undelivered, self.address.get()) {
+            let subject = AboutActor { address, plugin: PLUGIN };
+            WebSocketUndelivered { subject, messages: state.undelivered }.log();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,21 +180,25 @@ mod tests {
     #[test]
     fn message_without_space_ends_the_connection() {
         let outgoing = Outgoing::new(200);
-        let frame = || Frame::binary(vec![0; 30]);
-        assert_eq!(outgoing.push(frame()), Ok(()));
-        assert_eq!(outgoing.push(frame()), Ok(()));
+        let push = || outgoing.push(Frame::binary(vec![0; 30]));
+        push();
+        push();
         assert!(outgoing.next().is_some());
-        assert_eq!(outgoing.push(frame()), Ok(()), "what was taken frees its space");
-        assert_eq!(outgoing.push(frame()), Err(NotQueued::Full));
+        push();
+        assert_eq!(outgoing.closing(), None, "what was taken frees its space");
+        push();
         assert_eq!(outgoing.closing(), Some(Close::SLOW));
-        assert_eq!(outgoing.push(frame()), Err(NotQueued::Over));
-        assert!(Outgoing::new(1).push(frame()).is_ok(), "one message always fits");
+        push();
+        assert_eq!(outgoing.state.lock().undelivered, 4, "the two that waited, the one without space, and a later one");
+        let small = Outgoing::new(1);
+        small.push(Frame::binary(vec![0; 30]));
+        assert!(small.next().is_some(), "one message always fits");
     }
 
     #[test]
     fn order_to_close_comes_after_all_that_waits() {
         let outgoing = Outgoing::new(200);
-        outgoing.push(Frame::text("last")).expect("it has space");
+        outgoing.push(Frame::text("last"));
         outgoing.close(Close::GOING_AWAY);
         outgoing.close(Close::FAILED);
         assert_eq!(outgoing.closing(), None);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_gateway::http::{Action, HttpBounds, HttpRoute, Receiver};
+use playhouse_gateway::http::{Action, HttpBounds, HttpRoute, HttpSettings, Receiver};
 
 use playhouse_kernel::State;
 
@@ -59,6 +59,16 @@ async fn parameter_completes_the_address() {
         let response = play.post(&format!("/o/{name}"), "x").await;
         assert_eq!((response.status, response.body.trim_end()), (404, kind), "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameter_does_not_lead_to_gateways() {
+    let reserved = vec![address("/gate")];
+    let play = serve(HttpSettings { reserved, ..settings(vec![route("/:to", "/:to")]) }, None, |_| ()).await;
+    assert_eq!(play.post("/a", "x").await.status, 200);
+    let response = play.post("/gate", "x").await;
+    assert_eq!((response.status, response.body.as_str()), (404, "bad-address\n"));
+    assert_eq!(play.kernel.dead_letters().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use playhouse_gateway::http::{HttpBounds, HttpRoute};
+use playhouse_kernel::Secret;
 
 use crate::play::*;
 
@@ -92,10 +93,15 @@ async fn bad_and_too_large_heads_have_their_status() {
         (format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "y".repeat(9000)), 431),
         ("GET /a HTTP/1.1\r\n\r\n".into(), 400),
         ("GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n".into(), 400),
+        ("GET /a HTTP/1.1\r\nHost:\r\n\r\n".into(), 400),
+        ("GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n".into(), 400),
+        ("GET http://x/a HTTP/1.1\r\n\r\n".into(), 400),
         ("GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".into(), 400),
         ("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".into(), 400),
         ("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n".into(), 400),
         ("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n".into(), 400),
+        ("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".into(), 501),
+        ("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n".into(), 400),
         ("GET /% HTTP/1.1\r\nHost: x\r\n\r\n".into(), 400),
         ("GET / a HTTP/1.1\r\nHost: x\r\n\r\n".into(), 400),
         ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".into(), 404),
@@ -110,7 +116,31 @@ async fn bad_and_too_large_heads_have_their_status() {
     .await;
     play.until("all are closed", |play| play.counts.connections() == 0).await;
     let counted: Vec<_> = play.counts.responses().collect();
-    assert_eq!(counted, [(Some(0), 200, 1), (Some(0), 400, 1), (None, 400, 8), (None, 404, 1), (None, 431, 3)]);
+    let of_route = [(Some(0), 200, 1), (Some(0), 400, 2), (Some(0), 501, 1)];
+    assert_eq!(counted, [&of_route[..], &[(None, 400, 11), (None, 404, 1), (None, 431, 3)]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_that_sends_on_gets_an_early_answer() {
+    let guarded = HttpRoute { bearer: Some(Secret::new("token")), ..route("/guarded", "/a") };
+    let play = play(HttpBounds::default(), vec![HttpRoute { body_bytes: 10, ..route("/a", "/a") }, guarded]).await;
+    let body = "x".repeat(4 << 20);
+    for (method, path, status) in
+        [("POST", "/none", 404), ("PUT", "/a", 405), ("POST", "/guarded", 401), ("POST", "/a", 413)]
+    {
+        let request = post(path, &body).replacen("POST", method, 1);
+        let response = play.ask(&request).await;
+        assert_eq!((response.status, response.header("connection")), (status, Some("close")), "{method} {path}");
+    }
+    with(&play, |mut client| {
+        client.send(post("/none", "short").as_bytes());
+        assert_eq!((client.response().status, client.response_to(&post("/a", "x")).status), (404, 200));
+        client.send(b"POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+        let response = client.response();
+        assert_eq!((response.status, response.header("connection")), (404, Some("close")), "without `100 Continue`");
+        assert!(client.is_closed());
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

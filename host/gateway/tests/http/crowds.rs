@@ -63,6 +63,37 @@ async fn silent_connections_make_space_for_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_make_space_for_a_new_one() {
+    let hour = Duration::from_hours(1);
+    let routes = vec![HttpRoute { timeout: hour, ..route("/a", "/a") }];
+    let play = play(HttpBounds { connections: 4, ..HttpBounds::default() }, routes).await;
+    let mut slow: Vec<_> = (0..8).map(|_| play.connect()).collect();
+    for client in &mut slow {
+        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
+    }
+    assert_eq!(play.post("/a", "x").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_has_its_share_of_the_connections() {
+    let bounds = HttpBounds { connections_per_client: Some(2), ..HttpBounds::default() };
+    let play = play(bounds, vec![route("/a", "/a")]).await;
+    let mut first = play.connect();
+    let mut second = play.connect();
+    play.until("both are accepted", |play| play.counts.connections() == 2).await;
+    let mut third = play.connect();
+    blocking(move || {
+        assert!(third.is_closed());
+        assert_eq!(second.response_to(&post("/a", "x")).status, 200);
+        assert_eq!(first.response_to(&post("/a", "x")).status, 200, "the first ones stay");
+    })
+    .await;
+    assert_eq!(play.counts.connections_refused(), 1);
+    play.until("both are closed", |play| play.counts.connections() == 0).await;
+    assert_eq!(play.post("/a", "x").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn gigabyte_of_a_body_is_not_read() {
     const GIGABYTE: usize = 1 << 30;
     let play = play(HttpBounds::default(), vec![HttpRoute { body_bytes: 1 << 10, ..route("/a", "/a") }]).await;

@@ -223,6 +223,57 @@ async fn requests_of_http2_are_answered_side_by_side() {
     assert_eq!(body, "one");
 }
 
+/// The answer to a request with HTTP/2 for an unknown path, of which only the head was sent.
+fn early_answer(stream: &mut Encrypted, number: u32) {
+    stream.write_all(&frame(HEADERS, END_HEADERS, number, &headers("POST", "/none", &[]))).expect("open");
+    loop {
+        let (kind, flags, of, payload) = next(stream).expect("the answer");
+        if (kind, of) == (DATA, number) {
+            assert_eq!((payload.as_slice(), flags & END_STREAM), (&b"unknown-route\n"[..], 0));
+            return;
+        }
+        assert!(kind != RST_STREAM && (of == 0 || flags & END_STREAM == 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn early_answer_of_http2_ends_with_the_request() {
+    let server = simple().await;
+    let ends = server.with("h2", |mut stream| {
+        begin(&mut stream);
+        early_answer(&mut stream, 1);
+        for flags in [0, END_STREAM] {
+            stream.write_all(&frame(DATA, flags, 1, &[0; 1000])).expect("open");
+        }
+        let whole = until_end_of(&mut stream, 1);
+        early_answer(&mut stream, 3);
+        let cut = until_end_of(&mut stream, 3);
+        let reset = next(&mut stream);
+        stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, 5, &headers("POST", "/a", &[]))).expect("open");
+        (whole, cut, reset, body_of(&until_end_of(&mut stream, 5), 5))
+    });
+    let (whole, cut, reset, next) = ends.await;
+    assert_eq!(whole.last(), Some(&(DATA, 1, Vec::new())), "it ends as a whole");
+    assert_eq!(cut.last(), Some(&(DATA, 3, Vec::new())), "also if the request does not end in time");
+    assert_eq!(reset, Some((RST_STREAM, 0, 3, vec![0; 4])), "the rest is not wanted: NO_ERROR");
+    assert_eq!(next, "!", "other requests of the connection are answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_of_http2_has_the_length_and_no_body() {
+    let server = simple().await;
+    let frames = server.with("h2", |mut stream| {
+        begin(&mut stream);
+        stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &headers("HEAD", "/a", &[]))).expect("open");
+        until_end_of(&mut stream, 1)
+    });
+    let frames = frames.await;
+    assert!(frames.iter().all(|(kind, of, _)| (*kind, *of) != (DATA, 1)), "{frames:?}");
+    let (_, _, block) = frames.iter().find(|(kind, of, _)| (*kind, *of) == (HEADERS, 1)).expect("an answer");
+    // `content-length` has the index 28 in the table of RFC 7541: as a literal with that name, added to the table or not.
+    assert!(block.contains(&0x5c) || block.windows(2).any(|bytes| bytes == [0x0f, 28 - 15]), "{block:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rapid_reset_ends_the_connection_and_harms_no_neighbour() {
     let server = simple().await;

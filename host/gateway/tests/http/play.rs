@@ -119,6 +119,7 @@ pub(crate) fn settings(routes: Vec<HttpRoute>) -> HttpSettings {
         listen: "127.0.0.1:0".parse().expect("good"),
         bounds: HttpBounds::default(),
         routes,
+        reserved: Vec::new(),
         proxies: Vec::new(),
         cors: None,
         rate: None,
@@ -250,6 +251,12 @@ impl Client {
     /// The next response to a request that is not `HEAD`.
     pub(crate) fn response(&mut self) -> Response {
         self.response_without_body(false)
+    }
+
+    /// The response to a request on this connection.
+    pub(crate) fn response_to(&mut self, request: &str) -> Response {
+        self.send(request.as_bytes());
+        self.response()
     }
 
     pub(crate) fn response_without_body(&mut self, is_head: bool) -> Response {

@@ -173,6 +173,7 @@ async fn last_refusal_makes_a_letter() {
     stage.tell("/out", "2").await;
     stage.kernel.wait_idle().await;
     assert_eq!((server.bodies().len(), stage.letters()), (4, vec!["failed 1".to_owned()]));
+    assert_eq!(stage.kernel.dead_letters()[0].message.envelope.attempt, 3);
     stage.stop().await;
 }
 

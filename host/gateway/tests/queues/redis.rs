@@ -290,6 +290,8 @@ async fn sink_adds_in_order_and_a_source_reads_the_same_message() {
     assert_eq!(bodies, numbers(300));
     let first = fields(&all.list()[0]);
     assert_eq!((first[0].as_str(), first[2].as_str(), first[3].len(), first[4].as_str()), ("body", "id", 32, "flow"));
+    // The stream has them a moment before the sink knows.
+    stage.kernel.wait_idle().await;
     assert_eq!(stage.counts("/out").done.get(), 300);
     stage.stop().await;
 }
@@ -322,6 +324,43 @@ async fn sink_waits_for_a_broker_that_is_gone() {
     let mut client = Redis::connect(server.port());
     wait_for("all entries", || (client.ask(&["XLEN", "orders"]).number() >= 50).then_some(())).await;
     assert_eq!(stage.letters(), Vec::<String>::new());
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn message_whose_answer_was_lost_is_in_the_stream_once() {
+    let server = redis(&[]);
+    let network = SlowNetwork::to(server.port(), Duration::ZERO);
+    let stage = Builder::default().sink(1, out(network.port(), 1000)).start().await;
+    stage.tell("/out", "0").await;
+    stage.kernel.wait_idle().await;
+    network.set_delay(Duration::from_millis(500));
+    stage.tell("/out", "1").await;
+    let mut client = Redis::connect(server.port());
+    let mut length = || client.ask(&["XLEN", "orders"]).number();
+    wait_for("the entry", || (length() == 2).then_some(())).await;
+    network.cut();
+    network.set_delay(Duration::ZERO);
+    stage.tell("/out", "2").await;
+    stage.kernel.wait_idle().await;
+    assert_eq!(length(), 3, "no entry twice");
+    let counts = stage.counts("/out");
+    assert_eq!((counts.done.get(), counts.repeated.get(), counts.disconnects.get()), (3, 1, 1));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replica_takes_nothing_and_is_no_lost_connection() {
+    let server = redis(&[]);
+    let mut client = Redis::connect(server.port());
+    client.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    let stage = Builder::default().sink(1, out(server.port(), 1000)).start().await;
+    stage.tell("/out", "x").await;
+    stage.status("/out", "not connected: the server is a replica").await;
+    client.ask(&["REPLICAOF", "NO", "ONE"]);
+    stage.kernel.wait_idle().await;
+    let counts = stage.counts("/out");
+    assert_eq!((counts.done.get(), counts.disconnects.get(), stage.letters().len()), (1, 0, 0));
     stage.stop().await;
 }
 

@@ -148,6 +148,7 @@ async fn client_that_reads_too_slowly_is_told_to_come_later() {
     assert_eq!(last, "close 1013");
     stage.wait_open(1).await;
     assert_eq!(other.ask("hello").await, "hello");
+    assert_eq!(stage.kernel.dead_letters().len(), 0, "what the client did not get is counted, and no letters");
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,11 +26,11 @@ struct Server {
 }
 
 async fn server(settings: WebSocketSettings) -> Server {
-    server_with(settings, |_| ()).await
+    server_with(settings, HttpBounds::default(), |_| ()).await
 }
 
-/// A server whose actor is changed before it starts.
-async fn server_with(settings: WebSocketSettings, change: impl Fn(&mut ActorSpec)) -> Server {
+/// A server with these bounds, whose actor is changed before it starts.
+async fn server_with(settings: WebSocketSettings, bounds: HttpBounds, change: impl Fn(&mut ActorSpec)) -> Server {
     let connections = settings.connections;
     let listen = "127.0.0.1:0".parse().unwrap();
     let route = HttpRoute {
@@ -47,8 +47,9 @@ async fn server_with(settings: WebSocketSettings, change: impl Fn(&mut ActorSpec
     let settings = HttpSettings {
         name: "web".into(),
         listen,
-        bounds: HttpBounds::default(),
+        bounds,
         routes: vec![route],
+        reserved: Vec::new(),
         proxies: Vec::new(),
         cors: None,
         rate: None,
@@ -143,7 +144,7 @@ async fn crash_of_the_server_ends_its_connections_and_keeps_its_port() {
         gate.limits.max_effects = 0;
         gate.restart.attempts = 1;
     };
-    let server = server_with(WebSocketSettings { connections: 2, ..settings() }, crashing).await;
+    let server = server_with(WebSocketSettings { connections: 2, ..settings() }, HttpBounds::default(), crashing).await;
     let idle = kept_alive(&server).await;
     let mut client = server.open(("x-more", "1")).await.unwrap();
     ended(idle).await;
@@ -155,6 +156,32 @@ async fn crash_of_the_server_ends_its_connections_and_keeps_its_port() {
     let gate = actors.iter().find(|actor| actor.address == addr("/gate/web")).unwrap();
     assert_eq!(gate.incarnation, 2);
     assert_eq!(server.kernel.dead_letters()[0].reason.kind(), "crashed");
+    server.kernel.shut_down();
+    server.kernel.wait_stopped().await;
+}
+
+#[tokio::test]
+async fn connection_counts_among_those_of_its_client() {
+    let bounds = HttpBounds { connections_per_client: Some(1), ..HttpBounds::default() };
+    let server = server_with(WebSocketSettings { connections: 2, ..settings() }, bounds, |_| ()).await;
+    let mut one = server.open(("x-more", "1")).await.unwrap();
+    assert_eq!(ask(&mut one, "hello").await, "hello");
+    ended(TcpStream::connect(server.at).await.unwrap()).await;
+    assert_eq!(ask(&mut one, "still there").await, "still there");
+    one.close(None).await.unwrap();
+    while one.next().await.is_some() {}
+    let end = Instant::now() + SOON;
+    loop {
+        // The place is free once the handler has stopped.
+        let mut stream = TcpStream::connect(server.at).await.unwrap();
+        let mut answer = [0; 12];
+        stream.write_all(b"GET /live/lobby HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        if stream.read_exact(&mut answer).await.is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 426");
+            break;
+        }
+        assert!(Instant::now() < end, "the place of the connection is free");
+    }
     server.kernel.shut_down();
     server.kernel.wait_stopped().await;
 }

@@ -36,6 +36,9 @@ pub struct ActorSpec {
     pub relay: Option<Address>,
     /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
     pub policy: Option<Box<PolicySpec>>,
+    /// Whether the messages that wait when it ends for good are counted and dropped, instead of kept as dead letters: for an actor
+    /// that comes once, so that nobody could replay them.
+    pub drops_at_end: bool,
     /// How it recovers.
     pub restart: RestartSpec,
     /// Whether the play ends when this actor is given up. Only for one directly under `/`.
@@ -63,6 +66,7 @@ impl ActorSpec {
             mailbox: MailboxSpec::default(),
             relay: None,
             policy: None,
+            drops_at_end: false,
             restart: RestartSpec::default(),
             required: false,
             supervision: SupervisionSpec::default(),

@@ -34,6 +34,8 @@ pub(super) struct Batch {
     committed: usize,
     /// Outcomes of the finished messages after the committed ones.
     pub(super) outcomes: Outcomes,
+    /// The failed messages at which the code itself made several attempts, with their number.
+    attempts: Vec<(usize, u32)>,
     /// The hook that runs instead of a message.
     hook: Option<Hook>,
     /// Number of hooks so far of the kinds that run more than once: part of their ids.
@@ -74,7 +76,19 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         debug_assert!(self.outcomes.is_empty());
         self.committed = 0;
+        self.attempts.clear();
         self.messages.clear();
+    }
+
+    /// Keeps the number of attempts at the current message.
+    pub(super) fn keep_attempts(&mut self, attempts: u32) {
+        let index = self.committed + self.outcomes.len();
+        self.attempts.push((index, attempts));
+    }
+
+    /// The number of attempts in this turn at a message that failed.
+    pub(super) fn attempts(&self, index: usize) -> u32 {
+        self.attempts.iter().find(|(at, _)| *at == index).map_or(1, |(_, attempts)| *attempts)
     }
 
     /// Turns to the first message of a new batch.

@@ -182,7 +182,7 @@ impl Turn {
     /// Keeps a failed message for a retry, or makes a dead letter of it; false when it is kept.
     fn settle_failed(&self, index: usize, failure: Failure) -> bool {
         let mut message = self.batch.messages.message(index);
-        message.envelope.attempt += 1;
+        message.envelope.attempt += self.batch.attempts(index);
         let attempt = message.envelope.attempt;
         let (restart, run) = (&self.actor.spec.restart, self.incarnation());
         match failure {

@@ -229,6 +229,15 @@ impl Turn {
         self.push_outcome(outcome);
     }
 
+    /// Fails the current message, at which the code made this number of attempts within the turn, and turns to the next.
+    ///
+    /// # Panics
+    /// When there is no current message.
+    pub fn fail_after(&mut self, attempts: u32, failure: Failure) {
+        self.batch.keep_attempts(attempts);
+        self.finish(Outcome::Failed(failure));
+    }
+
     /// Marks the times in which this incarnation's code waits for the host itself: they are not billed to its limits. `what`
     /// names the wait for operators.
     pub fn host_wait(&self, what: &'static str) -> HostWait {

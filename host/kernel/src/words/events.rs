@@ -154,6 +154,14 @@ log_events! {
     example "dead letter: rejected: no such product";
     advice "`playhouse dead-letters` shows it. Repair the cause, then replay or drop it.";
 
+    /// An actor that comes once, such as a WebSocket connection, ended with messages in its mailbox. They are no dead letters.
+    pub(crate) struct MessagesDropped<'a>("messages-dropped", INFO, HOST_TARGET) about AboutActor<'a> {
+        /// The number of the messages.
+        messages: u64,
+    }
+    text() "dropped {messages} messages at its end";
+    example "dropped 12 messages at its end";
+
     /// An operator replayed a dead letter: the receiver accepted it as a new message of the same flow.
     pub(crate) struct LetterReplayed<'a>("letter-replayed", INFO, HOST_TARGET) about (AboutActor<'a>, AboutMessage) {
         /// The id of the dead letter.

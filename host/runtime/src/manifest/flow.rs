@@ -43,9 +43,12 @@ impl Flow {
         let actors = play.actors.iter().map(|actor| Place { address: actor.address.clone(), spawned: false });
         let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
         let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true });
-        // Gateways start last, and stop first.
-        let gates = play.gates().map(|(address, _)| Place { address, spawned: false });
-        let places: Vec<_> = sinks.chain(natives).chain(actors).chain(spawned).chain(gates).collect();
+        // Gateways start last, and stop first. The actors spawned below one are its connections: a message to them is for a client.
+        let gates = play.gates().map(|gate| Place { address: gate.address, spawned: false });
+        let connected = play.gates().filter(|gate| !gate.handlers.is_empty());
+        let connections = connected.map(|gate| Place { address: gate.address, spawned: true });
+        let places: Vec<_> =
+            sinks.chain(natives).chain(actors).chain(spawned).chain(gates).chain(connections).collect();
         let mut grants = Grants::of(play, &places);
         let targets = grants.targets();
         let left_out = grants.left_out();
@@ -115,7 +118,9 @@ impl Flow {
     pub fn stops_too_early(&self) -> Vec<(&Place, &Place)> {
         let mut edges = Vec::new();
         for (from, targets) in self.targets.iter().enumerate() {
-            let straight = targets.iter().filter(|to| self.knots[**to] != self.knots[from]);
+            // Connections end before all actors, whatever the order of the manifest.
+            let is_connection = |to: usize| self.places[to].address.top().as_str() == GATES;
+            let straight = targets.iter().filter(|to| self.knots[**to] != self.knots[from] && !is_connection(**to));
             let early = straight.filter(|to| self.stops_before(**to, from));
             edges.extend(early.map(|to| (&self.places[from], &self.places[*to])));
         }
@@ -138,6 +143,21 @@ impl Flow {
             self.actors.get(&text[..end])
         };
         place(a) > place(b)
+    }
+
+    /// Whether messages of one place can lead to messages to another one.
+    pub fn reaches(&self, from: &Address, to: &Address) -> bool {
+        let (Some(&from), Some(&to)) = (self.actors.get(from.as_str()), self.actors.get(to.as_str())) else {
+            return false;
+        };
+        let (mut seen, mut queue) = (vec![false; self.places.len()], VecDeque::from([from]));
+        while let Some(at) = queue.pop_front() {
+            if at == to {
+                return true;
+            }
+            queue.extend(self.targets[at].iter().filter(|next| !std::mem::replace(&mut seen[**next], true)));
+        }
+        false
     }
 
     fn shortest_cycle(&self, start: usize, came_from: &mut [Option<usize>]) -> Option<Vec<usize>> {
@@ -194,6 +214,17 @@ mod tests {
         let flow = flow(&[("/report", &[]), ("/count", &["/report"]), ("/split", &["/count", "/report"])]);
         assert_eq!(shown(&flow.lines()), ["/split -> /count -> /report", "/split -> /report"]);
         assert!(flow.cycles().is_empty());
+    }
+
+    #[test]
+    fn messages_reach_what_chains_lead_to() {
+        let flow = flow(&[("/a", &["/b"]), ("/b", &["/c", "/a"]), ("/c", &[]), ("/d", &["/a"])]);
+        let reaches = |from: &str, to: &str| {
+            let address = |text| Address::parse(text).expect("good");
+            flow.reaches(&address(from), &address(to))
+        };
+        assert!(reaches("/d", "/c") && reaches("/a", "/a") && !reaches("/c", "/a") && !reaches("/a", "/d"));
+        assert!(!reaches("/none", "/a"));
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! | `checks` | everything a type cannot say, by its topic: addresses, settings, grants, mailboxes; the result is a [`PlaySettings`] |
 //! | `play` | the [`PlaySettings`]: values with their defaults |
 //! | `secrets` | the secrets that a manifest declares, without their values |
+//! | `same_file` | the identity of a file, by which sources and sinks are compared |
 //! | `problem` | the faults, as operators see them |
+//! | `unknown_table` | the table behind an error of the reader of TOML |
 //! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
 mod checks;
@@ -15,9 +17,11 @@ pub mod flow;
 mod play;
 mod plugin_folder;
 mod problem;
+mod same_file;
 pub mod schema;
 pub mod secrets;
 pub mod units;
+mod unknown_table;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

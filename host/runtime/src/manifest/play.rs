@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playhouse_gateway::GATES;
 use playhouse_gateway::cron::CronSettings;
 use playhouse_gateway::file::{FileSinkSettings, FileSourceSettings};
 use playhouse_gateway::http::{self, HttpSettings, Receiver, TlsKey, TlsSettings};
@@ -20,6 +21,7 @@ use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
+use super::same_file::same_file;
 use super::schema::{Log, LogLevel};
 use super::secrets::{DeclaredSecrets, SecretId, UrlSettings};
 use super::units::MemoryMark;
@@ -92,6 +94,17 @@ pub enum SourceOrigin {
     Nats(UrlSettings, playhouse_gateway::nats::NatsSource),
     /// A file that is followed.
     File(FileSourceSettings),
+}
+
+impl SourceOrigin {
+    /// The file that the source follows.
+    pub fn file(&self) -> Option<&FileSourceSettings> {
+        match self {
+            Self::File(file) => Some(file),
+            #[cfg(any(feature = "redis", feature = "nats"))]
+            _ => None,
+        }
+    }
 }
 
 /// One sink of a [`PlaySettings`].
@@ -197,6 +210,14 @@ pub struct PlayLimits {
     pub compile_memory_bytes: u64,
     /// Memory limit of all instances together; `None` for a share of the machine's memory.
     pub memory_bytes: Option<u64>,
+}
+
+/// A gateway that takes messages in.
+pub(crate) struct Gate<'p> {
+    pub(crate) address: Address,
+    pub(crate) receivers: Vec<Receiver>,
+    /// The plugins of the handlers of its connections, each once.
+    pub(crate) handlers: Vec<&'p str>,
 }
 
 /// One actor of a [`PlaySettings`].
@@ -348,19 +369,44 @@ impl PlaySettings {
         }
     }
 
+    /// The tops of subtrees whose actors are no receivers for the clients of gateways.
+    pub(crate) fn reserved(&self) -> Vec<Address> {
+        let letters = self.dead_letters_to.iter().map(|letters| letters.address.clone());
+        let sinks = self.sinks.iter().map(|sink| sink.settings.address.top());
+        Address::parse(GATES).into_iter().chain(letters).chain(sinks).collect()
+    }
+
     /// The gateways that take messages in, each with its receivers.
-    pub(crate) fn gates(&self) -> impl Iterator<Item = (Address, Vec<Receiver>)> {
-        let cron = self.cron.iter().map(|entry| (entry.address.clone(), vec![Receiver::Fixed(entry.tell.clone())]));
+    pub(crate) fn gates(&self) -> impl Iterator<Item = Gate<'_>> {
+        let told = |address: &Address, tell: &Address| {
+            let receivers = vec![Receiver::Fixed(tell.clone())];
+            Gate { address: address.clone(), receivers, handlers: Vec::new() }
+        };
+        let cron = self.cron.iter().map(move |entry| told(&entry.address, &entry.tell));
         let http = self.http.iter().filter_map(|server| {
-            let receivers =
-                server.settings.routes.iter().filter_map(|route| route.action.receiver().cloned()).collect();
-            Some((http::address(&server.settings.name).ok()?, receivers))
+            let actions = || server.settings.routes.iter().map(|route| &route.action);
+            let receivers = actions().filter_map(|action| action.receiver().cloned()).collect();
+            let handlers = actions().filter_map(|action| Some(action.websocket()?.plugin.as_str()));
+            let address = http::address(&server.settings.name).ok()?;
+            Some(Gate { address, receivers, handlers: each_once(handlers) })
         });
-        let sources = self.sources.iter().map(|source| {
-            let SourceSettings { address, tell, .. } = &source.settings;
-            (address.clone(), vec![Receiver::Fixed(tell.clone())])
-        });
+        let sources = self.sources.iter().map(move |source| told(&source.settings.address, &source.settings.tell));
         cron.chain(http).chain(sources)
+    }
+
+    /// The sources that read the file of a sink, each with the sink.
+    pub fn sources_of_sinks(&self) -> Vec<(&Address, &Address)> {
+        let read = self
+            .sources
+            .iter()
+            .filter_map(|source| Some((&source.settings.address, same_file(&source.from.file()?.path))));
+        let pairs = read.flat_map(|(source, file)| {
+            self.sinks.iter().filter_map(move |sink| match &sink.to {
+                SinkTarget::File(written) if same_file(&written.path) == file => Some((source, &sink.settings.address)),
+                _ => None,
+            })
+        });
+        pairs.collect()
     }
 
     /// The live instances that are kept for the handlers of WebSocket connections.
@@ -385,14 +431,20 @@ impl PlaySettings {
         each_once(mailboxes.map(|mailbox| mailbox.plugin.as_str()))
     }
 
-    /// By plugin: the actors that may spawn it, by address, and the spawned actors that may, by plugin.
-    pub fn parents_by_plugin(&self) -> HashMap<&str, Vec<&str>> {
+    /// By plugin: the actors that may spawn it, by address, the spawned actors that may, by plugin, and the gateways whose
+    /// connections have it as their handler, by address.
+    pub fn parents_by_plugin(&self) -> HashMap<&str, Vec<String>> {
         let actors = self.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings));
         let spawnable = self.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings));
-        let mut parents: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut parents: HashMap<&str, Vec<String>> = HashMap::new();
         for (parent, settings) in actors.chain(spawnable) {
             for plugin in each_once(settings.spawns.iter().map(String::as_str)) {
-                parents.entry(plugin).or_default().push(parent);
+                parents.entry(plugin).or_default().push(parent.to_owned());
+            }
+        }
+        for gate in self.gates() {
+            for plugin in gate.handlers {
+                parents.entry(plugin).or_default().push(gate.address.to_string());
             }
         }
         parents

@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 use playhouse_gateway::SecretUrl;
 
+/// The schemes of urls of Redis.
+pub const REDIS_SCHEMES: [&str; 2] = ["redis", "rediss"];
+/// The schemes of urls of NATS.
+pub const NATS_SCHEMES: [&str; 2] = ["nats", "tls"];
+/// The schemes of urls of servers that take posts.
+pub const HTTP_SCHEMES: [&str; 2] = ["http", "https"];
+
 /// One declared secret.
 #[derive(Debug, Clone)]
 pub struct SecretSettings {
@@ -16,6 +23,13 @@ pub struct SecretSettings {
     pub place: Range<usize>,
     /// Whether `[secrets]` has it, so that it can be named.
     pub(super) is_named: bool,
+}
+
+impl SecretSettings {
+    /// A secret of `[secrets]`.
+    pub fn new(name: String, source: SecretSource, place: Range<usize>) -> Self {
+        Self { name, source, place, is_named: true }
+    }
 }
 
 /// The source of a secret's value.

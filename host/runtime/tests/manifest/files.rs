@@ -221,3 +221,69 @@ fn token_of_a_sink_is_a_secret_and_needs_encryption() {
     "#]],
     );
 }
+
+#[test]
+fn file_has_one_sink() {
+    let two = "kind = \"file\"\npath = \"a.log\"\n[[sink]]\naddress = \"/other\"\nkind = \"file\"\npath = \"./a.log\"";
+    check(
+        &sink(two),
+        expect![[r#"
+        stderr:
+          × two sinks write to `./a.log`
+           ╭─[playhouse.toml:8:8]
+         3 │ kind = "file"
+         4 │ path = "a.log"
+           ·        ───┬───
+           ·           ╰── and here
+         5 │ [[sink]]
+         6 │ address = "/other"
+         7 │ kind = "file"
+         8 │ path = "./a.log"
+           ·        ────┬────
+           ·            ╰── here
+           ╰────
+          help: a file has one writer: give one of the sinks another `path`
+
+    "#]],
+    );
+    let rotated = sink("kind = \"file\"\npath = \"a.log\"\nrotate = { size = \"1MiB\", keep = 2 }");
+    let other = |name: &str| format!("{rotated}[[sink]]\naddress = \"/other\"\nkind = \"file\"\npath = \"{name}\"\n");
+    assert!(understood(&other("a.log.3")).is_ok());
+    let shown = understood(&other("a.log.2")).expect_err("a rotated file").render(false);
+    assert!(shown.contains("is a rotated file of one sink"), "{shown}");
+}
+
+#[test]
+fn source_does_not_read_the_dead_letters() {
+    let play = "[play.dead_letters]\nto = \"/out\"\n";
+    check(
+        &format!("{play}{}{}", source("kind = \"file\"\npath = \"a.log\""), sink("kind = \"file\"\npath = \"a.log\"")),
+        expect![[r#"
+            stderr:
+              × the source reads the dead letters, so that a letter about one of them is read again, without an end
+                ╭─[playhouse.toml:11:8]
+             10 │ kind = "file"
+             11 │ path = "a.log"
+                ·        ───┬───
+                ·           ╰── read here
+             12 │ [[sink]]
+             13 │ address = "/out"
+             14 │ kind = "file"
+             15 │ path = "a.log"
+                ·        ───┬───
+                ·           ╰── written here
+                ╰────
+              help: send the letters to another file, and read that with another play
+
+        "#]],
+    );
+}
+
+#[test]
+fn sources_of_sinks_are_known() {
+    let text =
+        format!("{}{}", source("kind = \"file\"\npath = \"a.log\""), sink("kind = \"file\"\npath = \"./a.log\""));
+    let play = understood(&text).expect("the actor does not write to the sink");
+    let pairs: Vec<_> = play.sources_of_sinks().iter().map(|(from, to)| format!("{from} {to}")).collect();
+    assert_eq!(pairs, ["/gate/log /out"]);
+}

@@ -45,6 +45,46 @@ fn gateway_is_a_sender_in_the_flow() {
 }
 
 #[test]
+fn flow_has_each_actor_that_a_parameter_may_name() {
+    let actors = ["/orders/a", "/orders/b"].map(|at| format!("[[actor]]\naddress = \"{at}\"\nplugin = \"count\"\n"));
+    let sink = "[[sink]]\naddress = \"/out/x\"\nkind = \"file\"\npath = \"x\"\n";
+    let lines = |ask: &str| {
+        let text = format!("{}\n{}{sink}", route(&format!("path = \"/o/:id\"\nask = \"{ask}\"")), actors.concat());
+        let play = understood(&text).expect("sound");
+        Flow::of(&play).lines().iter().map(|line| arrows(line)).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("/orders/:id"), ["/gate/http -> /orders/a", "/gate/http -> /orders/b"]);
+    let all = ["/orders", "/orders/a", "/orders/b"].map(|to| format!("/gate/http -> {to}"));
+    assert_eq!(lines("/:id"), all, "and no sink");
+}
+
+#[test]
+fn share_of_a_client_is_less_than_all_connections() {
+    let bounds = |lines: &str| {
+        let text = server(&format!("{lines}\n[[http.route]]\npath = \"/o\"\nask = \"/orders\""));
+        understood(&text).map(|play| play.http[0].settings.bounds.connections_per_client)
+    };
+    assert_eq!(bounds("connections_per_client = 50").expect("sound"), Some(50));
+    assert_eq!(bounds("").expect("sound"), None);
+    check(
+        &server("connections = 20\nconnections_per_client = 20\n[[http.route]]\npath = \"/o\"\nask = \"/orders\""),
+        expect![[r#"
+            stderr:
+              × `connections_per_client` has no effect: one client could have all `connections`
+               ╭─[playhouse.toml:8:26]
+             7 │ connections = 20
+             8 │ connections_per_client = 20
+               ·                          ─┬
+               ·                           ╰── it must be less than 20
+             9 │ [[http.route]]
+               ╰────
+              help: lower it, leave it out, or raise `connections`
+
+        "#]],
+    );
+}
+
+#[test]
 fn unknown_receiver_is_refused() {
     check_route(
         "path = \"/o\"\nask = \"/order\"",

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::message::{check, check_actor};
+use crate::message::{check, check_actor, understood};
 
 #[test]
 fn text_that_is_no_toml_is_refused() {
@@ -227,4 +227,18 @@ sends_to = ["/gone"]
             3 problems in playhouse.toml
         "#]],
     );
+}
+
+#[test]
+fn unknown_table_is_the_fault_and_not_a_later_one() {
+    let routes = "[[http.route]]\npath = \"/a\"\nask = \"/a\"\n";
+    for name in ["htp", "httpp"] {
+        let both =
+            format!("[[{name}]]\nlisten = \"127.0.0.1:1\"\n{routes}[[http]]\nlisten = \"127.0.0.1:2\"\n{routes}");
+        for text in [format!("[[{name}]]\nlisten = \"127.0.0.1:1\"\n{routes}"), both] {
+            let shown = understood(&text).expect_err("unknown").render(false);
+            assert!(shown.contains(&format!("unknown key `{name}`")), "{shown}");
+            assert!(shown.contains("playhouse.toml:1:3") && shown.contains("did you mean `http`?"), "{shown}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Routes for WebSocket connections.
 
 use expect_test::expect;
+use playhouse_runtime::manifest::flow::{Flow, arrows};
 
-use crate::message::check;
+use crate::message::{check, understood};
 
 #[test]
 fn connections_need_a_plugin_and_have_keys_of_their_own() {
@@ -95,4 +96,29 @@ name = "report"
 
         "#]],
     );
+}
+
+#[test]
+fn flow_has_connections_and_what_their_handlers_send() {
+    let text = r#"
+[[http]]
+name = "chat"
+listen = "127.0.0.1:8080"
+[[http.route]]
+path = "/live"
+websocket = "report"
+[[actor]]
+address = "/a"
+plugin = "count"
+sends_to = ["/gate/**"]
+[[plugin]]
+name = "report"
+sends_to = ["/a", "/gate/**"]
+"#;
+    let play = understood(text).expect("sound");
+    assert_eq!(play.parents_by_plugin()["report"], ["/gate/chat"]);
+    let flow = Flow::of(&play);
+    let lines: Vec<_> = flow.lines().iter().map(|line| arrows(line)).collect();
+    assert_eq!(lines, ["/gate/chat -> /a -> /gate/chat/**", "/gate/chat -> /gate/chat/**"]);
+    assert!(flow.cycles().is_empty() && flow.stops_too_early().is_empty());
 }

@@ -6,7 +6,7 @@ use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, AboutRun, Described, LogEvent};
-use crate::words::events::DeadLettered;
+use crate::words::events::{DeadLettered, MessagesDropped};
 use crate::words::message::{ActorId, Message};
 use crate::words::restart::RestartKind;
 use crate::words::send_error::{AskError, SendError};
@@ -38,6 +38,7 @@ impl Routing {
         reason: &DeadReason,
         counted: bool,
     ) {
+        let is_dropped = actor.spec.drops_at_end && matches!(reason, DeadReason::Stopped);
         let mut ended = 0;
         for message in messages {
             ended += 1;
@@ -66,6 +67,10 @@ impl Routing {
                 DeadReason::Expired => AskError::Timeout,
             };
             self.asks.answer(message.envelope.reply, Err(answer));
+            if is_dropped {
+                actor.mailbox.count_loss(reason);
+                continue;
+            }
             actor.mailbox.count_letter(reason);
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
             let event = DeadLettered {
@@ -78,6 +83,9 @@ impl Routing {
             // The letters of all descendants count for the actor of the plan above them.
             let accountable = self.registry.planned_above(actor);
             self.dead_letters.add(accountable, message, actor.address().clone(), sender, reason.clone());
+        }
+        if is_dropped && counted && ended > 0 {
+            MessagesDropped { subject: actor.about(), messages: ended }.log();
         }
         // A commit counts the messages that it rejects as ended.
         if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {

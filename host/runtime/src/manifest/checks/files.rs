@@ -13,11 +13,11 @@ use super::findings::Checks;
 use crate::manifest::play::{HttpTarget, PlayActor, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{FileFrame, Sink, Source, SourceFrom};
-use crate::manifest::secrets::UrlSettings;
+use crate::manifest::secrets::{HTTP_SCHEMES, UrlSettings};
 use crate::printable::Printable;
 
 /// Default of `keep` of a rotation.
-const KEEP: u32 = 5;
+pub(super) const KEEP: u32 = 5;
 /// Default of `timeout` of a sink that posts.
 const POST_TIME: Duration = Duration::from_secs(10);
 
@@ -63,7 +63,7 @@ impl Checks {
     pub(super) fn http_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         let auth = written.auth.as_ref();
         let bearer = auth.map(|auth| self.secret(&auth.get_ref().bearer));
-        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &["http", "https"])?;
+        let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &HTTP_SCHEMES)?;
         if let (UrlSettings::Plain(plain), Some(written)) = (&url, &written.url)
             && let Err(error) = check_url(plain.expose(), bearer.is_some())
         {

@@ -57,7 +57,9 @@ impl Checks {
             if let (Some(address), Some(listen)) = (address, listen) {
                 let name = address.name().to_owned();
                 let access_log = server.access_log;
-                let settings = HttpSettings { name, listen, bounds, routes, proxies, cors, rate, access_log };
+                // All that is reserved is known later.
+                let reserved = Vec::new();
+                let settings = HttpSettings { name, listen, bounds, routes, reserved, proxies, cors, rate, access_log };
                 servers.push(HttpServer { settings, place: server.listen.span(), tls, bearers });
             }
         }
@@ -106,8 +108,16 @@ impl Checks {
         let (least, most) = (ByteSize(HttpBounds::LEAST_HEAD as u64), ByteSize(HttpBounds::MOST_HEAD as u64));
         self.at_least(written.head.as_ref(), "http.head", least, "that much is read at once");
         self.at_most(written.head.as_ref(), "http.head", most, "each connection may hold that much");
+        let connections = written.connections.map_or(default.connections, |n| n.0 as usize);
+        let per_client = written.connections_per_client.as_ref();
+        if let Some(most) = per_client.filter(|most| most.get_ref().0 as usize >= connections) {
+            let what = "`connections_per_client` has no effect: one client could have all `connections`";
+            let problem = Problem::at(most.span(), what, format!("it must be less than {connections}"));
+            self.add(problem.help("lower it, leave it out, or raise `connections`"));
+        }
         HttpBounds {
-            connections: written.connections.map_or(default.connections, |n| n.0 as usize),
+            connections,
+            connections_per_client: per_client.map(|most| most.get_ref().0 as usize),
             head_bytes: written.head.as_ref().map_or(default.head_bytes, |size| size.get_ref().in_memory()),
             headers: written.headers.map_or(default.headers, |n| n.0 as usize),
             head_time: self.above_zero(written.head_timeout.as_ref(), "http.head_timeout", default.head_time),

@@ -23,6 +23,7 @@ mod redis_mailbox;
 mod secret_uses;
 mod secrets;
 mod settings;
+mod shared_files;
 mod subtrees;
 mod websocket;
 
@@ -39,6 +40,7 @@ use super::plugin_folder::PluginFolder;
 use super::problem::{Problem, Problems, Source};
 use super::schema::{Manifest, Start, VALUE_AS_SECRET};
 use super::units::ByteSize;
+use super::unknown_table::unknown_table;
 use addresses::Addresses;
 use findings::Checks;
 use settings::Written;
@@ -52,7 +54,8 @@ pub fn understand(
     let manifest: Manifest = match toml::from_str(&source.text) {
         Ok(manifest) => manifest,
         Err(error) => {
-            let problem = Problem::from_toml(&error, &source.text);
+            let problem = unknown_table(&source.text, &error);
+            let problem = problem.unwrap_or_else(|| Problem::from_toml(&error, &source.text));
             let source = match error.span() {
                 Some(place) if error.message() == VALUE_AS_SECRET => source.without(place),
                 _ => source,
@@ -80,6 +83,7 @@ pub fn understand(
         sources.push(source);
         sinks.push(sink);
     }
+    checks.shared_files(&manifest);
     let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);

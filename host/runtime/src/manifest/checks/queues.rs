@@ -14,9 +14,12 @@ use super::findings::Checks;
 use super::mailbox::overflow_rule;
 use crate::manifest::play::{PlayActor, PlaySink, PlaySource, SinkTarget, SourceOrigin};
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind, UrlText};
+use crate::manifest::schema::{Sink, SinkKind, SinkMailbox, Source, SourceKind, UrlText};
 use crate::manifest::secrets::UrlSettings;
-use crate::manifest::units::{ByteSize, Time};
+use crate::manifest::units::ByteSize;
+#[cfg(feature = "redis")]
+use crate::manifest::units::Time;
+#[cfg(feature = "nats")]
 use crate::printable::Printable;
 
 /// Default of `in_flight`.
@@ -26,16 +29,16 @@ pub(super) const ATTEMPTS: u32 = 10;
 /// Default of `backoff` of a sink.
 pub(super) const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(10) };
 /// Default of `capacity` of a stream.
+#[cfg(feature = "redis")]
 pub(super) const STREAM_CAPACITY: u64 = 100_000;
 /// Default of `message` of a sink.
 const MESSAGE: ByteSize = ByteSize(1 << 20);
 /// Default of `claim_after`.
+#[cfg(feature = "redis")]
 pub(super) const CLAIM_AFTER: Duration = Duration::from_mins(1);
 /// The shortest `claim_after`: a busy host must be heard of several times in it.
+#[cfg(feature = "redis")]
 const LEAST_CLAIM_AFTER: Duration = Duration::from_secs(1);
-
-pub(super) const REDIS_SCHEMES: [&str; 2] = ["redis", "rediss"];
-const NATS_SCHEMES: [&str; 2] = ["nats", "tls"];
 
 /// A key with its place, if it is written.
 type Written = (&'static str, Option<Range<usize>>);
@@ -86,6 +89,9 @@ impl Checks {
     fn redis_source(&mut self, written: &Source, address: Option<&Address>) -> Option<SourceOrigin> {
         use playhouse_gateway::redis::{From, RedisSource};
 
+        use crate::manifest::schema::SourceFrom;
+        use crate::manifest::secrets::REDIS_SCHEMES;
+
         self.not_of_kind(
             "redis",
             [("create", place(written.create.as_ref())), ("subjects", place(written.subjects.as_ref()))],
@@ -118,6 +124,8 @@ impl Checks {
     #[cfg(feature = "nats")]
     fn nats_source(&mut self, written: &Source) -> Option<SourceOrigin> {
         use playhouse_gateway::nats::NatsSource;
+
+        use crate::manifest::secrets::NATS_SCHEMES;
 
         self.not_of_kind(
             "nats",
@@ -210,6 +218,8 @@ impl Checks {
     fn redis_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         use playhouse_gateway::redis::RedisSink;
 
+        use crate::manifest::secrets::REDIS_SCHEMES;
+
         let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &REDIS_SCHEMES);
         let stream = self.needed(written.stream.as_ref(), &written.kind.span(), "stream", "billing");
         let capacity = written.capacity.as_ref().map_or(STREAM_CAPACITY, |n| n.get_ref().0.into());
@@ -224,6 +234,8 @@ impl Checks {
     #[cfg(feature = "nats")]
     fn nats_sink(&mut self, written: &Sink) -> Option<SinkTarget> {
         use playhouse_gateway::nats::NatsSink;
+
+        use crate::manifest::secrets::NATS_SCHEMES;
 
         let url = self.broker_url(written.url.as_ref(), &written.kind.span(), &NATS_SCHEMES);
         let subject = self.needed(written.subject.as_ref(), &written.kind.span(), "subject", "billing");
@@ -244,7 +256,7 @@ impl Checks {
 
     /// Refuses a kind that this program was built without.
     #[cfg(not(all(feature = "nats", feature = "redis")))]
-    fn left_out<T>(&mut self, kind: &str, place: &Range<usize>) -> Option<T> {
+    pub(super) fn left_out<T>(&mut self, kind: &str, place: &Range<usize>) -> Option<T> {
         let what = format!("this program was built without `{kind}`");
         self.add(Problem::at(place.clone(), what, "here").help(format!("build it with the feature `{kind}`")));
         None
@@ -259,6 +271,7 @@ impl Checks {
     }
 
     /// The time after which entries of a silent host are taken over.
+    #[cfg(feature = "redis")]
     pub(super) fn claim_after(&mut self, written: Option<&Spanned<Time>>) -> Duration {
         let Some(written) = written else { return CLAIM_AFTER };
         let time = written.get_ref().0;
@@ -319,6 +332,7 @@ impl Checks {
     }
 
     /// The name of this host's consumer: the same after a restart, and of no other host.
+    #[cfg(feature = "redis")]
     pub(super) fn consumer_name(&self, address: &Address) -> String {
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let folder = self.beside.join(".").canonicalize().unwrap_or_else(|_| self.beside.clone());
@@ -337,6 +351,7 @@ fn sink_mailbox(written: &SinkMailbox) -> MailboxSpec {
     }
 }
 
+#[cfg(feature = "nats")]
 fn is_subject(text: &str) -> bool {
     let is_token = |token: &str| !token.is_empty() && !token.contains(|c: char| c.is_whitespace() || "*>".contains(c));
     text.split('.').all(is_token)

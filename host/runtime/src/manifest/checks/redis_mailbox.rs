@@ -1,20 +1,18 @@
 //! `kind = "redis"` in `[actor.mailbox]`: a source that feeds the actor from a stream, and a sink that writes to the stream what
 //! others tell to the actor.
 
-use playhouse_gateway::sink::SinkSettings;
-use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::Address;
 use toml::Spanned;
 
 use super::addresses::Addresses;
 use super::findings::Checks;
 use super::mailbox::is_redis;
-use super::queues::{ATTEMPTS, BACKOFF, IN_FLIGHT, REDIS_SCHEMES, STREAM_CAPACITY};
 use crate::manifest::play::{PlayActor, PlaySink, PlaySource};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Mailbox};
 
 /// The address above the sinks of such mailboxes.
+#[cfg(feature = "redis")]
 const MAILBOXES: &str = "/mailboxes";
 
 impl Checks {
@@ -47,9 +45,13 @@ impl Checks {
         play: &str,
     ) -> Option<(PlaySource, PlaySink)> {
         use playhouse_gateway::redis::{From, RedisSink, RedisSource};
+        use playhouse_gateway::sink::SinkSettings;
+        use playhouse_gateway::source::SourceSettings;
 
+        use super::queues::{ATTEMPTS, BACKOFF, IN_FLIGHT, STREAM_CAPACITY};
         use crate::manifest::play::{SinkTarget, SourceOrigin};
         use crate::manifest::schema::SourceFrom;
+        use crate::manifest::secrets::REDIS_SCHEMES;
 
         let mailbox = &written.mailbox;
         let place = mailbox.kind.as_ref().map(Spanned::span).unwrap_or_default();

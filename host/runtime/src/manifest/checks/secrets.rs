@@ -40,7 +40,7 @@ impl Checks {
             // A faulty one is declared as well: whether something uses its name is no fault of its own.
             let is_faulty = source.is_none();
             let source = source.unwrap_or(SecretSource::Credential(String::new()));
-            let id = self.secrets.add(SecretSettings { name: name.get_ref().clone(), source, place, is_named: true });
+            let id = self.secrets.add(SecretSettings::new(name.get_ref().clone(), source, place));
             self.secrets.used[id.0] = is_faulty;
         }
     }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
+use playhouse_gateway::GATES;
 use playhouse_gateway::http::Receiver;
 use playhouse_kernel::Address;
 
@@ -58,6 +59,8 @@ impl<'a> Reach<'a> {
 pub(super) struct Grants<'a> {
     play: &'a PlaySettings,
     places: &'a [Place],
+    /// The tops of subtrees that parameters do not lead into.
+    reserved: Vec<Address>,
     actors: HashMap<&'a str, usize>,
     spawned: HashMap<&'a str, usize>,
     /// The places in the order of the tree: those of a subtree are neighbours.
@@ -84,6 +87,7 @@ impl<'a> Grants<'a> {
         Self {
             play,
             places,
+            reserved: play.reserved(),
             actors: numbered(false),
             spawned: numbered(true),
             in_order,
@@ -120,26 +124,56 @@ impl<'a> Grants<'a> {
             to.sort_unstable();
             targets.push(to);
         }
-        for (_, receivers) in play.gates() {
-            targets.push(self.receivers(targets.len(), &receivers));
+        for gate in play.gates() {
+            let mut to = self.receivers(targets.len(), &gate.receivers);
+            let plugins: Vec<_> = gate.handlers.iter().map(|plugin| (*plugin).to_owned()).collect();
+            let handlers = self.of_plugins(&plugins);
+            to.extend(self.reached(targets.len(), &handlers));
+            targets.push(to);
         }
+        // A message to a connection is for its client.
+        targets.resize(self.places.len(), Vec::new());
         targets
     }
 
-    /// The places that a gateway sends to. A receiver that is no actor of the manifest is one that an actor above it spawns.
+    /// The places that a gateway sends to. A receiver that is no actor of the manifest is one that an actor above it spawns;
+    /// one that parameters complete may be each actor below the address before them.
     fn receivers(&mut self, from: usize, receivers: &[Receiver]) -> Vec<usize> {
         let mut reached = Vec::new();
         for receiver in receivers {
-            let actor = if let Receiver::Fixed(address) = receiver { self.actors.get(address.as_str()) } else { None };
             let top = receiver.top();
-            let spawning = || above(top.as_str()).filter_map(|above| self.spawned.get(above)).last();
-            if let Some(&n) = actor.or_else(spawning)
-                && std::mem::replace(&mut self.found_for[n], from) != from
-            {
-                reached.push(n);
-            }
+            let of_receiver = match receiver {
+                Receiver::Fixed(_) => {
+                    let actor = self.actors.get(top.as_str());
+                    let spawning = || above(top.as_str()).filter_map(|above| self.spawned.get(above)).last();
+                    actor.or_else(spawning).copied().into_iter().collect()
+                }
+                Receiver::Template(_) => self.completed(&top),
+            };
+            let is_new = |n: &usize| std::mem::replace(&mut self.found_for[*n], from) != from;
+            reached.extend(of_receiver.into_iter().filter(is_new));
         }
         reached
+    }
+
+    /// The places that parameters below `top` may name.
+    fn completed(&mut self, top: &Address) -> Vec<usize> {
+        let range = self.subtree(top);
+        let Some(places_left) = self.places_left.checked_sub(range.len()) else {
+            self.left_out += 1;
+            return Vec::new();
+        };
+        self.places_left = places_left;
+        let is_in = |address: &Address, other: &Address| address == other || address.is_below(other);
+        let strays = |address: &Address| self.reserved.iter().any(|kept| is_in(address, kept) && !is_in(top, kept));
+        let below = self.in_order[range].iter().copied();
+        let mut completed: Vec<_> = below
+            .filter(|n| self.places[*n].spawned || self.places[*n].address != *top)
+            .filter(|n| !strays(&self.places[*n].address))
+            .collect();
+        completed.extend(above(top.as_str()).filter_map(|above| self.spawned.get(above)));
+        completed.sort_unstable();
+        completed
     }
 
     /// The granted places: addresses in the order of the manifest, then the places of the subtrees.
@@ -165,7 +199,9 @@ impl<'a> Grants<'a> {
         self.places_left = places_left;
         for (top, range) in sends.below.iter().zip(ranges) {
             for &n in &self.in_order[range] {
-                if self.places[n].spawned || self.places[n].address != **top {
+                let Place { address, spawned } = &self.places[n];
+                // A gateway takes no messages of actors; its connections do.
+                if *spawned || *address != **top && address.top().as_str() != GATES {
                     found(&mut self.found_for, &mut reached, n);
                 }
             }
@@ -191,9 +227,16 @@ impl<'a> Grants<'a> {
         if let Some(known) = self.of_spawned.get(spawns) {
             return known.clone();
         }
+        let all = self.of_plugins(spawns);
+        self.of_spawned.insert(spawns, all.clone());
+        all
+    }
+
+    /// The grants of actors of these plugins, and of the actors that these spawn in turn.
+    fn of_plugins(&self, plugins: &[String]) -> Sends<'a> {
         let mut all = Sends::default();
-        let mut seen: HashSet<&str> = spawns.iter().map(String::as_str).collect();
-        let mut waiting: Vec<&str> = spawns.iter().map(String::as_str).collect();
+        let mut seen: HashSet<&str> = plugins.iter().map(String::as_str).collect();
+        let mut waiting: Vec<&str> = plugins.iter().map(String::as_str).collect();
         while let Some(settings) = waiting.pop().map(|name| self.plugins.get(name)) {
             let Some(settings) = settings else { continue };
             let sends = Sends::of(settings);
@@ -201,7 +244,6 @@ impl<'a> Grants<'a> {
             all.below.extend(sends.below);
             waiting.extend(settings.spawns.iter().map(String::as_str).filter(|more| seen.insert(more)));
         }
-        self.of_spawned.insert(spawns, all.clone());
         all
     }
 }

@@ -26,6 +26,10 @@ pub struct Http {
     pub route: Vec<Spanned<HttpRoute>>,
     /// Maximum number of connections at a time; others wait. Example: `connections = 200`. Default: 1024.
     pub connections: Option<AtLeastOne>,
+    /// Maximum number of connections of one client address at a time, WebSocket connections included; others are closed at once. An
+    /// IPv6 client is a network of 64 bits. Trusted proxies have no such limit; WebSocket connections through them count for the
+    /// client that they name, and are answered with 429 beyond the limit. Example: `connections_per_client = 50`. Default: none.
+    pub connections_per_client: Option<Spanned<AtLeastOne>>,
     /// Size limit of a request's head, `"8KiB"` to `"1MiB"`; a larger one is answered with 431. Example: `head = "16KiB"`.
     /// Default: `"32KiB"`.
     pub head: Option<Spanned<ByteSize>>,
