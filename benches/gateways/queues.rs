@@ -114,6 +114,13 @@ impl Queue for Nats {
     }
 
     async fn fill(&mut self, messages: usize) -> Result<()> {
+        // A new consumer: the old one may still wait, at the server, for messages of a process that is gone.
+        let stream = self.context.get_stream(STREAM).await?;
+        stream.purge().await?;
+        let _ = stream.delete_consumer(GROUP).await;
+        let max_ack_pending = NATS_WINDOW;
+        let pull = consumer::pull::Config { durable_name: Some(GROUP.into()), max_ack_pending, ..Default::default() };
+        stream.create_consumer(pull).await?;
         let mut sent = futures_util::stream::iter(0..messages)
             .map(|_| async {
                 self.context.publish(STREAM, BODY.to_vec().into()).await?.await.map_err(anyhow::Error::from)
@@ -135,10 +142,7 @@ pub(crate) async fn nats(effort: Effort, report: &mut Report) -> Result<()> {
     let url = format!("nats://{}", broker.address);
     let context = jetstream::new(async_nats::connect(&url).await?);
     let stream = jetstream::stream::Config { name: STREAM.into(), ..Default::default() };
-    let stream = context.create_stream(stream).await?;
-    let pull =
-        consumer::pull::Config { durable_name: Some(GROUP.into()), max_ack_pending: NATS_WINDOW, ..Default::default() };
-    stream.create_consumer(pull).await?;
+    context.create_stream(stream).await?;
     let manifest = format!(
         "[play]\n[[source]]\nname = \"orders\"\nkind = \"nats\"\nurl = \"{url}\"\nstream = \"{STREAM}\"\n\
          consumer = \"{GROUP}\"\ntell = \"/orders\"\nin_flight = {NATS_WINDOW}\n[[actor]]\naddress = \"/orders\"\n\
