@@ -317,13 +317,15 @@ mod tests {
         let play = understand(source, Path::new(""), folder).expect("sound");
         let taken = [("A", url), ("B", "token")].map(|(name, value)| (name.to_owned(), OsString::from(value)));
         let secrets = Secrets::read(&play, Some(&Variables::from(taken))).expect("both are there");
-        secrets.check_urls(&play).map_err(|problems| problems.render(false))
+        // The first line has no indentation, so that the snapshot keeps that of the other lines.
+        secrets.check_urls(&play).map_err(|problems| format!("stderr:\n{}", problems.render(false)))
     }
 
     #[test]
     fn bad_secret_url_is_refused_without_its_value() {
         assert_eq!(with_url("https://hooks.example/x?key=hunter2", ""), Ok(()));
-        expect![[r#"
+        let expected = expect![[r#"
+            stderr:
               × the secret `HOOK` is no url for `/out/hook`: it has no `://`
                ╭─[playhouse.toml:2:8]
              1 │ [secrets]
@@ -334,7 +336,8 @@ mod tests {
                ╰────
               help: a url begins with `http://` or `https://`; `@`, `:`, `/`, `?`, `#` and `%` of a user and a password are percent-encoded
 
-        "#]].assert_eq(&with_url("hunter2.example/x", "").expect_err("no scheme"));
+        "#]];
+        expected.assert_eq(&with_url("hunter2.example/x", "").expect_err("no scheme"));
         for (url, why) in [
             ("https://hunter2.example/ x", "it has a space or a line break"),
             ("redis://hunter2.example/", "it begins with another scheme"),
