@@ -103,7 +103,10 @@ pub async fn actor_spawns_more_children_than_it_keeps_routes_for(interface: Inte
     play.tell(&["tell /log on;after 1 /a tell /log woken", "tell /echo x"]).await;
     let log = play.log();
     assert_eq!(log.iter().filter(|line| line.ends_with(": x")).count(), 1200);
-    assert_eq!(log.iter().filter(|line| !line.ends_with(": x")).collect::<Vec<_>>(), ["on", "asked x", "woken"]);
+    // `/log` and `/echo` write into one log: their order among each other is not promised.
+    let mut others: Vec<_> = log.iter().filter(|line| !line.ends_with(": x")).collect();
+    others[..2].sort();
+    assert_eq!(others, ["asked x", "on", "woken"]);
     assert!(play.kernel.actors().await.iter().all(|actor| actor.last_crash.is_none()));
 }
 
