@@ -163,7 +163,7 @@ fn drain_serves_for_its_delay_and_is_not_ready() {
 }
 
 #[test]
-fn check_shows_who_spawns_handlers_and_warns_of_a_file_that_is_read_and_written() {
+fn check_shows_spawners_and_warns_of_loops_through_files() {
     let manifest = format!(
         "{}sends_to = [\"/out/log\"]\n\
          [[sink]]\naddress = \"/out/log\"\nkind = \"file\"\npath = \"a.log\"\n\

@@ -205,7 +205,7 @@ impl<'r> Exchange<'r> {
         self.incarnation.gate.clients.enter(self.client).map_err(|_| Refusal::too_many_connections())
     }
 
-    /// The response of an error. What is left of the request is read, so that the client gets the response.
+    /// The response of an error. The unread part of the request is read, so that the client gets the response.
     async fn refused(&self, refusal: &Refusal, mut body: IncomingBody) -> Response<ReplyBody> {
         let mut response = refusal.response(self.id);
         if body.is_end_stream() {
@@ -215,7 +215,7 @@ impl<'r> Exchange<'r> {
             response.body_mut().end_after(unread::reading(body));
         } else if !refusal.closes() {
             // A client that waits for `100 Continue` sends no body after an error.
-            let is_read = !self.head.headers.contains_key(EXPECT) && unread::read_rest(&mut body).await;
+            let is_read = !self.head.headers.contains_key(EXPECT) && unread::read_short(&mut body).await;
             if !is_read {
                 response::close_after(&mut response);
             }

@@ -16,7 +16,7 @@ const MOST_BEFORE: usize = 64 << 10;
 const MOST_BESIDE: usize = 16 << 20;
 
 /// Reads the rest of a short body; false if it is longer, or does not come in time.
-pub(super) async fn read_rest(body: &mut Incoming) -> bool {
+pub(super) async fn read_short(body: &mut Incoming) -> bool {
     throw_away(body, MOST_BEFORE).await
 }
 
