@@ -13,6 +13,7 @@ mod crashes;
 mod cron;
 mod crowds;
 mod descriptors;
+mod durable;
 mod edges;
 mod embed;
 mod ends;

@@ -16,8 +16,8 @@ use values::{
 /// Hosts actors that are WebAssembly components.
 ///
 /// Exit codes: 0 fine; 1 it failed while running, messages were left unhandled, an ask had no reply, a tell was
-/// refused or dropped, a host did not answer; 2 bad arguments, manifest or plugin; 3 no host is running for this
-/// user; 4 a required actor was given up; 130 a second Ctrl-C.
+/// refused or dropped, a host did not answer; 2 bad arguments, manifest, plugin or store; 3 no host is running for this
+/// user; 4 a required actor was given up; 5 the store failed; 130 a second Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "playhouse", version, about, max_term_width = 100)]
 pub struct Cli {

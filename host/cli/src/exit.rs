@@ -12,7 +12,7 @@ use playhouse_runtime::plugins::PluginsError;
 use playhouse_runtime::printable::Printable;
 use playhouse_runtime::{AboutHost, PlayError, SandboxError, SystemLimit};
 
-pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
+pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST, STORE_FAILED};
 
 /// A failed end of the process: the exit code, and a text if there is one.
 #[derive(Debug)]
@@ -104,7 +104,8 @@ impl From<PlayError> for Exit {
             error @ (PlayError::NativeAddress(_)
             | PlayError::NativeMissing(_)
             | PlayError::NativeReserved(_)
-            | PlayError::Plan(_)) => Self::with(BAD_INPUT, error.to_string()),
+            | PlayError::Plan(_)
+            | PlayError::Store { .. }) => Self::with(BAD_INPUT, error.to_string()),
         }
     }
 }

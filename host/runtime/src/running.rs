@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
     AboutHost, ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, LogEvent,
-    MessageId, Metadata, Plan, Reply, Stage, StartError, StartedActor, State,
+    MessageId, Metadata, OpenError, Plan, Reply, Stage, StartError, StartedActor, State, StoreError,
 };
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
 use playhouse_sandbox::{Compilations, Sandbox};
+use playhouse_store::{SqliteStore, StoreSettings};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
@@ -31,6 +32,15 @@ use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::manifest::units::Time;
 use crate::memory::Watch;
+
+/// Opens the store, and starts a plan on it.
+async fn open(plan: &Plan, settings: &StoreSettings) -> Result<Kernel, PlayError> {
+    let store = Arc::new(SqliteStore::new(settings.clone()));
+    Kernel::open(plan, store).await.map_err(|error| match error {
+        OpenError::Plan(error) => error.into(),
+        OpenError::Store(why) => PlayError::Store { why, path: settings.path.clone() },
+    })
+}
 
 /// Time after which the threads of a play that was dropped end, whatever its actors do.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -104,7 +114,7 @@ impl Drop for ActorThreads {
 
 impl RunningPlay {
     /// Starts a plan on the current runtime, with its actors on `actors`.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         plan: &Plan,
         settings: &PlaySettings,
         actors: Runtime,
@@ -116,8 +126,12 @@ impl RunningPlay {
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
-        let kernel = Kernel::start(plan)?;
+        let kernel = match &settings.store {
+            None => Kernel::start(plan)?,
+            Some(store) => open(plan, store).await?,
+        };
         let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned(), gateways.statuses.clone());
+        let tree = tree.with_store(settings.store.as_ref().map(|store| store.path.display().to_string()));
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
         let patience: Arc<HashMap<_, _>> = Arc::new(patience.collect());
         // The first measurement comes before any input.
@@ -239,6 +253,11 @@ impl RunningPlay {
     /// The size of the largest message that an actor takes; `None` without such an actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
         self.kernel.message_limit(address)
+    }
+
+    /// The error of the store that ended the play.
+    pub fn store_failure(&self) -> Option<StoreError> {
+        self.kernel.store_failure()
     }
 
     /// The stage of the play.

@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn list_ends_with_the_counts_of_all_letters() {
-        let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 8 };
+        let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 8, restored: 0 };
         let counts: BTreeMap<_, _> = [("crashed".to_owned(), fates)].into();
         expect![[r#"
             ID              AGE  TO      FROM    ATTEMPTS  REASON

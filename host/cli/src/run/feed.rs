@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
-use playhouse_runtime::{AboutHost, Address, RequestError, RunningPlay, SendError};
+use playhouse_runtime::{AboutHost, Address, RequestError, RunningPlay, SendError, Stage};
 use tokio::sync::mpsc;
 
 use crate::console::Console;
@@ -20,6 +20,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 const CHUNKS_AHEAD: usize = 4;
 /// Maximum number of too long lines that are reported one by one; further ones are counted.
 const NAMED_LINES: u64 = 10;
+/// The pause before a message is sent again that a full store did not take.
+const STORE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Input that was not sent, by reason. Known also when a signal ends the run before its input does.
 #[derive(Default)]
@@ -90,11 +92,20 @@ impl<'a> Input<'a> {
     /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is
     /// one that is refused because memory is short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
-        let told = tokio::select! {
-            biased;
-            told = self.play.tell_within(to, body, Duration::MAX) => told,
-            // The mailbox will never have space again: the run ends without this message.
-            _ = self.play.wait_failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone()).into()),
+        let told = loop {
+            let told = tokio::select! {
+                biased;
+                told = self.play.tell_within(to, body, Duration::MAX) => told,
+                // The mailbox will never have space again: the run ends without this message.
+                _ = self.play.wait_failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone()).into()),
+            };
+            // A full store keeps nothing of the message, which waits until there is space.
+            let is_full = matches!(told, Err(RequestError::NotSent(SendError::NotStored { .. })))
+                && matches!(self.play.stage(), Stage::Starting | Stage::Running);
+            if !is_full {
+                break told;
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
         };
         match told {
             Ok(_) => Ok(()),

@@ -29,6 +29,9 @@ pub struct ActorSpec {
     pub instances: usize,
     /// Most messages of one call; at least 1.
     pub batch: usize,
+    /// Whether its code reaches outside of the host by itself: it sends requests, or writes files. Stored messages come to it
+    /// when they are durable, so that nothing outside follows from a message that a crash undoes.
+    pub reaches_outside: bool,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
     /// The actor that gets the messages which others tell to this one, such as a sink that writes them to a queue outside. Asks,
@@ -60,6 +63,7 @@ impl ActorSpec {
             idle_stop: None,
             instances: 1,
             batch: 256,
+            reaches_outside: false,
             mailbox: MailboxSpec::default(),
             relay: None,
             policy: None,

@@ -145,6 +145,12 @@ impl Actor {
         AboutRun { actor: self.about(), incarnation }
     }
 
+    /// Whether others than the store learn from it what it knows: its own state ends with the host, or its code reaches
+    /// outside. It gets only what is durable.
+    pub(crate) fn is_edge(&self) -> bool {
+        !self.mailbox.is_stored() || self.spec.reaches_outside
+    }
+
     /// Messages that wait, including those that were put back.
     pub(crate) fn waiting(&self) -> usize {
         self.mailbox.len() + self.put_back()

@@ -7,6 +7,9 @@ use playhouse_frame::Content;
 
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::routing::Routing;
+use crate::dispatch::routing::output::Output;
+use crate::journal::entry::Op;
+use crate::journal::order::{Draft, EntrySpace};
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
@@ -55,11 +58,26 @@ impl LetterOrders<'_> {
             parts,
         };
         let payload = Payload { parts: &before, body: &letter.message.body };
-        self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
+        if let Some(journal) = self.routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            // The letter goes with the entry that has the message.
+            let with = |draft: &mut Draft<Output>| draft.op(Op::LetterGone { number: replay.number });
+            self.routing.offer_stored(journal, &target, (&envelope, &payload), later(patience), with).await?;
+        } else {
+            self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
+            self.note_gone(replay.number);
+        }
         let subject = (target.about(), AboutMessage::from(&envelope));
         LetterReplayed { subject, letter: id.to_string(), of: &id }.log();
         replay.accepted();
         Ok(envelope.id)
+    }
+
+    /// Notes in the store that a letter is gone, if there is a store. After a crash of the host before that is durable, the
+    /// letter is there again.
+    fn note_gone(&self, number: u64) {
+        if let Some(journal) = &self.routing.journal {
+            self.routing.enter(journal, None, EntrySpace::NONE, |draft| draft.op(Op::LetterGone { number }));
+        }
     }
 
     /// Replays all current letters that match, oldest first. After an address refused one, no more are sent there.
@@ -94,7 +112,8 @@ impl LetterOrders<'_> {
     }
 
     pub(crate) fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        let letter = self.routing.dead_letters.remove(id)?;
+        let (number, letter) = self.routing.dead_letters.remove(id)?;
+        self.note_gone(number);
         let receiver = self.routing.registry.get(&letter.to);
         let plugin = receiver.as_ref().map(|actor| actor.about().plugin);
         let event = LetterDropped {

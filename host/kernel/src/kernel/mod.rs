@@ -3,7 +3,9 @@
 pub(crate) mod metrics;
 pub(crate) mod plan;
 pub(crate) mod progress;
+mod restore;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,9 +32,12 @@ use crate::words::restart::StartKind;
 
 use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
-use crate::kernel::plan::{Plan, PlanError};
+use crate::journal::order::Journal;
+use crate::journal::store::{Image, Store, StoreError, StoreStatus};
+use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
-use crate::mailbox::MailboxView;
+use crate::kernel::restore::restore;
+use crate::mailbox::{Keep, MailboxView};
 use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
@@ -97,17 +102,74 @@ pub struct ActorView {
 impl Kernel {
     /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
     /// background; see [`Kernel::wait_booted`].
+    ///
+    /// A plan with stored mailboxes needs [`Kernel::open`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
+        if let Some(stored) = plan.actors.iter().find(|spec| spec.mailbox.keep == Keep::Stored) {
+            return Err(PlanError::NoStore(stored.address.clone()));
+        }
+        let (kernel, supervisor, inbox) = Self::assemble(plan, None);
+        tokio::spawn(supervisor.run(inbox));
+        Ok(kernel)
+    }
+
+    /// As [`Kernel::start`], with a store: stored mailboxes have the messages that earlier runs of a host left there, and orders
+    /// of operators and dead letters are as they were. When the store fails, everything ends as with [`Kernel::kill`], and
+    /// [`Kernel::store_failure`] has the error.
+    pub async fn open(plan: &Plan, store: Arc<dyn Store>) -> Result<Self, OpenError> {
+        plan.check()?;
+        let image = store.open().await?;
+        let mut plan = plan.clone();
+        let orders: HashMap<_, _> =
+            image.actors.iter().filter_map(|known| Some((&known.address, known.halted?))).collect();
+        for spec in &mut plan.actors {
+            match orders.get(&spec.address) {
+                Some(true) => spec.start = StartKind::Manual,
+                Some(false) if spec.start == StartKind::Manual => spec.start = StartKind::Auto,
+                _ => {}
+            }
+        }
+        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some(&image));
+        let shared = kernel.shared.clone();
+        restore(&shared, &image, &*store).await?;
+        let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
+        let supervised = journal.clone();
+        tokio::spawn(async move {
+            supervisor.run(inbox).await;
+            if let Some(journal) = supervised {
+                journal.close();
+            }
+        });
+        tokio::spawn(async move {
+            let Some(journal) = journal else { return };
+            journal.write_to(&*store, &shared.routing).await;
+            if journal.failure().is_some() {
+                let _ = commands.send(Command::Kill);
+            }
+        });
+        Ok(kernel)
+    }
+
+    fn assemble(plan: &Plan, image: Option<&Image>) -> (Self, Supervisor, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(shared(plan, &commands));
+        let shared = Arc::new(shared(plan, &commands, image));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
-        tokio::spawn(supervisor.run(inbox));
-        let cause = MessageId::seeded("outside", plan.seed);
+        let cause = MessageId::seeded("outside", shared.seed);
         let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
-        Ok(Self { shared, commands, stage, outside, stops_soon: Arc::default() })
+        (Self { shared, commands, stage, outside, stops_soon: Arc::default() }, supervisor, inbox)
+    }
+
+    /// The error of the store that ended the play.
+    pub fn store_failure(&self) -> Option<StoreError> {
+        self.shared.routing.journal.as_ref()?.failure()
+    }
+
+    /// The state of the store; none without one.
+    pub fn store_status(&self) -> Option<StoreStatus> {
+        Some(self.shared.routing.journal.as_ref()?.view())
     }
 
     /// The stage of the play.
@@ -120,9 +182,13 @@ impl Kernel {
         self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
     }
 
-    /// Waits until nothing runs any more.
+    /// Waits until nothing runs any more, and everything is durable.
     pub async fn wait_stopped(&self) -> Stage {
-        self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await
+        let stage = self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await;
+        if let Some(journal) = &self.shared.routing.journal {
+            journal.wait_over().await;
+        }
+        stage
     }
 
     async fn stage_where(&self, wanted: impl Fn(&Stage) -> bool) -> Stage {
@@ -358,7 +424,7 @@ impl Kernel {
 }
 
 /// The state that the actors of a plan share.
-fn shared(plan: &Plan, commands: &Commands) -> Shared {
+fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
     let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
@@ -366,12 +432,14 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
     let left = |bound: &MaxInstances| bound.left_to_spawned(counted());
     Shared {
         routing: Routing {
-            registry: Registry::default(),
+            registry: image.map(|image| Registry::going_on(image.free_id, known_ids(image))).unwrap_or_default(),
             asks: Asks::default(),
             ask_counts: AskCounts::default(),
             dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
+            journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
+            host_ends: AtomicBool::new(false),
         },
         activity,
         memory_gate: MemoryGate::default(),
@@ -379,11 +447,21 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
         supervisor: Box::new(commands.clone()),
         admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound), &plan.reserves)),
         began: Instant::now(),
+        began_at: plan.clock.world(),
         restarts: AtomicU64::new(0),
         failed_shutdowns: AtomicU64::new(0),
         clock: plan.clock.clone(),
         runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
-        seed: plan.seed,
+        seed: image.map_or(plan.seed, |image| seed_of_run(plan.seed, image.boots)),
         jitter: Jitter::new(plan.seed),
     }
+}
+
+/// A seed for ids: two runs on one store never have the same.
+fn seed_of_run(seed: u64, boots: u64) -> u64 {
+    MessageId::seeded("run", boots).caused(seed).0 as u64
+}
+
+fn known_ids(image: &Image) -> HashMap<Address, ActorId> {
+    image.actors.iter().map(|known| (known.address.clone(), known.id)).collect()
 }

@@ -56,6 +56,7 @@ impl MessageLog {
     }
 
     /// Appends `messages` records as they are.
+    #[inline]
     pub(crate) fn append_run(&mut self, records: &[u8], messages: usize) {
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + records.len() > SEGMENT_BYTES) {
             self.begin_segment(records.len());
@@ -268,6 +269,11 @@ impl TakenMessages {
         let (bytes, start) = (self.bytes(), self.starts[index] as usize);
         let header = record_at(bytes, start);
         message::read(Header::parts_of(header), &bytes[start + HEADER_BYTES..start + Header::record_bytes(header)])
+    }
+
+    /// The number of a message in its mailbox; 0 when the mailbox does not store it.
+    pub(crate) fn sequence(&self, index: usize) -> u64 {
+        if self.parts(index).has(Parts::SEQUENCE) { self.content(index).sequence } else { 0 }
     }
 
     /// The optional parts that a message has.

@@ -6,12 +6,13 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
+use crate::mailbox::load::SpaceLeft;
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
 use crate::mailbox::policy::PolicySpec;
 use crate::mailbox::pressure::Pressure;
 use crate::mailbox::space::{MessagePlace, Space};
-use crate::mailbox::spec::{MailboxSpec, Overflow};
+use crate::mailbox::spec::{Keep, MailboxSpec, Overflow};
 use crate::mailbox::view::MailboxView;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{Described, LogEvent};
@@ -60,6 +61,8 @@ impl Mailbox {
             spec,
             pressure: Pressure::default(),
             inner: Mutex::new(Inner {
+                space: SpaceLeft::of(&spec),
+                stored: (spec.keep == Keep::Stored).then(Box::default),
                 log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
@@ -67,7 +70,6 @@ impl Mailbox {
                 idle: 0,
                 passivated: 0,
                 blocked: VecDeque::new(),
-                next_ticket: 0,
                 accepted: 0,
                 most: 0,
             }),
@@ -99,6 +101,7 @@ impl Mailbox {
             most: inner.most,
             capacity: self.spec.capacity,
             overflow,
+            is_stored: self.is_stored(),
             pressure: self.pressure.view(inner.blocked.len()),
             letters: self.pressure.letters(),
             policy: inner.order.as_ref().map(|order| order.view()),
@@ -116,7 +119,7 @@ impl Mailbox {
     }
 
     /// Warns operators about a message that found no space, once in each episode.
-    fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
+    pub(super) fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
         if !self.pressure.is_full() {
             return;
         }
@@ -228,7 +231,7 @@ impl Mailbox {
             let InstanceState { signal, nudged, .. } = inner.states[instance];
             match signal {
                 Signal::Run => {}
-                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 => {}
+                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 || inner.is_reserved(&self.spec) => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
             let state = &mut inner.states[instance];
@@ -263,12 +266,12 @@ impl Mailbox {
         Poll::Ready(Took::Messages { shared })
     }
 
-    /// Whether an instance that drains is done: no message waits here, and no sender waits for space. The last instance that
+    /// Whether an instance that drains is done: no message waits here or is on its way, and no sender waits for space. The last instance that
     /// is done closes the mailbox; then nothing is accepted.
     pub(crate) fn is_drained(&self, instance: usize) -> bool {
         let mut inner = self.inner.lock();
         let mut driver = None;
-        if inner.waiting() == 0 && inner.blocked.is_empty() {
+        if inner.waiting() == 0 && inner.blocked.is_empty() && !inner.is_reserved(&self.spec) {
             inner.states[instance].done = true;
             inner.closed |= inner.states.iter().all(|state| state.done);
             driver = if inner.closed { inner.dismiss_driver() } else { None };

@@ -36,7 +36,7 @@ impl<'a> Space<'a> {
 
     /// Whether there is space for a body of `body_bytes` bytes, after the overflow rule was applied.
     fn make_space(&mut self, body_bytes: usize) -> bool {
-        while !self.inner.has_space(self.spec, body_bytes) {
+        while !self.inner.has_space(body_bytes) {
             self.full = true;
             if self.inner.order.is_some() {
                 // Only the policy drops messages that it knows of.
@@ -76,7 +76,7 @@ impl<'a> Space<'a> {
     /// Appends as many of `messages` records as fit, from the first. Returns their number and their bytes.
     pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
         let policy = self.inner.order.is_some();
-        if !policy && self.inner.has_space_for(self.spec, messages, records.len()) {
+        if !policy && self.inner.has_space_for(messages, records.len()) {
             self.append_run(records, messages);
             return (messages, records.len());
         }
@@ -97,7 +97,7 @@ impl<'a> Space<'a> {
         while fit < messages {
             let more = first_record(&records[bytes..]).len();
             let alone = self.inner.log.len() + fit == 0;
-            if !alone && !self.inner.has_space_for(self.spec, fit + 1, bytes + more) {
+            if !alone && !self.inner.has_space_for(fit + 1, bytes + more) {
                 break;
             }
             fit += 1;
@@ -123,7 +123,7 @@ impl<'a> Space<'a> {
     /// Appends the `messages` records in this range of `bytes`, if all of them fit, without a copy: the mailbox takes the
     /// buffer, and the bytes after the range are left in `bytes`.
     pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
-        let fits = self.inner.order.is_none() && self.inner.has_space_for(self.spec, messages, records.len());
+        let fits = self.inner.order.is_none() && self.inner.has_space_for(messages, records.len());
         if fits {
             let rest = bytes.split_off(records.end);
             self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);

@@ -19,6 +19,8 @@ pub struct MailboxView {
     pub capacity: usize,
     /// The current rule for a message that finds it full.
     pub overflow: Overflow,
+    /// Whether its messages are stored.
+    pub is_stored: bool,
     /// Counts of messages that found no space.
     pub pressure: PressureView,
     /// Dead letters among the messages for it, by [`crate::DeadReason::kind`].

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::dispatch::policies::attend;
 use crate::incarnation::{End, Incarnation};
 use crate::mailbox::Signal;
-use crate::supervision::events::{Action, Node};
+use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervisor::command::{Command, Stage};
 use crate::supervisor::failures::report_bug;
 use crate::supervisor::role::Role;
@@ -25,6 +25,8 @@ impl Supervisor {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
                 if let Some(role) = self.role_mut(node) {
+                    // Stored messages wait for the next run.
+                    let drain = drain && !role.actor.mailbox.is_stored();
                     role.drains = drain;
                     role.signal(if drain { Signal::Drain } else { Signal::Stop });
                 }
@@ -79,7 +81,12 @@ impl Supervisor {
                 self.verdicts.decided(node, decision);
             }
             Action::StartFailed(node) => self.start_failed(node),
-            Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
+            Action::GaveUp { node, child, why } => {
+                if node == ROOT {
+                    self.host_ends();
+                }
+                self.gave_up(node, child, why);
+            }
             Action::Failed { node, why, trial_in } => self.failed(node, why, trial_in),
             Action::Reset(node) => self.reset(node),
             Action::Booted => {
@@ -92,6 +99,7 @@ impl Supervisor {
                 });
             }
             Action::Over(gave_up) => {
+                self.host_ends();
                 for Role { actor, instance, .. } in self.roles.iter().flatten() {
                     self.shared.routing.retire(actor, instance, 0);
                 }
@@ -101,6 +109,11 @@ impl Supervisor {
             }
         }
         false
+    }
+
+    /// From now on, stored messages that are left wait for the next run of the host.
+    pub(super) fn host_ends(&self) {
+        self.shared.routing.host_ends.store(true, Ordering::Release);
     }
 
     pub(super) fn retire(&mut self, node: Node) {

@@ -12,6 +12,7 @@
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk` | what code records for a whole batch of messages |
 //! | `commit` | the way out |
+//! | `entering`, `entered` | the way out in a play with a store |
 
 mod batch;
 mod broadcast;
@@ -20,6 +21,8 @@ pub(crate) mod bulk;
 mod children;
 mod commit;
 mod effects;
+mod entered;
+mod entering;
 mod measurements;
 pub(crate) mod metrics;
 mod outbox;
@@ -52,6 +55,7 @@ use crate::words::resource_use::ResourceUse;
 use batch::Batch;
 use budget::{Budget, FULL_BYTES, FULL_SENDS};
 use effects::Effects;
+use entered::Entered;
 use measurements::Measurements;
 use outbox::Outbox;
 use routes::Routes;
@@ -60,7 +64,7 @@ pub(crate) use batch::Hook;
 
 /// The messages of one incarnation's turn, and everything that they did so far.
 ///
-/// The turn is all that an actor's code has of the kernel, so that it has more methods than other types: for the current
+/// The turn is all that an actor's code has of the kernel, so that it has more fields and methods than other types: for the current
 /// message, its outcome, sends, children, timers, watches and metrics. Code that handles whole batches uses [`Turn::bulk`].
 pub struct Turn {
     shared: Arc<Shared>,
@@ -75,6 +79,8 @@ pub struct Turn {
     measurements: Measurements,
     /// Whether the code gets a report about each message.
     calls_back: bool,
+    /// A turn that has entered the journal, until all its effects are carried out.
+    entered: Option<Entered>,
     /// A function of the code that runs when no work is left.
     when_idle: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -93,6 +99,7 @@ impl Turn {
             budget: Budget::default(),
             effects: Effects::default(),
             measurements: Measurements::default(),
+            entered: None,
             when_idle: None,
         }
     }
@@ -318,7 +325,7 @@ impl Turn {
 
     /// Whether a commit was dropped before its end.
     pub(crate) fn commit_under_way(&self) -> bool {
-        self.outbox.is_half_delivered()
+        self.outbox.is_half_delivered() || self.entered.is_some()
     }
 
     /// Gives the next call the time of `messages` messages.

@@ -24,6 +24,9 @@ pub struct Tree {
     /// The reason why memory is short, so that messages from outside are refused; `None` while it is not.
     #[serde(default)]
     pub memory_pressure: Option<String>,
+    /// The play's store; `None` without one.
+    #[serde(default)]
+    pub store: Option<StoreView>,
     /// Bytes of memory of all instances together: `play.limits.memory`.
     #[serde(default)]
     pub guest_memory: Option<UsageView>,
@@ -31,6 +34,19 @@ pub struct Tree {
     /// reserve.
     #[serde(default)]
     pub guest_descriptors: Option<UsageView>,
+}
+
+/// The store of a play.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreView {
+    /// Its folder.
+    pub path: String,
+    /// Number of runs of a host on it, this one included.
+    pub runs: u64,
+    /// Entries that wait to be written.
+    pub behind: u64,
+    /// The reason why it takes nothing now, so that messages from outside are refused; `None` while it does.
+    pub full: Option<String>,
 }
 
 /// The use of a limit.
@@ -55,6 +71,9 @@ pub struct FatesView {
     pub forgotten: u64,
     /// All letters so far.
     pub all: u64,
+    /// Letters of earlier runs of the host, which the store kept; they are not in `all`.
+    #[serde(default)]
+    pub restored: u64,
 }
 
 /// One actor. Its fields are those of the JSON that `playhouse tree --json` prints.
@@ -155,6 +174,9 @@ pub struct MailboxLine {
     pub capacity: u64,
     /// The rule in force for a message that finds the mailbox full.
     pub overflow: String,
+    /// Whether the messages are in the play's store as well.
+    #[serde(default)]
+    pub durable: bool,
     /// How often the mailbox became full, after at least ten seconds in which it was not: the number of warnings.
     pub full: u64,
     /// Messages that were refused, or whose wait for space ended without space.
@@ -341,6 +363,7 @@ impl From<&MailboxView> for MailboxLine {
             most: mailbox.most as u64,
             capacity: mailbox.capacity as u64,
             overflow: overflow_name(mailbox.overflow).to_owned(),
+            durable: mailbox.is_stored,
             full: pressure.episodes,
             refused: pressure.refused,
             dropped: pressure.dropped,
@@ -441,6 +464,7 @@ pub fn fates(counts: &DeadLetterCounts) -> BTreeMap<String, FatesView> {
         dropped: fates.dropped,
         forgotten: fates.forgotten,
         all: fates.all,
+        restored: fates.restored,
     };
     counts.by_reason.iter().map(|(kind, fates)| ((*kind).to_owned(), view(fates))).collect()
 }

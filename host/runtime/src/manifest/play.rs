@@ -18,6 +18,7 @@ use playhouse_kernel::{
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
+use playhouse_store::StoreSettings;
 
 use super::problem::Source;
 use super::schema::{Log, LogLevel};
@@ -42,6 +43,8 @@ pub struct PlaySettings {
     pub memory_high: MemoryMark,
     /// The kernel's supervision of the actors directly under `/`.
     pub supervision: SupervisionSpec,
+    /// The store that keeps the play over the runs of its host.
+    pub store: Option<StoreSettings>,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
     /// The actor that each dead letter is also sent to.
@@ -331,6 +334,7 @@ impl PlaySettings {
             },
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
+            store: None,
             dead_letters: DeadLetterSpec::default(),
             dead_letters_to: None,
             metrics: None,

@@ -97,6 +97,11 @@ impl Grants {
         }
     }
 
+    /// Whether the actor changes anything outside of the host by itself: it sends requests, or writes files.
+    pub fn changes_outside(&self) -> bool {
+        !self.hosts.is_empty() || self.dirs.iter().any(|folder| folder.growth_bytes().is_some())
+    }
+
     /// As [`Grants::within`] with the grants in these bounds of the parent; without a parent the grants stay as they are.
     #[must_use]
     pub fn bounded(self, within: &Bounds) -> Self {

@@ -11,11 +11,23 @@ impl Routing {
     /// Retires an instance that will not run again. Its messages go to another instance. After the last instance, these and
     /// all waiting messages become dead letters, and the mailbox is closed. `live`: the instances that go on, one bit each.
     pub(crate) fn retire(&self, actor: &Actor, instance: &Instance, live: u64) {
-        if !self.move_to_sibling(actor, instance, live) {
+        if self.host_ends.load(Ordering::Acquire) && actor.mailbox.is_stored() {
+            self.keep_stored(actor, instance);
+        } else if !self.move_to_sibling(actor, instance, live) {
             let left = self.without_blamed(actor, instance).into_messages().chain(actor.mailbox.close());
             self.dead_letter(actor, left, &actor.closed_because(), true);
         }
         self.activity.changed();
+    }
+
+    /// Closes the mailbox at the end of the host. Stored messages wait for the next run; only the others become dead letters.
+    fn keep_stored(&self, actor: &Actor, instance: &Instance) {
+        let left = std::mem::take(&mut *instance.backlog.lock()).into_messages().chain(actor.mailbox.close_at_end());
+        let (stored, others): (Vec<_>, Vec<_>) = left.partition(|message| message.sequence() != 0);
+        actor.mailbox.count_unhandled(stored.len() as u64);
+        self.unhandled.fetch_add(stored.len() as u64, Ordering::Relaxed);
+        actor.finish(stored.len() as u64);
+        self.dead_letter(actor, others, &actor.closed_because(), true);
     }
 
     /// Moves an instance's messages to a live sibling, or else to one that may be started again; false when there is none.

@@ -61,6 +61,9 @@ fn refusal(error: LetterError) -> Refusal {
         LetterError::NotSent(SendError::MemoryPressure(_)) => {
             ("memory-pressure", "the letter stays; replay it when memory is free again")
         }
+        LetterError::NotSent(SendError::NotStored { .. }) => {
+            ("not-stored", "the letter stays; replay it when the store has space again")
+        }
         LetterError::NotSent(_) => ("refused", "the letter stays until it is dropped"),
         _ => ("refused", "try again"),
     };
@@ -114,6 +117,15 @@ mod tests {
             LetterError::NotSent(SendError::MemoryPressure("too much".into())),
             expect![
                 "memory is short, and no messages from outside are taken: too much: the letter stays; replay it when memory is free again"
+            ],
+        );
+        check(
+            LetterError::NotSent(SendError::NotStored {
+                to: address.clone(),
+                why: "the store is full: no space".into(),
+            }),
+            expect![
+                "the store did not confirm the message for `/count`: the store is full: no space: the letter stays; replay it when the store has space again"
             ],
         );
         check(

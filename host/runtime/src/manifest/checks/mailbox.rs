@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, MailboxSpec, PolicySpec};
+use playhouse_kernel::{self as kernel, Keep, MailboxSpec, PolicySpec};
 use toml::Spanned;
 
 use super::findings::Checks;
@@ -19,6 +19,11 @@ pub(super) fn is_redis(written: &Mailbox) -> bool {
     written.kind.as_ref().is_some_and(|kind| matches!(kind.get_ref(), MailboxKind::Redis))
 }
 
+/// Whether the play's store has its messages, too.
+pub(super) fn is_durable(written: &Mailbox) -> bool {
+    written.kind.as_ref().is_some_and(|kind| matches!(kind.get_ref(), MailboxKind::Durable))
+}
+
 /// The limits of a mailbox.
 pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
     let default = MailboxSpec::default();
@@ -32,6 +37,7 @@ pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
         capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| size.get_ref().in_memory()),
         overflow: overflow(written).unwrap_or(default.overflow),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
+        keep: if is_durable(written) { Keep::Stored } else { Keep::Memory },
     }
 }
 

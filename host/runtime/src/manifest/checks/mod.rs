@@ -23,6 +23,7 @@ mod redis_mailbox;
 mod secret_uses;
 mod secrets;
 mod settings;
+mod store;
 mod subtrees;
 mod websocket;
 
@@ -81,6 +82,7 @@ pub fn understand(
         sinks.push(sink);
     }
     let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
+    let store = checks.store(&manifest);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -104,6 +106,7 @@ pub fn understand(
         limits,
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
+        store,
         dead_letters,
         dead_letters_to,
         metrics,

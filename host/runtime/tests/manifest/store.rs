@@ -1,0 +1,115 @@
+//! `[play.store]`, and durable mailboxes.
+
+use std::path::Path;
+
+use expect_test::expect;
+use playhouse_kernel::Keep;
+use playhouse_store::Survives;
+
+use crate::message::{check, understood};
+
+const TILL: &str = "[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nmailbox = { kind = \"durable\" }";
+
+#[test]
+fn store_has_its_folder_beside_the_manifest() {
+    let settings = understood(&format!("[play.store]\n{TILL}")).expect("sound");
+    let store = settings.store.expect("a store");
+    assert!(store.path.ends_with(Path::new(".playhouse/store")), "{store:?}");
+    assert_eq!((store.survives, store.size_bytes), (Survives::PowerLoss, None));
+    assert_eq!(settings.actors[0].settings.mailbox.keep, Keep::Stored);
+    let keys = "[play.store]\npath = \"/var/lib/till\"\nsurvives = \"crash\"\nsize = \"2GiB\"";
+    let store = understood(&format!("{keys}\n{TILL}")).expect("sound").store.expect("a store");
+    assert_eq!((store.path.as_path(), store.survives), (Path::new("/var/lib/till"), Survives::Crash));
+    assert_eq!(store.size_bytes, Some(2 << 30));
+}
+
+#[test]
+fn durable_mailbox_needs_a_store() {
+    check(
+        TILL,
+        expect![[r#"
+        stderr:
+          × `/till` has a durable mailbox, and the play has no store
+           ╭─[playhouse.toml:4:20]
+         3 │ plugin = "count"
+         4 │ mailbox = { kind = "durable" }
+           ·                    ────┬────
+           ·                        ╰── this needs a store
+           ╰────
+          help: add a table [play.store], or leave `kind` out
+
+    "#]],
+    );
+}
+
+#[test]
+fn store_has_a_least_size() {
+    check(
+        &format!("[play.store]\nsize = \"900KiB\"\n{TILL}"),
+        expect![[r#"
+        stderr:
+          × `store.size` is too small for a store
+           ╭─[playhouse.toml:2:8]
+         1 │ [play.store]
+         2 │ size = "900KiB"
+           ·        ────┬───
+           ·            ╰── here
+         3 │ [[actor]]
+           ╰────
+          help: the least is "1MiB"
+
+    "#]],
+    );
+}
+
+#[test]
+fn durable_mailbox_drops_no_old_message_and_takes_no_huge_one() {
+    let keys = "[play.store]\n[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nlimits.message = \"33MiB\"\n\
+                mailbox = { kind = \"durable\", overflow = \"drop-oldest\", bytes = \"64MiB\" }";
+    check(
+        keys,
+        expect![[r#"
+        stderr:
+          × `limits.message` is too large for a durable mailbox
+           ╭─[playhouse.toml:5:18]
+         4 │ plugin = "count"
+         5 │ limits.message = "33MiB"
+           ·                  ───┬───
+           ·                     ╰── here
+         6 │ mailbox = { kind = "durable", overflow = "drop-oldest", bytes = "64MiB" }
+           ╰────
+          help: the most is "32MiB": put larger data into files
+
+          × `drop-oldest` is not possible with a durable mailbox
+           ╭─[playhouse.toml:6:42]
+         5 │ limits.message = "33MiB"
+         6 │ mailbox = { kind = "durable", overflow = "drop-oldest", bytes = "64MiB" }
+           ·                                          ──────┬──────
+           ·                                                ╰── here
+           ╰────
+          help: set "block", "reject" or "drop-newest"
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn spawned_actors_have_no_durable_mailbox() {
+    let plugin = "[[plugin]]\nname = \"count\"\nmailbox = { kind = \"durable\" }";
+    check(
+        &format!("[play.store]\n{plugin}"),
+        expect![[r#"
+        stderr:
+          × no durable mailbox is possible here: the actors of a [[plugin]] come and go
+           ╭─[playhouse.toml:4:20]
+         3 │ name = "count"
+         4 │ mailbox = { kind = "durable" }
+           ·                    ────┬────
+           ·                        ╰── here
+           ╰────
+          help: give such a mailbox to an [[actor]]
+
+    "#]],
+    );
+}
