@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 /// Network file systems by their magic numbers, as in `statfs(2)` and `linux/magic.h`. Their locks and shared memory do not hold
 /// between machines, and SQLite's write-ahead log needs both.
-const NETWORK: [(u64, &str); 14] = [
+const NETWORK: [(u64, &str); 15] = [
     (0x6969, "nfs"),
     (0x517b, "smb"),
     (0xff53_4d42, "cifs"),
@@ -26,6 +26,8 @@ const NETWORK: [(u64, &str); 14] = [
     (0x0bd0_0bd0, "lustre"),
     (0x4750_4653, "gpfs"),
     (0x1983_0326, "beegfs"),
+    // Nothing says whether it is sshfs or a disk.
+    (0x6573_5546, "fuse, which may lead anywhere"),
 ];
 
 /// The name of the database.
@@ -67,6 +69,10 @@ impl Folder {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
@@ -106,6 +112,7 @@ mod tests {
     #[test]
     fn network_file_systems_have_names() {
         assert_eq!(network_name(0x6969), Some("nfs"));
+        assert!(network_name(0x6573_5546).is_some_and(|name| name.starts_with("fuse")), "sshfs");
         assert_eq!(network_name(0xef53), None, "ext4");
     }
 }

@@ -1,6 +1,7 @@
 //! A look into a store beside its host, or without one, and orders for a store without a host. What only reads works beside a host.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use playhouse_kernel::{ActorId, StoreError, StoredMessage};
@@ -14,6 +15,7 @@ use crate::rows::{signed, unsigned};
 use crate::schema::{check_format, connect, open};
 use crate::settings::StoreSettings;
 use crate::state::State;
+use crate::tail::{Note, Position, TAIL};
 
 /// Bytes of messages that are read at a time.
 const PAGE_BYTES: usize = 4 << 20;
@@ -113,8 +115,11 @@ impl Inspection {
         if found != "ok" {
             return Err(StoreError::Damaged { at: format!("the database `store.db` ({found})") });
         }
+        let note = self.place.parent().map_or(Ok(None), Note::find)?;
+        let facts = self.facts()?;
+        note.map_or(Ok(()), |note| note.check(Position { run: facts.runs, entry: facts.last_entry }))?;
         // A host that runs meanwhile takes messages away, but leaves none damaged.
-        for mailbox in self.facts()?.mailboxes {
+        for mailbox in facts.mailboxes {
             let mut from = 0;
             while let Some(last) = self.reader.messages(mailbox.id, from, PAGE_BYTES)?.last() {
                 from = last.number + 1;
@@ -172,6 +177,13 @@ pub fn restore(path: &Path, from: &Path) -> Result<(), StoreError> {
         return refused(format!("there is a store in `{}` already: move its files away", path.display()));
     }
     let failed = |error: std::io::Error| StoreError::Failed(format!("`{}`: {error}", from.display()));
+    // The note is of another history.
+    match std::fs::remove_file(path.join(TAIL)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return refused(format!("`{}`: {error}", path.join(TAIL).display()));
+        }
+        _ => {}
+    }
     // Under its name only when it is whole and new: a crash in between leaves no store.
     let copy = place.with_extension("restored");
     let copied = std::fs::copy(from, &copy).and_then(|_| File::open(&copy)?.sync_all());

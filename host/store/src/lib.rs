@@ -28,6 +28,7 @@
 //! | `folder` | the folder of a store: its lock, and the kind of its file system |
 //! | `schema` | the tables, the format's number, the settings of a connection |
 //! | `error` | errors of SQLite as errors of a store |
+//! | `tail` | the note of the last group, by which a log that lost its end is found |
 //! | `taken` | the numbers of a mailbox that are gone: pure |
 //! | `mailbox` | what the writer knows of a mailbox, and its changes within a group: pure |
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
@@ -47,6 +48,7 @@ mod schema;
 mod settings;
 mod state;
 mod store;
+mod tail;
 mod taken;
 mod worker;
 mod writer;

@@ -40,15 +40,31 @@ impl Reader {
         let Some(mailbox) = Mailbox::read(&tx, mailbox.0)? else { return Ok(Vec::new()) };
         let held = mailbox.held(&tx, from, most_bytes)?;
         let in_order = mailbox.in_order(&tx, from, most_bytes)?;
-        let mut bytes = 0;
         let mut messages: Vec<_> = held.into_iter().chain(in_order).collect();
         messages.sort_by_key(|message| message.number);
-        let fits = messages.iter().position(|message| {
-            bytes += message.record.len();
-            bytes > most_bytes
-        });
-        messages.truncate(fits.map_or(usize::MAX, |at| at.max(1)));
-        Ok(messages)
+        Ok(fitting(messages, most_bytes))
+    }
+
+    /// As [`Store::held`](playhouse_kernel::Store::held).
+    pub(crate) fn held(
+        &mut self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        let Some(mailbox) = Mailbox::read(&tx, mailbox.0)? else { return Ok(Vec::new()) };
+        Ok(fitting(mailbox.held(&tx, from, most_bytes)?, most_bytes))
+    }
+
+    /// As [`Store::bytes`](playhouse_kernel::Store::bytes).
+    pub(crate) fn bytes(&mut self, mailbox: ActorId, from: u64) -> Result<u64, StoreError> {
+        let sum = "select coalesce(sum(length(records)), 0) from frame where mailbox = ? and first + messages > ?";
+        let bytes = self
+            .db
+            .prepare_cached(sum)
+            .and_then(|mut sum| sum.query_row(params![signed(mailbox.0), signed(from)], |row| unsigned(row, 0)));
+        bytes.map_err(store_error)
     }
 
     /// As [`Store::letters`](playhouse_kernel::Store::letters).
@@ -150,6 +166,17 @@ impl Mailbox {
     fn damaged(&self, number: u64) -> StoreError {
         StoreError::Damaged { at: format!("message {number} of actor {} in table `frame`", self.id) }
     }
+}
+
+/// The first message, and those after it as far as all of them have no more bytes than `most_bytes`.
+fn fitting(mut messages: Vec<StoredMessage>, most_bytes: usize) -> Vec<StoredMessage> {
+    let mut bytes = 0;
+    let fits = messages.iter().position(|message| {
+        bytes += message.record.len();
+        bytes > most_bytes
+    });
+    messages.truncate(fits.map_or(usize::MAX, |at| at.max(1)));
+    messages
 }
 
 fn frame_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, i64)> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::store_error;
 use crate::settings::{StoreSettings, Survives};
+use crate::tail::{Note, Position};
 
 /// The format that this version writes. `pragma user_version` has it.
 pub(crate) const FORMAT: u32 = 1;
@@ -77,7 +78,7 @@ const TABLES: &str = "
     ) strict;
 ";
 
-/// Opens the database, and makes it when there is none.
+/// Opens the database, and makes it when there is none, nor was one.
 pub(crate) fn open(place: &Path, settings: &StoreSettings) -> Result<Connection, StoreError> {
     let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let mut made = || -> rusqlite::Result<Result<(), StoreError>> {
@@ -87,7 +88,12 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings) -> Result<Connection,
             return Ok(Err(StoreError::Failed(why)));
         }
         let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
-        match check_format(&tx, place) {
+        let is_new = check_format(&tx, place).and_then(|is_new| {
+            // What is left of the log is not overwritten.
+            let note = if is_new { place.parent().map_or(Ok(None), Note::find)? } else { None };
+            note.map_or(Ok(is_new), |note| note.check(Position::default()).map(|()| is_new))
+        });
+        match is_new {
             Ok(true) => {}
             Ok(false) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),

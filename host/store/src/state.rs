@@ -10,6 +10,7 @@ use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::rows::{actor_sum, delete_ended, known_of, signed, unsigned, write_actor, write_letter, write_new};
 use crate::schema::checksum;
+use crate::tail::Position;
 
 /// Everything that the database has, without messages and letters.
 #[derive(Default)]
@@ -108,6 +109,10 @@ impl State {
             self.checksum()
         ])?;
         Ok(())
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position { run: self.boots, entry: self.last_entry }
     }
 
     /// The number of dead letters.

@@ -71,6 +71,19 @@ impl Store for SqliteStore {
         )
     }
 
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.held(mailbox, from, most_bytes)).await })
+    }
+
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.bytes(mailbox, from)).await })
+    }
+
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.letters(after, most)).await })
     }

@@ -9,6 +9,7 @@ use crate::folder::Folder;
 use crate::schema::open;
 use crate::settings::StoreSettings;
 use crate::state::State;
+use crate::tail::{Note, Tail};
 
 /// The writer of an open store.
 pub(crate) struct Writer {
@@ -16,6 +17,7 @@ pub(crate) struct Writer {
     checkpoints: Option<Checkpoints>,
     db: Connection,
     state: State,
+    tail: Tail,
     /// After this error the database is not touched again: the system may have dropped pages that it could not write.
     failure: Option<StoreError>,
     /// Released last.
@@ -28,6 +30,7 @@ impl Writer {
         let folder = Folder::take(&settings.path)?;
         let mut db = open(&folder.database(), settings)?;
         let mut state = State::read(&db)?;
+        Note::find(folder.path())?.map_or(Ok(()), |note| note.check(state.position()))?;
         state.boots += 1;
         let mut started = || {
             let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
@@ -35,9 +38,11 @@ impl Writer {
             tx.commit()
         };
         started().map_err(store_error)?;
+        let tail = Tail::open(folder.path(), settings.survives)?;
+        tail.note(state.position())?;
         let checkpoints = Some(Checkpoints::start(&folder.database(), settings)?);
         let image = state.image()?;
-        Ok((Self { checkpoints, db, state, failure: None, folder }, image))
+        Ok((Self { checkpoints, db, state, tail, failure: None, folder }, image))
     }
 
     /// The folder of the store.
@@ -72,7 +77,8 @@ impl Writer {
         }
         let tx = Transaction::new(&mut self.db, TransactionBehavior::Immediate).map_err(store_error)?;
         self.state.apply(group, &tx)?;
-        tx.commit().map_err(store_error)
+        tx.commit().map_err(store_error)?;
+        self.tail.note(self.state.position())
     }
 }
 

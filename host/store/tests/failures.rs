@@ -4,11 +4,14 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter};
 use playhouse_store::{Inspection, SqliteStore, StoreSettings, Survives, compact, restore};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tempfile::TempDir;
+use tokio::signal::unix::SignalKind;
 
 const A: ActorId = ActorId(1);
 
@@ -194,6 +197,95 @@ async fn flipped_bits_are_found_or_change_nothing() {
         }
     }
     assert!(found > 20 && same > 2, "{found} found, {same} the same");
+}
+
+/// Copies the files of an open store as a kill would leave them.
+fn killed(settings: &StoreSettings, to: &StoreSettings) {
+    let _ = std::fs::remove_dir_all(&to.path);
+    std::fs::create_dir(&to.path).unwrap();
+    for file in ["store.db", "store.db-wal", "tail"] {
+        std::fs::copy(settings.path.join(file), to.path.join(file)).unwrap();
+    }
+}
+
+/// SQLite takes a damaged record of its log for the log's end. What was confirmed must not be lost with that, without a word.
+#[tokio::test]
+async fn flipped_bits_of_the_log_are_found() {
+    let (home, settings) = folder();
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    for number in 1..9 {
+        write(&store, &mut image, put(number, format!("body {number}").repeat(40).as_bytes())).await.unwrap();
+    }
+    write(&store, &mut image, take(1..3)).await.unwrap();
+    let copy = StoreSettings::new(&home.path().join("copy"));
+    killed(&settings, &copy);
+    let (expected, place) = (read(&copy).await.unwrap(), copy.path.join("store.db-wal"));
+    let log = std::fs::read(settings.path.join("store.db-wal")).unwrap();
+    // The format of the log: a header of 32 bytes, and frames of a header of 24 and a page.
+    let page = u32::from_be_bytes(*log[8..].first_chunk().unwrap()) as usize;
+    let frames = (32..log.len()).step_by(24 + page);
+    assert!(frames.len() > 20, "{} frames", frames.len());
+    let in_frames =
+        frames.clone().flat_map(|frame| [0, 4, 8, 12, 16, 24, 24 + page / 2, 23 + page].map(|at| frame + at));
+    for at in (0..32).chain(in_frames) {
+        killed(&settings, &copy);
+        let mut log = log.clone();
+        log[at] ^= 1 << (at % 8);
+        std::fs::write(&place, log).unwrap();
+        let refused = refusal(&copy).await;
+        assert!(
+            refused.starts_with("the store is damaged at its log `store.db-wal`, which has lost "),
+            "{at}: {refused}"
+        );
+    }
+    // Without the note, the log does not tell.
+    killed(&settings, &copy);
+    let mut log = log.clone();
+    *log.last_mut().unwrap() ^= 1;
+    std::fs::write(&place, log).unwrap();
+    std::fs::remove_file(copy.path.join("tail")).unwrap();
+    assert_ne!(read(&copy).await.unwrap(), expected);
+}
+
+/// The environment of a host with a limit on the size of its files: the folder of its store.
+const LIMITED: &str = "PLAYHOUSE_TEST_LIMITED";
+
+/// The host, when this program is started as one by [`limit_on_the_size_of_files_is_a_full_store`].
+#[tokio::test]
+async fn limited_host() {
+    let Ok(path) = std::env::var(LIMITED) else { return };
+    // As the binary does: the signal would end the process.
+    let too_large = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    let _heard = tokio::signal::unix::signal(too_large).unwrap();
+    let limit = |current| Rlimit { current, ..getrlimit(Resource::Fsize) };
+    setrlimit(Resource::Fsize, limit(Some(512 << 10))).unwrap();
+    let settings = StoreSettings::new(Path::new(&path));
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    let body = vec![b'x'; 20_000];
+    let mut number = 0;
+    let refused = loop {
+        match write(&store, &mut image, put(number + 1, &body)).await {
+            Ok(()) => number += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.to_string(), "the store is full: a file is as large as the system allows (`ulimit -f`)");
+    setrlimit(Resource::Fsize, limit(getrlimit(Resource::Fsize).maximum)).unwrap();
+    write(&store, &mut image, put(number + 1, &body)).await.unwrap();
+    drop(store);
+    assert_eq!(open(&settings).await.1.actors[0].waiting, number + 1);
+}
+
+#[test]
+fn limit_on_the_size_of_files_is_a_full_store() {
+    let (_home, settings) = folder();
+    let mut host = Command::new(std::env::current_exe().unwrap());
+    host.args(["--exact", "limited_host", "--nocapture"]).env(LIMITED, &settings.path);
+    let output = host.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(database(&settings).exists(), "it ran");
 }
 
 #[tokio::test]

@@ -302,7 +302,7 @@ fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
     });
     let bounds = &settings.mailbox;
     let overflow = settings.mailbox_plugin.is_none().then(|| overflow_name(bounds.overflow));
-    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "durable": bounds.keep == Keep::Stored, "plugin": plugin })
+    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "durable": bounds.keep == Keep::Stored, "memory": (bounds.keep == Keep::Stored).then_some(bounds.memory_bytes), "plugin": plugin })
 }
 
 fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[String]) -> serde_json::Value {

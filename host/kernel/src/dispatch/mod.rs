@@ -13,5 +13,6 @@ pub(crate) mod requests;
 pub(crate) mod routing;
 mod shared;
 pub(crate) mod timers;
+pub(crate) mod unread;
 
 pub(crate) use shared::Shared;

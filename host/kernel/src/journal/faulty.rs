@@ -83,6 +83,19 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.messages(mailbox, from, most_bytes)
     }
 
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.inner.held(mailbox, from, most_bytes)
+    }
+
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.inner.bytes(mailbox, from)
+    }
+
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.inner.letters(after, most)
     }

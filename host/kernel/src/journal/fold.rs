@@ -135,18 +135,35 @@ impl Fold {
     }
 
     pub(super) fn messages(&self, mailbox: ActorId, from: u64, most_bytes: usize) -> Vec<StoredMessage> {
-        let mut bytes = 0;
+        fitting(self.waiting(mailbox, from), most_bytes)
+    }
+
+    pub(super) fn held(&self, mailbox: ActorId, from: u64, most_bytes: usize) -> Vec<StoredMessage> {
+        fitting(self.waiting(mailbox, from).filter(|(_, waiting)| waiting.due.is_some()), most_bytes)
+    }
+
+    pub(super) fn bytes(&self, mailbox: ActorId, from: u64) -> u64 {
+        let in_order = self.waiting(mailbox, from).filter(|(_, waiting)| waiting.due.is_none());
+        in_order.map(|(_, waiting)| waiting.record.len() as u64).sum()
+    }
+
+    fn waiting(&self, mailbox: ActorId, from: u64) -> impl Iterator<Item = (u64, &Waiting)> {
         let known = self.actors.get(&mailbox).into_iter();
-        let waiting = known.flat_map(|known| known.messages.range(from..)).enumerate();
-        let fits = waiting.take_while(|(index, (_, waiting))| {
-            bytes += waiting.record.len();
-            *index == 0 || bytes <= most_bytes
-        });
-        fits.map(|(_, (&number, waiting))| StoredMessage { number, due: waiting.due, record: waiting.record.clone() })
-            .collect()
+        known.flat_map(move |known| known.messages.range(from..)).map(|(&number, waiting)| (number, waiting))
     }
 
     pub(super) fn letters(&self, after: u64, most: usize) -> Vec<StoredLetter> {
         self.letters.range(after + 1..).take(most).map(|(_, letter)| letter.clone()).collect()
     }
+}
+
+/// The first message, and those after it as far as all of them have no more bytes than `most_bytes`.
+fn fitting<'a>(waiting: impl Iterator<Item = (u64, &'a Waiting)>, most_bytes: usize) -> Vec<StoredMessage> {
+    let mut bytes = 0;
+    let fits = waiting.enumerate().take_while(|(index, (_, waiting))| {
+        bytes += waiting.record.len();
+        *index == 0 || bytes <= most_bytes
+    });
+    fits.map(|(_, (number, waiting))| StoredMessage { number, due: waiting.due, record: waiting.record.clone() })
+        .collect()
 }

@@ -68,6 +68,19 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.inner.lock().fold.messages(mailbox, from, most_bytes)) })
     }
 
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.held(mailbox, from, most_bytes)) })
+    }
+
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.bytes(mailbox, from)) })
+    }
+
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         Box::pin(async move { Ok(self.inner.lock().fold.letters(after, most)) })
     }

@@ -40,6 +40,8 @@ pub(super) struct Inner<O> {
     pub(super) closed: bool,
     /// Why the store takes nothing now.
     pub(super) full: Option<String>,
+    /// An error of the store that was not the writer's: it ends the writer as its own would.
+    pub(super) failed: Option<StoreError>,
     /// The writer ended: because of an error of the store, or because the journal is closed.
     pub(super) over: Option<Over>,
 }
@@ -129,6 +131,7 @@ impl<O> Journal<O> {
                 last_waiter: 0,
                 closed: false,
                 full: None,
+                failed: None,
                 over: None,
             }),
             space: Semaphore::new(BEHIND_BYTES as usize),
@@ -212,6 +215,12 @@ impl<O> Journal<O> {
     /// Why the store takes nothing now; none when it does.
     pub(crate) fn full(&self) -> Option<String> {
         self.inner.lock().full.clone()
+    }
+
+    /// Ends the writer because of an error of the store.
+    pub(crate) fn fail(&self, error: StoreError) {
+        self.inner.lock().failed.get_or_insert(error);
+        self.work.notify_one();
     }
 
     /// Ends the writer when everything is durable.

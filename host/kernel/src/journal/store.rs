@@ -30,6 +30,18 @@ pub trait Store: Send + Sync + 'static {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>>;
 
+    /// As [`Store::messages`], of the held ones alone.
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>>;
+
+    /// The bytes of the records of a mailbox from a number on, without the held ones. It may be more, by those of messages that
+    /// ended lately.
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>>;
+
     /// Dead letters with numbers above `after`, in order of their numbers, at most `most`.
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
 }

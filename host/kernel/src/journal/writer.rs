@@ -48,7 +48,15 @@ struct Bounds {
 impl<O> Journal<O> {
     /// Writes to `store` until the journal is closed, or the store fails.
     pub(crate) async fn write_to(&self, store: &dyn Store, edge: &dyn Edge<O>) {
-        while let Some(mut taken) = self.next_group().await {
+        loop {
+            let mut taken = match self.next_group().await {
+                Ok(Some(taken)) => taken,
+                Ok(None) => break,
+                Err(error) => {
+                    edge.settled(self.end(Over::Failed(error)));
+                    return;
+                }
+            };
             if !taken.group.entries.is_empty()
                 && let Err(error) = self.write(store, &mut taken).await
             {
@@ -91,8 +99,12 @@ impl<O> Journal<O> {
                     self.inner.lock().full = Some(why);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(longest);
+                    let mut inner = self.inner.lock();
+                    if let Some(error) = &inner.failed {
+                        return Err(error.clone());
+                    }
                     let everything = Bounds { bytes: usize::MAX, ops: usize::MAX };
-                    taken.take_queued(&mut self.inner.lock().queued, everything);
+                    taken.take_queued(&mut inner.queued, everything);
                 }
                 written => {
                     if let Some(since) = full_since {
@@ -106,18 +118,21 @@ impl<O> Journal<O> {
     }
 
     /// The next entries, as soon as there are some; none when the journal is closed.
-    async fn next_group(&self) -> Option<Taken<O>> {
+    async fn next_group(&self) -> Result<Option<Taken<O>>, StoreError> {
         loop {
             {
                 let mut inner = self.inner.lock();
+                if let Some(error) = &inner.failed {
+                    return Err(error.clone());
+                }
                 if !inner.queued.is_empty() {
                     let group = Group { boot: self.boot, first: inner.durable + 1, entries: Vec::new() };
                     let mut taken = Taken { group: Arc::new(group), outputs: Vec::new(), space: 0, entered: 0 };
                     taken.take_queued(&mut inner.queued, Bounds { bytes: GROUP_BYTES, ops: GROUP_OPS });
-                    return Some(taken);
+                    return Ok(Some(taken));
                 }
                 if inner.closed {
-                    return None;
+                    return Ok(None);
                 }
             }
             self.work.notified().await;

@@ -130,7 +130,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some(&image));
+        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
         let shared = kernel.shared.clone();
         restore(&shared, &image, &*store).await?;
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
@@ -151,9 +151,9 @@ impl Kernel {
         Ok(kernel)
     }
 
-    fn assemble(plan: &Plan, image: Option<&Image>) -> (Self, Supervisor, mpsc::UnboundedReceiver<Command>) {
+    fn assemble(plan: &Plan, stored: Option<Stored<'_>>) -> (Self, Supervisor, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(shared(plan, &commands, image));
+        let shared = Arc::new(shared(plan, &commands, stored));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
@@ -423,8 +423,12 @@ impl Kernel {
     }
 }
 
+/// A store, and what was in it.
+type Stored<'a> = (&'a Image, &'a Arc<dyn Store>);
+
 /// The state that the actors of a plan share.
-fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
+fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Shared {
+    let image = stored.map(|(image, _)| image);
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
     let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
@@ -439,6 +443,7 @@ fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
             journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
+            store: stored.map(|(_, store)| store.clone()),
             host_ends: AtomicBool::new(false),
         },
         activity,

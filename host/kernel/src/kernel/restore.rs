@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::routing::entering::ID_BLOCK;
+use crate::dispatch::unread::checked_record;
 use crate::journal::entry::{Op, StoredLetter};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor};
@@ -15,7 +16,7 @@ use crate::words::events::MessagesKept;
 use crate::words::message::records_of;
 
 /// Bytes of messages that are read at a time.
-const READ_BYTES: usize = 4 << 20;
+const PAGE_BYTES: usize = 256 << 10;
 /// Dead letters that are read at a time.
 const READ_LETTERS: usize = 1024;
 
@@ -51,39 +52,48 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     Ok(())
 }
 
+/// Held messages are in memory; of the others, as many as the mailbox has memory for.
 async fn restore_mailbox(
     shared: &Shared,
     actor: &Arc<Actor>,
     known: &StoredActor,
     store: &dyn Store,
 ) -> Result<(), StoreError> {
-    actor.mailbox.restore(&[], 0, known.last_number);
+    let mailbox = &actor.mailbox;
+    mailbox.restore(&[], 0, known.last_number);
+    let mut left = known.waiting;
+    let mut messages = store.held(actor.id, 1, PAGE_BYTES).await?;
+    while let Some(last) = messages.last().map(|last| last.number).filter(|_| left > 0) {
+        left = left.saturating_sub(messages.len() as u64);
+        mailbox.count_restored(messages.len() as u64);
+        for message in &messages {
+            let due = shared.moment_of(message.due.unwrap_or(shared.began_at));
+            let message = message_of(checked_record(message, actor)?);
+            actor.instances[0].backlog.lock().delayed.push((due, message));
+        }
+        messages = store.held(actor.id, last + 1, PAGE_BYTES).await?;
+    }
     let mut from = 1;
-    loop {
-        let messages = store.messages(actor.id, from, READ_BYTES).await?;
-        let Some(last) = messages.last() else { return Ok(()) };
+    while left > 0 && mailbox.has_memory() {
+        let messages = store.messages(actor.id, from, PAGE_BYTES.min(mailbox.spec().memory_bytes)).await?;
+        let Some(last) = messages.last() else {
+            return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
+        };
         from = last.number + 1;
         let mut records = Vec::new();
         let mut waiting = 0;
-        for message in &messages {
-            let record = records_of(&message.record).next().filter(|record| record.len() == message.record.len());
-            let record = record.ok_or_else(|| StoreError::Damaged {
-                at: format!("message {} of `{}`", message.number, actor.address()),
-            })?;
-            match message.due {
-                None => {
-                    records.extend_from_slice(record);
-                    waiting += 1;
-                }
-                Some(due) => {
-                    actor.mailbox.count_restored(1);
-                    let due = shared.moment_of(due);
-                    actor.instances[0].backlog.lock().delayed.push((due, message_of(record)));
-                }
-            }
+        for message in messages.iter().filter(|message| message.due.is_none()) {
+            records.extend_from_slice(checked_record(message, actor)?);
+            waiting += 1;
         }
-        actor.mailbox.restore(&records, waiting, known.last_number);
+        left = left.saturating_sub(waiting);
+        mailbox.restore(&records, waiting as usize, known.last_number);
     }
+    if left > 0 {
+        let bytes = store.bytes(actor.id, from).await?;
+        mailbox.restore_unread(left as usize, usize::try_from(bytes).unwrap_or(usize::MAX), from);
+    }
+    Ok(())
 }
 
 /// Returns the numbers of the letters that the bounds evict.

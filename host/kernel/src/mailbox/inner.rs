@@ -10,6 +10,7 @@ use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use crate::mailbox::policy::PolicyState;
 use crate::mailbox::spec::MailboxSpec;
+use crate::mailbox::spilled::Spilled;
 use crate::words::message::records_of;
 
 /// The supervisor's signal to a running incarnation. Signals only escalate.
@@ -52,12 +53,13 @@ pub(super) struct Inner {
 }
 
 /// The state of a mailbox whose messages are stored, beside the messages.
-#[derive(Default)]
 pub(super) struct StoredState {
     /// The number of the last message.
     pub(super) last_number: u64,
     /// Whether the messages of turns are stored although the mailbox is closed: they wait for the next run of the host.
     pub(super) goes_on: bool,
+    /// The messages that are not in memory.
+    pub(super) spilled: Spilled,
 }
 
 /// One sender in the queue.
@@ -100,12 +102,19 @@ impl Inner {
         self.closed && !self.stored.as_ref().is_some_and(|stored| stored.goes_on)
     }
 
-    /// Messages that wait, given out by the policy or not.
+    /// Messages that wait, given out by the policy or not, in memory or not.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
+        self.queued() + self.outside_log()
+    }
+
+    /// Messages that wait in the log or in the policy. Others take space as those do that are on their way.
+    #[inline]
+    fn queued(&self) -> usize {
         self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
     }
 
+    /// Bytes of the messages in the log or in the policy.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
@@ -118,7 +127,7 @@ impl Inner {
             waiting += order.len();
             bytes += order.bytes();
         }
-        waiting == 0 || self.space.lets_in(waiting + 1, bytes + HEADER_BYTES + body_bytes)
+        waiting + self.outside_log() == 0 || self.space.lets_in(waiting + 1, bytes + HEADER_BYTES + body_bytes)
     }
 
     /// Whether a message is accepted: there is space, or the policy can make some.
@@ -199,11 +208,11 @@ impl Inner {
         if order.decides() && order.has_work(wanted) { order.driver.take() } else { None }
     }
 
-    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. Without a policy there are none: an
-    /// instance gets the messages that it waits for.
+    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. There are none when each gets the messages
+    /// that it waits for: no policy has them, nor the store.
     #[inline]
     pub(super) fn drained_instances(&mut self) -> Vec<Waker> {
-        if self.order.is_none() || self.waiting() > 0 {
+        if self.order.is_none() && self.stored.is_none() || self.waiting() > 0 {
             return Vec::new();
         }
         self.draining()
@@ -225,7 +234,7 @@ impl Inner {
     /// could never come in otherwise. So the bounds are exceeded by one load at most.
     pub(super) fn reserve(&mut self, spec: &MailboxSpec, load: Load) -> bool {
         let bytes = self.bytes() + HEADER_BYTES + load.first_bytes;
-        let fits = self.space.lets_in(self.waiting() + 1, bytes)
+        let fits = self.space.lets_in(self.queued() + 1, bytes)
             || self.waiting() == 0 && !self.is_reserved(spec)
             || self.has_space_to_choose(spec, load.first_bytes);
         if fits {
@@ -253,7 +262,11 @@ impl Inner {
             Some(order) if order.decides() => {
                 records_of(records).for_each(|record| order.arrive(message_of(record)));
             }
-            _ => self.log.append_run(records, messages),
+            _ => {
+                if !self.spill(records, messages) {
+                    self.log.append_run(records, messages);
+                }
+            }
         }
         self.accepted += messages as u64;
         self.most = self.most.max(self.waiting());

@@ -20,6 +20,7 @@ mod queue;
 mod signals;
 mod space;
 mod spec;
+mod spilled;
 mod stored;
 mod view;
 
@@ -31,6 +32,7 @@ pub use pressure::PressureView;
 pub(crate) use queue::{Mailbox, Refused, Took};
 pub(crate) use space::{MessagePlace, Space};
 pub use spec::{Keep, MailboxSpec, Overflow};
+pub(crate) use spilled::{Page, ReadPage};
 pub use view::MailboxView;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
+use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, StoredState, bit, remember};
 use crate::mailbox::load::SpaceLeft;
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
@@ -13,6 +13,7 @@ use crate::mailbox::policy::PolicySpec;
 use crate::mailbox::pressure::Pressure;
 use crate::mailbox::space::{MessagePlace, Space};
 use crate::mailbox::spec::{Keep, MailboxSpec, Overflow};
+use crate::mailbox::spilled::Page;
 use crate::mailbox::view::MailboxView;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{Described, LogEvent};
@@ -62,7 +63,7 @@ impl Mailbox {
             pressure: Pressure::default(),
             inner: Mutex::new(Inner {
                 space: SpaceLeft::of(&spec),
-                stored: (spec.keep == Keep::Stored).then(Box::default),
+                stored: (spec.keep == Keep::Stored).then(|| Box::new(StoredState::new(&spec))),
                 log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
@@ -95,9 +96,11 @@ impl Mailbox {
     pub(crate) fn view(&self) -> MailboxView {
         let overflow = self.overflow();
         let inner = self.inner.lock();
+        let (in_memory, bytes) = inner.stored.as_ref().map_or((0, 0), |stored| stored.spilled.bytes());
         MailboxView {
             waiting: inner.waiting(),
-            bytes: inner.bytes(),
+            bytes: inner.bytes() + bytes,
+            memory_bytes: inner.bytes() + in_memory,
             most: inner.most,
             capacity: self.spec.capacity,
             overflow,
@@ -111,7 +114,8 @@ impl Mailbox {
     /// The current numbers: waiting messages, their bytes, and senders that wait for space.
     pub(crate) fn load(&self) -> (usize, usize, usize) {
         let inner = self.inner.lock();
-        (inner.waiting(), inner.bytes(), inner.blocked.len())
+        let (_, outside) = inner.stored.as_ref().map_or((0, 0), |stored| stored.spilled.bytes());
+        (inner.waiting(), inner.bytes() + outside, inner.blocked.len())
     }
 
     pub(crate) fn add_to(&self, totals: &mut ActorTotals) {
@@ -303,21 +307,22 @@ impl Mailbox {
         std::mem::replace(&mut inner.closed, false)
     }
 
-    /// Closes the mailbox and returns its waiting messages.
-    pub(crate) fn close(&self) -> Vec<Message> {
-        let (messages, wakers) = {
+    /// Closes the mailbox and returns its waiting messages, and those that only the store has.
+    pub(crate) fn close(&self) -> (Vec<Message>, Option<Page>) {
+        let (messages, unread, wakers) = {
             let mut inner = self.inner.lock();
             inner.closed = true;
             let mut wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
             wakers.extend(inner.dismiss_driver());
             let mut messages = inner.log.drain();
             messages.extend(inner.order.as_mut().into_iter().flat_map(|order| order.drain()));
-            (messages, wakers)
+            let unread = inner.forget_spilled(&mut messages);
+            (messages, unread, wakers)
         };
         for waker in wakers {
             waker.wake();
         }
-        messages
+        (messages, unread)
     }
 
     /// Whether the message at this place still waits. After the policy was given up, all messages that it held count as

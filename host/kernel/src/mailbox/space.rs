@@ -8,7 +8,7 @@ use crate::mailbox::inner::Inner;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::policy::Key;
 use crate::mailbox::spec::{MailboxSpec, Overflow};
-use crate::words::message::{Envelope, Message, Payload};
+use crate::words::message::{Envelope, Message, Payload, records_of};
 
 /// Accepts messages while the mailbox is locked once for all of them.
 pub(crate) struct Space<'a> {
@@ -59,7 +59,13 @@ impl<'a> Space<'a> {
             Some(order) if order.decides() => {
                 order.arrive(Message::of(*envelope, *payload));
             }
-            _ => self.inner.log.append(envelope, payload),
+            _ => {
+                if self.inner.outside_log() > 0 {
+                    self.inner.put_behind(Message::of(*envelope, *payload));
+                } else {
+                    self.inner.log.append(envelope, payload);
+                }
+            }
         }
         self.inner.accepted += 1;
         true
@@ -115,7 +121,13 @@ impl<'a> Space<'a> {
                 debug_assert_eq!(messages, 1, "with a policy they come one by one");
                 order.arrive(message_of(records));
             }
-            _ => self.inner.log.append_run(records, messages),
+            _ => {
+                if self.inner.outside_log() > 0 {
+                    records_of(records).map(message_of).for_each(|message| self.inner.put_behind(message));
+                } else {
+                    self.inner.log.append_run(records, messages);
+                }
+            }
         }
         self.inner.accepted += messages as u64;
     }
@@ -123,7 +135,8 @@ impl<'a> Space<'a> {
     /// Appends the `messages` records in this range of `bytes`, if all of them fit, without a copy: the mailbox takes the
     /// buffer, and the bytes after the range are left in `bytes`.
     pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
-        let fits = self.inner.order.is_none() && self.inner.has_space_for(messages, records.len());
+        let goes_there = self.inner.order.is_none() && self.inner.outside_log() == 0;
+        let fits = goes_there && self.inner.has_space_for(messages, records.len());
         if fits {
             let rest = bytes.split_off(records.end);
             self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);

@@ -40,6 +40,9 @@ pub struct MailboxSpec {
     pub block_timeout: Duration,
     /// Where its messages are kept.
     pub keep: Keep,
+    /// Of those that wait in a stored mailbox, most bytes in memory, headers included. The others are read back from the store
+    /// when their time comes. One turn's messages always fit.
+    pub memory_bytes: usize,
 }
 
 /// Where the messages of a mailbox are kept.
@@ -62,6 +65,7 @@ impl Default for MailboxSpec {
             overflow: Overflow::Block,
             block_timeout: Duration::from_secs(30),
             keep: Keep::Memory,
+            memory_bytes: 4 << 20,
         }
     }
 }

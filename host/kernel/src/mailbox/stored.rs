@@ -3,11 +3,19 @@
 
 use std::task::Waker;
 
+use crate::mailbox::inner::StoredState;
 use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
-use crate::mailbox::spec::Keep;
+use crate::mailbox::spec::{Keep, MailboxSpec};
+use crate::mailbox::spilled::{Page, Spilled};
 use crate::words::event::Described;
 use crate::words::message::{Message, append_numbered, records_of};
+
+impl StoredState {
+    pub(super) fn new(spec: &MailboxSpec) -> Self {
+        Self { last_number: 0, goes_on: false, spilled: Spilled::new(spec.memory_bytes) }
+    }
+}
 
 impl Mailbox {
     /// Whether its messages outlive the host.
@@ -91,8 +99,9 @@ impl Mailbox {
         Some(first)
     }
 
-    /// Closes the mailbox at the end of the host, and returns the messages that wait. Messages that turns still send are stored.
-    pub(crate) fn close_at_end(&self) -> Vec<Message> {
+    /// Closes the mailbox at the end of the host, and returns the messages that wait, as [`Mailbox::close`]. Messages that turns still
+    /// send are stored.
+    pub(crate) fn close_at_end(&self) -> (Vec<Message>, Option<Page>) {
         if let Some(stored) = &mut self.inner.lock().stored {
             stored.goes_on = true;
         }
@@ -106,7 +115,10 @@ impl Mailbox {
             stored.last_number = last_number;
         }
         if messages > 0 {
-            inner.arrive(records, messages, &mut Vec::new());
+            // The caller reads no more than there is memory for.
+            inner.log.append_run(records, messages);
+            inner.accepted += messages as u64;
+            inner.most = inner.most.max(inner.waiting());
         }
     }
 

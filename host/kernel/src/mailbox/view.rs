@@ -13,6 +13,8 @@ pub struct MailboxView {
     pub waiting: usize,
     /// Their bytes, headers included.
     pub bytes: usize,
+    /// Of those, the bytes in memory. The others are only in the store.
+    pub memory_bytes: usize,
     /// Most messages that waited at the end of a delivery, so far.
     pub most: usize,
     /// Most messages that may wait.

@@ -101,7 +101,8 @@ impl Supervisor {
             Action::Over(gave_up) => {
                 self.host_ends();
                 for Role { actor, instance, .. } in self.roles.iter().flatten() {
-                    self.shared.routing.retire(actor, instance, 0);
+                    // Messages in the store wait there.
+                    let _ = self.shared.routing.retire(actor, instance, 0);
                 }
                 let failures = std::mem::take(&mut self.gave_up);
                 self.stage.send_replace(if gave_up { Stage::GaveUp(failures) } else { Stage::Stopped });
@@ -120,7 +121,10 @@ impl Supervisor {
         let why = self.end_of(node);
         self.verdicts.decided(node, why);
         let Role { actor, instance, .. } = self.role(node);
-        self.shared.routing.retire(actor, instance, self.live_instances(actor));
+        let unread = self.shared.routing.retire(actor, instance, self.live_instances(actor));
+        if let Some(unread) = unread {
+            self.shared.bury_unread(actor, unread, actor.closed_because());
+        }
     }
 
     /// `run`: the number of the run as the tree counts it. Operators see the actor's own number, which all its instances

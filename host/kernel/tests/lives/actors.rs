@@ -52,6 +52,7 @@ pub fn plan(stage: &Stage, seed: u64) -> Plan {
             reaches_outside: role.kind == Kind::Outside,
             mailbox: MailboxSpec {
                 capacity: role.capacity,
+                memory_bytes: role.memory,
                 overflow: role.overflow,
                 block_timeout: role.block_timeout,
                 keep: if role.kind == Kind::Memory { Keep::Memory } else { Keep::Stored },

@@ -111,6 +111,19 @@ impl Store for Disk {
         self.memory.messages(mailbox, from, most_bytes)
     }
 
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.memory.held(mailbox, from, most_bytes)
+    }
+
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.memory.bytes(mailbox, from)
+    }
+
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.memory.letters(after, most)
     }

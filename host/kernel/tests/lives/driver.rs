@@ -129,11 +129,16 @@ async fn send(stage: Stage, kernel: Kernel, life: usize, crowd: usize) {
             Deed::Tell(to, fuel) => {
                 let (serial, body) = message(&stage, *to, *fuel, false);
                 let told = kernel.tell(&play.roles[*to].address, &body, Duration::from_millis(20)).await;
+                let views = kernel.actors().await;
+                let spills = views.iter().any(|view| view.mailbox.memory_bytes < view.mailbox.bytes);
                 let mut book = stage.book.lock();
                 book.note(format!("#{serial} to {to} is {told:?}"));
                 let stored = play.roles[*to].kind != Kind::Memory;
                 match told {
                     Ok(_) => {
+                        if spills {
+                            book.seen.insert("a mailbox spilled");
+                        }
                         book.sent[serial].acknowledged = true;
                         if stored {
                             book.seen.insert("an acknowledged tell");

@@ -10,6 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `rules` | the promises one by one, each in a small play |
+//! | `spilled` | mailboxes that are larger than their memory |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -25,6 +26,7 @@ mod driver;
 mod ledger;
 mod play;
 mod rules;
+mod spilled;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,8 +39,9 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 15] = [
+const EVERYTHING: [&str; 16] = [
     "a letter survived",
+    "a mailbox spilled",
     "a life ended in a group",
     "a life ended in a turn",
     "a life ended in order",

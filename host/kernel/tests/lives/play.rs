@@ -16,6 +16,8 @@ pub struct Role {
     pub instances: usize,
     pub batch: usize,
     pub capacity: usize,
+    /// Most bytes of its messages in memory.
+    pub memory: usize,
     pub overflow: Overflow,
     pub block_timeout: Duration,
     pub attempts: u32,
@@ -93,6 +95,7 @@ fn role(dice: &mut Dice, who: Who, count: usize) -> Role {
         instances: dice.pick(&[1, 1, 1, 2]),
         batch: dice.pick(&[1, 2, 8, 64]),
         capacity: dice.pick(&[1, 2, 8, 1024]),
+        memory: dice.pick(&[0, 200, 500, 4 << 20]),
         overflow: dice.pick(&[Overflow::Block, Overflow::Block, Overflow::Reject, Overflow::DropNewest]),
         block_timeout: dice.millis(0, 60),
         attempts: dice.between(1, 4) as u32,

@@ -11,12 +11,12 @@ use playhouse_kernel::{
 };
 use tokio::time::{Instant, sleep};
 
-const SOON: Duration = Duration::from_secs(1);
+pub const SOON: Duration = Duration::from_secs(1);
 /// The time of one write to a slow store.
 const WRITE: Duration = Duration::from_millis(100);
 
 /// Everything that the actors of a play saw: address, body, attempt, and time since the start.
-type Seen = Arc<Mutex<Vec<(String, String, u32)>>>;
+pub type Seen = Arc<Mutex<Vec<(String, String, u32)>>>;
 
 /// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a` sets a timer.
 struct Actor {
@@ -53,18 +53,18 @@ impl NativeActor for Actor {
 }
 
 #[derive(Clone, Default)]
-struct House {
+pub struct House {
     seen: Seen,
     ingress: Arc<Mutex<Option<Ingress>>>,
-    store: MemoryStore,
+    pub store: MemoryStore,
 }
 
-fn addr(text: &str) -> Address {
+pub fn addr(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 impl House {
-    fn actor(&self, address: &str, keep: Keep) -> ActorSpec {
+    pub fn actor(&self, address: &str, keep: Keep) -> ActorSpec {
         let house = self.clone();
         let code = NativeLauncher::new(move || Actor { seen: house.seen.clone(), ingress: house.ingress.clone() });
         ActorSpec {
@@ -79,21 +79,21 @@ impl House {
         }
     }
 
-    fn stored(&self, address: &str) -> ActorSpec {
+    pub fn stored(&self, address: &str) -> ActorSpec {
         self.actor(address, Keep::Stored)
     }
 
-    async fn open(&self, actors: Vec<ActorSpec>) -> Kernel {
+    pub async fn open(&self, actors: Vec<ActorSpec>) -> Kernel {
         self.open_on(self.store.clone(), actors).await
     }
 
-    async fn open_on(&self, store: impl Store, actors: Vec<ActorSpec>) -> Kernel {
+    pub async fn open_on(&self, store: impl Store, actors: Vec<ActorSpec>) -> Kernel {
         let kernel = Kernel::open(&Plan { actors, ..Plan::default() }, Arc::new(store)).await.unwrap();
         kernel.wait_booted().await;
         kernel
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.seen.lock().iter().map(|(who, text, attempt)| format!("{who} {text} {attempt}")).collect()
     }
 
@@ -113,11 +113,11 @@ impl House {
     }
 }
 
-async fn tell(kernel: &Kernel, to: &str, body: &str) {
+pub async fn tell(kernel: &Kernel, to: &str, body: &str) {
     kernel.tell(&addr(to), body.as_bytes(), SOON).await.unwrap();
 }
 
-async fn stop(kernel: &Kernel) {
+pub async fn stop(kernel: &Kernel) {
     kernel.kill();
     kernel.wait_stopped().await;
 }

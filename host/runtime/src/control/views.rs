@@ -168,6 +168,9 @@ pub struct MailboxLine {
     pub waiting: u64,
     /// The bytes of these messages, with 64 more for each.
     pub bytes: u64,
+    /// Of these bytes, those in the host's memory. The others are only in the play's store.
+    #[serde(default)]
+    pub memory_bytes: u64,
     /// The largest number of messages that waited so far.
     pub most: u64,
     /// Maximum number of waiting messages.
@@ -360,6 +363,7 @@ impl From<&MailboxView> for MailboxLine {
         Self {
             waiting: mailbox.waiting as u64,
             bytes: mailbox.bytes as u64,
+            memory_bytes: mailbox.memory_bytes as u64,
             most: mailbox.most as u64,
             capacity: mailbox.capacity as u64,
             overflow: overflow_name(mailbox.overflow).to_owned(),

@@ -327,11 +327,14 @@ pub struct Mailbox {
     pub claim_after: Option<Spanned<Time>>,
     /// With `redis`: a stream that gets dead letters, as `dead` of a source. Example: `dead = "orders:dead"`. Default: none.
     pub dead: Option<Spanned<String>>,
+    /// With `durable`: of the waiting messages, maximum bytes in the host's memory. The others are read back from the store when their
+    /// time comes. Example: `memory = "64MiB"`. Default: `"4MiB"`.
+    pub memory: Option<Spanned<ByteSize>>,
     /// Maximum number of waiting messages; with `redis` of entries in the stream. Example: `capacity = 64`. Default: 1024; with
-    /// `redis` 100000.
+    /// `durable` 1000000, with `redis` 100000.
     pub capacity: Option<AtLeastOne>,
     /// Maximum bytes of the waiting messages, with 64 more for each message; at least `limits.message`. Example: `bytes =
-    /// "64MiB"`. Default: `"16MiB"`.
+    /// "64MiB"`. Default: `"16MiB"`; with `durable` `"1GiB"`.
     pub bytes: Option<Spanned<ByteSize>>,
     /// Treatment of a message that finds the mailbox full: `"block"` (the sender waits, up to `timeout`), `"reject"` (senders
     /// outside and askers get an error; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"` (not with

@@ -16,11 +16,36 @@ fn store_has_its_folder_beside_the_manifest() {
     let store = settings.store.expect("a store");
     assert!(store.path.ends_with(Path::new(".playhouse/store")), "{store:?}");
     assert_eq!((store.survives, store.size_bytes), (Survives::PowerLoss, None));
-    assert_eq!(settings.actors[0].settings.mailbox.keep, Keep::Stored);
+    let mailbox = settings.actors[0].settings.mailbox;
+    assert_eq!(mailbox.keep, Keep::Stored);
+    assert_eq!((mailbox.capacity, mailbox.capacity_bytes, mailbox.memory_bytes), (1_000_000, 1 << 30, 4 << 20));
     let keys = "[play.store]\npath = \"/var/lib/till\"\nsurvives = \"crash\"\nsize = \"2GiB\"";
     let store = understood(&format!("{keys}\n{TILL}")).expect("sound").store.expect("a store");
     assert_eq!((store.path.as_path(), store.survives), (Path::new("/var/lib/till"), Survives::Crash));
     assert_eq!(store.size_bytes, Some(2 << 30));
+}
+
+#[test]
+fn memory_of_a_durable_mailbox_is_bounded_apart() {
+    let mailbox = "mailbox = { kind = \"durable\", memory = \"64KiB\", capacity = 9, bytes = \"2MiB\" }";
+    let actor = format!("[play.store]\n[[actor]]\naddress = \"/till\"\nplugin = \"count\"\n{mailbox}");
+    let mailbox = understood(&actor).expect("sound").actors[0].settings.mailbox;
+    assert_eq!((mailbox.capacity, mailbox.capacity_bytes, mailbox.memory_bytes), (9, 2 << 20, 64 << 10));
+    check(
+        "[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nmailbox = { memory = \"64KiB\" }",
+        expect![[r#"
+        stderr:
+          × `mailbox.memory` is for a durable mailbox
+           ╭─[playhouse.toml:4:22]
+         3 │ plugin = "count"
+         4 │ mailbox = { memory = "64KiB" }
+           ·                      ───┬───
+           ·                         ╰── here
+           ╰────
+          help: add kind = "durable" to the mailbox, or bound it by `bytes`
+
+    "#]],
+    );
 }
 
 #[test]

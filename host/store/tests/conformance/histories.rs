@@ -107,6 +107,9 @@ async fn same(store: &impl Store, model: &MemoryStore, dice: &mut Dice) {
             let (from, most) = (dice.below(300), dice.below(3_000) as usize);
             let (read, expected) = (store.messages(id, from, most).await, model.messages(id, from, most).await);
             assert_eq!(read, expected, "from {from}, {most} bytes");
+            assert_eq!(store.held(id, from, most).await, model.held(id, from, most).await);
+            let (bytes, least) = (store.bytes(id, from).await.unwrap(), model.bytes(id, from).await.unwrap());
+            assert!(bytes >= least, "{bytes} from {from}, at least {least}");
         }
         assert_eq!(store.messages(id, 0, usize::MAX).await, model.messages(id, 0, usize::MAX).await);
     }

@@ -26,6 +26,7 @@ rules! {
         each_opening_is_one_more_start,
         written_groups_are_there_at_the_next_start,
         messages_come_in_order_and_in_pages,
+        held_messages_come_alone_and_bytes_are_those_of_the_others,
         taken_messages_are_gone,
         messages_are_taken_in_any_order,
         held_message_has_its_time_and_its_new_record,

@@ -59,6 +59,24 @@ pub async fn messages_come_in_order_and_in_pages(home: impl Home) {
     assert_eq!(page(7, usize::MAX).await, [""; 0]);
 }
 
+pub async fn held_messages_come_alone_and_bytes_are_those_of_the_others(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    write(&*store, &mut image, [entry().put(A, 1, &["a", "b", "c", "d"]).put(B, 1, &["z"])]).await.unwrap();
+    write(&*store, &mut image, [entry().hold(A, 4, 7, "d").hold(A, 2, 9, "b")]).await.unwrap();
+    let held = async |from, most| {
+        let messages = store.held(A, from, most).await.unwrap();
+        messages.iter().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(held(0, usize::MAX).await, ["2 b @9", "4 d @7"]);
+    assert_eq!(held(0, 2 * 65 - 1).await, ["2 b @9"]);
+    assert_eq!(held(0, 1).await, ["2 b @9"], "at least one");
+    assert_eq!(held(3, usize::MAX).await, ["4 d @7"]);
+    assert_eq!(held(5, usize::MAX).await, [""; 0]);
+    // The bytes of those that ended lately may count, too.
+    assert!((2 * 65..=4 * 65).contains(&store.bytes(A, 0).await.unwrap()));
+    assert_eq!((store.bytes(A, 5).await, store.bytes(B, 1).await), (Ok(0), Ok(65)));
+}
+
 pub async fn taken_messages_are_gone(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     write(&*store, &mut image, [entry().put(A, 1, &["a", "b", "c", "d"])]).await.unwrap();
@@ -160,12 +178,14 @@ pub async fn large_messages_come_back_whole(home: impl Home) {
     assert!(read.iter().all(|message| message.record == record(bodies[message.number as usize - 1])));
 }
 
+/// An entry that cannot be true, and why.
+type Attempt = (&'static str, fn() -> Words);
+
 pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    type Attempt = (&'static str, fn() -> Words);
     let impossible: [Attempt; 11] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),

@@ -26,7 +26,11 @@ pub(super) fn is_durable(written: &Mailbox) -> bool {
 
 /// The limits of a mailbox.
 pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
-    let default = MailboxSpec::default();
+    let mut default = MailboxSpec::default();
+    if is_durable(written) {
+        // Most of them are on the disk alone.
+        (default.capacity, default.capacity_bytes) = (1_000_000, 1 << 30);
+    }
     MailboxSpec {
         // That of a stream does not bound the memory.
         capacity: match written.capacity {
@@ -38,6 +42,7 @@ pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
         overflow: overflow(written).unwrap_or(default.overflow),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
         keep: if is_durable(written) { Keep::Stored } else { Keep::Memory },
+        memory_bytes: written.memory.as_ref().map_or(default.memory_bytes, |size| size.get_ref().in_memory()),
     }
 }
 

@@ -336,6 +336,7 @@ fn sink_mailbox(written: &SinkMailbox) -> MailboxSpec {
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
         // Its messages are on their way to a queue outside.
         keep: default.keep,
+        memory_bytes: default.memory_bytes,
     }
 }
 

@@ -25,6 +25,12 @@ impl Checks {
             let what = "no durable mailbox is possible here: the actors of a [[plugin]] come and go";
             self.add(Problem::at(kind, what, "here").help("give such a mailbox to an [[actor]]"));
         }
+        let actors = manifest.actor.iter().map(|actor| &actor.get_ref().mailbox);
+        let in_memory = actors.chain(manifest.plugin.iter().map(|plugin| &plugin.get_ref().mailbox));
+        for memory in in_memory.filter(|mailbox| !is_durable(mailbox)).filter_map(|mailbox| mailbox.memory.as_ref()) {
+            let problem = Problem::at(memory.span(), "`mailbox.memory` is for a durable mailbox", "here");
+            self.add(problem.help("add kind = \"durable\" to the mailbox, or bound it by `bytes`"));
+        }
         let written = manifest.play.store.as_ref()?;
         if let Some(size) = written.size.as_ref().filter(|size| *size.get_ref() < LEAST_SIZE) {
             let problem = Problem::at(size.span(), "`store.size` is too small for a store", "here");
