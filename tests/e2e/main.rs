@@ -27,6 +27,7 @@ mod http;
 mod input;
 mod instances;
 mod journal;
+mod kill;
 mod letters;
 mod log;
 mod log_crowds;
