@@ -132,6 +132,9 @@ impl Time {
             | Request::DeadLetter { .. }
             | Request::DropLetter { .. }
             | Request::DropLetters { .. }
+            | Request::StateKeys { .. }
+            | Request::StateValue { .. }
+            | Request::StateEntries { .. }
             | Request::LogLevels {}
             | Request::SetLogLevel(_)
             | Request::ResetLogLevel { .. } => Some(SILENCE),
@@ -141,6 +144,8 @@ impl Time {
             | Request::Tell { .. }
             | Request::ReplayLetter { .. }
             | Request::ReplayLetters { .. }
+            // The host waits for the disk.
+            | Request::ChangeState { .. }
             // A response of many lines.
             | Request::Logs(_) => None,
         };
@@ -152,6 +157,9 @@ impl Time {
                 | Request::Limit { .. }
                 | Request::DeadLetters { .. }
                 | Request::DeadLetter { .. }
+                | Request::StateKeys { .. }
+                | Request::StateValue { .. }
+                | Request::StateEntries { .. }
                 | Request::LogLevels {}
         );
         Self { silence: SILENCE, total, began: Instant::now(), changes }

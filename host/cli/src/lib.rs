@@ -46,7 +46,7 @@ use std::time::Duration;
 
 pub use compiler::is_compiler;
 
-use args::{Cli, Command, DeadLetters};
+use args::{Cli, Command, DeadLetters, State};
 use console::Console;
 
 /// Time that the end of a run waits for a reader of stderr.
@@ -90,6 +90,14 @@ pub fn main(cli: Cli) -> ExitCode {
             DeadLetters::Show(args) => commands::letters::show(&args),
             DeadLetters::Replay(args) => commands::letters::replay(&args, &console),
             DeadLetters::Drop(args) => commands::letters::drop(&args, &console),
+        },
+        Command::State(what) => match what {
+            State::Keys(args) => commands::state::keys(&args),
+            State::Get(args) => commands::state::get(&args),
+            State::Set(args) => commands::state::set(&args),
+            State::Delete(args) => commands::state::delete(&args),
+            State::Export(args) => commands::state::export(&args),
+            State::Import(args) => commands::state::import(&args),
         },
     };
     let code = match done {

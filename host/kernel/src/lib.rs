@@ -88,6 +88,7 @@ pub use actor::directive_request::ChildFailed;
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;
+pub use actor::state_error::{StateError, StateOrderError};
 pub use actor::template::{Config, Template};
 pub use dispatch::ask_counts::AskMetrics;
 pub use dispatch::dead_letters::feed::{LetterFeed, LetterReader};
@@ -110,6 +111,7 @@ pub use mailbox::policy::{
     PolicyView, Rules, WhenFull,
 };
 pub use mailbox::{Keep, MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
+pub use playhouse_frame::{KEY_BYTES, KeyError, STATE_KEY_COST, check_key, cost_of};
 pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
 pub use supervisor::{InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
@@ -133,6 +135,7 @@ pub use words::events::EVENTS;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
+pub use words::keyed_state::{StateChange, StateLimits, StateSize, StateSpec};
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken, records_of};
 pub use words::metric_names::{MAX_METRIC_NAME_BYTES, MAX_METRICS, MetricNameError, MetricNames};

@@ -68,6 +68,18 @@ log_events! {
     text(until: &'a str) "the log level of {pattern} is {to} {until}, set by {operator}";
     example "the log level of /shop/** is debug for 10m, set by user 1000";
 
+    /// An operator changed the state of a stopped actor (`playhouse state`).
+    pub(crate) struct StateChanged<'a>("state-changed", WARN, CONTROL_TARGET) about AboutHost {
+        /// The actor.
+        of: &'a str,
+        /// Number of keys that were set or removed.
+        keys: u64,
+        /// The operator: a user of the system.
+        operator: &'a str,
+    }
+    text() "{keys} keys of the state of {of} were changed by {operator}";
+    example "2 keys of the state of /till were changed by user 1000";
+
     /// An operator ended a level of the log that an operator had set.
     pub(crate) struct LogLevelReset<'a>("log-level-reset", WARN, CONTROL_TARGET) about AboutHost {
         /// The actors.

@@ -84,8 +84,8 @@ pub use playhouse_kernel::{
     Directive, Envelope, FailedActor, Failure, Fates, FlowId, Gate, InstanceView, Keep, LetterId, MailboxSpec, Message,
     MessageId, Metadata, MetadataError, MetricError, MetricNameError, MetricNames, NativeActor, NativeContext,
     NativeResult, Notice, Overflow, Pairs, Parts, Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage,
-    StartError, StartKind, StartedActor, State, StoreError, Strategy, SupervisionSpec, TaskDone, TaskOutcome,
-    WhyGaveUp, Window,
+    StartError, StartKind, StartedActor, State, StateChange, StateError, StateSpec, StoreError, Strategy,
+    SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
 pub use playhouse_observe::log::{
     AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFilter, LogFormat, LogLayer, LogLevels, LogLine, LogReader,
@@ -98,3 +98,4 @@ pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineOrigin,
     LoadError, LogRecord, Output, Part, SandboxError, SystemLimit, compile_for_parent, inspect,
 };
+pub use playhouse_store::{Inspection as StoreInspection, change_state as change_stored_state};

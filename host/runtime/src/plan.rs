@@ -130,6 +130,7 @@ impl Template for Made {
                 spawns: settings.spawns.clone(),
             },
             metrics: settings.metrics.clone(),
+            state: settings.state,
             reaches_outside,
         }
     }

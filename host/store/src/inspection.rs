@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{ActorId, StoreError, StoredMessage};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use playhouse_kernel::{ActorId, StateSize, StoreError, StoredMessage, cost_of};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::checkpoint::checkpoint;
 use crate::error::store_error;
 use crate::folder::{DATABASE, Folder};
 use crate::reader::Reader;
-use crate::rows::{signed, unsigned};
+use crate::rows::{known_of, signed, state_sum, unsigned};
 use crate::schema::{check_format, connect, open};
 use crate::settings::StoreSettings;
 use crate::state::State;
@@ -59,6 +59,8 @@ pub struct MailboxFacts {
     pub bytes: u64,
     /// The last order of an operator: whether it is stopped.
     pub halted: Option<bool>,
+    /// The size of its actor's state.
+    pub state: StateSize,
 }
 
 impl Inspection {
@@ -83,7 +85,7 @@ impl Inspection {
         let mailboxes = image.actors.into_iter().map(|actor| {
             let (held, bytes) = size_of(&tx, actor.id).map_err(store_error)?;
             let (address, waiting) = (actor.address.to_string(), actor.waiting);
-            Ok(MailboxFacts { id: actor.id, address, waiting, held, bytes, halted: actor.halted })
+            Ok(MailboxFacts { id: actor.id, address, waiting, held, bytes, halted: actor.halted, state: actor.state })
         });
         let log = |ending: &str| PathBuf::from(format!("{}{ending}", self.place.display()));
         let size = |place: &Path| std::fs::metadata(place).map_or(0, |file| file.len());
@@ -119,12 +121,55 @@ impl Inspection {
             while let Some(last) = self.reader.messages(mailbox.id, from, PAGE_BYTES)?.last() {
                 from = last.number + 1;
             }
+            self.check_state(mailbox.id)?;
         }
         let mut after = 0;
         while let Some(last) = self.reader.letters(after, PAGE_LETTERS)?.last() {
             after = last.number;
         }
         Ok(())
+    }
+
+    /// Reads the whole state of an actor, as it is at one moment, and compares it with its size.
+    fn check_state(&self, actor: ActorId) -> Result<(), StoreError> {
+        let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        let row = tx.query_row("select * from actor where id = ?", [signed(actor.0)], known_of).optional();
+        let Some((_, Some(known), _)) = row.map_err(store_error)? else { return Ok(()) };
+        let mut rows = tx.prepare("select key, value, checksum from state where actor = ?").map_err(store_error)?;
+        let mut rows = rows.query([signed(actor.0)]).map_err(store_error)?;
+        let mut size = StateSize::default();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let columns = || Ok((row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_blob()?, row.get::<_, i64>(2)?));
+            let (key, value, sum) = columns().map_err(store_error)?;
+            if state_sum(actor.0, key, value) != sum {
+                let at = format!("the value of `{}` of actor {} in table `state`", key.escape_debug(), actor.0);
+                return Err(StoreError::Damaged { at });
+            }
+            size = StateSize { keys: size.keys + 1, bytes: size.bytes + cost_of(key, value.len()) };
+        }
+        if size == known.state {
+            return Ok(());
+        }
+        let (found, wanted) = (size.keys, known.state.keys);
+        Err(StoreError::Damaged {
+            at: format!("table `state`, which has {found} of {wanted} keys of actor {}", actor.0),
+        })
+    }
+
+    /// As [`Store::value`](playhouse_kernel::Store::value).
+    pub fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reader.value(actor, key)
+    }
+
+    /// As [`Store::keys`](playhouse_kernel::Store::keys).
+    pub fn keys(
+        &mut self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.reader.keys(actor, prefix, after, most)
     }
 
     /// Writes everything that is there now into one new file, which [`restore`] takes.

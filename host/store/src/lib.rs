@@ -32,7 +32,8 @@
 //! | `mailbox` | what the writer knows of a mailbox, and its changes within a group: pure |
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
 //! | `writer` | groups as transactions |
-//! | `reader` | messages and dead letters |
+//! | `reader` | messages, states and dead letters |
+//! | `states` | changes of states without a host |
 //! | `inspection` | facts, checks, backups, and the orders for a store without a host |
 //! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
 
@@ -46,6 +47,7 @@ mod rows;
 mod schema;
 mod settings;
 mod state;
+mod states;
 mod store;
 mod taken;
 mod worker;
@@ -53,4 +55,5 @@ mod writer;
 
 pub use inspection::{Inspection, MailboxFacts, StoreFacts, compact, restore};
 pub use settings::{StoreSettings, Survives};
+pub use states::change_state;
 pub use store::SqliteStore;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use playhouse_kernel::records_of;
+use playhouse_kernel::{StateSize, records_of};
 
 use crate::taken::Taken;
 
@@ -27,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) frames: u64,
     /// The numbers of held messages.
     pub(crate) held: BTreeSet<u64>,
+    /// The size of its state.
+    pub(crate) state: StateSize,
 }
 
 /// The changes of one group to one mailbox.
@@ -38,6 +40,8 @@ pub(crate) struct Changes<'g> {
     pub(crate) held: BTreeMap<u64, Option<(SystemTime, &'g [u8])>>,
     /// Whether messages left frames.
     pub(crate) took: bool,
+    /// Values of the actor's state, by key; none for those that go.
+    pub(crate) state: BTreeMap<&'g str, Option<&'g [u8]>>,
 }
 
 /// Messages in order, for one row.
@@ -58,6 +62,7 @@ impl Known {
             taken: Taken::default(),
             frames: 0,
             held: BTreeSet::new(),
+            state: StateSize::default(),
         }
     }
 

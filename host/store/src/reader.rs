@@ -1,12 +1,12 @@
-//! The reader: messages and dead letters, on a connection of its own, so that it never waits for the writer.
+//! The reader: messages, states and dead letters, on a connection of its own, so that it never waits for the writer.
 
 use std::path::Path;
 
-use playhouse_kernel::{ActorId, Address, StoreError, StoredLetter, StoredMessage, records_of};
+use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, records_of};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::error::store_error;
-use crate::rows::{frame_sum, held_sum, letter_sum, signed, time, unsigned};
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, unsigned};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::taken::Taken;
@@ -49,6 +49,61 @@ impl Reader {
         });
         messages.truncate(fits.map_or(usize::MAX, |at| at.max(1)));
         Ok(messages)
+    }
+
+    /// As [`Store::value`](playhouse_kernel::Store::value).
+    pub(crate) fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = || {
+            let mut row = self.db.prepare_cached("select value, checksum from state where actor = ? and key = ?")?;
+            row.query_row(params![signed(actor.0), key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        };
+        let found: Option<(Vec<u8>, i64)> = read().map_err(store_error)?;
+        let Some((value, sum)) = found else { return Ok(None) };
+        if state_sum(actor.0, key, &value) == sum {
+            return Ok(Some(value));
+        }
+        Err(StoreError::Damaged {
+            at: format!("the value of `{}` of actor {} in table `state`", key.escape_debug(), actor.0),
+        })
+    }
+
+    /// As [`Store::keys`](playhouse_kernel::Store::keys).
+    pub(crate) fn keys(
+        &mut self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        // SQLite compares texts by their bytes. The keys with a prefix follow one another, from the prefix itself on.
+        let sql = match after {
+            Some(after) if after >= prefix => {
+                "select key from state where actor = ?1 and key > ?2 order by key limit ?3"
+            }
+            _ => "select key from state where actor = ?1 and key >= ?2 order by key limit ?3",
+        };
+        let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
+        let read = || {
+            let mut rows = self.db.prepare_cached(sql)?;
+            let keys = rows.query_map(params![signed(actor.0), from, most], |row| row.get::<_, String>(0))?;
+            let with_prefix = |key: &rusqlite::Result<String>| {
+                key.as_ref().is_err() || key.as_ref().is_ok_and(|key| key.starts_with(prefix))
+            };
+            keys.take_while(with_prefix).collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(store_error)
+    }
+
+    /// As [`Store::state_size`](playhouse_kernel::Store::state_size).
+    pub(crate) fn state_size(&mut self, actor: ActorId) -> Result<StateSize, StoreError> {
+        let read = || {
+            let mut row = self.db.prepare_cached("select * from actor where id = ?")?;
+            row.query_row([signed(actor.0)], known_of).optional()
+        };
+        let Some((id, known, sum)) = read().map_err(store_error)? else { return Ok(StateSize::default()) };
+        let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
+        Ok(known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?.state)
     }
 
     /// As [`Store::letters`](playhouse_kernel::Store::letters).

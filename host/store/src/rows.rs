@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use playhouse_kernel::{Address, StoredLetter};
-use rusqlite::{Row, Transaction, params};
+use playhouse_kernel::{Address, StateSize, StoredLetter, cost_of};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::mailbox::{Changes, Frame, Known};
 use crate::schema::checksum;
@@ -27,7 +27,19 @@ pub(crate) fn delete_ended(
         let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
         gone.execute(params![signed(id), signed(*number)])?;
     }
+    for (key, _) in changes.state.iter().filter(|(_, value)| value.is_none()) {
+        let mut gone = tx.prepare_cached("delete from state where actor = ? and key = ? returning length(value)")?;
+        let before = gone.query_row(params![signed(id), key], |row| unsigned(row, 0)).optional()?;
+        resize(&mut known.state, key, before, None);
+    }
     Ok(())
+}
+
+/// Counts a key whose value had, and has, so many bytes.
+fn resize(size: &mut StateSize, key: &str, before: Option<u64>, after: Option<u64>) {
+    let cost = |bytes: Option<u64>| bytes.map_or(0, |bytes| cost_of(key, bytes as usize));
+    size.keys = size.keys.saturating_sub(before.is_some().into()) + u64::from(after.is_some());
+    size.bytes = size.bytes.saturating_sub(cost(before)) + cost(after);
 }
 
 /// Writes what one group brought to a mailbox.
@@ -50,16 +62,27 @@ pub(crate) fn write_new(
         let mut row = tx.prepare_cached("insert or replace into held values (?, ?, ?, ?, ?)")?;
         row.execute(params![signed(id), signed(*number), due_ns, record, held_sum(id, *number, due_ns, record)])?;
     }
+    for (key, value) in &changes.state {
+        let Some(value) = value else { continue };
+        let mut row = tx.prepare_cached("select length(value) from state where actor = ? and key = ?")?;
+        let before = row.query_row(params![signed(id), key], |row| unsigned(row, 0)).optional()?;
+        let mut row = tx.prepare_cached(
+            "insert into state(actor, key, value, checksum) values (?, ?, ?, ?) on conflict(actor, key) do update set
+                (value, checksum) = (excluded.value, excluded.checksum)",
+        )?;
+        row.execute(params![signed(id), key, value, state_sum(id, key, value)])?;
+        resize(&mut known.state, key, before, Some(value.len() as u64));
+    }
     Ok(())
 }
 
 /// Writes the row of an actor.
 pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut row = tx.prepare_cached(
-        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
-            (halted, last_number, waiting, taken_below, taken_later, frames, checksum) =
+        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
+            (halted, last_number, waiting, taken_below, taken_later, frames, state_keys, state_bytes, checksum) =
             (excluded.halted, excluded.last_number, excluded.waiting, excluded.taken_below, excluded.taken_later,
-             excluded.frames, excluded.checksum)",
+             excluded.frames, excluded.state_keys, excluded.state_bytes, excluded.checksum)",
     )?;
     row.execute(params![
         signed(id),
@@ -70,6 +93,8 @@ pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusql
         signed(known.taken.below()),
         known.taken.later(),
         signed(known.frames),
+        signed(known.state.keys),
+        signed(known.state.bytes),
         actor_sum(id, known),
     ])?;
     Ok(())
@@ -86,8 +111,9 @@ pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i
         taken: Taken::default(),
         frames: unsigned(row, 7)?,
         held: BTreeSet::new(),
+        state: StateSize { keys: unsigned(row, 8)?, bytes: unsigned(row, 9)? },
     };
-    Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(8)?))
+    Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(10)?))
 }
 
 /// The checksum of a row of `actor`.
@@ -95,7 +121,14 @@ pub(crate) fn actor_sum(id: u64, known: &Known) -> i64 {
     let halted = known.halted.map_or(2, u64::from);
     let numbers = [id, halted, known.last_number, known.waiting, known.taken.below(), known.frames];
     let [id, halted, last, waiting, below, frames] = numbers.map(u64::to_le_bytes);
-    checksum(&[&id, known.address.as_bytes(), &halted, &last, &waiting, &below, &known.taken.later(), &frames])
+    let [keys, bytes] = [known.state.keys, known.state.bytes].map(u64::to_le_bytes);
+    let (address, later) = (known.address.as_bytes(), known.taken.later());
+    checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes])
+}
+
+/// The checksum of a row of `state`.
+pub(crate) fn state_sum(actor: u64, key: &str, value: &[u8]) -> i64 {
+    checksum(&[&actor.to_le_bytes(), key.as_bytes(), value])
 }
 
 /// The checksum of a row of `frame`.

@@ -39,6 +39,8 @@ const TABLES: &str = "
         taken_below integer not null,
         taken_later blob not null,
         frames integer not null,
+        state_keys integer not null,
+        state_bytes integer not null,
         checksum integer not null
     ) strict;
 
@@ -62,6 +64,17 @@ const TABLES: &str = "
         checksum integer not null,
         primary key (mailbox, number)
     ) strict, without rowid;
+
+    -- Values of actors' states. With a rowid and an index: values of a kilobyte and more would make the pages of a table without one
+    -- hold few keys each, and its reads and writes twice as slow.
+    create table state(
+        id integer primary key,
+        actor integer not null,
+        key text not null,
+        value blob not null,
+        checksum integer not null
+    ) strict;
+    create unique index state_at on state(actor, key);
 
     create table letter(
         number integer primary key,

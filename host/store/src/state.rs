@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor};
+use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor, check_key};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::store_error;
@@ -125,6 +125,7 @@ impl State {
                 last_number: known.last_number,
                 waiting: known.waiting,
                 halted: known.halted,
+                state: known.state,
             })
         });
         Ok(Image {
@@ -190,6 +191,17 @@ impl State {
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
                 known.take(changes, numbers.clone()).map_err(impossible)?;
             }
+            Op::Set { actor, key, value } => {
+                let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
+                self.known(*actor)?;
+                let changes = changes.mailboxes.entry(actor.0).or_default();
+                changes.state.insert(key, Some(&entry.bytes[value.clone()]));
+            }
+            Op::Unset { actor, key } => {
+                let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
+                self.known(*actor)?;
+                changes.mailboxes.entry(actor.0).or_default().state.insert(key, None);
+            }
             Op::Letter(letter) => {
                 if letter.number <= self.last_letter {
                     return Err(impossible(format!("letter {} is written twice", letter.number)));
@@ -236,4 +248,11 @@ impl State {
         }
         self.write_store_row(tx)
     }
+}
+
+/// The key in these bytes.
+fn key_of(bytes: &[u8]) -> Result<&str, String> {
+    let key = std::str::from_utf8(bytes).map_err(|_| "a key that is not UTF-8".to_owned())?;
+    check_key(key).map_err(|error| error.to_string())?;
+    Ok(key)
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use playhouse_kernel::{ActorId, BoxFuture, Image, JournalGroup, Store, StoreError, StoredLetter, StoredMessage};
+use playhouse_kernel::{
+    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage,
+};
 
 use crate::reader::Reader;
 use crate::settings::StoreSettings;
@@ -69,6 +71,29 @@ impl Store for SqliteStore {
         Box::pin(
             async move { self.threads()?.reader.run(move |reader| reader.messages(mailbox, from, most_bytes)).await },
         )
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.value(actor, &key)).await })
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        Box::pin(async move {
+            let read = move |reader: &mut Reader| reader.keys(actor, &prefix, after.as_deref(), most);
+            self.threads()?.reader.run(read).await
+        })
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.state_size(actor)).await })
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

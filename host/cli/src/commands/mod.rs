@@ -1,5 +1,5 @@
 //! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters`, `logs` and `log_level` send
-//! requests to a running host, `tree` and `watch` show its actors, `table` aligns columns.
+//! requests to a running host, `state` does so or opens a store without one, `tree` and `watch` show its actors, `table` aligns columns.
 
 pub(crate) mod check;
 mod grants;
@@ -8,6 +8,7 @@ pub(crate) mod letters;
 pub(crate) mod log_level;
 pub(crate) mod logs;
 pub(crate) mod remote;
+pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod tree;
 pub(crate) mod watch;

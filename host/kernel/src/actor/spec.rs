@@ -8,6 +8,7 @@ use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
 use crate::words::grants::ActorGrants;
+use crate::words::keyed_state::StateSpec;
 use crate::words::limits::ActorLimits;
 use crate::words::metric_names::MetricNames;
 use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
@@ -49,6 +50,8 @@ pub struct ActorSpec {
     pub limits: ActorLimits,
     /// The actors and plugins that it may use.
     pub grants: ActorGrants,
+    /// Its keyed state in the play's store; none when it keeps none. Only with a stored mailbox and one instance.
+    pub state: Option<StateSpec>,
     /// The names of the metrics that its code may count and observe.
     pub metrics: MetricNames,
 }
@@ -72,6 +75,7 @@ impl ActorSpec {
             supervision: SupervisionSpec::default(),
             limits: ActorLimits::default(),
             grants: ActorGrants::default(),
+            state: None,
             metrics: MetricNames::default(),
         }
     }

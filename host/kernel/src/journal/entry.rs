@@ -16,7 +16,7 @@ pub struct Entry {
     pub actor: Option<ActorId>,
     /// The changes, in order.
     pub ops: Vec<Op>,
-    /// The records that the operations name by their ranges.
+    /// The records, keys and values that the operations name by their ranges.
     pub bytes: Vec<u8>,
 }
 
@@ -63,6 +63,22 @@ pub enum Op {
         mailbox: ActorId,
         /// The numbers.
         numbers: Range<u64>,
+    },
+    /// A key of an actor's state has a value from now on. Keys keep the rule of [`playhouse_frame::check_key`].
+    Set {
+        /// The actor.
+        actor: ActorId,
+        /// The key, in [`Entry::bytes`]: UTF-8.
+        key: Range<usize>,
+        /// The value, in [`Entry::bytes`].
+        value: Range<usize>,
+    },
+    /// A key of an actor's state has no value any more. It may have had none.
+    Unset {
+        /// The actor.
+        actor: ActorId,
+        /// The key, in [`Entry::bytes`]: UTF-8.
+        key: Range<usize>,
     },
     /// A message became a dead letter.
     Letter(Box<StoredLetter>),

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::journal::entry::{Group, StoredLetter};
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 
 /// The fate of one call of [`Store::write`].
@@ -81,6 +82,24 @@ impl<S: Store> Store for FaultyStore<S> {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         self.inner.messages(mailbox, from, most_bytes)
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.inner.value(actor, key)
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.inner.keys(actor, prefix, after, most)
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        self.inner.state_size(actor)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

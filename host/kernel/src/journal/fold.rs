@@ -2,11 +2,15 @@
 //! before it, so that an entry that cannot be true is found where it is applied.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::SystemTime;
+
+use playhouse_frame::{check_key, cost_of};
 
 use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter};
 use crate::journal::store::{Image, StoredActor, StoredMessage};
 use crate::words::address::Address;
+use crate::words::keyed_state::StateSize;
 use crate::words::message::{ActorId, records_of};
 
 /// The state after some entries.
@@ -26,6 +30,7 @@ struct Known {
     halted: Option<bool>,
     last_number: u64,
     messages: BTreeMap<u64, Waiting>,
+    state: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,8 +68,8 @@ impl Fold {
                     if self.actors.contains_key(actor) || self.actors.values().any(|known| known.address == *address) {
                         return Err(format!("`{address}` is born twice, or {actor:?} is"));
                     }
-                    let known =
-                        Known { address: address.clone(), halted: None, last_number: 0, messages: BTreeMap::new() };
+                    let (address, messages, state) = (address.clone(), BTreeMap::new(), BTreeMap::new());
+                    let known = Known { address, halted: None, last_number: 0, messages, state };
                     self.actors.insert(*actor, known);
                 }
                 Op::Put { mailbox, first, messages, records } => {
@@ -95,6 +100,14 @@ impl Fold {
                         }
                     }
                 }
+                Op::Set { actor, key, value } => {
+                    let (key, value) = (key_of(&entry.bytes[key.clone()])?, entry.bytes[value.clone()].to_vec());
+                    self.known(*actor)?.state.insert(key.to_owned(), value);
+                }
+                Op::Unset { actor, key } => {
+                    let key = key_of(&entry.bytes[key.clone()])?;
+                    self.known(*actor)?.state.remove(key);
+                }
                 Op::Letter(letter) => {
                     if letter.number <= self.last_letter {
                         return Err(format!("letter {} is written twice", letter.number));
@@ -124,6 +137,7 @@ impl Fold {
             last_number: known.last_number,
             waiting: known.messages.len() as u64,
             halted: known.halted,
+            state: size_of(&known.state),
         });
         Image {
             boots: self.boots,
@@ -146,7 +160,37 @@ impl Fold {
             .collect()
     }
 
+    pub(super) fn value(&self, actor: ActorId, key: &str) -> Option<Vec<u8>> {
+        self.actors.get(&actor)?.state.get(key).cloned()
+    }
+
+    pub(super) fn keys(&self, actor: ActorId, prefix: &str, after: Option<&str>, most: usize) -> Vec<String> {
+        let Some(known) = self.actors.get(&actor) else { return Vec::new() };
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let keys = known.state.range::<str, _>((from, Bound::Unbounded)).map(|(key, _)| key);
+        keys.take_while(|key| key.starts_with(prefix)).take(most).cloned().collect()
+    }
+
+    pub(super) fn state_size(&self, actor: ActorId) -> StateSize {
+        self.actors.get(&actor).map(|known| size_of(&known.state)).unwrap_or_default()
+    }
+
     pub(super) fn letters(&self, after: u64, most: usize) -> Vec<StoredLetter> {
         self.letters.range(after + 1..).take(most).map(|(_, letter)| letter.clone()).collect()
     }
+}
+
+/// The key in these bytes.
+fn key_of(bytes: &[u8]) -> Result<&str, String> {
+    let key = std::str::from_utf8(bytes).map_err(|_| "a key that is not UTF-8".to_owned())?;
+    check_key(key).map_err(|error| error.to_string())?;
+    Ok(key)
+}
+
+fn size_of(state: &BTreeMap<String, Vec<u8>>) -> StateSize {
+    let bytes = state.iter().map(|(key, value)| cost_of(key, value.len())).sum();
+    StateSize { keys: state.len() as u64, bytes }
 }

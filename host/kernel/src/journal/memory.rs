@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::journal::entry::{EntryNumber, Group, StoredLetter};
 use crate::journal::fold::Fold;
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 
 /// Keeps entries in memory. Clones are handles to the same store. It checks each entry: an entry that cannot be true, such as
@@ -66,6 +67,26 @@ impl Store for MemoryStore {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         Box::pin(async move { Ok(self.inner.lock().fold.messages(mailbox, from, most_bytes)) })
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(async move { Ok(self.inner.lock().fold.value(actor, &key)) })
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        Box::pin(async move { Ok(self.inner.lock().fold.keys(actor, &prefix, after.as_deref(), most)) })
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.state_size(actor)) })
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

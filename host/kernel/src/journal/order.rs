@@ -40,6 +40,8 @@ pub(super) struct Inner<O> {
     pub(super) closed: bool,
     /// Why the store takes nothing now.
     pub(super) full: Option<String>,
+    /// An error of a read: the writer ends with it.
+    pub(super) failing: Option<StoreError>,
     /// The writer ended: because of an error of the store, or because the journal is closed.
     pub(super) over: Option<Over>,
 }
@@ -129,6 +131,7 @@ impl<O> Journal<O> {
                 last_waiter: 0,
                 closed: false,
                 full: None,
+                failing: None,
                 over: None,
             }),
             space: Semaphore::new(BEHIND_BYTES as usize),
@@ -201,6 +204,17 @@ impl<O> Journal<O> {
     pub(crate) async fn all_durable(&self) -> Result<(), StoreError> {
         let last = self.inner.lock().last;
         self.durable(last).await
+    }
+
+    /// The number of the last entry that is durable.
+    pub(crate) fn last_durable(&self) -> EntryNumber {
+        self.inner.lock().durable
+    }
+
+    /// Ends the writer, since the store cannot be used any more.
+    pub(crate) fn fail(&self, error: StoreError) {
+        self.inner.lock().failing.get_or_insert(error);
+        self.work.notify_one();
     }
 
     /// Its state, for operators.

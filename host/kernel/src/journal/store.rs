@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::journal::entry::{EntryNumber, Group, StoredLetter};
 use crate::words::address::Address;
+use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 
 /// Keeps entries. After a crash, a *prefix* of the written entries is left: whole entries only, without a gap, and with all
@@ -29,6 +30,21 @@ pub trait Store: Send + Sync + 'static {
         from: u64,
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>>;
+
+    /// The value of a key of an actor's state; none when it has none. It sees all groups that were written, as the next two.
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Keys of an actor's state that begin with `prefix` and come after `after`, in the order of their bytes, at most `most`.
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+
+    /// The size of an actor's state; nothing for an actor that was never born.
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>>;
 
     /// Dead letters with numbers above `after`, in order of their numbers, at most `most`.
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
@@ -63,6 +79,8 @@ pub struct StoredActor {
     pub waiting: u64,
     /// The last order of an operator: true when it was stopped, false when it was started, none when there was no order.
     pub halted: Option<bool>,
+    /// The size of its state.
+    pub state: StateSize,
 }
 
 /// The state of a store that a kernel writes to.

@@ -48,7 +48,11 @@ struct Bounds {
 impl<O> Journal<O> {
     /// Writes to `store` until the journal is closed, or the store fails.
     pub(crate) async fn write_to(&self, store: &dyn Store, edge: &dyn Edge<O>) {
-        while let Some(mut taken) = self.next_group().await {
+        let end = loop {
+            let mut taken = match self.next_group().await {
+                Ok(taken) => taken,
+                Err(over) => break over,
+            };
             if !taken.group.entries.is_empty()
                 && let Err(error) = self.write(store, &mut taken).await
             {
@@ -71,8 +75,8 @@ impl<O> Journal<O> {
             }
             self.space.add_permits(space);
             edge.settled(entered);
-        }
-        edge.settled(self.end(Over::Closed));
+        };
+        edge.settled(self.end(end));
     }
 
     /// Writes a group. While the store is full, the group takes in what is queued: with the messages that ended in the meantime, it may
@@ -105,19 +109,22 @@ impl<O> Journal<O> {
         }
     }
 
-    /// The next entries, as soon as there are some; none when the journal is closed.
-    async fn next_group(&self) -> Option<Taken<O>> {
+    /// The next entries, as soon as there are some. `Err`: there are no more.
+    async fn next_group(&self) -> Result<Taken<O>, Over> {
         loop {
             {
                 let mut inner = self.inner.lock();
+                if let Some(error) = inner.failing.take() {
+                    return Err(Over::Failed(error));
+                }
                 if !inner.queued.is_empty() {
                     let group = Group { boot: self.boot, first: inner.durable + 1, entries: Vec::new() };
                     let mut taken = Taken { group: Arc::new(group), outputs: Vec::new(), space: 0, entered: 0 };
                     taken.take_queued(&mut inner.queued, Bounds { bytes: GROUP_BYTES, ops: GROUP_OPS });
-                    return Some(taken);
+                    return Ok(taken);
                 }
                 if inner.closed {
-                    return None;
+                    return Err(Over::Closed);
                 }
             }
             self.work.notified().await;

@@ -1,13 +1,14 @@
 //! The kernel's public face: start a plan, send from outside, look, stop.
 
+mod keyed_state;
 pub(crate) mod metrics;
 pub(crate) mod plan;
 pub(crate) mod progress;
 mod restore;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use playhouse_frame::Metadata;
@@ -95,6 +96,8 @@ pub struct ActorView {
     pub last_crash: Option<Arc<CrashReport>>,
     /// The use of the limits on its subtree; empty when it has none.
     pub subtree: Vec<Usage>,
+    /// The bytes of its keyed state, and the most that it may have; none when it keeps none.
+    pub keyed_state: Option<(u64, u64)>,
     /// The failure, while it, or the actor under `/` above it, is failed.
     pub failed: Option<Arc<FailedActor>>,
 }
@@ -109,7 +112,7 @@ impl Kernel {
         if let Some(stored) = plan.actors.iter().find(|spec| spec.mailbox.keep == Keep::Stored) {
             return Err(PlanError::NoStore(stored.address.clone()));
         }
-        let (kernel, supervisor, inbox) = Self::assemble(plan, None);
+        let (kernel, supervisor, inbox) = Self::assemble(plan, None, None);
         tokio::spawn(supervisor.run(inbox));
         Ok(kernel)
     }
@@ -130,7 +133,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some(&image));
+        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some(&image), Some(Arc::downgrade(&store)));
         let shared = kernel.shared.clone();
         restore(&shared, &image, &*store).await?;
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
@@ -151,9 +154,13 @@ impl Kernel {
         Ok(kernel)
     }
 
-    fn assemble(plan: &Plan, image: Option<&Image>) -> (Self, Supervisor, mpsc::UnboundedReceiver<Command>) {
+    fn assemble(
+        plan: &Plan,
+        image: Option<&Image>,
+        store: Option<Weak<dyn Store>>,
+    ) -> (Self, Supervisor, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(shared(plan, &commands, image));
+        let shared = Arc::new(shared(plan, &commands, image, store));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
@@ -307,6 +314,9 @@ impl Kernel {
         let _ = self.commands.send(Command::Look(answer));
         let mut seen = look.await.unwrap_or_default();
         seen.sort_by_key(|seen| seen.actor.id);
+        for Seen { actor, .. } in &seen {
+            self.shared.routing.measure_durable_state(actor).await;
+        }
         let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
             address: actor.address().clone(),
             plugin: actor.spec.code.plugin().to_owned(),
@@ -321,6 +331,7 @@ impl Kernel {
             resources: actor.resources(),
             last_crash: actor.last_crash(),
             subtree: actor.subtree_usage(),
+            keyed_state: actor.keyed_state.as_ref().map(|state| (state.used().0, state.spec.bytes)),
             failed: actor.failed.lock().clone(),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
@@ -424,7 +435,7 @@ impl Kernel {
 }
 
 /// The state that the actors of a plan share.
-fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
+fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>, store: Option<Weak<dyn Store>>) -> Shared {
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
     let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
@@ -439,6 +450,7 @@ fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
             journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
+            store,
             host_ends: AtomicBool::new(false),
         },
         activity,

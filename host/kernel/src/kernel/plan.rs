@@ -73,6 +73,9 @@ pub enum PlanError {
     /// Something that a stored mailbox cannot do.
     #[error("the mailbox of `{0}` is stored: {1} is not for it")]
     NotForStored(Address, &'static str),
+    /// Keyed state of an actor that cannot have one.
+    #[error("`{0}` has state: that needs {1}")]
+    NoState(Address, &'static str),
     /// Only the kernel gives up an actor for good.
     #[error(
         "`{0}` is required, and is below another actor: its failures are its parent's; let `{1}` be required instead"
@@ -164,6 +167,15 @@ fn check_bounds(actor: &ActorSpec) -> Result<(), PlanError> {
         ];
         if let Some((what, _)) = unfit.into_iter().find(|(_, unfit)| *unfit) {
             return Err(PlanError::NotForStored(actor.address.clone(), what));
+        }
+    }
+    if actor.state.is_some() {
+        let needs = [
+            ("a stored mailbox", actor.mailbox.keep == Keep::Stored),
+            ("one instance, since several would change it at a time", actor.instances == 1),
+        ];
+        if let Some((what, _)) = needs.into_iter().find(|(_, has)| !*has) {
+            return Err(PlanError::NoState(actor.address.clone(), what));
         }
     }
     let zeros = [

@@ -27,7 +27,12 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     for known in &image.actors {
         let actor = registry.get(&known.address).filter(|actor| actor.mailbox.is_stored());
         match actor {
-            Some(actor) => restore_mailbox(shared, &actor, known, store).await?,
+            Some(actor) => {
+                if let Some(state) = &actor.keyed_state {
+                    state.restore(known.state);
+                }
+                restore_mailbox(shared, &actor, known, store).await?;
+            }
             None if known.waiting > 0 => {
                 MessagesKept { subject: AboutHost, to: known.address.as_str(), waiting: known.waiting }.log();
             }

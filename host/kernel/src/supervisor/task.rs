@@ -156,6 +156,16 @@ impl Supervisor {
             Command::Halt(address, answer) => self.about(&address, answer, true, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, false, Event::Resume),
             Command::Start(address, answer) => self.order_start(address, answer),
+            Command::ChangeState { actor, changes, grown, answer } => {
+                let state = self.state_at(actor.address());
+                let entered = if state == Some(State::Stopped) {
+                    self.shared.routing.change_state(&actor, changes, grown).ok_or(state)
+                } else {
+                    Err(state)
+                };
+                let _ = answer.send(entered);
+                Vec::new()
+            }
             Command::States(answer) => {
                 let _ = answer.send(self.states());
                 Vec::new()

@@ -13,7 +13,7 @@ use super::entered::Entered;
 use crate::actor::Actor;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
-use crate::dispatch::routing::entering::{PlayJournal, hold, put};
+use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
 use crate::journal::order::{Draft, EntrySpace};
@@ -55,8 +55,13 @@ impl Turn {
             if !self.is_stored() && sends.runs.is_empty() {
                 return false;
             }
+            let state_bytes = self.state.as_ref().map_or(0, |state| state.bytes());
             let space_in_journal = match patience {
-                Patience::Yes => journal.space(sends.wanted.iter().map(|wanted| wanted.load.bytes).sum()).await,
+                Patience::Yes => {
+                    journal
+                        .space(sends.wanted.iter().map(|wanted| wanted.load.bytes).sum::<usize>() + state_bytes)
+                        .await
+                }
                 Patience::No => EntrySpace::NONE,
             };
             self.enter(journal, space_in_journal, sends);
@@ -123,6 +128,7 @@ impl Turn {
             }
         }
         let finished = self.batch.finished();
+        let state = self.state.as_mut().filter(|state| state.len() > 0).map(|state| state.take_finished(finished.end));
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
         let (shared, mut news, mut kept) = (self.shared.clone(), News::default(), 0);
         let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
@@ -134,7 +140,13 @@ impl Turn {
                     kept += u64::from(self.enter_outcome(draft, index, outcome, &mut news));
                 }
             }
+            for (key, value) in state.iter().flat_map(|state| &state.changes) {
+                change_state(draft, self.actor.id, key, value.as_deref());
+            }
         });
+        if let (Some(state), Some(keyed)) = (state, &self.actor.keyed_state) {
+            keyed.changed(state.changes, state.grown, entered.number, journal.last_durable());
+        }
         if stored {
             self.batch.commit_finished(finished.len());
         }

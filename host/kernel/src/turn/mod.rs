@@ -9,6 +9,7 @@
 //! | `budget` | the use of limits |
 //! | `effects` | what is recorded beside sends: children, timers, watches |
 //! | `measurements`, `metrics` | counts and observations of the actor's own metrics; the calls that record them |
+//! | `state_changes`, `keyed_state` | changes of the actor's keyed state; the calls that read and record them |
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk` | what code records for a whole batch of messages |
 //! | `commit` | the way out |
@@ -23,6 +24,7 @@ mod commit;
 mod effects;
 mod entered;
 mod entering;
+mod keyed_state;
 mod measurements;
 pub(crate) mod metrics;
 mod outbox;
@@ -30,6 +32,7 @@ mod outcomes;
 mod routes;
 mod sends;
 pub(crate) mod spawn;
+mod state_changes;
 pub(crate) mod timer_effects;
 mod watch_effects;
 
@@ -59,6 +62,7 @@ use entered::Entered;
 use measurements::Measurements;
 use outbox::Outbox;
 use routes::Routes;
+use state_changes::StateChanges;
 
 pub(crate) use batch::Hook;
 
@@ -77,6 +81,8 @@ pub struct Turn {
     budget: Budget,
     effects: Effects,
     measurements: Measurements,
+    /// Changes of the keyed state, from the first one on.
+    state: Option<Box<StateChanges>>,
     /// Whether the code gets a report about each message.
     calls_back: bool,
     /// A turn that has entered the journal, until all its effects are carried out.
@@ -99,6 +105,7 @@ impl Turn {
             budget: Budget::default(),
             effects: Effects::default(),
             measurements: Measurements::default(),
+            state: None,
             entered: None,
             when_idle: None,
         }
@@ -260,8 +267,9 @@ impl Turn {
 
     /// Whether the recorded effects are so large that the remaining messages should wait until these are committed.
     pub fn is_full(&self) -> bool {
-        self.outbox.bytes.len() + self.batch.outcomes.bytes() >= FULL_BYTES
-            || self.outbox.recorded() + self.measurements.len() >= FULL_SENDS
+        let (changes, bytes) = self.state.as_ref().map_or((0, 0), |state| (state.len(), state.bytes()));
+        self.outbox.bytes.len() + self.batch.outcomes.bytes() + bytes >= FULL_BYTES
+            || self.outbox.recorded() + self.measurements.len() + changes >= FULL_SENDS
     }
 }
 
@@ -306,6 +314,9 @@ impl Turn {
         self.batch.end_hook();
         self.outbox.finish_hook();
         self.measurements.finish();
+        if let Some(state) = &mut self.state {
+            state.end_hook();
+        }
     }
 
     /// Cleans up after a crash: drops everything that is not committed. Returns the messages without a final outcome, in
@@ -315,6 +326,7 @@ impl Turn {
         self.outbox.clear();
         self.effects.clear();
         self.measurements.clear();
+        self.state = None;
         self.batch.abandon()
     }
 
@@ -377,6 +389,10 @@ impl Turn {
         let effects = self.outbox.drop_current();
         self.effects.drop_current(effects, self.batch.current());
         self.measurements.drop_current();
+        if self.state.is_some() {
+            let maker = self.state_maker();
+            self.state.iter_mut().for_each(|state| state.drop_of(maker));
+        }
     }
 
     fn push_outcome(&mut self, outcome: Outcome) {

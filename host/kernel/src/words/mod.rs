@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod failed;
 pub(crate) mod failure;
 pub(crate) mod grants;
+pub(crate) mod keyed_state;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod metric_names;

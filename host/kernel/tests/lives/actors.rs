@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep, Launcher,
-    MailboxSpec, Outcome, Plan, RestartSpec, SupervisionSpec, Turn,
+    MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
 };
 
 use crate::dice::Dice;
@@ -50,6 +50,7 @@ pub fn plan(stage: &Stage, seed: u64) -> Plan {
             batch: role.batch,
             idle_stop: role.idle_stop,
             reaches_outside: role.kind == Kind::Outside,
+            state: role.state.map(|cache_bytes| StateSpec { cache_bytes, ..StateSpec::default() }),
             mailbox: MailboxSpec {
                 capacity: role.capacity,
                 overflow: role.overflow,
@@ -109,6 +110,7 @@ impl Behavior for Acting {
         Box::pin(async move {
             while self.turn.current().is_some() {
                 let run = self.arrives();
+                self.remember(run).await;
                 let worked = self.work(run).await;
                 let mut book = self.stage.book.lock();
                 let Ok(outcome) = &worked else {
@@ -194,6 +196,38 @@ impl Acting {
             book.must(durable, || format!("#{serial} reaches outside before it is durable"));
         }
         run
+    }
+
+    /// Writes into the state that the message was handled, and checks what the state says so far: `n` is the number of messages
+    /// that were handled before, and each of them has a key `m` with its serial.
+    async fn remember(&mut self, run: RunId) {
+        if self.stage.play.roles[self.who].state.is_none() {
+            return;
+        }
+        let serial = self.stage.book.lock().runs[run].of;
+        let key = format!("m{serial}");
+        let handled = match self.turn.state_value("n").await {
+            Ok(value) => value.map_or(0, |value| u64::from_le_bytes(value[..].try_into().unwrap())),
+            // The store has failed.
+            Err(_) => return,
+        };
+        let known = self.turn.state_value(&key).await;
+        if handled > 0 && self.roll(|dice| dice.percent(10)) {
+            let keys = self.turn.state_keys("m", None, 1000).await;
+            let mut book = self.stage.book.lock();
+            let count = keys.as_ref().map_or(handled, |keys| keys.len() as u64);
+            book.must(count == handled, || format!("the state counts {handled} messages, and has the keys {keys:?}"));
+        }
+        {
+            let mut book = self.stage.book.lock();
+            let is_new = known.as_ref().is_ok_and(|known| known.is_none());
+            book.must(is_new || known.is_err(), || format!("#{serial} is handled again, and the state has it"));
+            if handled > 0 && book.life > 0 {
+                book.seen.insert("state from an earlier life");
+            }
+        }
+        let _ = self.turn.set_state("n", &(handled + 1).to_le_bytes()).await;
+        let _ = self.turn.set_state(&key, b"").await;
     }
 
     async fn work(&mut self, run: RunId) -> Result<Outcome, Crash> {

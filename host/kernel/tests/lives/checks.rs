@@ -10,6 +10,7 @@ use crate::play::{Kind, Play};
 pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<JournalGroup>], image: &Image) {
     each_message_ends_once(ledger, play);
     turns_are_whole(ledger, play);
+    state_goes_with_turns(ledger, play);
     ids_are_unique(ledger, history);
     orders_hold(ledger, play);
     let left: u64 = image.actors.iter().map(|actor| actor.waiting).sum();
@@ -71,6 +72,35 @@ fn turns_are_whole(ledger: &mut Ledger, play: &Play) {
     }
     for (serial, runs) in counts {
         ledger.must(runs == 1, || format!("{runs} runs of #{serial} are kept"));
+    }
+}
+
+/// A message is in the state of its actor when it was handled, once, and since the entry that took it.
+fn state_goes_with_turns(ledger: &mut Ledger, play: &Play) {
+    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+    for serial in 0..ledger.sent.len() {
+        let (to, is_ask) = (ledger.sent[serial].to, ledger.sent[serial].is_ask);
+        if play.roles[to].state.is_none() {
+            continue;
+        }
+        let entries = ledger.remembered.get(&serial).cloned().unwrap_or_default();
+        ledger.must(entries.len() <= 1, || format!("#{serial} is in the state since {entries:?}"));
+        let kept = ledger.kept.get(&serial).cloned().unwrap_or_default();
+        if !is_ask {
+            let handled = if kept.letters.is_empty() { kept.taken.clone() } else { Vec::new() };
+            ledger.must(entries == handled, || {
+                format!("#{serial} was handled in {handled:?}, and is in the state since {entries:?}")
+            });
+        }
+        if let Some(actor) = ledger.addresses.get(play.roles[to].address.as_str()) {
+            *counts.entry(actor.0).or_default() += entries.len() as u64;
+        }
+    }
+    let kept = ledger.counts.clone();
+    for (actor, count) in counts {
+        let said = kept.get(&actor).copied().unwrap_or_default();
+        ledger
+            .must(said == count, || format!("actor {actor} counts {said} messages in its state, and handled {count}"));
     }
 }
 

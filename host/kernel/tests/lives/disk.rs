@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, MemoryStore, Store, StoreError, StoredLetter, StoredMessage,
+    ActorId, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredLetter, StoredMessage,
 };
 
 use crate::dice::Dice;
@@ -109,6 +109,24 @@ impl Store for Disk {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         self.memory.messages(mailbox, from, most_bytes)
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.memory.value(actor, key)
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.memory.keys(actor, prefix, after, most)
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        self.memory.state_size(actor)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

@@ -59,6 +59,9 @@ pub struct Ledger {
     /// The actor of each entry.
     pub entry_actor: BTreeMap<EntryNumber, Option<u64>>,
     pub halted: BTreeMap<u64, bool>,
+    /// The entry in which an actor noted in its state that it handled a message; and the count that it keeps, by actor.
+    pub remembered: BTreeMap<Serial, Vec<EntryNumber>>,
+    pub counts: BTreeMap<u64, u64>,
     pub addresses: BTreeMap<String, ActorId>,
     pub life: usize,
     pub trace: Vec<String>,
@@ -147,7 +150,17 @@ impl Ledger {
             }
             Op::Halted { actor, halted } => drop(self.halted.insert(actor.0, *halted)),
             Op::Born { actor, address } => drop(self.addresses.insert(address.to_string(), *actor)),
-            Op::Ids { .. } | Op::LetterGone { .. } => {}
+            Op::Set { actor, key, value } => {
+                let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
+                match key.strip_prefix('m') {
+                    Some(serial) => self.remembered.entry(serial.parse().unwrap()).or_default().push(entry),
+                    None => {
+                        let count = u64::from_le_bytes(bytes[value.clone()].try_into().unwrap());
+                        self.counts.insert(actor.0, count);
+                    }
+                }
+            }
+            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
         }
     }
 }

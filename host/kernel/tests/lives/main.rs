@@ -9,7 +9,7 @@
 //! | `ledger` | everything that actors, senders and the store saw |
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
-//! | `rules` | the promises one by one, each in a small play |
+//! | `rules`, `state_rules` | the promises one by one, each in a small play; those about keyed state |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -25,6 +25,7 @@ mod driver;
 mod ledger;
 mod play;
 mod rules;
+mod state_rules;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +38,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 15] = [
+const EVERYTHING: [&str; 16] = [
     "a letter survived",
     "a life ended in a group",
     "a life ended in a turn",
@@ -50,6 +51,7 @@ const EVERYTHING: [&str; 15] = [
     "an ask to the edge",
     "an order of an operator survived",
     "half a group was kept",
+    "state from an earlier life",
     "the edge saw a stored message",
     "the store failed",
     "the store was full",

@@ -21,6 +21,8 @@ pub struct Role {
     pub attempts: u32,
     pub backoff: Backoff,
     pub idle_stop: Option<Duration>,
+    /// The bytes of the cache of its keyed state; none for an actor without.
+    pub state: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +88,12 @@ impl Play {
 }
 
 fn role(dice: &mut Dice, who: Who, count: usize) -> Role {
+    let role = role_without_state(dice, who, count);
+    let state = dice.pick(&[None, Some(0), Some(300), Some(1 << 20)]);
+    Role { state: state.filter(|_| role.kind != Kind::Memory && role.instances == 1), ..role }
+}
+
+fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
     Role {
         address: Address::parse(&format!("/{}", char::from(b'a' + who as u8))).unwrap(),
         kind: dice.pick(&[Kind::Stored, Kind::Stored, Kind::Stored, Kind::Outside, Kind::Memory]),
@@ -98,6 +106,7 @@ fn role(dice: &mut Dice, who: Who, count: usize) -> Role {
         attempts: dice.between(1, 4) as u32,
         backoff: Backoff { initial: dice.millis(0, 10), max: dice.millis(0, 30) },
         idle_stop: dice.percent(20).then(|| dice.millis(0, 20)),
+        state: None,
     }
 }
 

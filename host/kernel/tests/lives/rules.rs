@@ -11,14 +11,15 @@ use playhouse_kernel::{
 };
 use tokio::time::{Instant, sleep};
 
-const SOON: Duration = Duration::from_secs(1);
+pub const SOON: Duration = Duration::from_secs(1);
 /// The time of one write to a slow store.
-const WRITE: Duration = Duration::from_millis(100);
+pub const WRITE: Duration = Duration::from_millis(100);
 
 /// Everything that the actors of a play saw: address, body, attempt, and time since the start.
 type Seen = Arc<Mutex<Vec<(String, String, u32)>>>;
 
-/// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a` sets a timer.
+/// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a` sets a timer, `set k v`
+/// and `unset k` change the state, `get k` and `keys p` answer from it.
 struct Actor {
     seen: Seen,
     ingress: Arc<Mutex<Option<Ingress>>>,
@@ -42,6 +43,22 @@ impl NativeActor for Actor {
                 }
                 "later" => drop(ctx.tell_after(Duration::from_millis(5), rest, "a timer's")),
                 "answer" => ctx.reply("yes"),
+                "set" => {
+                    let (key, value) = rest.split_once(' ').unwrap();
+                    if let Err(error) = ctx.set_state(key, value).await {
+                        return Err(Failure::Reject(error.to_string()));
+                    }
+                }
+                "unset" => ctx.delete_state(rest)?,
+                "get" => {
+                    let value = ctx.state_value(rest).await?;
+                    ctx.reply(value.map_or_else(|| b"none".to_vec(), |value| value.to_vec()));
+                }
+                "keys" => {
+                    let keys = ctx.state_keys(rest, None, 100).await?;
+                    ctx.reply(keys.join(" "));
+                }
+                "ask" => drop(ctx.ask(rest, "answer", SOON).await),
                 "retry" => return Err(Failure::Retry("not now".into())),
                 "reject" => return Err(Failure::Reject("never".into())),
                 "panic" => panic!("as told"),
@@ -53,18 +70,18 @@ impl NativeActor for Actor {
 }
 
 #[derive(Clone, Default)]
-struct House {
+pub struct House {
     seen: Seen,
     ingress: Arc<Mutex<Option<Ingress>>>,
-    store: MemoryStore,
+    pub store: MemoryStore,
 }
 
-fn addr(text: &str) -> Address {
+pub fn addr(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 impl House {
-    fn actor(&self, address: &str, keep: Keep) -> ActorSpec {
+    pub fn actor(&self, address: &str, keep: Keep) -> ActorSpec {
         let house = self.clone();
         let code = NativeLauncher::new(move || Actor { seen: house.seen.clone(), ingress: house.ingress.clone() });
         ActorSpec {
@@ -79,26 +96,26 @@ impl House {
         }
     }
 
-    fn stored(&self, address: &str) -> ActorSpec {
+    pub fn stored(&self, address: &str) -> ActorSpec {
         self.actor(address, Keep::Stored)
     }
 
-    async fn open(&self, actors: Vec<ActorSpec>) -> Kernel {
+    pub async fn open(&self, actors: Vec<ActorSpec>) -> Kernel {
         self.open_on(self.store.clone(), actors).await
     }
 
-    async fn open_on(&self, store: impl Store, actors: Vec<ActorSpec>) -> Kernel {
+    pub async fn open_on(&self, store: impl Store, actors: Vec<ActorSpec>) -> Kernel {
         let kernel = Kernel::open(&Plan { actors, ..Plan::default() }, Arc::new(store)).await.unwrap();
         kernel.wait_booted().await;
         kernel
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.seen.lock().iter().map(|(who, text, attempt)| format!("{who} {text} {attempt}")).collect()
     }
 
     /// The operations of the entries that have a message in them.
-    fn entries(&self) -> Vec<String> {
+    pub fn entries(&self) -> Vec<String> {
         let words = |op: &Op| match op {
             Op::Put { messages, .. } => Some(format!("put {messages}")),
             Op::Take { numbers, .. } => Some(format!("take {numbers:?}")),
@@ -107,17 +124,28 @@ impl House {
             Op::LetterGone { number } => Some(format!("letter {number} gone")),
             _ => None,
         };
+        let state = |op: &Op, bytes: &[u8]| {
+            let text = |at: &std::ops::Range<usize>| String::from_utf8_lossy(&bytes[at.clone()]).into_owned();
+            match op {
+                Op::Set { key, value, .. } => Some(format!("{}={}", text(key), text(value))),
+                Op::Unset { key, .. } => Some(format!("no {}", text(key))),
+                _ => None,
+            }
+        };
         let entries = self.store.history().into_iter().flat_map(|group| group.entries.clone());
-        let lines = entries.map(|entry| entry.ops.iter().filter_map(words).collect::<Vec<_>>().join(", "));
+        let lines = entries.map(|entry| {
+            let ops = entry.ops.iter().filter_map(|op| words(op).or_else(|| state(op, &entry.bytes)));
+            ops.collect::<Vec<_>>().join(", ")
+        });
         lines.filter(|line| !line.is_empty()).collect()
     }
 }
 
-async fn tell(kernel: &Kernel, to: &str, body: &str) {
+pub async fn tell(kernel: &Kernel, to: &str, body: &str) {
     kernel.tell(&addr(to), body.as_bytes(), SOON).await.unwrap();
 }
 
-async fn stop(kernel: &Kernel) {
+pub async fn stop(kernel: &Kernel) {
     kernel.kill();
     kernel.wait_stopped().await;
 }

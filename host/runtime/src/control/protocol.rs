@@ -17,6 +17,10 @@
 //! {"v":1,"request":"log-levels"}                             ->  {"v":1,"log-levels":{"levels":[…]}}
 //! {"v":1,"request":"set-log-level","actors":"/count","level":"debug","for_ms":600000} -> {"v":1,"log-level-set":{"matching":1,…}}
 //! {"v":1,"request":"reset-log-level","actors":"/count"}      ->  {"v":1,"log-level-reset":{"level":"debug"}}
+//! {"v":1,"request":"state-keys","of":"/till","prefix":"","most":1000} ->  {"v":1,"state-keys":{"keys":["sum"]}}
+//! {"v":1,"request":"state-value","of":"/till","key":"sum"}   ->  {"v":1,"state-value":{"value":"NDI="}}
+//! {"v":1,"request":"state-entries","of":"/till","prefix":""} ->  {"v":1,"state-entries":{"entries":[{"key":"sum","value":"NDI="}]}}
+//! {"v":1,"request":"change-state","of":"/till","changes":[{"key":"sum","value":"NDM="}]} -> {"v":1,"state-changed":{"keys":1}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
 //! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer, the host
@@ -122,6 +126,46 @@ pub enum Request {
         /// The selected letters.
         which: Which,
     },
+    /// Keys of an actor's state, in the order of their bytes.
+    StateKeys {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The beginning of the keys.
+        prefix: String,
+        /// Only keys after this one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        after: Option<String>,
+        /// Maximum number of keys.
+        most: u32,
+    },
+    /// The value of a key of an actor's state.
+    StateValue {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The key.
+        key: String,
+    },
+    /// Keys of an actor's state with their values, about a mebibyte of them.
+    StateEntries {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The beginning of the keys.
+        prefix: String,
+        /// Only keys after this one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        after: Option<String>,
+    },
+    /// Change keys of the state of an actor that an operator has stopped, in one step.
+    ChangeState {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The keys with their new values; a key without one goes.
+        changes: Vec<StateEntry>,
+    },
     /// The levels of the log by actor.
     LogLevels {},
     /// Set the level of some actors.
@@ -179,6 +223,17 @@ pub struct Which {
     /// Letters with this reason, in one word.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+}
+
+/// A key of an actor's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateEntry {
+    /// The key.
+    pub key: String,
+    /// The value; in a change none for a key that goes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<Body>,
 }
 
 /// A response of a host.
@@ -260,6 +315,26 @@ pub enum Response {
         done: u64,
         /// The letters that are still in the store, although the request was to send or remove them.
         failed: Vec<KeptLetter>,
+    },
+    /// The response to [`Request::StateKeys`].
+    StateKeys {
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// The response to [`Request::StateValue`].
+    StateValue {
+        /// The value; `None` when the key has none.
+        value: Option<Body>,
+    },
+    /// The response to [`Request::StateEntries`].
+    StateEntries {
+        /// The keys with their values; none when there are no more.
+        entries: Vec<StateEntry>,
+    },
+    /// The response to [`Request::ChangeState`]: the changes are on the disk.
+    StateChanged {
+        /// Number of changes.
+        keys: u64,
     },
     /// The response to [`Request::LogLevels`].
     LogLevels {
@@ -402,6 +477,16 @@ mod tests {
             Request::ReplayLetters { which: Which { to: Some(AddressText(to())), reason: None } },
             Request::DropLetter { id: String::new() },
             Request::DropLetters { which: Which { to: None, reason: Some("failed".into()) } },
+            Request::StateKeys { of: to(), prefix: "a".into(), after: Some("ab".into()), most: 7 },
+            Request::StateValue { of: to(), key: String::new() },
+            Request::StateEntries { of: to(), prefix: String::new(), after: None },
+            Request::ChangeState {
+                of: to(),
+                changes: vec![
+                    StateEntry { key: "a".into(), value: Some(Body(vec![0, 255])) },
+                    StateEntry { key: "b".into(), value: None },
+                ],
+            },
             Request::LogLevels {},
             Request::SetLogLevel(SetLogLevel { actors: "/**".into(), level: "debug".into(), for_ms: Some(5) }),
             Request::SetLogLevel(SetLogLevel { actors: "/a".into(), level: "warn".into(), for_ms: None }),

@@ -8,6 +8,7 @@ mod line;
 mod logs;
 mod orders;
 mod start_outcome;
+mod states;
 pub(crate) mod subscriptions;
 
 use std::collections::HashMap;
@@ -282,6 +283,12 @@ impl Server {
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
             Request::DropLetter { id } => self.drop(&id),
             Request::DropLetters { which } => Ok(self.drop_all(which)),
+            Request::StateKeys { of, prefix, after, most } => {
+                self.state_keys(&of, &prefix, after.as_deref(), most).await
+            }
+            Request::StateValue { of, key } => self.state_value(&of, &key).await,
+            Request::StateEntries { of, prefix, after } => self.state_entries(&of, &prefix, after).await,
+            Request::ChangeState { of, changes } => self.change_state(&of, changes, operator).await,
             Request::LogLevels {} => self.log_levels(),
             Request::SetLogLevel(order) => self.set_log_level(order, operator).await,
             Request::ResetLogLevel { actors } => self.reset_log_level(&actors, operator),

@@ -122,6 +122,9 @@ pub struct ActorLine {
     /// The use by the actor and all actors below it, by the keys of its `limits.subtree`; `None` without that table.
     #[serde(default)]
     pub subtree: Option<BTreeMap<String, UsageView>>,
+    /// Bytes of the actor's state in the play's store: `state.bytes`; `None` for an actor without state.
+    #[serde(default)]
+    pub state_bytes: Option<UsageView>,
     /// The failure, while the actor is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
@@ -327,6 +330,7 @@ impl ActorLine {
                 let usage = |usage: &Usage| (usage.key.to_owned(), UsageView { used: usage.used, most: usage.most });
                 actor.subtree.iter().map(usage).collect()
             }),
+            state_bytes: actor.keyed_state.map(|(used, most)| UsageView { used, most }),
             failed: actor.failed.as_deref().map(FailedLine::from),
             status: None,
         }

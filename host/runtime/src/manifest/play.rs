@@ -14,7 +14,7 @@ use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret, StartKind,
-    SupervisionSpec,
+    StateSpec, SupervisionSpec,
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
@@ -270,6 +270,8 @@ pub struct Settings {
     pub subtree: SubtreeLimits,
     /// The actor's access to the world outside.
     pub grants: Grants,
+    /// The actor's state in the play's store; `None` for one without, such as a spawned one.
+    pub state: Option<StateSpec>,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
     /// The level of the actor's log; `None` for that of its parent, or of the host.

@@ -9,6 +9,7 @@ mod limits;
 mod queues;
 mod rules;
 mod secrets;
+mod state;
 mod store;
 mod watching;
 
@@ -26,6 +27,7 @@ pub use queues::{FileFrame, FileRotation, Sink, SinkAuth, SinkKind, SinkMailbox,
 pub use rules::{Backoff, Overflow};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};
+pub use state::ActorState;
 pub use store::{Store, Survives};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
@@ -188,6 +190,8 @@ pub struct Actor {
     /// The actor's mailbox.
     #[serde(default)]
     pub mailbox: Mailbox,
+    /// The actor's state in the play's store. Without it, the actor's code cannot keep values there.
+    pub state: Option<Spanned<ActorState>>,
     /// Restarts of the actor after a failure.
     #[serde(default)]
     pub restart: Restart,

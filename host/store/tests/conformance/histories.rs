@@ -37,7 +37,12 @@ impl Dice {
     fn op(&mut self, words: Words) -> Words {
         let at = self.below(ACTORS) as usize;
         let actor = ActorId(at as u64 + 1);
-        match self.below(8) {
+        match self.below(11) {
+            8..10 => {
+                let key = format!("k{}", self.below(6));
+                words.set(actor, &key, &"v".repeat(self.below(50) as usize))
+            }
+            10 => words.unset(actor, &format!("k{}", self.below(6))),
             0..3 => {
                 let first = self.last_number[at] + 1 + self.below(8) / 7;
                 let bodies: Vec<_> = (0..=self.below(4)).map(|_| "x".repeat(self.below(200) as usize)).collect();
@@ -109,6 +114,12 @@ async fn same(store: &impl Store, model: &MemoryStore, dice: &mut Dice) {
             assert_eq!(read, expected, "from {from}, {most} bytes");
         }
         assert_eq!(store.messages(id, 0, usize::MAX).await, model.messages(id, 0, usize::MAX).await);
+        let keys = model.keys(id, "", None, 100).await.unwrap();
+        assert_eq!(store.keys(id, "", None, 100).await.unwrap(), keys);
+        for key in keys {
+            assert_eq!(store.value(id, &key).await, model.value(id, &key).await, "{key}");
+        }
+        assert_eq!(store.state_size(id).await, model.state_size(id).await);
     }
     assert_eq!(store.letters(0, 1000).await, model.letters(0, 1000).await);
 }

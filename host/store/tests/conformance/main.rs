@@ -35,6 +35,9 @@ rules! {
         last_order_of_an_operator_counts,
         mailboxes_are_apart,
         large_messages_come_back_whole,
+        state_is_that_of_the_last_changes,
+        keys_come_in_order_and_in_pages,
+        large_values_come_back_whole,
         entry_that_cannot_be_true_ends_the_store;
     histories:
         random_histories_are_as_in_the_model;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorId, Image, JournalGroup, Op, Store, StoreError, StoredActor};
+use playhouse_kernel::{ActorId, Image, JournalGroup, KEY_BYTES, Op, StateSize, Store, StoreError, StoredActor};
 
 use crate::home::Home;
 use crate::words::{A, B, Words, addr, entry, letter, messages, record, shown, write};
 
 fn actor(id: ActorId, address: &str) -> StoredActor {
-    StoredActor { id, address: addr(address), last_number: 0, waiting: 0, halted: None }
+    StoredActor { id, address: addr(address), last_number: 0, waiting: 0, halted: None, state: StateSize::default() }
 }
 
 /// A store with two actors without messages.
@@ -166,7 +166,7 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
     type Attempt = (&'static str, fn() -> Words);
-    let impossible: [Attempt; 11] = [
+    let impossible: [Attempt; 14] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),
@@ -181,6 +181,9 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("two actors at one address", || entry().born(ActorId(3), "/a")),
         ("a letter is written twice", || entry().letter(1)),
         ("a letter goes twice", || entry().gone(1).gone(1)),
+        ("state of an unknown actor", || entry().set(ActorId(9), "k", "v")),
+        ("a key that is too long", || entry().set(A, &"k".repeat(KEY_BYTES + 1), "v")),
+        ("a key with a NUL", || entry().unset(A, "a\0b")),
         ("ids go back", || entry().op(Op::Ids { below: 8 })),
     ];
     for (what, words) in impossible {
@@ -194,4 +197,62 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         let refused = store.write(Arc::new(group)).await;
         assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{boots} {first}: {refused:?}");
     }
+}
+
+async fn value(store: &impl Store, actor: ActorId, key: &str) -> Option<String> {
+    store.value(actor, key).await.unwrap().map(|value| String::from_utf8(value).unwrap())
+}
+
+pub async fn state_is_that_of_the_last_changes(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let entries = [
+        entry().set(A, "sum", "1").set(A, "", "empty key").set(B, "sum", "9").set(A, "gone", "x"),
+        entry().set(A, "sum", "22").unset(A, "gone").unset(A, "never"),
+    ];
+    write(&*store, &mut image, entries).await.unwrap();
+    write(&*store, &mut image, [entry().unset(B, "sum").set(A, "new", "")]).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let (store, image) = home.open().await;
+        assert_eq!(value(&*store, A, "sum").await.as_deref(), Some("22"));
+        assert_eq!(value(&*store, A, "").await.as_deref(), Some("empty key"));
+        assert_eq!(value(&*store, A, "new").await.as_deref(), Some(""));
+        assert_eq!(value(&*store, A, "gone").await, None);
+        assert_eq!(value(&*store, B, "sum").await, None);
+        assert_eq!(value(&*store, ActorId(9), "sum").await, None, "an actor that was never born");
+        let of_a = StateSize { keys: 3, bytes: (3 + 2 + 64) + (9 + 64) + (3 + 64) };
+        assert_eq!(image.actors.iter().map(|actor| actor.state).collect::<Vec<_>>(), [of_a, StateSize::default()]);
+        assert_eq!(store.state_size(A).await.unwrap(), of_a);
+        assert_eq!(store.state_size(ActorId(9)).await.unwrap(), StateSize::default());
+    }
+}
+
+pub async fn keys_come_in_order_and_in_pages(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let keys = ["a", "b", "b/", "b/1", "b/2", "b0", "bé", "\u{10ffff}", "B", ""];
+    let set = keys.iter().fold(entry(), |words, key| words.set(A, key, "v")).set(B, "b/3", "of another");
+    write(&*store, &mut image, [set]).await.unwrap();
+    let page = async |prefix, after, most| store.keys(A, prefix, after, most).await.unwrap();
+    assert_eq!(page("", None, 100).await, ["", "B", "a", "b", "b/", "b/1", "b/2", "b0", "bé", "\u{10ffff}"]);
+    assert_eq!(page("", None, 2).await, ["", "B"]);
+    assert_eq!(page("", Some("B"), 2).await, ["a", "b"]);
+    assert_eq!(page("b/", None, 2).await, ["b/", "b/1"]);
+    assert_eq!(page("b/", Some("b/1"), 2).await, ["b/2"]);
+    assert_eq!(page("b/", Some("a"), 9).await, ["b/", "b/1", "b/2"], "after a text before the prefix");
+    assert_eq!(page("b/", Some("c"), 9).await, [""; 0], "after a text behind the prefix");
+    assert_eq!(page("\u{10ffff}", None, 9).await, ["\u{10ffff}"]);
+    assert_eq!(page("", None, 0).await, [""; 0]);
+}
+
+pub async fn large_values_come_back_whole(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let large: Vec<_> = (0..4).map(|n| n.to_string().repeat(700_000)).collect();
+    let set = |words: Words, n: usize| words.set(A, &format!("k{n}"), &large[n]);
+    write(&*store, &mut image, [(0..4).fold(entry(), set)]).await.unwrap();
+    write(&*store, &mut image, [entry().set(A, "k1", "small now")]).await.unwrap();
+    drop(store);
+    let (store, image) = home.open().await;
+    assert_eq!(value(&*store, A, "k3").await.as_ref(), Some(&large[3]));
+    assert_eq!(value(&*store, A, "k1").await.as_deref(), Some("small now"));
+    assert_eq!(image.actors[0].state, StateSize { keys: 4, bytes: 3 * 700_000 + 9 + 4 * (2 + 64) });
 }

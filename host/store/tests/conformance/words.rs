@@ -47,6 +47,23 @@ impl Words {
         self.op(Op::Take { mailbox, numbers })
     }
 
+    pub fn set(mut self, actor: ActorId, key: &str, value: &str) -> Self {
+        let key = self.text(key);
+        let value = self.text(value);
+        self.op(Op::Set { actor, key, value })
+    }
+
+    pub fn unset(mut self, actor: ActorId, key: &str) -> Self {
+        let key = self.text(key);
+        self.op(Op::Unset { actor, key })
+    }
+
+    fn text(&mut self, text: &str) -> std::ops::Range<usize> {
+        let from = self.0.bytes.len();
+        self.0.bytes.extend_from_slice(text.as_bytes());
+        from..self.0.bytes.len()
+    }
+
     pub fn letter(self, number: u64) -> Self {
         self.op(Op::Letter(Box::new(letter(number))))
     }

@@ -197,6 +197,22 @@ pub(crate) fn hold(draft: &mut Draft<Output>, mailbox: ActorId, message: &Messag
     }
 }
 
+/// Gives a key of an actor's keyed state a value, or removes it.
+pub(crate) fn change_state(draft: &mut Draft<Output>, actor: ActorId, key: &str, value: Option<&[u8]>) {
+    let bytes = &mut draft.entry.bytes;
+    let from = bytes.len();
+    bytes.extend_from_slice(key.as_bytes());
+    let key = from..bytes.len();
+    match value {
+        Some(value) => {
+            bytes.extend_from_slice(value);
+            let value = key.end..bytes.len();
+            draft.op(Op::Set { actor, key, value });
+        }
+        None => draft.op(Op::Unset { actor, key }),
+    }
+}
+
 /// Refuses a body that is too large for its receiver.
 pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
     let limit_bytes = target.spec.limits.message_bytes;

@@ -23,6 +23,7 @@ mod redis_mailbox;
 mod secret_uses;
 mod secrets;
 mod settings;
+mod state;
 mod store;
 mod subtrees;
 mod websocket;
@@ -134,7 +135,9 @@ impl Checks {
     fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
         let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
             let actor = actor.get_ref();
-            let settings = self.settings(&Written::actor(actor), manifest, addresses);
+            let mut settings = self.settings(&Written::actor(actor), manifest, addresses);
+            settings.state = self.state(actor, settings.limits.max_effect_bytes);
+            settings.grants.state = settings.state.is_some();
             let instances = instances::of(actor);
             let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
             Some(PlayActor { address: address.clone()?, instances, required, relay: None, settings })

@@ -129,6 +129,7 @@ impl Checks {
             subtree: limits.subtree.as_ref().map(shared_limits).unwrap_or_default(),
             absent_env: absent(&written.grants.env),
             log_level: written.log.level,
+            state: None,
             grants,
         }
     }
