@@ -75,7 +75,7 @@ impl Reader {
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql_limit = i64::try_from(most).unwrap_or(i64::MAX);
         // SQLite compares texts by their bytes. The keys with a prefix follow one another, from the prefix itself on.
         let sql = match after {
             Some(after) if after >= prefix => {
@@ -84,26 +84,25 @@ impl Reader {
             _ => "select key from state where actor = ?1 and key >= ?2 order by key limit ?3",
         };
         let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
         let read = || {
-            let mut rows = self.db.prepare_cached(sql)?;
-            let keys = rows.query_map(params![signed(actor.0), from, most], |row| row.get::<_, String>(0))?;
-            let with_prefix = |key: &rusqlite::Result<String>| {
-                key.as_ref().is_err() || key.as_ref().is_ok_and(|key| key.starts_with(prefix))
-            };
-            keys.take_while(with_prefix).collect::<rusqlite::Result<Vec<_>>>()
+            let mut rows = tx.prepare_cached(sql)?;
+            let keys = rows.query_map(params![signed(actor.0), from, sql_limit], |row| row.get::<_, String>(0))?;
+            let has_prefix = |key: &rusqlite::Result<String>| key.as_ref().map_or(true, |key| key.starts_with(prefix));
+            keys.take_while(has_prefix).collect::<rusqlite::Result<Vec<_>>>()
         };
-        read().map_err(store_error)
+        let keys = read().map_err(store_error)?;
+        let is_all = prefix.is_empty() && after.is_none() && keys.len() < most;
+        // A row that is not there has no checksum.
+        if is_all && size_of(&tx, actor)?.keys != keys.len() as u64 {
+            return Err(StoreError::Damaged { at: format!("the keys of actor {} in table `state`", actor.0) });
+        }
+        Ok(keys)
     }
 
     /// As [`Store::state_size`](playhouse_kernel::Store::state_size).
     pub(crate) fn state_size(&mut self, actor: ActorId) -> Result<StateSize, StoreError> {
-        let read = || {
-            let mut row = self.db.prepare_cached("select * from actor where id = ?")?;
-            row.query_row([signed(actor.0)], known_of).optional()
-        };
-        let Some((id, known, sum)) = read().map_err(store_error)? else { return Ok(StateSize::default()) };
-        let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
-        Ok(known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?.state)
+        size_of(&self.db, actor)
     }
 
     /// As [`Store::letters`](playhouse_kernel::Store::letters).
@@ -231,4 +230,13 @@ fn letter_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredLetter>, i64)
         _ => None,
     };
     Ok((number, letter, row.get(9)?))
+}
+
+/// The size of an actor's state, as its row says.
+fn size_of(db: &Connection, actor: ActorId) -> Result<StateSize, StoreError> {
+    let read =
+        || db.prepare_cached("select * from actor where id = ?")?.query_row([signed(actor.0)], known_of).optional();
+    let Some((id, known, sum)) = read().map_err(store_error)? else { return Ok(StateSize::default()) };
+    let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
+    Ok(known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?.state)
 }

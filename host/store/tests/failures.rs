@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter};
-use playhouse_store::{Inspection, SqliteStore, StoreSettings, Survives, compact, restore};
+use playhouse_store::{Inspection, SqliteStore, StoreSettings, Survives, change_state, compact, restore};
 use tempfile::TempDir;
 
 const A: ActorId = ActorId(1);
@@ -334,4 +334,87 @@ async fn compacted_store_is_smaller_and_the_same() {
 async fn read_open(store: &SqliteStore) -> String {
     let (messages, letters) = (store.messages(A, 0, usize::MAX).await, store.letters(0, 100).await);
     format!("{messages:?} {letters:?}")
+}
+
+/// A state of twenty keys.
+async fn filled_with_state(settings: &StoreSettings) {
+    let (store, mut image) = open(settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    let (mut ops, mut bytes) = (Vec::new(), Vec::new());
+    for n in 0..20 {
+        let key = bytes.len()..bytes.len() + 3;
+        bytes.extend_from_slice(format!("k{n:02}").as_bytes());
+        let value = bytes.len()..bytes.len() + 300;
+        bytes.extend_from_slice(&[b'v'; 300]);
+        ops.push(Op::Set { actor: A, key, value });
+    }
+    write(&store, &mut image, JournalEntry { ops, bytes, ..JournalEntry::default() }).await.unwrap();
+}
+
+/// The whole state, or the first error.
+async fn read_state(settings: &StoreSettings) -> Result<usize, StoreError> {
+    let store = SqliteStore::new(settings.clone());
+    store.open().await?;
+    let mut bytes = 0;
+    for key in store.keys(A, "", None, 1000).await? {
+        bytes += store.value(A, &key).await?.map_or(0, |value| value.len());
+    }
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn changed_rows_of_a_state_are_found_with_their_place() {
+    let changes = [
+        ("update state set value = zeroblob(300) where key = 'k07'", "the value of `k07` of actor 1 in table `state`"),
+        ("update state set key = 'k99' where key = 'k07'", "the value of `k99` of actor 1 in table `state`"),
+        ("update state set actor = 9 where key = 'k07'", "the keys of actor 1 in table `state`"),
+        ("delete from state where key = 'k07'", "the keys of actor 1 in table `state`"),
+        ("update actor set state_keys = 19", "the row of actor 1 in table `actor`"),
+    ];
+    for (change, place) in changes {
+        let (_home, settings) = folder();
+        filled_with_state(&settings).await;
+        assert_eq!(read_state(&settings).await, Ok(6000));
+        sql(&settings, change);
+        let refused = read_state(&settings).await.unwrap_err().to_string();
+        assert_eq!(refused, format!("the store is damaged at {place}: restore a backup"), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn inspection_checks_states() {
+    for change in ["update state set value = zeroblob(300) where key = 'k07'", "delete from state where key = 'k07'"] {
+        let (_home, settings) = folder();
+        filled_with_state(&settings).await;
+        let mut inspection = Inspection::open(&settings.path).unwrap();
+        inspection.check().unwrap();
+        assert_eq!(inspection.facts().unwrap().mailboxes[0].state.keys, 20);
+        sql(&settings, change);
+        let refused = inspection.check().unwrap_err().to_string();
+        assert!(
+            refused.contains("in table `state`") || refused.contains("table `state`, which has 19 of 20"),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn state_is_changed_without_a_host_and_not_beside_one() {
+    let (_home, settings) = folder();
+    filled_with_state(&settings).await;
+    let a = Address::parse("/a").unwrap();
+    let changes = [("k00".to_owned(), None), ("new".to_owned(), Some(b"x".to_vec()))];
+    change_state(&settings.path, &a, &changes).unwrap();
+    let (store, image) = open(&settings).await;
+    assert_eq!((image.actors[0].state.keys, image.last), (20, 3));
+    assert_eq!(store.value(A, "new").await, Ok(Some(b"x".to_vec())));
+    let refused = change_state(&settings.path, &a, &changes);
+    assert!(matches!(refused, Err(StoreError::Taken { .. })), "{refused:?}");
+    drop(store);
+    let unknown = change_state(&settings.path, &Address::parse("/b").unwrap(), &changes).unwrap_err();
+    assert!(unknown.to_string().contains("has no actor `/b`"), "{unknown}");
+    let long = change_state(&settings.path, &a, &[("k".repeat(513), None)]).unwrap_err();
+    assert!(long.to_string().contains("at most 512 bytes"), "{long}");
+    let none = change_state(&settings.path.join("none"), &a, &changes).unwrap_err();
+    assert!(none.to_string().contains("there is no store in"), "{none}");
 }

@@ -419,6 +419,7 @@ impl Bulk<'_> {
     pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
         self.check_current()?;
         if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
+            self.turn.check_state_of_refused()?;
             return self.failed(failure);
         }
         let reply = self.is_asked().then(|| self.bytes()[reply].to_vec());
@@ -432,6 +433,7 @@ impl Bulk<'_> {
         self.check_current()?;
         let (metadata, body) = self.bytes()[content].split_at(metadata_bytes.into());
         if let Err(failure) = self.turn.check_reply(body) {
+            self.turn.check_state_of_refused()?;
             return self.failed(failure);
         }
         if !self.is_asked() {

@@ -34,7 +34,12 @@ impl Turn {
     pub async fn set_state(&mut self, key: &str, value: &[u8]) -> Result<(), StateError> {
         match self.try_set_state(key, value) {
             Err(StateError::Full { .. }) if self.may_have_space(key) => {
-                let before = self.measure_state(key).await?;
+                self.measure_state().await?;
+                let known = self.keyed_state()?.known(key);
+                let before = match known {
+                    Some(value) => value,
+                    None => self.read_value(key).await?,
+                };
                 self.change_state(key, Some(value), Some(&before))
             }
             done => done,
@@ -87,6 +92,17 @@ impl Turn {
         Ok(StateLimits { value_bytes: state.spec.value_bytes, left_bytes })
     }
 
+    /// As [`Turn::state_limits`]; when little is left, the bytes are counted exactly before.
+    pub async fn measured_state_limits(&mut self) -> Result<StateLimits, StateError> {
+        let limits = self.state_limits()?;
+        let (left, value_bytes) = (limits.left_bytes, limits.value_bytes as u64);
+        if left > value_bytes.saturating_mul(2) || !self.is_size_a_bound() {
+            return Ok(limits);
+        }
+        self.measure_state().await?;
+        self.state_limits()
+    }
+
     /// As [`Turn::set_state`], at once: a state that may be full is.
     pub(super) fn try_set_state(&mut self, key: &str, value: &[u8]) -> Result<(), StateError> {
         let spec = self.keyed_state()?.spec;
@@ -136,8 +152,13 @@ impl Turn {
     /// Whether a set of this key may fit although the bytes that are surely free are too few.
     fn may_have_space(&self, key: &str) -> bool {
         let Some(state) = &self.actor.keyed_state else { return false };
-        let is_bound = self.state.as_ref().is_some_and(|changes| changes.is_bound());
-        is_bound || state.used().1 || self.recorded_or_known(state, key).is_none()
+        self.is_size_a_bound() || self.recorded_or_known(state, key).is_none()
+    }
+
+    /// Whether the state may have fewer bytes than [`Turn::state_bytes`] says.
+    fn is_size_a_bound(&self) -> bool {
+        let of_turn = self.state.as_ref().is_some_and(|changes| changes.is_bound());
+        of_turn || self.actor.keyed_state.as_ref().is_some_and(|state| state.used().1)
     }
 
     fn recorded_or_known(&self, state: &KeyedState, key: &str) -> Option<Value> {
@@ -151,25 +172,24 @@ impl Turn {
         Ok(value)
     }
 
-    /// Counts the bytes of the state exactly, with the changes of this turn. Returns the value of this key before them.
-    async fn measure_state(&mut self, key: &str) -> Result<Value, StateError> {
+    /// Counts the bytes of the state exactly, with the changes of this turn.
+    async fn measure_state(&mut self) -> Result<(), StateError> {
         let wait = HostWait { instance: self.instance.clone(), what: "store" };
         wait.wait(self.shared.routing.measure_state(&self.actor)).await?;
-        let mut keys: Vec<Arc<str>> = self.state.iter().flat_map(|changes| changes.keys().cloned()).collect();
-        keys.push(key.into());
-        let (mut costs, mut last) = (HashMap::new(), None);
+        let keys: Vec<Arc<str>> = self.state.iter().flat_map(|changes| changes.keys().cloned()).collect();
+        let mut costs = HashMap::new();
         for key in keys {
             let known = self.keyed_state()?.known(&key);
-            last = match known {
+            let value = match known {
                 Some(value) => value,
                 None => self.read_value(&key).await?,
             };
-            costs.insert(key.clone(), cost(&key, &last));
+            costs.insert(key.clone(), cost(&key, &value));
         }
         if let Some(changes) = &mut self.state {
             changes.measure(&costs);
         }
-        Ok(last)
+        Ok(())
     }
 
     /// Reads from the store. That time is the host's.

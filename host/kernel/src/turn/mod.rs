@@ -235,6 +235,8 @@ impl Turn {
             Outcome::Done(None) | Outcome::Failed(_) => Ok(()),
         };
         if let Err(failure) = checked {
+            // Reported as the incarnation's end, if it must be.
+            let _ = self.check_state_of_refused();
             outcome = Outcome::Failed(failure);
         }
         if let Outcome::Failed(_) = outcome {
@@ -376,6 +378,17 @@ impl Turn {
         }
         let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
         Err(Failure::BadReply(text))
+    }
+
+    /// Ends the incarnation when the kernel refuses the reply of a message that changed the state: the code believes that the
+    /// message is done, and would go on with a state that is not kept.
+    fn check_state_of_refused(&mut self) -> Result<(), Overrun> {
+        let maker = self.state_maker();
+        if !self.state.as_ref().is_some_and(|state| state.has_of(maker)) {
+            return Ok(());
+        }
+        let most_bytes = self.actor.spec.limits.message_bytes;
+        self.budget.fail(Overrun::StateReply { most_bytes })
     }
 
     /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep, Launcher,
-    MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
+    ActorGrants, ActorSpec, AskError, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep,
+    Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
 };
 
 use crate::dice::Dice;
-use crate::ledger::{Book, RunId, body_of, serial_of};
+use crate::ledger::{Book, Run, RunId, body_of, serial_of};
 use crate::play::{Kind, Play, Who};
 
 /// The state that actors of all lives share.
@@ -183,7 +183,8 @@ impl Acting {
                 book.seen.insert("an ask to the edge");
                 let asking = sent_by.unwrap_or_default();
                 let before = book.runs[..asking].iter().filter(|run| run.who == by && run.life == life);
-                let mut before = before.filter(|run| run.done == Some(true) && !book.sent[run.of].is_ask);
+                let is_done = |run: &&Run| run.done == Some(true) && !run.is_unsure && !book.sent[run.of].is_ask;
+                let mut before = before.filter(is_done);
                 play.roles[by].instances > 1 || before.all(|run| book.is_taken(run.of))
             } else {
                 book.seen.insert("the edge saw a stored message");
@@ -262,10 +263,19 @@ impl Acting {
         let serial = self.stage.book.lock().sends(Some(run), to, is_ask);
         let body = body_of(serial, fuel - 1, temper);
         if is_ask {
-            self.uncommitted.clear();
+            let committed = std::mem::take(&mut self.uncommitted);
             let timeout = self.roll(|dice| dice.millis(0, 40));
             let answer = self.turn.ask(address, &body, timeout).await;
-            self.stage.book.lock().note(format!("run {run}: the answer to #{serial} is {answer:?}"));
+            let mut book = self.stage.book.lock();
+            let is_answered = matches!(
+                answer,
+                Ok(_)
+                    | Err(AskError::NoReply | AskError::Rejected(_) | AskError::RetriesSpent(_) | AskError::Crashed(_))
+            );
+            if !is_answered {
+                committed.into_iter().for_each(|run| book.runs[run].is_unsure = true);
+            }
+            book.note(format!("run {run}: the answer to #{serial} is {answer:?}"));
         } else {
             self.turn.tell(address, &body).expect("it is granted");
         }

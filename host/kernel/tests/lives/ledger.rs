@@ -37,6 +37,9 @@ pub struct Run {
     pub done: Option<bool>,
     /// Whether its message is to be handled again.
     pub retried: bool,
+    /// Whether an ask without an answer may have committed it: the kernel refuses some before the commit, and some end while they wait
+    /// for it.
+    pub is_unsure: bool,
 }
 
 /// The marks of a message in the store.
@@ -92,7 +95,7 @@ impl Ledger {
 
     pub fn begins(&mut self, who: Who, of: Serial) -> RunId {
         let life = self.life;
-        self.runs.push(Run { who, of, life, sends: Vec::new(), done: None, retried: false });
+        self.runs.push(Run { who, of, life, sends: Vec::new(), done: None, retried: false, is_unsure: false });
         self.runs.len() - 1
     }
 

@@ -43,6 +43,7 @@ impl NativeActor for Actor {
                 }
                 "later" => drop(ctx.tell_after(Duration::from_millis(5), rest, "a timer's")),
                 "answer" => ctx.reply("yes"),
+                "large" => ctx.reply(vec![0; (1 << 20) + 1]),
                 "set" => {
                     let (key, value) = rest.split_once(' ').unwrap();
                     if let Err(error) = ctx.set_state(key, value).await {

@@ -93,6 +93,17 @@ async fn ask_keeps_the_changes_of_messages_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refused_reply_of_a_message_that_changed_the_state_is_a_crash() {
+    let house = House::default();
+    let kernel = house.open(vec![till(&house)]).await;
+    assert!(ask(&kernel, "large").await.contains("its reply of 1048577 bytes is larger than limits.message"));
+    let answer = ask(&kernel, "set a 1; large").await;
+    assert!(answer.contains("bytes in the reply to a message that changed the state"), "{answer}");
+    assert_eq!(ask(&kernel, "keys").await, "");
+    stop(&kernel).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_see_changes_that_are_not_durable_yet() {
     let house = House::default();
     let slow = FaultyStore::new(house.store.clone(), (0..20).map(|_| Some(Fault::Slow(WRITE))));
@@ -113,7 +124,7 @@ async fn bounds_of_the_state_hold() {
     let spec = StateSpec { bytes: 3 * (64 + 2), value_bytes: 10, ..StateSpec::default() };
     let kernel = house.open(vec![bounded(&house, spec)]).await;
     for (body, said) in [
-        ("set a 1; set b 2; set c 3", "handled the message and did not reply"),
+        ("set a 1; set b 2; set c 3", "there is no reply"),
         ("set d 4", "the state of `/a` would be larger than state.bytes, 198 bytes"),
         ("set a 12345678901", "a value of 11 bytes is larger than state.value, 10 bytes"),
         ("unset c; set d 4; keys", "a b d"),
@@ -129,12 +140,17 @@ async fn bounds_of_the_state_hold() {
     stop(&kernel).await;
     // In a new run no value is in memory, so that the sizes before are measured.
     let kernel = house.open(vec![bounded(&house, spec)]).await;
-    for (body, said) in [("set d 4; set d 5; set e 6; keys", "a d e"), ("get d", "5"), ("set f 7", "would be larger")] {
+    for (body, said) in [
+        ("set d 4; set d 5; unset a; set e 6; keys", "d e"),
+        ("get d", "5"),
+        ("set f 7; keys", "d e f"),
+        ("set g 8", "would be larger"),
+    ] {
         let answer = ask(&kernel, body).await;
         assert!(answer.contains(said), "{body}: {answer}");
     }
     let used = kernel.actors().await[0].keyed_state;
-    assert_eq!(used, Some((64 + 1 + 3 + 2 * (64 + 2), 198)));
+    assert_eq!(used, Some((198, 198)));
     stop(&kernel).await;
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use expect_test::expect;
-use playhouse_kernel::Keep;
+use playhouse_kernel::{Keep, StateSpec};
 use playhouse_store::Survives;
 
 use crate::message::{check, understood};
@@ -111,5 +111,38 @@ fn spawned_actors_have_no_durable_mailbox() {
           help: give such a mailbox to an [[actor]]
 
     "#]],
+    );
+}
+
+const STATE: &str =
+    "[play.store]\n[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nmailbox = { kind = \"durable\" }";
+
+#[test]
+fn state_has_defaults_and_bounds() {
+    let state = |keys: &str| {
+        let settings = understood(&format!("{STATE}\nstate = {keys}")).expect("sound");
+        let settings = &settings.actors[0].settings;
+        assert!(settings.grants.state);
+        settings.state.expect("a state")
+    };
+    assert_eq!(state("{}"), StateSpec::default());
+    let small = state("{ bytes = \"64KiB\", cache = \"2KiB\" }");
+    assert_eq!((small.bytes, small.value_bytes, small.cache_bytes), (64 << 10, 64 << 10, 2 << 10));
+    assert_eq!(state("{ bytes = \"1GiB\", value = \"16MiB\" }").value_bytes, 16 << 20);
+    let without = understood(STATE).expect("sound");
+    assert!(without.actors[0].settings.state.is_none() && !without.actors[0].settings.grants.state);
+}
+
+#[test]
+fn state_needs_a_durable_mailbox_and_one_instance() {
+    check("[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nstate = { bytes = \"1MiB\" }", expect![[""]]);
+    check(&format!("{STATE}\ninstances = 2\nstate = {{}}"), expect![[""]]);
+}
+
+#[test]
+fn value_fits_into_the_state_and_into_a_turn() {
+    check(
+        &format!("{STATE}\nlimits.effect_bytes = \"2MiB\"\nstate = {{ bytes = \"1MiB\", value = \"64MiB\" }}"),
+        expect![[""]],
     );
 }

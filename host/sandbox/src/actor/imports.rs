@@ -20,6 +20,7 @@ use crate::output::{HandledMessage, Logger};
 use crate::run::{Panic, RunFacts};
 use crate::wasi::filesystem::{self, Files, View};
 use crate::wasi::http::{self, Http};
+use crate::wasi::keyvalue::{self, KeyValue};
 use crate::wasi::logging::{self, Logging};
 use crate::wasi::polling;
 
@@ -87,6 +88,12 @@ impl http::Requests for ActorData {
     }
 }
 
+impl KeyValue for ActorData {
+    fn state(&mut self) -> (&mut Turn, &mut ResourceTable) {
+        (self.turn.get_mut(), &mut self.resources)
+    }
+}
+
 impl RunFacts for ActorData {
     fn memory(&self) -> &MemoryLimiter {
         &self.memory
@@ -105,6 +112,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<ActorData>> {
     add_batch_to(&mut linker)?;
     add_metrics_to(&mut linker)?;
     add_state_to(&mut linker)?;
+    keyvalue::add_to(&mut linker)?;
     Ok(linker)
 }
 
@@ -298,9 +306,11 @@ fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
             Ok((keys.map_err(StateError::from),))
         })
     })?;
-    state.func_wrap("limits", |store: Caller<'_>, (): ()| {
-        let limits = store.data().turn.borrow().state_limits();
-        Ok((limits.map(StateLimits::from).map_err(StateError::from),))
+    state.func_wrap_async("limits", |mut store: Caller<'_>, (): ()| {
+        Box::new(async move {
+            let limits = store.data_mut().turn.get_mut().measured_state_limits().await;
+            Ok((limits.map(StateLimits::from).map_err(StateError::from),))
+        })
     })
 }
 
