@@ -135,14 +135,69 @@ fn state_has_defaults_and_bounds() {
 
 #[test]
 fn state_needs_a_durable_mailbox_and_one_instance() {
-    check("[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nstate = { bytes = \"1MiB\" }", expect![[""]]);
-    check(&format!("{STATE}\ninstances = 2\nstate = {{}}"), expect![[""]]);
+    check("[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nstate = { bytes = \"1MiB\" }", expect![[r#"
+        stderr:
+          × `/till` has state, and its mailbox is not durable
+           ╭─[playhouse.toml:4:9]
+         3 │ plugin = "count"
+         4 │ state = { bytes = "1MiB" }
+           ·         ─────────┬────────
+           ·                  ╰── here
+           ╰────
+          help: add mailbox = { kind = "durable" } and a table [play.store], or leave `state` out
+
+    "#]]);
+    check(&format!("{STATE}\ninstances = 2\nstate = {{}}"), expect![[r#"
+        stderr:
+          × `/till` has state and several instances
+           ╭─[playhouse.toml:7:9]
+         5 │ mailbox = { kind = "durable" }
+         6 │ instances = 2
+           ·             ┬
+           ·             ╰── these are several
+         7 │ state = {}
+           ·         ─┬
+           ·          ╰── here
+           ╰────
+          help: one instance alone changes a state: give the actor one, or leave `state` out
+
+    "#]]);
 }
 
 #[test]
 fn value_fits_into_the_state_and_into_a_turn() {
     check(
         &format!("{STATE}\nlimits.effect_bytes = \"2MiB\"\nstate = {{ bytes = \"1MiB\", value = \"64MiB\" }}"),
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `state.value` is over 32MiB
+               ╭─[playhouse.toml:7:35]
+             6 │ limits.effect_bytes = "2MiB"
+             7 │ state = { bytes = "1MiB", value = "64MiB" }
+               ·                                   ───┬───
+               ·                                      ╰── it must be at most "32MiB"
+               ╰────
+              help: put larger values into several keys, or into files
+
+              × `state.value` (64MiB) is more than `state.bytes` (1MiB)
+               ╭─[playhouse.toml:7:35]
+             6 │ limits.effect_bytes = "2MiB"
+             7 │ state = { bytes = "1MiB", value = "64MiB" }
+               ·                                   ───┬───
+               ·                                      ╰── here
+               ╰────
+              help: lower `value`, or raise `state.bytes`
+
+              × `state.value` (64MiB) is more than `limits.effect_bytes` (2MiB)
+               ╭─[playhouse.toml:7:35]
+             6 │ limits.effect_bytes = "2MiB"
+             7 │ state = { bytes = "1MiB", value = "64MiB" }
+               ·                                   ───┬───
+               ·                                      ╰── here
+               ╰────
+              help: lower `value`, or raise `limits.effect_bytes`
+
+            3 problems in playhouse.toml
+        "#]],
     );
 }

@@ -66,7 +66,7 @@ impl Guest for Component {
     fn msg_handler(body: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
         let text = String::from_utf8(body).map_err(|error| Failure::Reject(error.to_string()))?;
         let words: Vec<&str> = text.split(' ').collect();
-        let done = if let ["open", name @ ..] = words[..] {
+        let done = if let ["open", name @ ..] = &words[..] {
             Ok(match store::open(&name.join(" ")) {
                 Ok(_) => "open".to_owned(),
                 Err(error) => format!("{error:?}"),
