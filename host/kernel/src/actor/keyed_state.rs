@@ -44,7 +44,7 @@ struct Slot {
     value: Value,
     /// The entry with the change; 0 for a value that was read.
     entry: EntryNumber,
-    /// Whether it was read or changed since an eviction last looked.
+    /// Whether it was read or changed again since an eviction last looked.
     is_used: bool,
 }
 
@@ -127,8 +127,9 @@ impl Inner {
     fn put(&mut self, key: Arc<str>, value: Value, entry: EntryNumber) {
         let cost = slot_cost(&key, &value);
         self.cached += cost;
-        let slot = Slot { value, entry, is_used: true };
-        match self.slots.insert(key.clone(), slot) {
+        // A key that is new here is evicted before those that were used again.
+        let is_used = self.slots.contains_key(&key);
+        match self.slots.insert(key.clone(), Slot { value, entry, is_used }) {
             Some(before) => self.cached -= slot_cost(&key, &before.value),
             None => self.order.push_back(key),
         }

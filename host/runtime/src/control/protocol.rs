@@ -533,9 +533,7 @@ mod tests {
         );
         check(
             r#"{"v":1,"request":"dance"}"#,
-            expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `log-levels`, `set-log-level`, `reset-log-level`"
-            ]],
+            expect!["malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `state-keys`, `state-value`, `state-entries`, `change-state`, `log-levels`, `set-log-level`, `reset-log-level`"],
         );
         check(
             r#"{"v":1,"request":"tell","to":"a","body":""}"#,
