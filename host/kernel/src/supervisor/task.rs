@@ -80,17 +80,8 @@ impl Supervisor {
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let mut over = self.step(Event::Boot);
-        while !over {
-            let timer = self.tree.next_timer();
-            let due = self.began + self.suspended() + timer.unwrap_or_default();
-            let events = tokio::select! {
-                // The order is fixed, so that one seed gives one play, and so that crashes without a pause do not delay
-                // timers.
-                biased;
-                () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
-                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
-            };
+        let (mut over, mut events) = (false, vec![Event::Boot]);
+        loop {
             for event in events {
                 over |= self.step(event);
             }
@@ -100,6 +91,18 @@ impl Supervisor {
             self.tree.end_orders_of_passivated();
             self.answer_ordered_starts(over);
             self.pending = None;
+            if over {
+                return;
+            }
+            let timer = self.tree.next_timer();
+            let due = self.began + self.suspended() + timer.unwrap_or_default();
+            events = tokio::select! {
+                // The order is fixed, so that one seed gives one play, and so that crashes without a pause do not delay
+                // timers.
+                biased;
+                () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
+                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
+            };
         }
     }
 
