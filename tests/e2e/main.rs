@@ -43,6 +43,7 @@ mod queues;
 mod secrets;
 mod shutdown;
 mod signals;
+mod stored;
 mod stuck;
 mod subtrees;
 mod system_limits;

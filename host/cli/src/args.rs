@@ -1,5 +1,6 @@
 //! The command line.
 
+mod stored;
 mod values;
 
 use std::path::PathBuf;
@@ -8,6 +9,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use playhouse_runtime::{Address, AddressPattern, DeadReason};
 
+pub use stored::{
+    Backup, DropMessages, Mailbox, OfMailbox, Restore, ShowMailbox, Store, StoreFolder, StoreHost, StoreLook,
+};
 pub use values::Lasting;
 use values::{
     parse_address, parse_flow, parse_interval, parse_lasting, parse_log, parse_pattern, parse_tell, parse_time,
@@ -54,6 +58,13 @@ pub enum Command {
     /// List, show, send again or remove messages that no actor will handle.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// List durable mailboxes, and show, drop, export or import the messages that wait in one: of a running host, or in the store
+    /// of a stopped one.
+    #[command(subcommand)]
+    Mailbox(Mailbox),
+    /// Look at the store of a play, check it, back it up, restore or compact it.
+    #[command(subcommand)]
+    Store(Store),
 }
 
 /// `playhouse run`.
@@ -197,7 +208,7 @@ pub struct Tell {
     /// The message; one that looks like an option comes after `--`. Default: all of stdin.
     #[arg(conflicts_with = "lines", allow_hyphen_values = true)]
     pub body: Option<String>,
-    /// Each line of stdin is a message, without its newline.
+    /// Each line of stdin is a message, without its newline. Lines that come at once are sent together.
     #[arg(long)]
     pub lines: bool,
     /// The host.

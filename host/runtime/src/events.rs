@@ -38,6 +38,19 @@ log_events! {
     example "compiled shop again in 1.4s: its compiled code in the cache was damaged (its seal is wrong)";
     advice "If nobody changed the file, check the disk, and the rights of the cache's folder.";
 
+    /// The store was brought to the format of this version. An older version cannot read it any more.
+    pub(crate) struct StoreMigrated("store-migrated", INFO, HOST_TARGET) about AboutHost {
+        /// The format before.
+        from: u64,
+        /// The format now.
+        to: u64,
+        /// The file that has the store as it was.
+        copy: String,
+    }
+    text() "the store has format {to} now, and had {from}; as it was, it is in {copy}";
+    example "the store has format 2 now, and had 1; as it was, it is in .playhouse/store/store.db.v1";
+    advice "Remove the copy when you need no way back to the older version.";
+
     /// The HTTP server of `[play.metrics]` listens.
     pub(crate) struct MetricsListening("metrics-listening", INFO, HOST_TARGET) about AboutHost {
         /// Its address, with the port.

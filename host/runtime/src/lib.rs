@@ -84,7 +84,7 @@ pub use playhouse_kernel::{
     Directive, Envelope, FailedActor, Failure, Fates, FlowId, Gate, InstanceView, Keep, LetterId, MailboxSpec, Message,
     MessageId, Metadata, MetadataError, MetricError, MetricNameError, MetricNames, NativeActor, NativeContext,
     NativeResult, Notice, Overflow, Pairs, Parts, Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage,
-    StartError, StartKind, StartedActor, State, StoreError, Strategy, SupervisionSpec, TaskDone, TaskOutcome,
+    StartError, StartKind, StartedActor, State, StoreError, Strategy, SupervisionSpec, TaskDone, TaskOutcome, Told,
     WhyGaveUp, Window,
 };
 pub use playhouse_observe::log::{

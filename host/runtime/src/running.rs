@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
     AboutHost, ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, LogEvent,
-    MessageId, Metadata, OpenError, Plan, Reply, Stage, StartError, StartedActor, State, StoreError,
+    MessageId, Metadata, OpenError, Plan, Reply, Stage, StartError, StartedActor, State, StoreError, Told,
 };
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
 use playhouse_sandbox::{Compilations, Sandbox};
-use playhouse_store::{SqliteStore, StoreSettings};
+use playhouse_store::{Migrated, SqliteStore, StoreSettings};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
@@ -25,7 +25,7 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
-use crate::events::PlayDraining;
+use crate::events::{PlayDraining, StoreMigrated};
 use crate::gateway_feed;
 use crate::gateways::Gateways;
 use crate::http_feed::HttpFeed;
@@ -36,7 +36,12 @@ use crate::memory::Watch;
 /// Opens the store, and starts a plan on it.
 async fn open(plan: &Plan, settings: &StoreSettings) -> Result<Kernel, PlayError> {
     let store = Arc::new(SqliteStore::new(settings.clone()));
-    Kernel::open(plan, store).await.map_err(|error| match error {
+    let opened = Kernel::open(plan, store.clone()).await;
+    if let Some(Migrated { from, to, copy }) = store.migrated() {
+        StoreMigrated { subject: AboutHost, from: (*from).into(), to: (*to).into(), copy: copy.display().to_string() }
+            .log();
+    }
+    opened.map_err(|error| match error {
         OpenError::Plan(error) => error.into(),
         OpenError::Store(why) => PlayError::Store { why, path: settings.path.clone() },
     })
@@ -142,6 +147,7 @@ impl RunningPlay {
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
+            let server = server.with_store(settings.store.as_ref().map(|store| &*store.path));
             let server = server.with_connections(connections).with_log(log);
             log_readers = Some(server.subscriptions().clone());
             tasks.push(tokio::spawn(server.serve(listener)).abort_handle());
@@ -216,6 +222,17 @@ impl RunningPlay {
         patience: Duration,
     ) -> Result<MessageId, RequestError> {
         Ok(self.kernel.tell(&*to.address()?, body.as_ref(), patience).await?)
+    }
+
+    /// As [`RunningPlay::tell_within`], and returns before the message is durable: see [`Told::durable`]. A sender of many messages
+    /// to a durable mailbox waits for the disk once for many of them.
+    pub async fn tell_later(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        body: impl AsRef<[u8]>,
+        patience: Duration,
+    ) -> Result<Told, RequestError> {
+        Ok(self.kernel.tell_later(&*to.address()?, body.as_ref(), patience).await?)
     }
 
     /// As [`RunningPlay::tell_within`], with metadata.

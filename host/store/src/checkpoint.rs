@@ -4,13 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::StoreError;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::store_error;
-use crate::schema::connect;
+use crate::schema::{BUSY_TIMEOUT, connect};
 use crate::settings::StoreSettings;
 use crate::worker::Worker;
 
@@ -18,6 +19,8 @@ use crate::worker::Worker;
 const EVERY_BYTES: usize = 4 << 20;
 /// Pages in the log beyond which the writer waits for a checkpoint of everything, so that the log begins again.
 const MOST_LOG_PAGES: u64 = 16 << 10;
+/// The wait for a program that reads an old state of the database.
+const READER_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The thread that makes checkpoints.
 pub(crate) struct Checkpoints {
@@ -46,7 +49,11 @@ impl Checkpoints {
             return Err(failure);
         }
         if self.shared.log_pages.swap(0, Ordering::Relaxed) > MOST_LOG_PAGES {
-            tolerate_full(checkpoint(db, "restart"))?;
+            // A backup reads for as long as it takes, and the log grows meanwhile: writers do not wait for it.
+            db.busy_timeout(READER_PATIENCE).map_err(store_error)?;
+            let done = tolerate_full(checkpoint(db, "restart"));
+            db.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+            done?;
         }
         Ok(())
     }

@@ -31,6 +31,9 @@ const NETWORK: [(u64, &str); 14] = [
 /// The name of the database.
 pub(crate) const DATABASE: &str = "store.db";
 
+/// The ending of files that are not whole yet.
+const PART: &str = ".part";
+
 /// A folder that this process has for itself. Dropping it releases the lock; the system does so as well when the process dies.
 pub(crate) struct Folder {
     path: PathBuf,
@@ -64,12 +67,44 @@ impl Folder {
         }
         let noted = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         noted.map_err(|error| failed("the file `lock` cannot be written in", &error))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        folder
+            .remove_parts()
+            .map_err(|error| failed("files that an earlier process left cannot be removed from", &error))?;
+        Ok(folder)
+    }
+
+    /// Removes the files that a process left which ended in the middle of its work.
+    fn remove_parts(&self) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // SQLite puts its own files beside that of an unfinished database, with longer names.
+            if name.to_str().is_some_and(|name| name.starts_with(DATABASE) && name.contains(PART)) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
+    }
+
+    /// A file of this folder beside the database.
+    pub(crate) fn beside(&self, ending: &str) -> PathBuf {
+        self.path.join(format!("{DATABASE}{ending}"))
+    }
+
+    /// The place of a file that is not whole yet, and gets another name when it is. The next process that takes the folder removes it.
+    pub(crate) fn part(&self, ending: &str) -> PathBuf {
+        self.beside(&format!("{ending}{PART}"))
+    }
+
+    /// Makes the names of files as durable as the files.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        File::open(&self.path)?.sync_all()
     }
 }
 

@@ -1,30 +1,26 @@
-//! A look into a store beside its host, or without one, and orders for a store without a host. What only reads works beside a host.
+//! A look into a store beside its host, or without one. It only reads.
 
-use std::fs::File;
+use std::fs::OpenOptions;
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{ActorId, StoreError, StoredMessage};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use playhouse_kernel::{ActorId, Address, STARTS_OF_A_TIMELINE, StoreError, StoredMessage};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use crate::checkpoint::checkpoint;
-use crate::error::store_error;
-use crate::folder::{DATABASE, Folder};
+use crate::check::{Checked, check};
+use crate::error::{OrderError, store_error};
+use crate::folder::DATABASE;
+use crate::mailbox::Known;
+use crate::migrations::write_copy;
 use crate::reader::Reader;
-use crate::rows::{signed, unsigned};
-use crate::schema::{check_format, connect, open};
+use crate::rows::{actor_sum, known_of, signed, unsigned};
+use crate::schema::{FORMAT, Format, format_of, pragma};
 use crate::settings::StoreSettings;
 use crate::state::State;
 
-/// Bytes of messages that are read at a time.
-const PAGE_BYTES: usize = 4 << 20;
-/// Dead letters that are read at a time.
-const PAGE_LETTERS: usize = 1024;
-/// The step of the number of runs by a restore: no run after it has the number of one before.
-const RUNS_OF_A_TIMELINE: u64 = 1 << 32;
-
 /// A store that is looked at.
 pub struct Inspection {
-    db: Connection,
     reader: Reader,
     place: PathBuf,
 }
@@ -32,68 +28,115 @@ pub struct Inspection {
 /// The facts about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFacts {
-    /// Number of runs of a host on it.
+    /// The number of its format.
+    pub format: u32,
+    /// Number of runs of a host on it, since it was made or restored for the first time.
     pub runs: u64,
+    /// Whether it was restored from a backup.
+    pub is_restored: bool,
     /// The number of the last entry.
     pub last_entry: u64,
-    /// Bytes of the database, and of its log.
-    pub bytes: (u64, u64),
+    /// Bytes of the database.
+    pub bytes: u64,
+    /// Bytes of the database's log.
+    pub log_bytes: u64,
+    /// Bytes of the database without content, which it fills again, or [`compact`](crate::StoppedStore::compact) gives back.
+    pub free_bytes: u64,
     /// The dead letters.
     pub letters: u64,
     /// The mailboxes, in order of their actors' ids.
     pub mailboxes: Vec<MailboxFacts>,
 }
 
-/// The facts about a durable mailbox.
+/// The facts about the mailbox of an actor of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailboxFacts {
     /// The id of its actor.
     pub id: ActorId,
     /// The address of its actor.
-    pub address: String,
+    pub address: Address,
     /// The messages that wait, held ones included.
     pub waiting: u64,
     /// The messages that are handled again, each not before its time.
     pub held: u64,
     /// Bytes of their records in the database.
     pub bytes: u64,
+    /// The highest number that one of its messages ever had; 0 when it never had any.
+    pub last_number: u64,
     /// The last order of an operator: whether it is stopped.
     pub halted: Option<bool>,
 }
 
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupFacts {
+    /// Its bytes.
+    pub bytes: u64,
+    /// The number of the last entry in it.
+    pub last_entry: u64,
+}
+
 impl Inspection {
     /// Opens the store in a folder, to read. A host may run on it.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let place = path.join(DATABASE);
-        if !place.exists() {
-            return Err(StoreError::Failed(format!("there is no store in `{}`", path.display())));
-        }
-        let settings = StoreSettings::new(path);
-        let db = connect(&place, &settings, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        check_format(&db, &place)?;
-        let reader = Reader::open(&place, &settings)?;
-        Ok(Self { db, reader, place })
+    pub fn open(path: &Path) -> Result<Self, OrderError> {
+        let place = existing(path)?;
+        let reader = Reader::open(&place, &StoreSettings::new(path))?;
+        require_current(reader.db(), &place)?;
+        Ok(Self { reader, place })
     }
 
     /// The facts about the store, as they are at one moment.
     pub fn facts(&self) -> Result<StoreFacts, StoreError> {
-        let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        let tx = self.moment()?;
         let state = State::read(&tx)?;
         let image = state.image()?;
         let mailboxes = image.actors.into_iter().map(|actor| {
             let (held, bytes) = size_of(&tx, actor.id).map_err(store_error)?;
-            let (address, waiting) = (actor.address.to_string(), actor.waiting);
-            Ok(MailboxFacts { id: actor.id, address, waiting, held, bytes, halted: actor.halted })
+            Ok(MailboxFacts {
+                id: actor.id,
+                address: actor.address,
+                waiting: actor.waiting,
+                held,
+                bytes,
+                last_number: actor.last_number,
+                halted: actor.halted,
+            })
         });
-        let log = |ending: &str| PathBuf::from(format!("{}{ending}", self.place.display()));
+        let mailboxes = mailboxes.collect::<Result<_, StoreError>>()?;
+        let free = || -> rusqlite::Result<u64> {
+            Ok(u64::from(pragma::<u32>(&tx, "freelist_count")?) * u64::from(pragma::<u32>(&tx, "page_size")?))
+        };
+        let log = PathBuf::from(format!("{}-wal", self.place.display()));
         let size = |place: &Path| std::fs::metadata(place).map_or(0, |file| file.len());
         Ok(StoreFacts {
-            runs: image.boots,
+            format: FORMAT,
+            runs: image.boots % STARTS_OF_A_TIMELINE,
+            is_restored: image.boots >= STARTS_OF_A_TIMELINE,
             last_entry: image.last,
-            bytes: (size(&self.place), size(&log("-wal"))),
+            bytes: size(&self.place),
+            log_bytes: size(&log),
+            free_bytes: free().map_err(store_error)?,
             letters: state.letters(),
-            mailboxes: mailboxes.collect::<Result<_, StoreError>>()?,
+            mailboxes,
         })
+    }
+
+    /// The facts about one mailbox; none when no actor of the plan ever had the address.
+    pub fn mailbox(&self, address: &Address) -> Result<Option<MailboxFacts>, StoreError> {
+        let tx = self.moment()?;
+        let Some((id, known)) = row_of(&tx, "address", address.as_str())? else { return Ok(None) };
+        let (held, bytes) = size_of(&tx, ActorId(id)).map_err(store_error)?;
+        let Known { waiting, last_number, halted, .. } = known;
+        let address = address.clone();
+        Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted }))
+    }
+
+    /// The address of an actor of the plan; none when it never had this id.
+    pub fn address_of(&self, id: ActorId) -> Result<Option<Address>, StoreError> {
+        let mut row = self.reader.db().prepare_cached("select address from actor where id = ?").map_err(store_error)?;
+        let address: Option<String> =
+            row.query_row([signed(id.0)], |row| row.get(0)).optional().map_err(store_error)?;
+        Ok(address.and_then(|address| Address::parse(&address).ok()))
     }
 
     /// As [`Store::messages`](playhouse_kernel::Store::messages).
@@ -106,38 +149,100 @@ impl Inspection {
         self.reader.messages(mailbox, from, most_bytes)
     }
 
-    /// Reads everything. `Err`: the first place that is damaged.
-    pub fn check(&mut self) -> Result<(), StoreError> {
-        let found: String =
-            self.db.query_row("pragma integrity_check(1)", [], |row| row.get(0)).map_err(store_error)?;
-        if found != "ok" {
-            return Err(StoreError::Damaged { at: format!("the database `store.db` ({found})") });
+    /// The numbers of all messages that wait in a mailbox, in order.
+    pub fn numbers(&self, mailbox: ActorId) -> Result<Vec<Range<u64>>, StoreError> {
+        let tx = self.moment()?;
+        let Some((_, known)) = row_of(&tx, "id", signed(mailbox.0))? else { return Ok(Vec::new()) };
+        let mut numbers = known.taken.missing_ranges(known.last_number);
+        let mut rows = tx.prepare_cached("select number from held where mailbox = ?").map_err(store_error)?;
+        for held in rows.query_map([signed(mailbox.0)], |row| unsigned(row, 0)).map_err(store_error)? {
+            let held = held.map_err(store_error)?;
+            numbers.push(held..held + 1);
         }
-        // A host that runs meanwhile takes messages away, but leaves none damaged.
-        for mailbox in self.facts()?.mailboxes {
-            let mut from = 0;
-            while let Some(last) = self.reader.messages(mailbox.id, from, PAGE_BYTES)?.last() {
-                from = last.number + 1;
-            }
-        }
-        let mut after = 0;
-        while let Some(last) = self.reader.letters(after, PAGE_LETTERS)?.last() {
-            after = last.number;
-        }
-        Ok(())
+        numbers.sort_unstable_by_key(|range| range.start);
+        Ok(numbers)
     }
 
-    /// Writes everything that is there now into one new file, which [`restore`] takes.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::Failed(format!("`{}`: {error}", to.display()));
+    /// Reads everything, and names each damage. `Err`: the database cannot be read at all.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        check(self.reader.db())
+    }
+
+    /// Writes everything that is there now into one new file, which [`restore`](crate::restore) takes. The file has its name when it
+    /// is whole and durable; until then, one beside it ends with `.part`.
+    pub fn backup(&self, to: &Path) -> Result<BackupFacts, OrderError> {
         if to.exists() {
-            return Err(StoreError::Failed(format!("`{}` exists already: name a new file", to.display())));
+            return Err(OrderError::Refused(format!("`{}` exists already: name a new file", to.display())));
         }
-        let Some(name) = to.to_str() else {
-            return Err(StoreError::Failed(format!("`{}` is no text", to.display())));
-        };
-        self.db.execute("vacuum into ?", [name]).map_err(store_error)?;
-        File::open(to).and_then(|file| file.sync_all()).map_err(failed)
+        let name = to.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| OrderError::Refused(format!("`{}` names no file", to.display())))?;
+        let part = to.with_file_name(format!("{name}.part"));
+        // Of a backup that was killed.
+        match std::fs::remove_file(&part) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(OrderError::file(&part)(error)),
+            _ => {}
+        }
+        let made = self.write_backup(&part).and_then(|facts| {
+            std::fs::rename(&part, to).map_err(OrderError::file(to))?;
+            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(OrderError::file(folder))?;
+            Ok(facts)
+        });
+        if made.is_err() {
+            let _ = std::fs::remove_file(&part);
+        }
+        made
+    }
+
+    fn write_backup(&self, part: &Path) -> Result<BackupFacts, OrderError> {
+        // For the store's user alone, as the store is.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part);
+        made.map_err(OrderError::file(part))?;
+        // The only disk that is written is that of the backup.
+        write_copy(self.reader.db(), part).map_err(|error| match error {
+            StoreError::Full(_) | StoreError::Failed(_) => {
+                OrderError::Refused(format!("`{}`: {error}", part.display()))
+            }
+            error => error.into(),
+        })?;
+        let copy = Connection::open(part).map_err(store_error)?;
+        let last_entry = State::read_store_row(&copy)?.last_entry();
+        let bytes = std::fs::metadata(part).map_err(OrderError::file(part))?.len();
+        Ok(BackupFacts { bytes, last_entry })
+    }
+
+    fn moment(&self) -> Result<Transaction<'_>, StoreError> {
+        Transaction::new_unchecked(self.reader.db(), TransactionBehavior::Deferred).map_err(store_error)
+    }
+}
+
+/// The database in a folder.
+pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
+    let place = path.join(DATABASE);
+    if !place.exists() {
+        return Err(OrderError::Refused(format!("there is no store in `{}`", path.display())));
+    }
+    Ok(place)
+}
+
+/// Refuses a store that this version does not read as it is.
+pub(crate) fn require_current(db: &Connection, place: &Path) -> Result<(), OrderError> {
+    match format_of(db, place, FORMAT)? {
+        Format::Current => Ok(()),
+        Format::None => Err(OrderError::Refused(format!("`{}` is empty: no host has run on it", place.display()))),
+        Format::Older(found) => Err(OrderError::Refused(format!(
+            "the store has format {found}, and this version works with {FORMAT}: start its play once, which migrates it"
+        ))),
+    }
+}
+
+/// The row of an actor, by a column that tells them apart.
+fn row_of(tx: &Transaction<'_>, column: &str, value: impl rusqlite::ToSql) -> Result<Option<(u64, Known)>, StoreError> {
+    let row = tx.query_row(&format!("select * from actor where {column} = ?"), [value], known_of).optional();
+    match row.map_err(store_error)? {
+        None => Ok(None),
+        Some((id, Some(known), sum)) if actor_sum(id, &known) == sum => Ok(Some((id, known))),
+        Some((id, ..)) => Err(StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") }),
     }
 }
 
@@ -147,55 +252,4 @@ fn size_of(tx: &Transaction<'_>, mailbox: ActorId) -> rusqlite::Result<(u64, u64
         (select coalesce(sum(length(records)), 0) from frame where mailbox = ?1) +
         (select coalesce(sum(length(record)), 0) from held where mailbox = ?1)";
     tx.prepare_cached(sizes)?.query_row(params![signed(mailbox.0)], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))
-}
-
-/// Gives the space of deleted messages back to the disk. No host may run on the store.
-pub fn compact(path: &Path) -> Result<(), StoreError> {
-    let (settings, folder) = (StoreSettings::new(path), Folder::take(path)?);
-    let db = open(&folder.database(), &settings)?;
-    db.execute_batch("vacuum").map_err(store_error)?;
-    checkpoint(&db, "truncate").map(drop)
-}
-
-/// Makes a store in an empty folder from the file of a [`Inspection::backup`].
-pub fn restore(path: &Path, from: &Path) -> Result<(), StoreError> {
-    let refused = |why: String| Err(StoreError::Failed(why));
-    if PathBuf::from(format!("{}-wal", from.display())).exists() {
-        return refused(format!(
-            "`{}` has a log beside it: it is the database of a store, and no backup",
-            from.display()
-        ));
-    }
-    let (settings, folder) = (StoreSettings::new(path), Folder::take(path)?);
-    let place = folder.database();
-    if place.exists() || PathBuf::from(format!("{}-wal", place.display())).exists() {
-        return refused(format!("there is a store in `{}` already: move its files away", path.display()));
-    }
-    let failed = |error: std::io::Error| StoreError::Failed(format!("`{}`: {error}", from.display()));
-    // Under its name only when it is whole and new: a crash in between leaves no store.
-    let copy = place.with_extension("restored");
-    let copied = std::fs::copy(from, &copy).and_then(|_| File::open(&copy)?.sync_all());
-    copied.map_err(failed)?;
-    let made = begin_timeline(&copy, &settings);
-    let placed = made.and_then(|()| std::fs::rename(&copy, &place).map_err(failed));
-    if placed.is_err() {
-        let _ = std::fs::remove_file(&copy);
-    }
-    placed?;
-    // The name is as durable as the file.
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed)
-}
-
-/// Lets the runs of a restored store have numbers that no run before had: ids are made from them.
-fn begin_timeline(place: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
-    let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check_format(&db, place)?;
-    let mut state = State::read(&db)?;
-    state.boots = (state.boots / RUNS_OF_A_TIMELINE + 1) * RUNS_OF_A_TIMELINE;
-    let mut written = || {
-        let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
-        state.write_store_row(&tx)?;
-        tx.commit()
-    };
-    written().map_err(store_error)
 }

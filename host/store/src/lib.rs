@@ -33,24 +33,35 @@
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
 //! | `writer` | groups as transactions |
 //! | `reader` | messages and dead letters |
-//! | `inspection` | facts, checks, backups, and the orders for a store without a host |
+//! | `migrations` | stores of older formats, brought to the current one |
+//! | `inspection`, `check` | facts, messages and backups; the check of everything |
+//! | `stopped`, `restore` | orders for a store without a host; a backup that becomes a store |
 //! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
 
+mod check;
 mod checkpoint;
 mod error;
 mod folder;
 mod inspection;
 mod mailbox;
+mod migrations;
 mod reader;
+mod restore;
 mod rows;
 mod schema;
 mod settings;
 mod state;
+mod stopped;
 mod store;
 mod taken;
 mod worker;
 mod writer;
 
-pub use inspection::{Inspection, MailboxFacts, StoreFacts, compact, restore};
+pub use check::Checked;
+pub use error::OrderError;
+pub use inspection::{BackupFacts, Inspection, MailboxFacts, StoreFacts};
+pub use migrations::Migrated;
+pub use restore::restore;
 pub use settings::{StoreSettings, Survives};
+pub use stopped::StoppedStore;
 pub use store::SqliteStore;

@@ -28,6 +28,11 @@ impl Reader {
         Ok(Self { db: connect(database, settings, OpenFlags::SQLITE_OPEN_READ_ONLY)? })
     }
 
+    /// Its connection.
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     /// As [`Store::messages`](playhouse_kernel::Store::messages).
     pub(crate) fn messages(
         &mut self,
@@ -157,7 +162,7 @@ fn frame_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, i64)> {
 }
 
 /// A row of `letter`: its number, the letter if its addresses are some, and its checksum.
-fn letter_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredLetter>, i64)> {
+pub(crate) fn letter_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredLetter>, i64)> {
     let number = unsigned(row, 0)?;
     let (to, sender): (String, Option<String>) = (row.get(3)?, row.get(5)?);
     let sender = sender.map(|sender| Address::parse(&sender)).transpose();

@@ -1,6 +1,7 @@
 //! The tables, the number of their format, and the settings of a connection.
 
 use std::path::Path;
+use std::time::Duration;
 
 use playhouse_kernel::StoreError;
 use rusqlite::config::DbConfig;
@@ -13,6 +14,8 @@ use crate::settings::{StoreSettings, Survives};
 pub(crate) const FORMAT: u32 = 1;
 /// Tells a store from the databases of other programs: `pragma application_id`, "Play".
 const APPLICATION: i32 = 0x506c_6179;
+/// The wait for another program that has locked the database.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages that a connection keeps in memory, in KiB.
 const CACHE_KIB: i32 = 16 << 10;
 
@@ -77,41 +80,49 @@ const TABLES: &str = "
     ) strict;
 ";
 
-/// Opens the database, and makes it when there is none.
-pub(crate) fn open(place: &Path, settings: &StoreSettings) -> Result<Connection, StoreError> {
+/// The format of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// It has no tables yet.
+    None,
+    Current,
+    Older(u32),
+}
+
+/// Opens the database, and makes it when there is none. Returns its format before that.
+pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Result<(Connection, Format), StoreError> {
     let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    let mut made = || -> rusqlite::Result<Result<(), StoreError>> {
+    let mut made = || -> rusqlite::Result<Result<Format, StoreError>> {
         let mode: String = db.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
         if mode != "wal" {
             let why = format!("the file system of `{}` has no write-ahead log for SQLite", place.display());
             return Ok(Err(StoreError::Failed(why)));
         }
         let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
-        match check_format(&tx, place) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(error)),
+        let format = format_of(&tx, place, current);
+        if format == Ok(Format::None) {
+            tx.execute_batch(TABLES)?;
+            tx.pragma_update(None, "application_id", APPLICATION)?;
+            tx.pragma_update(None, "user_version", FORMAT)?;
+            tx.commit()?;
         }
-        tx.execute_batch(TABLES)?;
-        tx.pragma_update(None, "application_id", APPLICATION)?;
-        tx.pragma_update(None, "user_version", FORMAT)?;
-        tx.commit()?;
-        Ok(Ok(()))
+        Ok(format)
     };
-    made().map_err(store_error)??;
-    Ok(db)
+    let format = made().map_err(store_error)??;
+    Ok((db, format))
 }
 
-/// Checks that a database is a store of this format. True: it has no tables yet.
-pub(crate) fn check_format(db: &Connection, place: &Path) -> Result<bool, StoreError> {
+/// The format of a database that is a store.
+pub(crate) fn format_of(db: &Connection, place: &Path, current: u32) -> Result<Format, StoreError> {
     let read = || -> rusqlite::Result<(i32, u32, u32)> {
         let tables = db.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
         Ok((pragma(db, "application_id")?, pragma(db, "user_version")?, tables))
     };
     match read().map_err(store_error)? {
-        (APPLICATION, FORMAT, _) => Ok(false),
-        (APPLICATION, newer, _) if newer > FORMAT => Err(StoreError::Newer { found: newer }),
-        (0, 0, 0) => Ok(true),
+        (APPLICATION, found, _) if found == current => Ok(Format::Current),
+        (APPLICATION, found, _) if found > current => Err(StoreError::Newer { found }),
+        (APPLICATION, found, _) => Ok(Format::Older(found)),
+        (0, 0, 0) => Ok(Format::None),
         _ => {
             let why = format!("`{}` is a database of another program: use another folder", place.display());
             Err(StoreError::Failed(why))
@@ -123,7 +134,7 @@ pub(crate) fn check_format(db: &Connection, place: &Path) -> Result<bool, StoreE
 pub(crate) fn connect(place: &Path, settings: &StoreSettings, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connected = || {
         let db = Connection::open_with_flags(place, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        db.busy_timeout(BUSY_TIMEOUT)?;
         // A checkpoint may fail, and the connection's own would hide that: `checkpoint` makes all of them.
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -145,7 +156,8 @@ pub(crate) fn connect(place: &Path, settings: &StoreSettings, flags: OpenFlags) 
     connected().map_err(store_error)
 }
 
-fn pragma<T: rusqlite::types::FromSql>(db: &Connection, name: &str) -> rusqlite::Result<T> {
+/// A number that the database has about itself.
+pub(crate) fn pragma<T: rusqlite::types::FromSql>(db: &Connection, name: &str) -> rusqlite::Result<T> {
     db.query_row(&format!("pragma {name}"), [], |row| row.get(0))
 }
 

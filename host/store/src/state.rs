@@ -63,7 +63,8 @@ impl State {
         Ok(state)
     }
 
-    fn read_store_row(db: &Connection) -> Result<Self, StoreError> {
+    /// Reads the row of the whole store, and checks it.
+    pub(crate) fn read_store_row(db: &Connection) -> Result<Self, StoreError> {
         let read = db.query_row("select * from store", [], |row| {
             let state = Self {
                 boots: unsigned(row, 1)?,
@@ -108,6 +109,17 @@ impl State {
             self.checksum()
         ])?;
         Ok(())
+    }
+
+    /// The highest number that a message of a mailbox ever had.
+    pub(crate) fn last_number_of(&self, mailbox: ActorId) -> Result<u64, StoreError> {
+        let never = || StoreError::Failed(format!("actor {} was never born", mailbox.0));
+        self.actors.get(&mailbox.0).map(|known| known.last_number).ok_or_else(never)
+    }
+
+    /// The number of the last entry.
+    pub(crate) fn last_entry(&self) -> u64 {
+        self.last_entry
     }
 
     /// The number of dead letters.

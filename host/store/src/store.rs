@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use playhouse_kernel::{ActorId, BoxFuture, Image, JournalGroup, Store, StoreError, StoredLetter, StoredMessage};
 
+use crate::migrations::Migrated;
 use crate::reader::Reader;
 use crate::settings::StoreSettings;
 use crate::worker::Worker;
@@ -14,6 +15,7 @@ use crate::writer::Writer;
 pub struct SqliteStore {
     settings: StoreSettings,
     threads: OnceLock<Threads>,
+    migrated: OnceLock<Migrated>,
 }
 
 /// The reader ends first: its connection would keep the log from being moved.
@@ -25,22 +27,31 @@ struct Threads {
 impl SqliteStore {
     /// A store with these settings.
     pub fn new(settings: StoreSettings) -> Self {
-        Self { settings, threads: OnceLock::new() }
+        Self { settings, threads: OnceLock::new(), migrated: OnceLock::new() }
+    }
+
+    /// The migration that [`Store::open`] made; none when the store had the current format.
+    pub fn migrated(&self) -> Option<&Migrated> {
+        self.migrated.get()
     }
 
     async fn open_threads(&self) -> Result<Image, StoreError> {
         // The work of opening is done by a thread, too.
         let opener = Worker::start("store opening", self.settings.clone())?;
         let opened = opener.run(|settings| {
-            let (writer, image) = Writer::open(settings)?;
+            let (writer, image, migrated) = Writer::open(settings)?;
             let reader = Reader::open(&writer.folder().database(), settings)?;
             let threads = Threads {
                 reader: Worker::start("store reader", reader)?,
                 writer: Worker::start("store writer", writer)?,
             };
-            Ok((threads, image))
+            Ok((threads, image, migrated))
         });
-        let (threads, image) = opened.await?;
+        let (threads, image, migrated) = opened.await?;
+        if let Some(migrated) = migrated {
+            // The threads are set once as well.
+            let _ = self.migrated.set(migrated);
+        }
         let opened_twice = |_| StoreError::Failed("the store was opened twice".to_owned());
         self.threads.set(threads).map_err(opened_twice)?;
         Ok(image)

@@ -31,6 +31,18 @@ impl Taken {
         (last + 1).saturating_sub(self.below).saturating_sub(later)
     }
 
+    /// The numbers up to this one that are not in the set, in order.
+    pub(crate) fn missing_ranges(&self, last: u64) -> Vec<Range<u64>> {
+        let (mut ranges, mut next) = (Vec::new(), self.below);
+        for (start, end) in &self.later {
+            ranges.push(next..*start);
+            next = *end;
+        }
+        ranges.push(next..last + 1);
+        ranges.retain(|range| range.start < range.end && range.end <= last + 1);
+        ranges
+    }
+
     pub(crate) fn contains(&self, number: u64) -> bool {
         number < self.below || self.later.range(..=number).next_back().is_some_and(|(_, end)| number < *end)
     }
@@ -141,6 +153,8 @@ mod tests {
                 prop_assert_eq!(Taken::read(taken.below(), &taken.later()), Some(taken.clone()));
             }
             prop_assert_eq!(taken.missing_up_to(99), 99 - model.len() as u64);
+            let missing: Vec<u64> = taken.missing_ranges(99).into_iter().flatten().collect();
+            prop_assert_eq!(missing, (1..=99).filter(|number| !model.contains(number)).collect::<Vec<_>>());
             for number in 1..80 {
                 prop_assert_eq!(taken.contains(number), model.contains(&number), "{}", number);
                 let missing = (number..number + 4).find(|at| !model.contains(at));

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::checkpoint::{Checkpoints, checkpoint};
 use crate::error::store_error;
 use crate::folder::Folder;
-use crate::schema::open;
+use crate::migrations::{FORMATS, Migrated, open_migrated};
 use crate::settings::StoreSettings;
 use crate::state::State;
 
@@ -24,9 +24,9 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the store in a folder, and counts one more start.
-    pub(crate) fn open(settings: &StoreSettings) -> Result<(Self, Image), StoreError> {
+    pub(crate) fn open(settings: &StoreSettings) -> Result<(Self, Image, Option<Migrated>), StoreError> {
         let folder = Folder::take(&settings.path)?;
-        let mut db = open(&folder.database(), settings)?;
+        let (mut db, migrated) = open_migrated(&folder, settings, &FORMATS)?;
         let mut state = State::read(&db)?;
         state.boots += 1;
         let mut started = || {
@@ -37,7 +37,7 @@ impl Writer {
         started().map_err(store_error)?;
         let checkpoints = Some(Checkpoints::start(&folder.database(), settings)?);
         let image = state.image()?;
-        Ok((Self { checkpoints, db, state, failure: None, folder }, image))
+        Ok((Self { checkpoints, db, state, failure: None, folder }, image, migrated))
     }
 
     /// The folder of the store.

@@ -6,8 +6,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter};
-use playhouse_store::{Inspection, SqliteStore, StoreSettings, Survives, compact, restore};
+use playhouse_kernel::{
+    ActorId, Address, FlowId, Image, JournalEntry, JournalGroup, Message, MessageId, Metadata, Op, PortableMessage,
+    STARTS_OF_A_TIMELINE, Store, StoreError, StoredLetter,
+};
+use playhouse_store::{Inspection, SqliteStore, StoppedStore, StoreSettings, Survives, restore};
 use tempfile::TempDir;
 
 const A: ActorId = ActorId(1);
@@ -270,6 +273,11 @@ async fn log_is_moved_into_the_database_at_the_end() {
     assert_eq!(log(&settings), 0);
 }
 
+/// What a restore says when it is refused.
+fn restore_refusal(path: &Path, from: &Path) -> String {
+    restore(path, from, false).unwrap_err().to_string()
+}
+
 #[tokio::test]
 async fn backup_of_a_running_store_is_restored_with_new_runs() {
     let (home, settings) = folder();
@@ -279,16 +287,75 @@ async fn backup_of_a_running_store_is_restored_with_new_runs() {
     let expected = read_open(&store).await;
     let file = home.path().join("backup.db");
     let inspection = Inspection::open(&settings.path).unwrap();
-    inspection.backup(&file).unwrap();
+    let facts = inspection.backup(&file).unwrap();
+    assert_eq!((facts.last_entry, facts.bytes), (image.last, std::fs::metadata(&file).unwrap().len()));
     assert!(inspection.backup(&file).is_err(), "the file is there already");
-    assert!(restore(&settings.path, &file).is_err(), "a host has the store");
+    assert!(restore_refusal(&settings.path, &file).contains("the store is in use by process"));
     drop(store);
-    assert!(restore(&settings.path, &file).unwrap_err().to_string().contains("there is a store in"));
+    assert!(restore_refusal(&settings.path, &file).contains("there is a store in"));
+    let mut timelines = std::collections::BTreeSet::new();
+    for again in ["first", "second"] {
+        let again = StoreSettings::new(&home.path().join(again));
+        restore(&again.path, &file, false).unwrap();
+        let (store, restored) = open(&again).await;
+        assert_eq!(read_open(&store).await, expected);
+        assert_eq!(restored.boots % STARTS_OF_A_TIMELINE, image.boots + 1, "runs are counted on");
+        timelines.insert(restored.boots / STARTS_OF_A_TIMELINE);
+    }
+    assert!(timelines.len() == 2 && !timelines.contains(&0), "no two restores give the same ids: {timelines:?}");
+}
+
+#[tokio::test]
+async fn replaced_store_is_kept_aside() {
+    let (home, settings) = folder();
+    filled(&settings).await;
+    let file = home.path().join("backup.db");
+    Inspection::open(&settings.path).unwrap().backup(&file).unwrap();
+    let backed_up = read(&settings).await.unwrap();
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, put(40, b"after the backup")).await.unwrap();
+    drop(store);
+    let before = read(&settings).await.unwrap();
+    let kept = restore(&settings.path, &file, true).unwrap().unwrap();
+    assert_eq!(kept, settings.path.join("store.db.replaced"));
+    assert_eq!(read(&settings).await.unwrap(), backed_up);
+    let second = restore(&settings.path, &file, true).unwrap().unwrap();
+    assert_eq!(second, settings.path.join("store.db.replaced-2"));
     let again = StoreSettings::new(&home.path().join("again"));
-    restore(&again.path, &file).unwrap();
-    let (store, image) = open(&again).await;
-    assert_eq!(read_open(&store).await, expected);
-    assert!(image.boots > 1 << 32, "{}", image.boots);
+    restore(&again.path, &kept, false).unwrap();
+    assert_eq!(read(&again).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn damaged_store_is_replaced_by_its_backup() {
+    let (home, settings) = folder();
+    filled(&settings).await;
+    let file = home.path().join("backup.db");
+    Inspection::open(&settings.path).unwrap().backup(&file).unwrap();
+    let expected = read(&settings).await.unwrap();
+    std::fs::write(database(&settings), [7; 9000]).unwrap();
+    std::fs::write(settings.path.join("store.db-wal"), "a log").unwrap();
+    restore(&settings.path, &file, true).unwrap();
+    assert_eq!(read(&settings).await.unwrap(), expected);
+    assert_eq!(std::fs::read(settings.path.join("store.db.replaced")).unwrap(), [7; 9000]);
+    assert_eq!(std::fs::read(settings.path.join("store.db.replaced-wal")).unwrap(), b"a log");
+}
+
+#[tokio::test]
+async fn damaged_backup_is_not_restored() {
+    let (home, settings) = folder();
+    filled(&settings).await;
+    let file = home.path().join("backup.db");
+    Inspection::open(&settings.path).unwrap().backup(&file).unwrap();
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("update frame set records = zeroblob(length(records)) where first = 7").unwrap();
+    drop(other);
+    let expected = read(&settings).await.unwrap();
+    let refused = restore(&settings.path, &file, true).unwrap_err().to_string();
+    assert!(refused.contains("message 7 of `/a`, in row 7 of table `frame`, in the backup `"), "{refused}");
+    assert_eq!(read(&settings).await.unwrap(), expected);
+    let missing = home.path().join("missing.db");
+    assert!(restore_refusal(&settings.path, &missing).contains("missing.db`: No such file"));
 }
 
 #[tokio::test]
@@ -296,22 +363,105 @@ async fn database_with_its_log_is_no_backup() {
     let (home, settings) = folder();
     filled(&settings).await;
     let (_store, _) = open(&settings).await;
-    let refused = restore(&home.path().join("again"), &database(&settings)).unwrap_err().to_string();
+    let refused = restore_refusal(&home.path().join("again"), &database(&settings));
     assert!(refused.contains("has a log beside it"), "{refused}");
 }
 
 #[tokio::test]
-async fn inspection_shows_and_checks_a_store() {
-    let (_home, settings) = folder();
+async fn inspection_shows_a_store() {
+    let (home, settings) = folder();
     filled(&settings).await;
     let mut inspection = Inspection::open(&settings.path).unwrap();
     let facts = inspection.facts().unwrap();
-    assert_eq!((facts.runs, facts.letters, facts.mailboxes.len()), (1, 4, 1));
+    assert_eq!((facts.runs, facts.is_restored, facts.letters, facts.mailboxes.len()), (1, false, 4, 1));
     let mailbox = &facts.mailboxes[0];
-    assert_eq!((mailbox.address.as_str(), mailbox.waiting, mailbox.held), ("/a", 38, 1));
-    inspection.check().unwrap();
-    sql(&settings, "update frame set records = zeroblob(length(records)) where first = 7");
-    assert!(inspection.check().unwrap_err().to_string().contains("message 7 of actor 1"));
+    assert_eq!((mailbox.address.as_str(), mailbox.waiting, mailbox.held, mailbox.last_number), ("/a", 38, 1, 39));
+    assert_eq!(inspection.mailbox(&mailbox.address).unwrap().as_ref(), Some(mailbox));
+    assert_eq!(inspection.mailbox(&Address::parse("/b").unwrap()), Ok(None));
+    assert_eq!(inspection.address_of(A), Ok(Some(mailbox.address.clone())));
+    assert_eq!(inspection.numbers(A).unwrap(), [2..3, 3..4, 4..40]);
+    assert_eq!(inspection.messages(A, 38, usize::MAX).unwrap().len(), 2);
+    let nothing = Inspection::open(&home.path().join("nothing")).err().unwrap().to_string();
+    assert!(nothing.starts_with("there is no store in `") && !home.path().join("nothing").exists(), "{nothing}");
+}
+
+#[tokio::test]
+async fn check_names_each_damage() {
+    let (_home, settings) = folder();
+    filled(&settings).await;
+    let inspection = Inspection::open(&settings.path).unwrap();
+    let checked = inspection.check().unwrap();
+    assert_eq!((checked.damages.len(), checked.messages, checked.letters), (0, 38, 4));
+    sql(
+        &settings,
+        "update frame set records = zeroblob(length(records)) where first in (7, 30);
+         delete from frame where first = 20;
+         update held set due_ns = due_ns + 1;
+         update letter set why = 'no' where number = 2;
+         delete from letter where number = 4;
+         update store set free_id = 77",
+    );
+    let expected = [
+        "table `store`",
+        "message 7 of `/a`, in row 7 of table `frame`",
+        "message 30 of `/a`, in row 30 of table `frame`",
+        "message 20 of `/a`, which is not in table `frame`",
+        "table `frame`, which has 37 rows of 38 for `/a`",
+        "message 3 of `/a` in table `held`",
+        "dead letter 2 in table `letter`",
+    ];
+    assert_eq!(inspection.check().unwrap().damages, expected);
+}
+
+/// Where some bytes are in a file.
+fn find(bytes: &[u8], wanted: &[u8]) -> usize {
+    bytes.windows(wanted.len()).position(|window| window == wanted).unwrap()
+}
+
+#[tokio::test]
+async fn check_finds_flipped_bits_in_several_pages() {
+    let (_home, settings) = folder();
+    filled(&settings).await;
+    let mut bytes = std::fs::read(database(&settings)).unwrap();
+    let mut pages = std::collections::BTreeSet::new();
+    for number in [5, 12, 19, 26, 33] {
+        let at = find(&bytes, format!("body {number}body {number}").as_bytes()) + 10;
+        bytes[at] ^= 1 << (number % 8);
+        pages.insert(at / 4096);
+    }
+    let at = find(&bytes, &[b'l'; 200]) + 5;
+    bytes[at] ^= 4;
+    assert!(pages.len() > 2, "{pages:?}");
+    std::fs::write(database(&settings), bytes).unwrap();
+    let damages = Inspection::open(&settings.path).unwrap().check().unwrap().damages;
+    let frames =
+        [5, 12, 19, 26, 33].map(|number| format!("message {number} of `/a`, in row {number} of table `frame`"));
+    assert_eq!(damages[..5], frames);
+    assert!(damages.len() == 6 && damages[5].starts_with("dead letter "), "{damages:?}");
+}
+
+/// A check reads everything that a host would read, so that it finds whatever would stop one.
+#[tokio::test]
+async fn check_finds_each_bit_that_matters() {
+    let (home, settings) = folder();
+    filled(&settings).await;
+    let (expected, bytes) = (read(&settings).await.unwrap(), std::fs::read(database(&settings)).unwrap());
+    let flipped = StoreSettings::new(&home.path().join("flipped"));
+    let mut found = 0;
+    for at in (0..bytes.len()).step_by(211) {
+        let _ = std::fs::remove_dir_all(&flipped.path);
+        std::fs::create_dir(&flipped.path).unwrap();
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(database(&flipped), bytes).unwrap();
+        let checked = Inspection::open(&flipped.path).map_err(|_| ()).and_then(|store| store.check().map_err(|_| ()));
+        if checked.is_ok_and(|checked| checked.damages.is_empty()) {
+            assert_eq!(read(&flipped).await.ok().as_ref(), Some(&expected), "byte {at}");
+        } else {
+            found += 1;
+        }
+    }
+    assert!(found > 40, "{found} found");
 }
 
 #[tokio::test]
@@ -323,12 +473,46 @@ async fn compacted_store_is_smaller_and_the_same() {
         write(&store, &mut image, put(number, &vec![b'x'; 100_000])).await.unwrap();
     }
     write(&store, &mut image, take(1..19)).await.unwrap();
-    assert!(compact(&settings.path).is_err(), "a host has the store");
+    assert!(StoppedStore::take(&settings.path).is_err(), "a host has the store");
     drop(store);
-    let (expected, before) = (read(&settings).await.unwrap(), std::fs::metadata(database(&settings)).unwrap().len());
-    compact(&settings.path).unwrap();
-    assert!(std::fs::metadata(database(&settings)).unwrap().len() < before / 5);
+    let expected = read(&settings).await.unwrap();
+    let free = Inspection::open(&settings.path).unwrap().facts().unwrap().free_bytes;
+    let (before, after) = StoppedStore::take(&settings.path).unwrap().compact().unwrap();
+    assert!(after < before / 5 && before - after >= free, "{before} to {after}, {free} free");
+    assert_eq!(std::fs::metadata(database(&settings)).unwrap().len(), after);
     assert_eq!(read(&settings).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn stopped_store_takes_and_drops_messages() {
+    let (_home, settings) = folder();
+    filled(&settings).await;
+    let portable = |id: u128, body: &str| PortableMessage {
+        id: MessageId(id),
+        from: Some(Address::parse("/a").unwrap()),
+        flow: FlowId(id),
+        hops: 1,
+        attempts: 2,
+        metadata: Metadata::new(),
+        body: body.as_bytes().to_vec(),
+    };
+    let mut stopped = StoppedStore::take(&settings.path).unwrap();
+    assert_eq!(stopped.drop_messages(A, &[2..3, 3..4, 10..40]), Ok(32));
+    assert!(stopped.drop_messages(A, &[10..11]).is_err(), "it is gone already");
+    assert_eq!(stopped.drop_messages(A, &[]), Ok(0));
+    stopped.put_messages(A, &[portable(5, "one"), portable(6, "two")]).unwrap();
+    stopped.put_messages(A, &[portable(7, "three")]).unwrap();
+    assert!(stopped.put_messages(ActorId(77), &[portable(8, "nobody's")]).is_err());
+    let facts = stopped.inspection().facts().unwrap();
+    assert_eq!((facts.runs, facts.mailboxes[0].waiting), (1, 9), "an operator is no run of a host");
+    assert_eq!(stopped.inspection().check().unwrap().damages, [""; 0]);
+    drop(stopped);
+    let (store, image) = open(&settings).await;
+    assert_eq!((image.actors[0].last_number, image.actors[0].waiting), (42, 9));
+    let read = store.messages(A, 40, usize::MAX).await.unwrap();
+    let last = Message::read(&read[2].record).unwrap();
+    assert_eq!((read[2].number, last.sequence(), last.body.as_slice()), (42, 42, &b"three"[..]));
+    assert_eq!((last.envelope.id, last.envelope.sender, last.envelope.attempt), (MessageId(7), A, 2));
 }
 
 async fn read_open(store: &SqliteStore) -> String {

@@ -181,6 +181,9 @@ fn mailbox_lines(address: &str, mailbox: &MailboxLine) -> Vec<String> {
         let full = format!("the mailbox of {address} was full ({} of {})", mailbox.most, mailbox.capacity);
         lines.push(format!("{full}: {}", if parts.is_empty() { "nothing was lost".into() } else { parts.join(", ") }));
     }
+    if mailbox.removed > 0 {
+        lines.push(format!("operators dropped {} that waited for {address}", counted(mailbox.removed, "message")));
+    }
     if let Some(plugin) = mailbox.plugin.as_ref().filter(|plugin| plugin.crashes > 0) {
         let times = counted(plugin.crashes, "time");
         let last = plugin.last_crash.as_deref().map(|why| format!(": {}", shortened(why))).unwrap_or_default();

@@ -190,7 +190,7 @@ impl Run<'_> {
             if let Some(to) = &self.args.stdin {
                 input.stdin(to).await?;
             }
-            Ok(())
+            input.confirm(0).await
         };
         if let Err(text) = fed.await {
             return End::BadInput(Some(text));

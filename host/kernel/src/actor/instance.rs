@@ -281,6 +281,25 @@ impl Backlog {
         Some(self.delayed.remove(at).1)
     }
 
+    /// Removes the messages whose numbers in the mailbox are wanted, and returns the numbers.
+    pub(crate) fn remove_stored(&mut self, is_wanted: &dyn Fn(u64) -> bool) -> Vec<u64> {
+        let (mut removed, mut at, solo) = (Vec::new(), 0, self.solo);
+        let mut stays = |message: &Message| {
+            let number = message.sequence();
+            let is_wanted = number != 0 && is_wanted(number);
+            removed.extend(is_wanted.then_some(number));
+            !is_wanted
+        };
+        self.returned.retain(|message| {
+            let stays = stays(message);
+            self.solo -= usize::from(!stays && at < solo);
+            at += 1;
+            stays
+        });
+        self.delayed.retain(|(_, message)| stays(message));
+        removed
+    }
+
     pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {
         if let Some(cut_off) = &self.cut_off {
             for Message { envelope, .. } in &mut self.returned {

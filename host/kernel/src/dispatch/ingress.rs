@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::ask::Asks;
+use crate::dispatch::routing::entering::PlayJournal;
+use crate::journal::entry::EntryNumber;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -47,6 +49,43 @@ pub struct Incoming<'a> {
 #[derive(Debug)]
 pub struct Receipt {
     receiver: oneshot::Receiver<FullAnswer>,
+}
+
+/// A message from outside that is in its mailbox, at its place in the order. Dropping this changes nothing for the message.
+#[derive(Debug)]
+pub struct Told {
+    /// The id of the message.
+    pub id: MessageId,
+    /// None when there is nothing to wait for.
+    entry: Option<ToldEntry>,
+}
+
+/// The entry of a message that is told.
+struct ToldEntry {
+    journal: Arc<PlayJournal>,
+    number: EntryNumber,
+    to: Address,
+}
+
+impl std::fmt::Debug for ToldEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToldEntry").field("number", &self.number).field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    /// Whether [`Told::durable`] returns at once.
+    pub fn is_durable(&self) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.journal.is_durable(entry.number))
+    }
+
+    /// Waits until the message is durable, if its mailbox is stored. `Err`: the store failed, and the message may be lost.
+    pub async fn durable(self) -> Result<MessageId, SendError> {
+        if let Some(ToldEntry { journal, number, to }) = self.entry {
+            journal.durable(number).await.map_err(|error| SendError::not_stored(&to, &error))?;
+        }
+        Ok(self.id)
+    }
 }
 
 /// Closes the record of a receipt whose message was not delivered: it was refused, or its sender stopped waiting for space.
@@ -106,6 +145,30 @@ impl Ingress {
         let (envelope, payload) = self.enveloped(&message, ReplyToken::NONE);
         self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
         Ok(message.id)
+    }
+
+    /// As [`Ingress::tell`], and returns before the message is durable: a sender of many messages waits for the disk once for
+    /// many of them. Messages of one sender keep the order of their calls.
+    pub async fn tell_later(
+        &self,
+        to: &Address,
+        message: &Incoming<'_>,
+        patience: Duration,
+    ) -> Result<Told, SendError> {
+        let routing = &self.shared.routing;
+        let target = routing.relayed(self.target(to)?);
+        let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
+        let entry = match routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            None => {
+                routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+                None
+            }
+            Some(journal) => {
+                let number = routing.enter_told(journal, &target, (&envelope, &payload), later(patience)).await?;
+                Some(ToldEntry { journal: journal.clone(), number, to: target.address().clone() })
+            }
+        };
+        Ok(Told { id: message.id, entry })
     }
 
     /// As [`Ingress::tell`], with a receipt that tells when the message has ended. A message in a stored mailbox counts as ended when

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 
 use crate::journal::entry::{Entry, EntryNumber, Op};
-use crate::journal::store::{StoreError, StoreStatus};
+use crate::journal::store::{STARTS_OF_A_TIMELINE, StoreError, StoreStatus};
 use crate::words::message::ActorId;
 
 /// Most bytes of entries that are not durable. A larger entry enters alone.
@@ -175,6 +175,11 @@ impl<O> Journal<O> {
         HasEntered { number, queued, value }
     }
 
+    /// Whether an entry is durable, and its outputs were carried out.
+    pub(crate) fn is_durable(&self, number: EntryNumber) -> bool {
+        number <= self.inner.lock().durable
+    }
+
     /// Waits until an entry is durable, and its outputs were carried out.
     pub(crate) async fn durable(&self, number: EntryNumber) -> Result<(), StoreError> {
         let waiter = {
@@ -206,7 +211,11 @@ impl<O> Journal<O> {
     /// Its state, for operators.
     pub(crate) fn view(&self) -> StoreStatus {
         let inner = self.inner.lock();
-        StoreStatus { runs: self.boot, behind: inner.last - inner.durable, full: inner.full.clone() }
+        StoreStatus {
+            runs: self.boot % STARTS_OF_A_TIMELINE,
+            behind: inner.last - inner.durable,
+            full: inner.full.clone(),
+        }
     }
 
     /// Why the store takes nothing now; none when it does.

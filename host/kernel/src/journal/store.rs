@@ -34,11 +34,16 @@ pub trait Store: Send + Sync + 'static {
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
 }
 
+/// The numbers of starts of one timeline: a store that is restored from a backup begins another one, so that its runs have numbers
+/// that no run before had.
+pub const STARTS_OF_A_TIMELINE: u64 = 1 << 32;
+
 /// The state of a store when a host opens it, without messages and letters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Image {
-    /// Number of starts on this store, this one included. It is durable before [`Store::open`] returns: ids are made from it,
-    /// and no two runs may give the same.
+    /// The number of this start. Its lower 32 bits count the starts on this store, this one included; the upper ones tell its
+    /// timeline: see [`STARTS_OF_A_TIMELINE`]. It is durable before [`Store::open`] returns: ids are made from it, and no two runs
+    /// may give the same.
     pub boots: u64,
     /// The number of the last entry; 0 when there is none.
     pub last: EntryNumber,

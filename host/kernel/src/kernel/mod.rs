@@ -20,7 +20,8 @@ use crate::actor::spec::ActorSpec;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
-use crate::dispatch::ingress::{Incoming, Ingress};
+use crate::dispatch::ingress::{Incoming, Ingress, Told};
+use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::replay::LetterOrders;
@@ -221,6 +222,13 @@ impl Kernel {
         self.outside.tell_new(to, metadata, body, patience)
     }
 
+    /// As [`Kernel::tell`], and returns before the message is durable: a sender of many messages waits for the disk once for many
+    /// of them. Messages keep the order of their calls.
+    pub async fn tell_later(&self, to: &Address, body: &[u8], patience: Duration) -> Result<Told, SendError> {
+        let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
+        self.outside.tell_later(to, &message, patience).await
+    }
+
     /// Sends from outside and waits for the reply, at most `timeout`.
     pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
         Ok(self.ask_with(to, const { &Metadata::new() }, body, timeout).await?.body)
@@ -375,14 +383,25 @@ impl Kernel {
         self.letters().replay_all(filter, patience).await
     }
 
-    /// Removes a dead letter for good.
-    pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        self.letters().drop_letter(id)
+    /// Removes a dead letter for good. Returns when that is durable, if the play has a store.
+    pub async fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
+        self.letters().drop_letter(id).await
     }
 
-    /// Removes the dead letters that match for good.
-    pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
-        self.letters().drop_letters(filter)
+    /// Removes the dead letters that match for good. Returns when that is durable, if the play has a store.
+    pub async fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
+        self.letters().drop_letters(filter).await
+    }
+
+    /// Begins an order about the messages in stored mailboxes. It waits for the order before, and until everything that happened
+    /// so far can be read from the store. `by`: the operator, for the log.
+    pub async fn order_mailboxes<'a>(&'a self, by: &'a str) -> Result<MailboxOrder<'a>, StoreError> {
+        MailboxOrder::begin(&self.shared, by).await
+    }
+
+    /// Whether an actor of the play has a stored mailbox at this address.
+    pub fn is_stored(&self, address: &Address) -> bool {
+        self.shared.routing.registry.get(address).is_some_and(|actor| actor.mailbox.is_stored())
     }
 
     /// Counts of the dead letters of this run, by their reason and their fate.
@@ -439,6 +458,7 @@ fn shared(plan: &Plan, commands: &Commands, image: Option<&Image>) -> Shared {
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
             journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
+            mailbox_orders: tokio::sync::Mutex::default(),
             host_ends: AtomicBool::new(false),
         },
         activity,

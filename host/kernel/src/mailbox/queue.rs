@@ -348,6 +348,11 @@ impl Mailbox {
         self.pressure.count_unhandled(messages);
     }
 
+    /// Counts messages that an operator dropped.
+    pub(crate) fn count_removed(&self, messages: u64) {
+        self.pressure.count_removed(messages);
+    }
+
     /// Messages that were accepted and ended unhandled.
     pub(crate) fn unhandled(&self) -> u64 {
         self.pressure.unhandled()

@@ -7,7 +7,7 @@ use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::spec::Keep;
 use crate::words::event::Described;
-use crate::words::message::{Message, append_numbered, records_of};
+use crate::words::message::{Message, append_numbered, number_of, records_of};
 
 impl Mailbox {
     /// Whether its messages outlive the host.
@@ -97,6 +97,24 @@ impl Mailbox {
             stored.goes_on = true;
         }
         self.close()
+    }
+
+    /// Removes the waiting messages whose numbers are wanted, and returns their numbers in order. Adds the tasks to be woken to
+    /// `wakers`. Messages that an instance has taken are not here.
+    pub(crate) fn remove_stored(&self, is_wanted: &dyn Fn(u64) -> bool, wakers: &mut Vec<Waker>) -> Vec<u64> {
+        let mut inner = self.inner.lock();
+        let mut removed = Vec::new();
+        inner.log.remove_where(|record| {
+            let number = number_of(record);
+            let is_wanted = number != 0 && is_wanted(number);
+            removed.extend(is_wanted.then_some(number));
+            is_wanted
+        });
+        if !removed.is_empty() {
+            wakers.extend(inner.next_sender(&self.spec));
+            wakers.extend(inner.draining());
+        }
+        removed
     }
 
     /// Begins with the messages of earlier runs, and goes on with their numbers.

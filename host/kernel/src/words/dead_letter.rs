@@ -208,6 +208,14 @@ pub enum LetterError {
     /// Its receiver did not accept the message.
     #[error(transparent)]
     NotSent(#[from] SendError),
+    /// The store failed before it was noted there that the letter is gone. The next run of the host may have the letter again.
+    #[error("the store did not confirm that the letter `{letter}` is gone: {why}")]
+    NotStored {
+        /// The letter.
+        letter: LetterId,
+        /// The store's error.
+        why: String,
+    },
 }
 
 fn listed(ids: &[LetterId], count: usize) -> String {

@@ -289,6 +289,13 @@ pub(crate) fn append_numbered(record: &[u8], number: u64, to: &mut Vec<u8>) {
     to.extend_from_slice(after);
 }
 
+/// The number that a mailbox gave to the message with this record; 0 when the mailbox does not store it.
+pub(crate) fn number_of(record: &[u8]) -> u64 {
+    let header: &[u8; HEADER_BYTES] = record.first_chunk().expect("a record begins with its header");
+    let parts = Header::parts_of(header);
+    if parts.has(Parts::SEQUENCE) { read(parts, &record[HEADER_BYTES..]).sequence } else { 0 }
+}
+
 /// A message on its own, outside a mailbox: in a retry, a replay or a dead letter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
@@ -314,6 +321,27 @@ impl Message {
     /// Its number in its mailbox; 0 when the mailbox does not store it.
     pub fn sequence(&self) -> u64 {
         read(self.envelope.parts, &self.parts).sequence
+    }
+
+    /// A message with metadata.
+    pub fn with_metadata(envelope: Envelope, metadata: &Metadata, body: Vec<u8>) -> Self {
+        let (parts, bytes) = Content::parts(None, 0, metadata);
+        Self { envelope: Envelope { parts, ..envelope }, parts: bytes, body }
+    }
+
+    /// Reads a record as a store keeps it; none when the bytes are no record.
+    pub fn read(record: &[u8]) -> Option<Self> {
+        let (envelope, content_bytes) = Envelope::decode(record.first_chunk()?);
+        let content = &record[HEADER_BYTES..];
+        let is_whole = content.len() == content_bytes && Content::read(envelope.parts, content).is_ok();
+        is_whole.then(|| Self::of(envelope, Payload::of(envelope.parts, content)))
+    }
+
+    /// The record of the message as a stored mailbox keeps it, with its number.
+    pub fn stored_record(&self, number: u64) -> Vec<u8> {
+        let mut record = Vec::with_capacity(HEADER_BYTES + 8 + self.content_bytes());
+        append_numbered(&self.record(), number, &mut record);
+        record
     }
 
     pub(crate) fn of(envelope: Envelope, payload: Payload<'_>) -> Self {
@@ -370,6 +398,21 @@ mod tests {
             parts: Parts::METADATA,
         };
         assert_eq!(Envelope::decode(&envelope.encode(12)), (envelope, 12));
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_not_read() {
+        let record =
+            Message::new(Envelope { parts: Parts::NONE, ..Envelope::decode(&[0; HEADER_BYTES]).0 }, vec![1; 9]);
+        let good = record.stored_record(3);
+        assert!(Message::read(&good).is_some());
+        for length in [0, 10, HEADER_BYTES, good.len() - 1] {
+            assert_eq!(Message::read(&good[..length]), None, "{length} bytes");
+        }
+        let mut unknown_part = good.clone();
+        unknown_part[60..].iter_mut().take(4).for_each(|byte| *byte = 0xff);
+        assert_eq!(Message::read(&unknown_part), None);
+        assert_eq!(Message::read(&[good, vec![0]].concat()), None, "more than one");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) mod notice;
 pub(crate) mod observed;
 pub(crate) mod outcome;
 pub(crate) mod overrun;
+pub(crate) mod portable_message;
 pub(crate) mod random;
 pub(crate) mod resource_use;
 pub(crate) mod restart;

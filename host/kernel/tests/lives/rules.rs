@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, Address, Backoff, DeadReason, Failure, Fault, FaultyStore, Incoming, Ingress, Keep, Kernel,
-    LetterFilter, MailboxSpec, MemoryStore, Message, Metadata, NativeActor, NativeContext, NativeLauncher,
-    NativeResult, Op, OpenError, Overflow, Plan, PlanError, RestartSpec, SendError, StartKind, Store, StoreError,
+    ActorGrants, ActorId, ActorSpec, Address, Backoff, DeadReason, Failure, Fault, FaultyStore, FlowId, Incoming,
+    Ingress, Keep, Kernel, LetterFilter, MailboxSpec, MemoryStore, Message, MessageId, Metadata, NativeActor,
+    NativeContext, NativeLauncher, NativeResult, Op, OpenError, Overflow, Plan, PlanError, PortableMessage,
+    RestartSpec, SendError, StartKind, Store, StoreError,
 };
 use tokio::time::{Instant, sleep};
 
@@ -91,6 +92,17 @@ impl House {
         let kernel = Kernel::open(&Plan { actors, ..Plan::default() }, Arc::new(store)).await.unwrap();
         kernel.wait_booted().await;
         kernel
+    }
+
+    /// The id of an actor of the plan.
+    fn id_of(&self, address: &str) -> ActorId {
+        let mut ops =
+            self.store.history().into_iter().flat_map(|group| group.entries.clone()).flat_map(|entry| entry.ops);
+        let born = |op: Op| match op {
+            Op::Born { actor, address: at } if at.as_str() == address => Some(actor),
+            _ => None,
+        };
+        ops.find_map(born).unwrap()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -239,7 +251,7 @@ async fn dead_letter_outlives_the_host_and_is_replayed_once() {
     assert_eq!((letters.len(), letters[0].reason.to_string()), (2, "rejected: never".to_owned()));
     kernel.replay(letters[0].id, SOON).await.unwrap();
     kernel.wait_idle().await;
-    assert_eq!(kernel.drop_letters(&LetterFilter::default()).done, 2, "the replayed one was rejected again");
+    assert_eq!(kernel.drop_letters(&LetterFilter::default()).await.done, 2, "the replayed one was rejected again");
     kernel.wait_idle().await;
     assert_eq!(house.lines().len(), 3);
     let last = ["put 1, letter 1 gone", "take 3..4, letter rejected", "letter 2 gone", "letter 3 gone"];
@@ -373,4 +385,157 @@ async fn plan_with_a_stored_mailbox_needs_a_store() {
     let plan = Plan { actors: vec![dropping], ..Plan::default() };
     let refused = Kernel::open(&plan, Arc::new(house.store.clone())).await.err();
     assert_eq!(refused, Some(OpenError::Plan(PlanError::NotForStored(addr("/a"), "`drop-oldest`"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_messages_are_gone_in_one_entry() {
+    let house = House::default();
+    let kernel = house.open(vec![house.stored("/a")]).await;
+    tell(&kernel, "/a", "retry").await;
+    kernel.wait_idle().await;
+    kernel.halt(&addr("/a")).await;
+    for body in ["one", "two", "three", "four"] {
+        tell(&kernel, "/a", body).await;
+    }
+    let letters = kernel.dead_letters().len();
+    let (id, before) = (house.id_of("/a"), house.entries().len());
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    // The first message became a dead letter after its attempts: its number has ended already.
+    assert_eq!(order.drop_messages(id, &addr("/a"), &[1..4, 5..6]).await, Ok(3));
+    assert_eq!(order.drop_messages(id, &addr("/a"), &[1..4]).await, Ok(0), "they are gone");
+    drop(order);
+    assert_eq!(house.entries()[before..], ["take 2..4, take 5..6"]);
+    stop(&kernel).await;
+    let kernel = house.open(vec![house.stored("/a")]).await;
+    kernel.resume(&addr("/a")).await;
+    kernel.wait_idle().await;
+    assert_eq!(house.lines().last().unwrap(), "/a three 0");
+    assert_eq!((house.lines().len(), kernel.dead_letters().len()), (4, letters));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_retry_is_not_tried_again() {
+    let house = House::default();
+    let slow = |spec: ActorSpec| ActorSpec {
+        restart: RestartSpec { backoff: Backoff { initial: SOON * 3600, max: SOON * 3600 }, ..spec.restart },
+        ..spec
+    };
+    let kernel = house.open(vec![slow(house.stored("/a"))]).await;
+    tell(&kernel, "/a", "retry").await;
+    sleep(SOON / 100).await;
+    let id = house.id_of("/a");
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    assert_eq!(order.drop_messages(id, &addr("/a"), &[1..2]).await, Ok(1));
+    let began = Instant::now();
+    kernel.wait_idle().await;
+    assert!(began.elapsed() < SOON, "nothing waits for the retry");
+    assert_eq!(kernel.handled(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_is_being_handled_is_not_dropped() {
+    let house = House::default();
+    let store = FaultyStore::new(house.store.clone(), [None, None, Some(Fault::Slow(WRITE))]);
+    let kernel = house.open_on(store, vec![house.stored("/a"), house.stored("/b")]).await;
+    kernel.halt(&addr("/a")).await;
+    kernel.tell_later(&addr("/a"), b"> /b x", SOON).await.unwrap().durable().await.unwrap();
+    kernel.resume(&addr("/a")).await;
+    kernel.wait_idle().await;
+    let id = house.id_of("/a");
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    assert_eq!(order.drop_messages(id, &addr("/a"), &[1..2]).await, Ok(0));
+    assert_eq!(house.lines(), ["/a > /b x 0", "/b x 0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_an_actor_that_left_are_dropped() {
+    let house = House::default();
+    let kernel = house.open(vec![house.stored("/a"), house.stored("/b")]).await;
+    kernel.halt(&addr("/a")).await;
+    for body in ["one", "two", "three"] {
+        tell(&kernel, "/a", body).await;
+    }
+    stop(&kernel).await;
+    let kernel = house.open(vec![house.stored("/b")]).await;
+    let id = house.id_of("/a");
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    assert_eq!(order.drop_messages(id, &addr("/a"), &[1..3]).await, Ok(2));
+    drop(order);
+    stop(&kernel).await;
+    let kernel = house.open(vec![house.stored("/a"), house.stored("/b")]).await;
+    kernel.resume(&addr("/a")).await;
+    kernel.wait_idle().await;
+    assert_eq!(house.lines(), ["/a three 0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn imported_messages_keep_their_ids_and_attempts() {
+    let house = House::default();
+    let kernel = house.open(vec![house.stored("/a"), house.stored("/b")]).await;
+    kernel.halt(&addr("/a")).await;
+    let portable = |id: u128, body: &str| PortableMessage {
+        id: MessageId(id),
+        from: Some(addr("/b")),
+        flow: FlowId(9),
+        hops: 3,
+        attempts: 2,
+        metadata: Metadata::new(),
+        body: body.as_bytes().to_vec(),
+    };
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    order.put_messages(&addr("/a"), &[portable(5, "one"), portable(6, "two")], SOON).await.unwrap();
+    drop(order);
+    assert_eq!(house.entries(), ["put 2"]);
+    let stored = house.store.messages(house.id_of("/a"), 0, usize::MAX).await.unwrap();
+    let first = Message::read(&stored[0].record).unwrap();
+    let sender = house.id_of("/b");
+    assert_eq!((first.envelope.id, first.envelope.sender, first.envelope.hops), (MessageId(5), sender, 3));
+    stop(&kernel).await;
+    let kernel = house.open(vec![house.stored("/a"), house.stored("/b")]).await;
+    kernel.resume(&addr("/a")).await;
+    kernel.wait_idle().await;
+    assert_eq!(house.lines(), ["/a one 2", "/a two 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_told_later_wait_for_the_disk_once() {
+    let house = House::default();
+    let store = FaultyStore::new(house.store.clone(), vec![Some(Fault::Slow(WRITE)); 100]);
+    let kernel = house.open_on(store, vec![house.stored("/a")]).await;
+    kernel.halt(&addr("/a")).await;
+    let began = Instant::now();
+    let mut told = Vec::new();
+    for number in 0..50 {
+        told.push(kernel.tell_later(&addr("/a"), format!("{number}").as_bytes(), SOON).await.unwrap());
+    }
+    assert!(!told[0].is_durable());
+    for told in told {
+        told.durable().await.unwrap();
+    }
+    assert!(began.elapsed() <= 2 * WRITE, "{:?}", began.elapsed());
+    kernel.resume(&addr("/a")).await;
+    kernel.wait_idle().await;
+    assert_eq!(house.lines(), (0..50).map(|number| format!("/a {number} 0")).collect::<Vec<_>>());
+}
+
+/// An operator who goes away while the store is slow has replayed the letter all the same.
+#[tokio::test(start_paused = true)]
+async fn abandoned_replay_of_a_letter_is_not_repeated() {
+    let house = House::default();
+    let kernel = house.open(vec![house.stored("/a")]).await;
+    tell(&kernel, "/a", "reject").await;
+    kernel.wait_idle().await;
+    stop(&kernel).await;
+    let store = FaultyStore::new(house.store.clone(), vec![Some(Fault::Slow(WRITE)); 100]);
+    let kernel = house.open_on(store, vec![house.stored("/a")]).await;
+    kernel.halt(&addr("/a")).await;
+    let letter = kernel.dead_letters()[0].id;
+    let replay = tokio::time::timeout(WRITE / 2, kernel.replay(letter, SOON)).await;
+    assert!(replay.is_err(), "it waits for the disk");
+    assert_eq!(kernel.dead_letters().len(), 0);
+    assert!(kernel.replay(letter, SOON).await.is_err(), "it is gone");
+    sleep(2 * WRITE).await;
+    stop(&kernel).await;
+    assert_eq!(kernel.store_failure(), None);
+    assert_eq!(house.entries().iter().filter(|entry| **entry == "put 1, letter 1 gone").count(), 1);
 }

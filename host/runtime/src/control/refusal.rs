@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[error("{message}")]
 pub struct Refusal {
     /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `ambiguous-flow`,
-    /// `no-log`, `refused`, `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
+    /// `no-store`, `unknown-mailbox`, `unknown-message`, `ambiguous-message`, `store-damaged`, `store-newer`, `store-taken`, `store-failed`, `no-log`, `refused`, `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
     /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`, `not-stored`; or the reason why an ask has no reply: `timeout`,
     /// `no-reply`, `rejected`, `retries-spent`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
     pub kind: String,

@@ -185,6 +185,9 @@ pub struct MailboxLine {
     pub dropped: u64,
     /// Messages that the plugin dropped although the mailbox had space.
     pub abandoned: u64,
+    /// Messages that operators dropped while they waited.
+    #[serde(default)]
+    pub removed: u64,
     /// Senders that wait for space now.
     pub blocked_now: u64,
     /// Number of times that a sender waited for space.
@@ -368,6 +371,7 @@ impl From<&MailboxView> for MailboxLine {
             refused: pressure.refused,
             dropped: pressure.dropped,
             abandoned: pressure.abandoned,
+            removed: pressure.removed,
             blocked_now: pressure.blocked_now as u64,
             blocked: pressure.blocked,
             blocked_ms: ms(pressure.blocked_for),

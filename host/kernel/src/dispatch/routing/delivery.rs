@@ -11,8 +11,9 @@ use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::dispatch::routing::Routing;
-use crate::dispatch::routing::entering::{check_size, found_full};
+use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
 use crate::dispatch::routing::reservation::Patience;
+use crate::journal::entry::EntryNumber;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
@@ -181,6 +182,19 @@ impl Routing {
         Box::pin(self.deliver_waiting(target, (envelope, payload), deadline, false)).await
     }
 
+    /// As [`Routing::deliver_one`] into a stored mailbox, without waiting until the message is durable: returns the number of its
+    /// entry.
+    pub(crate) async fn enter_told(
+        &self,
+        journal: &PlayJournal,
+        target: &Arc<Actor>,
+        message: (&Envelope, &Payload<'_>),
+        deadline: Instant,
+    ) -> Result<EntryNumber, SendError> {
+        let entered = self.enter_one(journal, target, message, deadline, |_| ()).await;
+        entered.map_err(|error| self.refused(target, message, error))
+    }
+
     async fn deliver_waiting(
         &self,
         target: &Arc<Actor>,
@@ -189,14 +203,20 @@ impl Routing {
         stores: bool,
     ) -> Result<(), SendError> {
         let offered = match self.journal.as_ref().filter(|_| stores) {
-            Some(journal) => self.offer_stored(journal, target, message, deadline, |_| ()).await,
+            Some(journal) => self.offer_stored(journal, target, message, deadline).await,
             None => self.offer_waiting(target, message, deadline).await,
         };
-        match offered {
-            Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                Err(self.drop_newest(target, message.0, message.1))
+        offered.map_err(|error| self.refused(target, message, error))
+    }
+
+    /// The error for the sender of a message that was refused. With the rule `drop-newest`, one that found no space becomes a
+    /// dead letter.
+    fn refused(&self, target: &Actor, (envelope, payload): (&Envelope, &Payload<'_>), error: SendError) -> SendError {
+        match error {
+            SendError::MailboxFull(_) if target.mailbox.overflow() == Overflow::DropNewest => {
+                self.drop_newest(target, envelope, payload)
             }
-            offered => offered,
+            error => error,
         }
     }
 

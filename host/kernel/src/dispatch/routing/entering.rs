@@ -9,7 +9,7 @@ use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::Reserved;
-use crate::journal::entry::{Op, StoredLetter};
+use crate::journal::entry::{EntryNumber, Op, StoredLetter};
 use crate::journal::order::{Draft, EntrySpace, HasEntered, Journal};
 use crate::mailbox::message_log::message_of;
 use crate::mailbox::{Load, Overflow, Refused};
@@ -71,18 +71,44 @@ impl Routing {
         }
     }
 
-    /// Puts a message of a sender outside of turns into a stored mailbox, and waits until it is durable. `and`: enters more with
-    /// it.
+    /// Puts a message of a sender outside of turns into a stored mailbox, and waits until it is durable.
     pub(crate) async fn offer_stored(
+        &self,
+        journal: &PlayJournal,
+        target: &Arc<Actor>,
+        message: (&Envelope, &Payload<'_>),
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        let entry = self.enter_one(journal, target, message, deadline, |_| ()).await?;
+        journal.durable(entry).await.map_err(|error| SendError::not_stored(target.address(), &error))
+    }
+
+    /// As [`Routing::offer_stored`], without waiting until the message is durable: returns the number of its entry. `and`: enters
+    /// more with it.
+    pub(crate) async fn enter_one(
         &self,
         journal: &PlayJournal,
         target: &Arc<Actor>,
         (envelope, payload): (&Envelope, &Payload<'_>),
         deadline: Instant,
         and: impl FnOnce(&mut Draft<Output>),
-    ) -> Result<(), SendError> {
+    ) -> Result<EntryNumber, SendError> {
         check_size(target, payload.body)?;
-        let mut space = match self.reserve_one(target, load_of(payload), deadline).await {
+        let record = record_of(envelope, payload);
+        self.enter_records(journal, target, (&record, load_of(payload)), deadline, and).await
+    }
+
+    /// Puts records of senders outside of turns into a stored mailbox, in one entry, and returns its number. Nothing waits after
+    /// the entry, so that a caller that is dropped either has all of it or nothing.
+    pub(crate) async fn enter_records(
+        &self,
+        journal: &PlayJournal,
+        target: &Arc<Actor>,
+        (records, load): (&[u8], Load),
+        deadline: Instant,
+        and: impl FnOnce(&mut Draft<Output>),
+    ) -> Result<EntryNumber, SendError> {
+        let mut space = match self.reserve_one(target, load, deadline).await {
             Ok(space) => space,
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => return Err(found_full(target)),
@@ -90,19 +116,15 @@ impl Routing {
         if let Some(why) = journal.full() {
             return Err(SendError::not_stored(target.address(), &why));
         }
-        let record = record_of(envelope, payload);
-        let space_in_journal = journal.space(record.len()).await;
+        let space_in_journal = journal.space(records.len()).await;
         let entered = self.enter(journal, None, space_in_journal, |draft| {
-            let refused = put(draft, &mut space, &record).is_some();
+            let refused = put(draft, &mut space, records).is_some();
             if !refused {
                 and(draft);
             }
             refused
         });
-        if entered.value {
-            return Err(SendError::Stopped(target.address().clone()));
-        }
-        journal.durable(entered.number).await.map_err(|error| SendError::not_stored(target.address(), &error))
+        if entered.value { Err(SendError::Stopped(target.address().clone())) } else { Ok(entered.number) }
     }
 
     /// Puts a message of a timer without waiting. Returns the message when the mailbox was closed.

@@ -23,6 +23,8 @@ pub(crate) struct Routing {
     pub(crate) activity: Arc<Activity>,
     /// The order of everything that is stored; none without a store.
     pub(crate) journal: Option<Arc<Journal<Output>>>,
+    /// Held by an operator's order about stored mailboxes.
+    pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
     /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
     pub(crate) host_ends: AtomicBool,
 }
