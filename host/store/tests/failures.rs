@@ -422,6 +422,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> usize {
 async fn check_finds_flipped_bits_in_several_pages() {
     let (_home, settings) = folder();
     filled(&settings).await;
+    // So that no copy of a row from before lies in a free part of a page.
+    StoppedStore::take(&settings.path).unwrap().compact().unwrap();
     let mut bytes = std::fs::read(database(&settings)).unwrap();
     let mut pages = std::collections::BTreeSet::new();
     for number in [5, 12, 19, 26, 33] {
@@ -434,10 +436,10 @@ async fn check_finds_flipped_bits_in_several_pages() {
     assert!(pages.len() > 2, "{pages:?}");
     std::fs::write(database(&settings), bytes).unwrap();
     let damages = Inspection::open(&settings.path).unwrap().check().unwrap().damages;
-    let frames =
-        [5, 12, 19, 26, 33].map(|number| format!("message {number} of `/a`, in row {number} of table `frame`"));
-    assert_eq!(damages[..5], frames);
-    assert!(damages.len() == 6 && damages[5].starts_with("dead letter "), "{damages:?}");
+    let mut expected: Vec<_> =
+        [5, 12, 19, 26, 33].map(|number| format!("message {number} of `/a`, in row {number} of table `frame`")).into();
+    expected.push("dead letter 4 in table `letter`".to_owned());
+    assert_eq!(damages, expected);
 }
 
 /// A check reads everything that a host would read, so that it finds whatever would stop one.

@@ -81,6 +81,8 @@ impl Supervisor {
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut over = self.step(Event::Boot);
+        // Messages of an earlier run of the host may wait already.
+        over |= self.step_wanted(over);
         while !over {
             let timer = self.tree.next_timer();
             let due = self.began + self.suspended() + timer.unwrap_or_default();
@@ -94,13 +96,19 @@ impl Supervisor {
             for event in events {
                 over |= self.step(event);
             }
-            while let Some(node) = self.wanted.pop().filter(|_| !over) {
-                over |= self.step(Event::Wanted(node));
-            }
+            over |= self.step_wanted(over);
             self.tree.end_orders_of_passivated();
             self.answer_ordered_starts(over);
             self.pending = None;
         }
+    }
+
+    /// Starts the nodes for which messages wait; true when the play is over.
+    fn step_wanted(&mut self, mut over: bool) -> bool {
+        while let Some(node) = self.wanted.pop().filter(|_| !over) {
+            over |= self.step(Event::Wanted(node));
+        }
+        over
     }
 
     /// Answers commands that only look; turns the others into the tree's events.
