@@ -18,7 +18,7 @@ fn play(home: &TempDir, actors: &[&str]) -> TempDir {
 fn actor(address: &str, plugin: &str) -> String {
     format!(
         "[[actor]]\naddress = {address:?}\nplugin = {plugin:?}\nstart = \"manual\"\n\
-         mailbox = {{ kind = \"durable\", bytes = \"64MiB\" }}\n"
+         mailbox = {{ kind = \"durable\", capacity = 100000, bytes = \"64MiB\" }}\n"
     )
 }
 
@@ -402,7 +402,7 @@ fn import_adds_no_message_that_waits_already() {
     let exported = host.ok(&["mailbox", "export", "/till"]);
     let import = |lines: &str| fed(host.folder.path(), &["mailbox", "import", "/till"], lines.as_bytes());
     let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
-    let twice = "imported 0 messages into /till; 1 message left out, since their ids wait there\n";
+    let twice = "imported 0 messages into /till; 1 message left out, since such ids wait there\n";
     assert_eq!(said(&import(&exported)), twice);
     let other = exported.replacen("\"id\":\"", "\"id\":\"f", 1).replacen("\"id\":\"f0", "\"id\":\"f", 1);
     let other = json(&other);
@@ -413,7 +413,7 @@ fn import_adds_no_message_that_waits_already() {
         twice.replace('0', "1").replacen("1 messages", "1 message", 1)
     );
     let (code, text) = failed(&import(&format!("{}no message\n", other.replace(id, &"e".repeat(32)))));
-    let expected = "line 2 of stdin was not imported, nor were the lines after it; 1 message before it are in: it is no exported message";
+    let expected = "line 2 of stdin was not imported, nor were the lines after it (before it: 1 message): it is no exported message";
     assert!(code == Some(2) && text.contains(expected), "{text}");
     host.die();
     let stopped = fed(home.path(), &["mailbox", "import", "/till", "--store", "store"], exported.as_bytes());
@@ -438,8 +438,9 @@ fn lines_that_are_confirmed_survive_a_kill_in_order() {
 #[test]
 fn refused_line_is_the_first_that_is_missing() {
     let home = home();
-    let manifest =
-        actor("/till", "echo").replace("bytes = \"64MiB\"", "capacity = 100, overflow = \"reject\"") + &store_of(&home);
+    let manifest = actor("/till", "echo")
+        .replace("capacity = 100000, bytes = \"64MiB\"", "capacity = 100, overflow = \"reject\"")
+        + &store_of(&home);
     let host = Host::start(folder(&manifest), &[]);
     let lines: Vec<_> = (1..=150).map(|number| format!("line {number}")).collect();
     let (code, said) = failed(&fed(host.folder.path(), &["tell", "/till", "--lines"], lines.join("\n").as_bytes()));

@@ -162,11 +162,8 @@ struct Import<'a> {
 impl Import<'_> {
     /// The words before an error: the part of the import that is done.
     fn so_far(&self, line: u64) -> String {
-        let done = self.imported + self.there;
-        format!(
-            "line {line} of stdin was not imported, nor were the lines after it; {} before it are in",
-            counted(done, "message")
-        )
+        let done = counted(self.imported + self.there, "message");
+        format!("line {line} of stdin was not imported, nor were the lines after it (before it: {done})")
     }
 
     fn add(&mut self, number: u64, line: &[u8]) -> Result<(), Exit> {
@@ -256,7 +253,7 @@ pub(crate) fn import(args: &args::OfMailbox) -> Result<(), Exit> {
     import.send()?;
     let there = match import.there {
         0 => String::new(),
-        there => format!("; {} left out, since their ids wait there", counted(there, "message")),
+        there => format!("; {} left out, since such ids wait there", counted(there, "message")),
     };
     print(&format!("imported {} into {to}{there}\n", counted(import.imported, "message")))
 }
