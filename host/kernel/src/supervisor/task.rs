@@ -80,35 +80,30 @@ impl Supervisor {
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let mut over = self.step(Event::Boot);
-        // Messages of an earlier run of the host may wait already.
-        over |= self.step_wanted(over);
-        while !over {
+        let (mut over, mut events) = (false, vec![Event::Boot]);
+        loop {
+            for event in events {
+                over |= self.step(event);
+            }
+            while let Some(node) = self.wanted.pop().filter(|_| !over) {
+                over |= self.step(Event::Wanted(node));
+            }
+            self.tree.end_orders_of_passivated();
+            self.answer_ordered_starts(over);
+            self.pending = None;
+            if over {
+                return;
+            }
             let timer = self.tree.next_timer();
             let due = self.began + self.suspended() + timer.unwrap_or_default();
-            let events = tokio::select! {
+            events = tokio::select! {
                 // The order is fixed, so that one seed gives one play, and so that crashes without a pause do not delay
                 // timers.
                 biased;
                 () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
                 command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
             };
-            for event in events {
-                over |= self.step(event);
-            }
-            over |= self.step_wanted(over);
-            self.tree.end_orders_of_passivated();
-            self.answer_ordered_starts(over);
-            self.pending = None;
         }
-    }
-
-    /// Starts the nodes for which messages wait; true when the play is over.
-    fn step_wanted(&mut self, mut over: bool) -> bool {
-        while let Some(node) = self.wanted.pop().filter(|_| !over) {
-            over |= self.step(Event::Wanted(node));
-        }
-        over
     }
 
     /// Answers commands that only look; turns the others into the tree's events.
