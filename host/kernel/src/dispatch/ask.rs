@@ -1,6 +1,8 @@
 //! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::dispatch::deadlines::Deadlines;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::message::{ActorId, ReplyToken};
@@ -20,6 +23,8 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Asks {
     last_token: AtomicU64,
+    /// The deadlines of the asks that wait.
+    deadlines: Arc<Deadlines>,
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
     waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
@@ -70,6 +75,7 @@ impl Asks {
         let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
         let (asker, receiver) = oneshot::channel();
         self.shard(token).lock().insert(token, Open { asker, target, deadline });
+        self.deadlines.add(deadline);
         OpenAsk { asks: self, token, receiver, answered: false }
     }
 
@@ -94,6 +100,30 @@ impl Asks {
             };
             for (_, open) in shard.lock().extract_if(|token, open| late(*token, open)) {
                 let _ = open.asker.send(Err(answer.clone()));
+            }
+        }
+    }
+
+    /// The deadlines of the asks that wait.
+    pub(crate) fn deadlines(&self) -> &Arc<Deadlines> {
+        &self.deadlines
+    }
+
+    /// Answers all asks whose deadline has come.
+    pub(crate) fn answer_late(&self, now: Instant) {
+        self.deadlines.forget();
+        for shard in &self.waiting {
+            let mut waiting = shard.lock();
+            let late = |token: u64, open: &Open| !ReplyToken(token).is_receipt() && open.deadline <= now;
+            let late: Vec<_> = waiting.extract_if(|token, open| late(*token, open)).collect();
+            let left = waiting.iter().filter(|(token, _)| !ReplyToken(**token).is_receipt());
+            let soonest = left.map(|(_, open)| open.deadline).min();
+            drop(waiting);
+            if let Some(soonest) = soonest {
+                self.deadlines.add(soonest);
+            }
+            for (_, open) in late {
+                let _ = open.asker.send(Err(AskError::Timeout));
             }
         }
     }
@@ -214,18 +244,32 @@ impl OpenAsk<'_> {
         ReplyToken(self.token)
     }
 
-    /// Delivers the message and waits for the answer. The answer may come before the mailbox has space for the message.
-    pub(crate) async fn answer_to(&mut self, delivery: impl Future<Output = Result<(), SendError>>) -> FullAnswer {
+    /// Delivers the message and waits for the answer, until the deadline of the ask, which is also that of the delivery. The
+    /// answer may come before the mailbox has space for the message.
+    pub(crate) async fn answer_to(
+        &mut self,
+        mut delivery: Pin<&mut impl Future<Output = Result<(), SendError>>>,
+    ) -> FullAnswer {
         let answer = tokio::select! {
             biased;
-            sent = delivery => match sent {
+            sent = &mut delivery => match sent {
                 Ok(()) => (&mut self.receiver).await,
                 Err(error) => return Err(error.into()),
             },
-            answer = &mut self.receiver => answer,
+            answer = &mut self.receiver => match answer {
+                // The delivery ends at the same time, and says what it waited for.
+                Ok(Err(AskError::Timeout)) => delivery.await.map(|()| answer)?,
+                answer => answer,
+            },
         };
         self.answered = true;
         answer.unwrap_or(Err(AskError::Stopped))
+    }
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.deadlines.end();
     }
 }
 

@@ -145,8 +145,7 @@ impl Ingress {
         let payload = Payload { parts: before, body: message.body };
         // Pinned in place: the futures are large, and each move would copy them.
         let delivery = pin!(routing.deliver_one(&target, &envelope, &payload, deadline));
-        let answered = pin!(ask.answer_to(delivery));
-        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        let answer = ask.answer_to(delivery).await;
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer

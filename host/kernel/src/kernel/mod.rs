@@ -18,6 +18,7 @@ use crate::actor::spec::ActorSpec;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::deadlines::answer_late;
 use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
@@ -105,6 +106,7 @@ impl Kernel {
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
         tokio::spawn(supervisor.run(inbox));
+        tokio::spawn(answer_late(Arc::downgrade(&shared), shared.routing.asks.deadlines().clone()));
         let cause = MessageId::seeded("outside", plan.seed);
         let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
         Ok(Self { shared, commands, stage, outside, stops_soon: Arc::default() })

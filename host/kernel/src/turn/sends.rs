@@ -89,7 +89,9 @@ impl Turn {
         let deadline = Instant::now() + timeout;
         let asked = async {
             // If the time is over in here, the next commit goes on.
-            self.commit().await;
+            if tokio::time::timeout_at(deadline, self.commit()).await.is_err() {
+                return Err(AskError::Timeout);
+            }
             let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.
@@ -102,7 +104,7 @@ impl Turn {
             let delivery = pin!(shared.routing.deliver_one(&target, &envelope, &payload, deadline));
             passed_on(&instance, &target, ask.answer_to(delivery)).await
         };
-        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
+        let answer = asked.await;
         let answer = shared.explained(target.address(), answer).await;
         shared.routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer
