@@ -87,6 +87,7 @@ pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;
 pub use actor::template::{Config, Template};
+pub use dispatch::ask::Ends;
 pub use dispatch::ask_counts::AskMetrics;
 pub use dispatch::dead_letters::feed::{LetterFeed, LetterReader};
 pub use dispatch::ingress::{Incoming, Ingress, Receipt};

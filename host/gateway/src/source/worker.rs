@@ -7,8 +7,8 @@ use std::time::Duration;
 use playhouse_kernel::{AboutActor, Ingress, LogEvent};
 use tokio::sync::{mpsc, watch};
 
-use super::supply::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
-use super::table::{End, Table};
+use super::supply::{Connected, Handle, PLUGIN, SourceSettings, Supplier, Supply, Taken};
+use super::table::{End, Handles, Table};
 use crate::broker::{BrokerError, Pauses};
 use crate::broker_events::{BrokerConnected, BrokerLost};
 use crate::status::Statuses;
@@ -196,10 +196,10 @@ impl Worker {
         told
     }
 
-    async fn tell_of(&self, supplier: &dyn Supplier, ended: &[(Vec<String>, End)]) -> Result<(), BrokerError> {
-        let with = |wanted: &End| -> Vec<String> {
+    async fn tell_of(&self, supplier: &dyn Supplier, ended: &[(Handles, End)]) -> Result<(), BrokerError> {
+        let with = |wanted: &End| -> Vec<Handle> {
             let some = ended.iter().filter(|(_, end)| end == wanted);
-            some.flat_map(|(handles, _)| handles.iter().cloned()).collect()
+            some.flat_map(|(handles, _)| handles.iter().map(|(_, handle)| handle.clone())).collect()
         };
         let (handled, back) = (with(&End::Handled), with(&End::GivenBack));
         if !handled.is_empty() {
@@ -208,7 +208,8 @@ impl Worker {
         }
         for (handles, end) in ended {
             if let End::Refused(why) = end {
-                supplier.refuse(handles, why).await?;
+                let handles: Vec<_> = handles.iter().map(|(_, handle)| handle.clone()).collect();
+                supplier.refuse(&handles, why).await?;
                 self.counts.done.add(handles.len());
             }
         }

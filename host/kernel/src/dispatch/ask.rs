@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::dispatch::deadlines::Deadlines;
 use crate::words::address::Address;
 use crate::words::clock::later;
-use crate::words::message::{ActorId, ReplyToken};
+use crate::words::message::{ActorId, MessageId, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
 
 const SHARDS: usize = 16;
@@ -32,9 +32,37 @@ pub(crate) struct Asks {
 
 /// An ask without an answer.
 struct Open {
-    asker: oneshot::Sender<FullAnswer>,
+    waiter: Waiter,
     target: ActorId,
     deadline: Instant,
+}
+
+/// Where an answer goes.
+enum Waiter {
+    One(oneshot::Sender<FullAnswer>),
+    /// With the ends of other messages.
+    Many(Ends, MessageId),
+}
+
+/// Takes the ends of messages as they come, each with the id of its message. `Err`: it is a dead letter; the error says why, in the words of
+/// an ask.
+pub type Ends = mpsc::UnboundedSender<(MessageId, Result<(), AskError>)>;
+
+/// How a message ended, by the answer to its sender.
+pub(crate) fn end_of(answer: FullAnswer) -> Result<(), AskError> {
+    match answer {
+        Ok(_) | Err(AskError::NoReply) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Waiter {
+    fn answer(self, answer: FullAnswer) {
+        match self {
+            Self::One(waiter) => drop(waiter.send(answer)),
+            Self::Many(ends, id) => drop(ends.send((id, end_of(answer)))),
+        }
+    }
 }
 
 /// An instance of an actor.
@@ -74,17 +102,26 @@ impl Asks {
     pub(crate) fn open(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
         let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { asker, target, deadline });
+        self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline });
         self.deadlines.add(deadline);
         OpenAsk { asks: self, token, receiver, answered: false }
     }
 
     /// Opens a receipt for a message to `target`. Its answer comes when the message has ended.
     pub(crate) fn open_receipt(&self, target: ActorId) -> (ReplyToken, oneshot::Receiver<FullAnswer>) {
-        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
         let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { asker, target, deadline: later(Duration::MAX) });
-        (ReplyToken(token), receiver)
+        (self.open_end(target, Waiter::One(asker)), receiver)
+    }
+
+    /// As [`Asks::open_receipt`]. The end of the message goes to `ends`.
+    pub(crate) fn feed_end(&self, target: ActorId, message: MessageId, ends: &Ends) -> ReplyToken {
+        self.open_end(target, Waiter::Many(ends.clone(), message))
+    }
+
+    fn open_end(&self, target: ActorId, waiter: Waiter) -> ReplyToken {
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
+        self.shard(token).lock().insert(token, Open { waiter, target, deadline: later(Duration::MAX) });
+        ReplyToken(token)
     }
 
     /// Closes a receipt whose message was not sent.
@@ -99,7 +136,7 @@ impl Asks {
                 !ReplyToken(token).is_receipt() && open.target == target && open.deadline < back_at
             };
             for (_, open) in shard.lock().extract_if(|token, open| late(*token, open)) {
-                let _ = open.asker.send(Err(answer.clone()));
+                open.waiter.answer(Err(answer.clone()));
             }
         }
     }
@@ -123,7 +160,7 @@ impl Asks {
                 self.deadlines.add(soonest);
             }
             for (_, open) in late {
-                let _ = open.asker.send(Err(AskError::Timeout));
+                open.waiter.answer(Err(AskError::Timeout));
             }
         }
     }
@@ -133,7 +170,7 @@ impl Asks {
         if token.is_some() {
             let open = self.shard(token.0).lock().remove(&token.0);
             if let Some(open) = open {
-                let _ = open.asker.send(answer);
+                open.waiter.answer(answer);
             }
         }
     }

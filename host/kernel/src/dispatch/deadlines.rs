@@ -1,7 +1,7 @@
 //! The deadlines of open asks: one timer for all of them. A timer for each ask would cost as much as the rest of its record.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -91,5 +91,66 @@ pub(crate) async fn answer_late(shared: Weak<Shared>, deadlines: Arc<Deadlines>)
         let began = Instant::now();
         shared.routing.asks.answer_late(began);
         earliest = Instant::now() + (PAUSE * began.elapsed()).max(SHORTEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::ask::Asks;
+    use crate::words::message::ActorId;
+    use crate::words::send_error::AskError;
+
+    /// The alarm of asks without a play around them.
+    async fn answer_all(asks: &Asks) {
+        while asks.deadlines().reached(Instant::now()).await {
+            asks.answer_late(Instant::now());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_ask_ends_at_its_deadline() {
+        let (asks, began) = (Asks::default(), Instant::now());
+        let waits = [50_u64, 10, 30, 0].map(|millis| {
+            let asks = &asks;
+            async move {
+                let mut ask = asks.open(ActorId(1), began + Duration::from_millis(millis));
+                let answer = ask.answer_to(std::pin::pin!(async { Ok(()) })).await;
+                assert_eq!(answer.map(|reply| reply.body), Err(AskError::Timeout));
+                assert_eq!(began.elapsed(), Duration::from_millis(millis));
+            }
+        });
+        tokio::select! {
+            () = answer_all(&asks) => {}
+            _ = futures_util::future::join_all(waits) => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answered_asks_cost_one_search() {
+        let asks = Asks::default();
+        let mut searches = 0;
+        let long = Duration::from_secs(1);
+        let began = Instant::now();
+        while began.elapsed() < 10 * long {
+            let ask = asks.open(ActorId(1), Instant::now() + long);
+            drop(ask);
+            tokio::select! {
+                biased;
+                _ = asks.deadlines().reached(began) => {
+                    searches += 1;
+                    asks.answer_late(Instant::now());
+                }
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+        }
+        assert!((9..=11).contains(&searches), "{searches}");
+    }
+
+    #[tokio::test]
+    async fn end_of_the_play_ends_the_alarm() {
+        let deadlines = Deadlines::default();
+        deadlines.end();
+        assert!(!deadlines.reached(Instant::now()).await);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
-use crate::dispatch::ask::Asks;
+use crate::dispatch::ask::{Asks, Ends, end_of};
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -59,11 +59,7 @@ impl Receipt {
     /// Waits until the turn that handled the message has committed. `Err`: it is a dead letter; the error says why, in the words
     /// of an ask. [`AskError::Stopped`] also stands for a play that is over.
     pub async fn ended(self) -> Result<(), AskError> {
-        match self.receiver.await {
-            Ok(Ok(_) | Err(AskError::NoReply)) => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(AskError::Stopped),
-        }
+        self.receiver.await.map_or(Err(AskError::Stopped), end_of)
     }
 }
 
@@ -109,13 +105,37 @@ impl Ingress {
         patience: Duration,
     ) -> Result<Receipt, SendError> {
         let target = self.target(to)?;
+        let (token, receiver) = self.shared.routing.asks.open_receipt(target.id);
+        self.tell_by_token(&target, message, patience, token).await?;
+        Ok(Receipt { receiver })
+    }
+
+    /// As [`Ingress::tell`], for many messages: the end of this one goes to `ends`, after this call has returned `Ok` or before.
+    pub async fn tell_with_end(
+        &self,
+        to: &Address,
+        message: &Incoming<'_>,
+        patience: Duration,
+        ends: &Ends,
+    ) -> Result<(), SendError> {
+        let target = self.target(to)?;
+        let token = self.shared.routing.asks.feed_end(target.id, message.id, ends);
+        self.tell_by_token(&target, message, patience, token).await
+    }
+
+    async fn tell_by_token(
+        &self,
+        target: &Arc<Actor>,
+        message: &Incoming<'_>,
+        patience: Duration,
+        token: ReplyToken,
+    ) -> Result<(), SendError> {
         let routing = &self.shared.routing;
-        let (token, receiver) = routing.asks.open_receipt(target.id);
         let open = OpenReceipt { asks: &routing.asks, token };
         let (envelope, payload) = self.enveloped(message, token);
-        routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+        routing.deliver_one(target, &envelope, &payload, later(patience)).await?;
         std::mem::forget(open);
-        Ok(Receipt { receiver })
+        Ok(())
     }
 
     /// Makes a dead letter of a message that the receiver could never take, for a gateway that must not lose it. Of a body that is larger
