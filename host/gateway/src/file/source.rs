@@ -138,18 +138,18 @@ impl State {
             // A path that is too long for metadata is left out.
             let _ = metadata.push(key, &value);
         }
-        let position: Handle = position.into();
+        let handle = Handle::from(position);
         let taken = Taken {
-            id: MessageId::seeded(&position, 0),
-            handle: position.clone(),
-            position,
+            id: MessageId::seeded(&handle, 0),
+            position: handle.clone().into(),
+            handle,
             flow: None,
             deliveries: 1,
             fault: line
                 .is_cut()
                 .then(|| format!("the line has {} bytes; these are the first {}", line.length, line.bytes.len())),
             metadata,
-            body: line.bytes,
+            body: line.bytes.into(),
         };
         self.ready.insert(self.last_number, taken);
     }

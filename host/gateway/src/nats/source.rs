@@ -14,7 +14,7 @@ use playhouse_kernel::{BoxFuture, MessageId, Metadata};
 use super::link::{ANSWER, Link, NatsSource, with_causes};
 use crate::broker::{BrokerError, flow_of_traceparent};
 use crate::secret::SecretUrl;
-use crate::source::{Connected, Handle, Supplier, Supply, Taken};
+use crate::source::{Connected, Handle, Position, Supplier, Supply, Taken};
 
 /// The longest wait for a first message.
 const WAIT: Duration = Duration::from_secs(5);
@@ -146,12 +146,12 @@ impl NatsSupplier {
         Ok(Taken {
             fault: None,
             id: self.cause.caused(sequence),
-            position: sequence.to_string().into(),
+            position: Position::Number(sequence),
             handle,
             flow: traced.and_then(|value| flow_of_traceparent(value.as_str())),
             deliveries,
             metadata: metadata(message.subject.as_str(), headers, self.settings.meta.as_deref()),
-            body: message.payload.to_vec(),
+            body: message.payload.clone(),
         })
     }
 

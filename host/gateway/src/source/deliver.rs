@@ -31,10 +31,12 @@ pub(super) struct Deliverer {
 
 impl Deliverer {
     /// Delivers what comes. Nothing else that a source does waits for this.
-    pub(super) async fn run(self, mut taken: UnboundedReceiver<Taken>, ends: Ends) {
-        while let Some(next) = taken.recv().await {
-            self.deliver(&next, &ends).await;
-            self.table.delivered();
+    pub(super) async fn run(self, mut taken: UnboundedReceiver<Vec<Taken>>, ends: Ends) {
+        while let Some(taken) = taken.recv().await {
+            for next in taken {
+                self.deliver(&next, &ends).await;
+                self.table.delivered();
+            }
         }
     }
 
@@ -70,7 +72,7 @@ impl Deliverer {
         self.counts.refused.add(1);
         let event = SourceRefused {
             subject: AboutActor { address: &self.settings.address, plugin: super::supply::PLUGIN },
-            position: &taken.position,
+            position: &taken.position.to_string(),
             bytes: taken.body.len(),
             why: &why,
         };

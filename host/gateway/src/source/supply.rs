@@ -1,8 +1,10 @@
 //! The settings of a source, and the traits by which a kind of source reaches its broker.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use playhouse_kernel::{Address, BoxFuture, FlowId, MessageId, Metadata};
 
 use crate::broker::BrokerError;
@@ -27,13 +29,37 @@ pub struct SourceSettings {
 /// The text by which a broker knows one delivery of a message. It is passed on often, and not copied.
 pub type Handle = Arc<str>;
 
+/// The position of a message in its broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// A number of a sequence.
+    Number(u64),
+    /// Some other text.
+    Text(Handle),
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl From<Handle> for Position {
+    fn from(text: Handle) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A message from a broker.
 #[derive(Debug, Clone)]
 pub struct Taken {
     /// Its id, derived from its position: the same each time that the broker delivers it.
     pub id: MessageId,
     /// The position of the message in the broker, which no delivery changes.
-    pub position: Arc<str>,
+    pub position: Position,
     /// The text by which the broker knows this delivery of the message.
     pub handle: Handle,
     /// The flow, if the broker's message names one.
@@ -45,7 +71,7 @@ pub struct Taken {
     /// The pairs beside the body.
     pub metadata: Metadata,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// Connects a source to its broker.

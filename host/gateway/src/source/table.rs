@@ -1,14 +1,13 @@
 //! The messages that a source took and that have not ended, and those that ended and that the broker does not know of yet.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use playhouse_kernel::{AskError, MessageId};
 use tokio::sync::Notify;
 
-use super::supply::{Handle, Taken};
+use super::supply::{Handle, Position, Taken};
 
 /// How a message ended, for the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +32,7 @@ impl End {
 }
 
 /// The handles of one message, with their positions. Several positions are copies of one message.
-pub(super) type Handles = Vec<(Arc<str>, Handle)>;
+pub(super) type Handles = Vec<(Position, Handle)>;
 
 #[derive(Default)]
 struct Inner {
@@ -175,6 +174,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use hyper::body::Bytes;
     use playhouse_kernel::Metadata;
 
     use super::*;
@@ -183,12 +183,12 @@ mod tests {
         Taken {
             fault: None,
             id: MessageId(id),
-            position: position.into(),
+            position: Handle::from(position).into(),
             handle: handle.into(),
             flow: None,
             deliveries: 1,
             metadata: Metadata::new(),
-            body: Vec::new(),
+            body: Bytes::new(),
         }
     }
 
@@ -200,7 +200,7 @@ mod tests {
         assert!(!table.admit(&taken(1, "a", "a/2")));
         assert_eq!((table.handles(), table.outstanding()), (vec!["a/2".into()], 1));
         table.end(MessageId(1), End::Handled);
-        assert_eq!(table.take_ended(), [(vec![("a".into(), "a/2".into())], End::Handled)]);
+        assert_eq!(table.take_ended(), [(vec![(Handle::from("a").into(), "a/2".into())], End::Handled)]);
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         assert!(table.admit(&taken(1, "a", "a")));
         assert!(!table.admit(&taken(1, "b", "b")));
         table.end(MessageId(1), End::Handled);
-        let both = ["a", "b"].map(|name| (name.into(), name.into()));
+        let both = ["a", "b"].map(|name| (Handle::from(name).into(), name.into()));
         assert_eq!(table.take_ended(), [(both.to_vec(), End::Handled)]);
     }
 

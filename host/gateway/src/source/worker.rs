@@ -44,7 +44,7 @@ pub(super) struct Worker {
     pub(super) statuses: Statuses,
     pub(super) phase: watch::Receiver<Phase>,
     /// Where the taken messages go. Dropped with the worker, which ends the other tasks.
-    pub(super) taken: mpsc::UnboundedSender<Taken>,
+    pub(super) taken: mpsc::UnboundedSender<Vec<Taken>>,
     pub(super) max_deliver: watch::Sender<Option<u32>>,
 }
 
@@ -147,15 +147,12 @@ impl Worker {
                     tokio::time::timeout(LAST_PULL, pull).await.unwrap_or(Ok(Vec::new()))?
                 }
             };
-            self.counts.messages.add(pulled.len());
+            let all = pulled.len();
+            self.counts.messages.add(all);
             self.counts.missing.add(supplier.missing());
-            for taken in pulled {
-                if self.table.admit(&taken) {
-                    let _ = self.taken.send(taken);
-                } else {
-                    self.counts.repeated.add(1);
-                }
-            }
+            let new: Vec<_> = pulled.into_iter().filter(|taken| self.table.admit(taken)).collect();
+            self.counts.repeated.add(all - new.len());
+            let _ = self.taken.send(new);
         }
         self.table.end_pulls();
         std::future::pending().await

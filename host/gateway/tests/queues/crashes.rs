@@ -99,13 +99,13 @@ impl Supplier for Supplied {
 fn taken(number: usize) -> Taken {
     Taken {
         id: MessageId(number as u128 + 1),
-        position: number.to_string().into(),
+        position: Handle::from(number.to_string()).into(),
         handle: number.to_string().into(),
         flow: None,
         deliveries: 1,
         fault: None,
         metadata: Metadata::new(),
-        body: number.to_string().into_bytes(),
+        body: number.to_string().into(),
     }
 }
 
