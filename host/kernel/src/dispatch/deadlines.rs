@@ -1,18 +1,11 @@
 //! The deadlines of open asks: one timer for all of them. A timer for each ask would cost as much as the rest of its record.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::dispatch::Shared;
-
-/// A search for asks that are late is followed by a pause of so many times its duration: it never takes more than a twentieth of a thread.
-const PAUSE: u32 = 20;
-/// The shortest pause between two searches: timers have this resolution.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// No ask has a deadline.
 const NONE: u64 = u64::MAX;
 
@@ -66,7 +59,7 @@ impl Deadlines {
     }
 
     /// Waits until an ask may be late, but not before `earliest`. False: the play is over.
-    async fn reached(&self, earliest: Instant) -> bool {
+    pub(crate) async fn reached(&self, earliest: Instant) -> bool {
         loop {
             if self.is_over.load(Ordering::Acquire) {
                 return false;
@@ -80,17 +73,6 @@ impl Deadlines {
                 () = self.changed.notified() => {}
             }
         }
-    }
-}
-
-/// Answers asks whose time is over, as long as the play has them.
-pub(crate) async fn answer_late(shared: Weak<Shared>, deadlines: Arc<Deadlines>) {
-    let mut earliest = Instant::now();
-    while deadlines.reached(earliest).await {
-        let Some(shared) = shared.upgrade() else { return };
-        let began = Instant::now();
-        shared.routing.asks.answer_late(began);
-        earliest = Instant::now() + (PAUSE * began.elapsed()).max(SHORTEST_PAUSE);
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod ask_counts;
 pub(crate) mod dead_letters;
 pub(crate) mod deadlines;
 pub(crate) mod ingress;
+pub(crate) mod late_asks;
 pub(crate) mod memory_gate;
 pub(crate) mod policies;
 pub(crate) mod registry;
