@@ -43,8 +43,16 @@ impl Launcher for SinkLauncher {
             let reconnects = Pauses::of_connections();
             let retries = Pauses::new(shared.settings.backoff);
             let host = turn.host_wait("the broker");
-            Ok(Box::new(Sink { shared, turn, host, delivery: None, reconnects, retries, refused: None })
-                as Box<dyn Behavior>)
+            Ok(Box::new(Sink {
+                shared,
+                turn,
+                host,
+                delivery: None,
+                reconnects,
+                retries,
+                refused: None,
+                next_refused: None,
+            }) as Box<dyn Behavior>)
         })
     }
 
@@ -81,6 +89,8 @@ struct Sink {
     retries: Pauses,
     /// The message that was refused last, and how often.
     refused: Option<(MessageId, u32)>,
+    /// The refusal of a message behind others that were accepted: it is the first one of the next call.
+    next_refused: Option<(MessageId, Trouble)>,
 }
 
 impl Behavior for Sink {
@@ -125,6 +135,13 @@ fn outgoing(message: Message) -> Outgoing {
 impl Sink {
     /// Delivers messages, and returns how many of them were accepted: at least one, unless the first one was failed.
     async fn deliver(&mut self, messages: &[Outgoing]) -> usize {
+        if let Some(message) = messages.first()
+            && let Some((id, trouble)) = self.next_refused.take()
+            && id == message.id
+            && self.refuse(message, trouble).await
+        {
+            return 0;
+        }
         loop {
             let connected = match self.delivery.take() {
                 Some(delivery) => Ok(delivery),
@@ -153,7 +170,7 @@ impl Sink {
                         Some(trouble @ (Trouble::Refused(_) | Trouble::Never(_))) => {
                             self.delivery = Some(delivery);
                             if accepted > 0 {
-                                // The refused message is the first one of the next call.
+                                self.next_refused = messages.get(accepted).map(|message| (message.id, trouble));
                                 return accepted;
                             }
                             let Some(message) = messages.first() else { return 0 };

@@ -1,8 +1,8 @@
 //! The handshake of RFC 6455: which request asks for a connection, and the response that opens it.
 
 use ::http::header::{
-    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
@@ -75,8 +75,14 @@ impl Handshake {
         if !upgrades || head.method != Method::GET || head.version != Version::HTTP_11 {
             return Err(Refused::NoUpgrade);
         }
-        if headers.get(SEC_WEBSOCKET_VERSION) != Some(&VERSION) {
+        let mut versions = headers.get_all(SEC_WEBSOCKET_VERSION).iter();
+        if versions.next() != Some(&VERSION) {
             return Err(Refused::OtherVersion);
+        }
+        // A second version is malformed; bytes of a body would be taken for frames.
+        let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| *length != "0");
+        if versions.next().is_some() || has_length || headers.contains_key(TRANSFER_ENCODING) {
+            return Err(Refused::Malformed);
         }
         let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
         let (Some(key), None) = (keys.next(), keys.next()) else { return Err(Refused::Malformed) };
@@ -188,6 +194,13 @@ mod tests {
         assert_eq!(with("connection", "close"), Err(Refused::NoUpgrade));
         assert_eq!(read(|request| *request.method_mut() = Method::POST), Err(Refused::NoUpgrade));
         assert_eq!(with("sec-websocket-version", "8"), Err(Refused::OtherVersion));
+        let two_versions = read(|request| {
+            request.headers_mut().append("sec-websocket-version", HeaderValue::from_static("8"));
+        });
+        assert_eq!(two_versions, Err(Refused::Malformed));
+        assert_eq!(with("content-length", "5"), Err(Refused::Malformed));
+        assert_eq!(with("transfer-encoding", "chunked"), Err(Refused::Malformed));
+        assert!(with("content-length", "0").is_ok());
         assert_eq!(without("sec-websocket-key"), Err(Refused::Malformed));
         assert_eq!(with("sec-websocket-key", "short=="), Err(Refused::Malformed));
         assert_eq!(with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ!="), Err(Refused::Malformed));

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::stage::{Builder, Stage};
+use crate::stage::{Builder, Stage, addr};
 
 /// A server that answers each request with the next text of its list, and then with 204. An empty text closes the connection.
 struct Server {
@@ -161,6 +161,24 @@ async fn other_errors_and_redirects_are_letters_at_once() {
     assert_eq!(stage.letters(), ["failed 1", "failed 2"]);
     let why = stage.kernel.dead_letters()[0].reason.to_string();
     assert!(why.contains("the server said 422 Unprocessable Entity: bad"), "{why}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn refusal_behind_other_messages_is_one_attempt() {
+    let busy = "HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n";
+    let moved = "HTTP/1.1 302 Found\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n";
+    let server = Server::start(&[NO_CONTENT, moved, NO_CONTENT, busy, busy, NO_CONTENT]).await;
+    let stage = server.stage(2).await;
+    // All of them wait before the first turn, which has them as one batch.
+    stage.kernel.halt(&addr("/out")).await;
+    for body in ["1", "2", "3", "4", "5"] {
+        stage.tell("/out", body).await;
+    }
+    stage.kernel.resume(&addr("/out")).await;
+    stage.kernel.wait_idle().await;
+    assert_eq!(server.bodies(), ["1", "2", "3", "4", "4", "5"]);
+    assert_eq!(stage.letters(), ["failed 2", "failed 4"]);
     stage.stop().await;
 }
 

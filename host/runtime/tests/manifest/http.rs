@@ -85,6 +85,14 @@ fn share_of_a_client_is_less_than_all_connections() {
 }
 
 #[test]
+fn parameter_chooses_among_sinks() {
+    let route = route("path = \"/o/:to\"\ntell = \"/out/:to\"\n");
+    let sink = "[[sink]]\naddress = \"/out/a\"\nkind = \"file\"\npath = \"a.log\"\n";
+    assert!(understood(&format!("{route}{sink}")).is_ok());
+    assert!(understood(&route).is_err(), "no sink is there");
+}
+
+#[test]
 fn unknown_receiver_is_refused() {
     check_route(
         "path = \"/o\"\nask = \"/order\"",

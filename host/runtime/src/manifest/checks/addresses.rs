@@ -41,9 +41,12 @@ impl Addresses {
         self.native.contains(address)
     }
 
-    /// Whether an actor of the manifest is below `top`, or may be spawned there.
+    /// Whether an actor or a sink of the manifest is below `top`, or an actor may be spawned there.
     pub(super) fn is_populated(&self, top: &Address) -> bool {
-        self.parents.contains(top) || with_ancestors(top).any(|above| self.spawning.contains(&above))
+        let mut sinks = self.sinks.iter().flatten();
+        self.parents.contains(top)
+            || sinks.any(|sink| sink.is_below(top))
+            || with_ancestors(top).any(|above| self.spawning.contains(&above))
     }
 }
 

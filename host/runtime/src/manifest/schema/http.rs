@@ -30,8 +30,8 @@ pub struct Http {
     /// IPv6 client is a network of 64 bits. Trusted proxies have no such limit; WebSocket connections through them count for the
     /// client that they name, and are answered with 429 beyond the limit. Example: `connections_per_client = 50`. Default: none.
     pub connections_per_client: Option<Spanned<AtLeastOne>>,
-    /// Size limit of a request's head, `"8KiB"` to `"1MiB"`; a larger one is answered with 431. Example: `head = "16KiB"`.
-    /// Default: `"32KiB"`.
+    /// Size limit of a request's head, `"8KiB"` to `"1MiB"`; a larger one is answered with 431. It is read in pieces, so that a head
+    /// of up to twice the limit may pass. Example: `head = "16KiB"`. Default: `"32KiB"`.
     pub head: Option<Spanned<ByteSize>>,
     /// Maximum number of header lines of a request; more are answered with 431. Example: `headers = 50`. Default: 100.
     pub headers: Option<AtLeastOne>,
@@ -120,8 +120,8 @@ pub struct HttpRoute {
     /// With `websocket`: the subprotocols of the handlers, the preferred one first. The handler finds the chosen one as
     /// `request:subprotocol`. Example: `subprotocols = ["chat.v2", "chat.v1"]`. Default: `[]`.
     pub subprotocols: Option<Spanned<Vec<Spanned<String>>>>,
-    /// With `websocket`: size limit of what waits for one client, with 64 bytes more for each message. A client that reads too
-    /// slowly is closed with 1013. Example: `queue = "64KiB"`. Default: `"1MiB"`.
+    /// With `websocket`: size limit of what waits for one client, with 64 bytes more for each message; one message may always
+    /// wait. A client that reads too slowly is closed with 1013. Example: `queue = "64KiB"`. Default: `"1MiB"`.
     pub queue: Option<Spanned<ByteSize>>,
     /// With `websocket`: the time between two pings. A client that leaves two of them unanswered is closed. Example: `ping =
     /// "10s"`. Default: `"30s"`.
