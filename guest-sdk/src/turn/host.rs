@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::errors::{MetricError, SendError, SpawnError, StopError};
+use crate::errors::{MetricError, SendError, SpawnError, StateError, StopError};
 use crate::kernel::Kernel;
 use crate::spawn_options::SpawnOptions;
 
@@ -25,6 +25,14 @@ pub(crate) trait TurnHost: Kernel {
     fn metric(&self, name: &str) -> Result<u32, MetricError>;
     fn count_metric(&self, metric: u32, by: u64) -> Result<(), MetricError>;
     fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError>;
+    fn state_limits(&self) -> Result<StateLimits, StateError>;
+}
+
+/// The bounds of the actor's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateLimits {
+    pub(crate) value_bytes: u64,
+    pub(crate) left_bytes: u64,
 }
 
 /// An address, resolved.

@@ -16,7 +16,7 @@ use crate::traffic::Counts;
 
 /// The time that one try waits for space in the mailbox.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The pause after a refusal that will pass: memory is short, or the mailbox is full and refuses.
+/// The pause after a refusal that will pass: memory is short, the store is full, or the mailbox is full and refuses.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Delivers messages.
@@ -57,7 +57,7 @@ impl Deliverer {
                 ..Incoming::new(taken.id, &taken.metadata, &taken.body)
             };
             if let Some(why) = &taken.fault {
-                self.refuse(taken, &message, why.clone());
+                self.refuse(taken, &message, why.clone()).await;
                 return None;
             }
             match self.ingress.tell_with_receipt(tell, &message, PATIENCE).await {
@@ -68,10 +68,11 @@ impl Deliverer {
                     return None;
                 }
                 Err(error @ SendError::TooLarge { .. }) => {
-                    self.refuse(taken, &message, error.to_string());
+                    self.refuse(taken, &message, error.to_string()).await;
                     return None;
                 }
-                // Each of these passes, or the play ends. The message is kept alive in the meantime.
+                // Each of these passes, or the play ends: the mailbox is full, memory is short, the store is full. The message is
+                // kept alive in the meantime.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
@@ -79,7 +80,7 @@ impl Deliverer {
     }
 
     /// Ends a message that can never be delivered. An operator finds it, or its first bytes, among the dead letters.
-    fn refuse(&self, taken: &Taken, message: &Incoming<'_>, why: String) {
+    async fn refuse(&self, taken: &Taken, message: &Incoming<'_>, why: String) {
         self.counts.refused.add(1);
         let event = SourceRefused {
             subject: AboutActor { address: &self.settings.address, plugin: super::supply::PLUGIN },
@@ -88,9 +89,13 @@ impl Deliverer {
             why: &why,
         };
         event.log();
-        // Without the receiver, its address is in the log line alone.
-        let _ = self.ingress.reject(&self.settings.tell, message, why.clone());
-        self.table.end(taken.id, End::Refused(why));
+        let end = match self.ingress.reject(&self.settings.tell, message, why.clone()).await {
+            // The store failed: the letter may be lost, and the broker delivers the message again.
+            Err(SendError::NotStored { .. }) => End::GivenBack,
+            // Without the receiver, its address is in the log line alone.
+            _ => End::Refused(why),
+        };
+        self.table.end(taken.id, end);
     }
 }
 

@@ -17,8 +17,8 @@ use crate::actor::host_waits::HostWaits;
 use crate::actor::own_metrics::OwnMetrics;
 use crate::actor::reports::{Reports, TaskDone};
 use crate::actor::turn_counts::TurnCounts;
-use crate::mailbox::MailboxSpec;
 use crate::mailbox::admission::EvictionState;
+use crate::mailbox::{Keep, MailboxSpec};
 use crate::words::crash::{Crash, CrashReport};
 use crate::words::message::{Message, MessageId};
 use crate::words::metric_names::MetricNames;
@@ -245,10 +245,15 @@ impl Backlog {
         }
     }
 
-    /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is.
+    /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is, and all of
+    /// them are in memory.
     pub(crate) fn space(&self, spec: &MailboxSpec) -> usize {
         let bytes: usize = self.delayed.iter().map(|(_, message)| message.content_bytes() + HEADER_BYTES).sum();
-        if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
+        let most_bytes = match spec.keep {
+            Keep::Memory => spec.capacity_bytes,
+            Keep::Stored => spec.capacity_bytes.min(spec.memory_bytes),
+        };
+        if bytes < most_bytes || self.delayed.is_empty() { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }
 
     /// Moves messages that are due to `returned`, and returns when the next one is due.
@@ -279,6 +284,25 @@ impl Backlog {
         }
         let at = self.delayed.iter().position(|(_, message)| wanted(message))?;
         Some(self.delayed.remove(at).1)
+    }
+
+    /// Removes the messages whose numbers in the mailbox are wanted, and returns the numbers.
+    pub(crate) fn remove_stored(&mut self, is_wanted: &dyn Fn(u64) -> bool) -> Vec<u64> {
+        let (mut removed, mut at, solo) = (Vec::new(), 0, self.solo);
+        let mut stays = |message: &Message| {
+            let number = message.sequence();
+            let is_wanted = number != 0 && is_wanted(number);
+            removed.extend(is_wanted.then_some(number));
+            !is_wanted
+        };
+        self.returned.retain(|message| {
+            let stays = stays(message);
+            self.solo -= usize::from(!stays && at < solo);
+            at += 1;
+            stays
+        });
+        self.delayed.retain(|(_, message)| stays(message));
+        removed
     }
 
     pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {

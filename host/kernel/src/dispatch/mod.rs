@@ -5,6 +5,7 @@ pub(crate) mod ask;
 pub(crate) mod ask_counts;
 pub(crate) mod dead_letters;
 pub(crate) mod ingress;
+pub(crate) mod mailbox_orders;
 pub(crate) mod memory_gate;
 pub(crate) mod policies;
 pub(crate) mod registry;
@@ -13,5 +14,6 @@ pub(crate) mod requests;
 pub(crate) mod routing;
 mod shared;
 pub(crate) mod timers;
+pub(crate) mod unread;
 
 pub(crate) use shared::Shared;

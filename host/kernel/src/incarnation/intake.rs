@@ -90,7 +90,9 @@ impl Incarnation {
             } else {
                 let (instance, batch) = (self.instance.index, turn.batch_in_progress());
                 // With retries due later, an orderly stop waits for them.
-                mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch)
+                let took = mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch);
+                self.shared.read_back(&self.actor);
+                took
             };
             match polled {
                 Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.instance.index) => {

@@ -12,6 +12,7 @@ use super::batch::NO_CAUSE;
 use super::effects::{CHOSEN_HERE, Effect};
 use super::measurements::Amount;
 use super::spawn::{SpawnError, StopError};
+use crate::actor::state_error::StateError;
 use crate::actor::template::Config;
 use crate::words::address::Address;
 use crate::words::message::{Reply, ReplyToken};
@@ -89,6 +90,9 @@ pub enum BulkError {
         /// The number of the metric.
         metric: u32,
     },
+    /// A change of the actor's keyed state that is not allowed.
+    #[error("it changes the state of an actor that has none, or breaks one of its bounds or the rule for keys")]
+    State,
     /// The body is too large for its receiver.
     #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
     TooLarge {
@@ -368,6 +372,28 @@ impl Bulk<'_> {
         self.measure(metric, Amount::Observed(value))
     }
 
+    /// Records that the current message gives a key of the actor's keyed state a value. `content`: the range of key and value, of
+    /// which the key has `key_bytes` bytes, and was checked to be UTF-8.
+    pub fn set_state(&mut self, key_bytes: u16, content: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let value = self.base + content.start + usize::from(key_bytes);
+        let (key, value) = (self.base + content.start..value, value..self.base + content.end);
+        let bytes = std::mem::take(&mut self.turn.outbox.bytes);
+        let set = key_of(&bytes, key).and_then(|key| state_result(self.turn.try_set_state(key, &bytes[value])));
+        self.turn.outbox.bytes = bytes;
+        set
+    }
+
+    /// Records that the current message removes a key of the actor's keyed state. `key`: its range, which was checked to be UTF-8.
+    pub fn delete_state(&mut self, key: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let bytes = std::mem::take(&mut self.turn.outbox.bytes);
+        let key = key_of(&bytes, self.base + key.start..self.base + key.end);
+        let deleted = key.and_then(|key| state_result(self.turn.delete_state(key)));
+        self.turn.outbox.bytes = bytes;
+        deleted
+    }
+
     fn measure(&mut self, metric: u32, amount: Amount) -> Result<(), BulkError> {
         self.check_current()?;
         if metric as usize >= self.turn.actor.spec.metrics.all().len() {
@@ -393,6 +419,7 @@ impl Bulk<'_> {
     pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
         self.check_current()?;
         if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
+            self.turn.check_state_of_refused()?;
             return self.failed(failure);
         }
         let reply = self.is_asked().then(|| self.bytes()[reply].to_vec());
@@ -406,6 +433,7 @@ impl Bulk<'_> {
         self.check_current()?;
         let (metadata, body) = self.bytes()[content].split_at(metadata_bytes.into());
         if let Err(failure) = self.turn.check_reply(body) {
+            self.turn.check_state_of_refused()?;
             return self.failed(failure);
         }
         if !self.is_asked() {
@@ -433,10 +461,25 @@ impl Bulk<'_> {
 
     /// Whether the current message recorded a send or another effect, metrics included.
     pub fn has_uncommitted_sends(&self) -> bool {
-        self.turn.outbox.has_current() || self.turn.measurements.has_current()
+        let maker = self.turn.state_maker();
+        let changes_state = self.turn.state.as_ref().is_some_and(|state| state.has_of(maker));
+        self.turn.outbox.has_current() || self.turn.measurements.has_current() || changes_state
     }
 
     fn check_current(&self) -> Result<(), BulkError> {
         self.turn.current().map(drop).ok_or(BulkError::NoMessage)
     }
+}
+
+/// The key in this range.
+fn key_of(bytes: &[u8], at: Range<usize>) -> Result<&str, BulkError> {
+    std::str::from_utf8(&bytes[at]).map_err(|_| BulkError::State)
+}
+
+/// The guest asks for the bounds of the state before it records a change, so that any refusal is its mistake.
+fn state_result(recorded: Result<(), StateError>) -> Result<(), BulkError> {
+    recorded.map_err(|error| match error {
+        StateError::Overrun(overrun) => overrun.into(),
+        _ => BulkError::State,
+    })
 }

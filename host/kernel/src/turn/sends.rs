@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Turn;
 use crate::actor::host_wait::passed_on;
 use crate::dispatch::ask::AskEndpoint;
-use crate::dispatch::routing::delivery::check_size;
+use crate::dispatch::routing::entering::check_size;
 use crate::words::message::{ActorId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 
@@ -90,6 +90,9 @@ impl Turn {
         let asked = async {
             // If the time is over in here, the next commit goes on.
             self.commit().await;
+            if self.actor.mailbox.is_stored() && target.is_edge() && !shared.routing.all_durable().await {
+                return Err(AskError::Stopped);
+            }
             let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.
@@ -99,7 +102,7 @@ impl Turn {
             let (parts, before) = before.with(metadata);
             let envelope = self.caused_envelope(ask.token(), parts);
             let payload = Payload { parts: before, body };
-            let delivery = pin!(shared.routing.deliver_one(&target, &envelope, &payload, deadline));
+            let delivery = pin!(shared.routing.deliver_question(&target, &envelope, &payload, deadline));
             passed_on(&instance, &target, ask.answer_to(delivery)).await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));

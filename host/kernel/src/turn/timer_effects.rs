@@ -6,7 +6,7 @@ use playhouse_frame::{Metadata, Parts};
 
 use super::Turn;
 use super::effects::Effect;
-use crate::dispatch::routing::delivery::check_size;
+use crate::dispatch::routing::entering::check_size;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::overrun::Overrun;

@@ -60,9 +60,23 @@ pub enum SendError {
     /// send.
     #[error("memory is short, and no messages from outside are taken: {0}")]
     MemoryPressure(Arc<str>),
+    /// The receiver's messages are stored, and the store is full, failed or is closed: the message may be kept or not. Only
+    /// senders outside the play get this error.
+    #[error("the store did not confirm the message for `{to}`: {why}")]
+    NotStored {
+        /// The receiver.
+        to: Address,
+        /// The store's error.
+        why: Arc<str>,
+    },
 }
 
 impl SendError {
+    /// The store did not confirm a message for `to`.
+    pub(crate) fn not_stored(to: &Address, why: &impl ToString) -> Self {
+        Self::NotStored { to: to.clone(), why: why.to_string().into() }
+    }
+
     /// The kind in one word, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -74,6 +88,7 @@ impl SendError {
             Self::Dropped { .. } => "dropped",
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
+            Self::NotStored { .. } => "not-stored",
             Self::Overrun(_) => "limit",
         }
     }
@@ -143,7 +158,7 @@ impl AskError {
 }
 
 /// The results of asks: a reply, and all values of [`AskError::kind`].
-pub const ASK_RESULTS: [&str; 20] = [
+pub const ASK_RESULTS: [&str; 21] = [
     "reply",
     "bad-address",
     "unknown-address",
@@ -153,6 +168,7 @@ pub const ASK_RESULTS: [&str; 20] = [
     "dropped",
     "stopped",
     "memory-pressure",
+    "not-stored",
     "limit",
     "timeout",
     "deadlock",

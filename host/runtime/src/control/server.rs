@@ -6,8 +6,10 @@ mod letters;
 pub(crate) mod levels;
 mod line;
 mod logs;
+mod mailboxes;
 mod orders;
 mod start_outcome;
+mod states;
 pub(crate) mod subscriptions;
 
 use std::collections::HashMap;
@@ -58,6 +60,8 @@ pub(crate) struct Server {
     patience: Arc<HashMap<Address, Duration>>,
     /// Longest request in bytes.
     longest_request: usize,
+    /// The folder of the play's store.
+    store: Option<Arc<std::path::Path>>,
     /// The log lines about bad requests and connections.
     complaints: Arc<Complaints>,
     /// The log that operators read; `None` when the program has given none.
@@ -80,12 +84,19 @@ impl Server {
             patience,
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
+            store: None,
             complaints: Arc::default(),
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),
             connections: CONNECTIONS,
             may_connect,
         }
+    }
+
+    /// The host with a store in this folder.
+    #[must_use]
+    pub(crate) fn with_store(self, folder: Option<&std::path::Path>) -> Self {
+        Self { store: folder.map(Arc::from), ..self }
     }
 
     /// The host with a log that operators read.
@@ -227,6 +238,7 @@ impl Server {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
                 Err(error) => Err(self.refusal(error).await),
             },
+            Request::TellAll { to, bodies } => self.tell_all(&to, bodies).await,
             Request::Limit { to } => match self.kernel.message_limit(&to) {
                 Some(bytes) => Ok(Response::Limit { message_bytes: bytes as u64 }),
                 None => Err(self.refusal(SendError::UnknownAddress(to)).await),
@@ -280,8 +292,21 @@ impl Server {
             Request::DeadLetter { id } => self.letter(&id),
             Request::ReplayLetter { id } => self.replay(&id).await,
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
-            Request::DropLetter { id } => self.drop(&id),
-            Request::DropLetters { which } => Ok(self.drop_all(which)),
+            Request::DropLetter { id } => self.drop(&id).await,
+            Request::DropLetters { which } => Ok(self.drop_all(which).await),
+            Request::StateKeys { of, prefix, after, most } => {
+                self.state_keys(&of, &prefix, after.as_deref(), most).await
+            }
+            Request::StateValue { of, key } => self.state_value(&of, &key).await,
+            Request::StateEntries { of, prefix, after } => self.state_entries(&of, &prefix, after).await,
+            Request::ChangeState { of, changes } => self.change_state(&of, changes, operator).await,
+            request @ (Request::StoreInfo {}
+            | Request::CheckStore {}
+            | Request::BackUpStore { .. }
+            | Request::Mailboxes {}
+            | Request::Messages { .. }
+            | Request::DropMessages { .. }
+            | Request::ImportMessages { .. }) => self.about_store(request, operator).await,
             Request::LogLevels {} => self.log_levels(),
             Request::SetLogLevel(order) => self.set_log_level(order, operator).await,
             Request::ResetLogLevel { actors } => self.reset_log_level(&actors, operator),
@@ -362,6 +387,7 @@ mod tests {
             tree,
             patience: Arc::default(),
             longest_request: 1 << 10,
+            store: None,
             complaints,
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),

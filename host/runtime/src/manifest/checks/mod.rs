@@ -24,6 +24,8 @@ mod secret_uses;
 mod secrets;
 mod settings;
 mod shared_files;
+mod state;
+mod store;
 mod subtrees;
 mod websocket;
 
@@ -85,6 +87,7 @@ pub fn understand(
     }
     checks.shared_files(&manifest);
     let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
+    let store = checks.store(&manifest);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -108,6 +111,7 @@ pub fn understand(
         limits,
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
+        store,
         dead_letters,
         dead_letters_to,
         metrics,
@@ -135,7 +139,9 @@ impl Checks {
     fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
         let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
             let actor = actor.get_ref();
-            let settings = self.settings(&Written::actor(actor), manifest, addresses);
+            let mut settings = self.settings(&Written::actor(actor), manifest, addresses);
+            settings.state = self.state(actor, settings.limits.max_effect_bytes);
+            settings.grants.state = settings.state.is_some();
             let instances = instances::of(actor);
             let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
             Some(PlayActor { address: address.clone()?, instances, required, relay: None, settings })

@@ -1,0 +1,138 @@
+//! Entries of the journal, as plain data.
+
+use std::ops::Range;
+use std::time::SystemTime;
+
+use crate::words::address::Address;
+use crate::words::message::ActorId;
+
+/// The number of an entry: the first one of a store has 1, and each next one has one more.
+pub type EntryNumber = u64;
+
+/// One turn that committed, or one message or order from outside: all of it becomes durable, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Entry {
+    /// The actor whose turn it was; none for the outside, an operator, or the kernel itself.
+    pub actor: Option<ActorId>,
+    /// The changes, in order.
+    pub ops: Vec<Op>,
+    /// The records, keys and values that the operations name by their ranges.
+    pub bytes: Vec<u8>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Ids of actors below this one may be in use from now on; ids are given in order.
+    Ids {
+        /// The first id that is free.
+        below: u64,
+    },
+    /// An actor of the plan has this id from now on, in all runs of a host on this store.
+    Born {
+        /// The id.
+        actor: ActorId,
+        /// The actor's address.
+        address: Address,
+    },
+    /// Messages arrived in a mailbox.
+    Put {
+        /// The receiver.
+        mailbox: ActorId,
+        /// The number of the first one; each next one has one more. Numbers of a mailbox only grow.
+        first: u64,
+        /// How many they are.
+        messages: u32,
+        /// Their records, one after another, in [`Entry::bytes`]: header, optional parts and body, as in `wit/FRAMES.md`.
+        records: Range<usize>,
+    },
+    /// A message is handled again, not before `due`. It waits beside the others, with a new record that has its failures.
+    Hold {
+        /// The receiver.
+        mailbox: ActorId,
+        /// The number of the message.
+        number: u64,
+        /// The earliest time.
+        due: SystemTime,
+        /// The record, in [`Entry::bytes`].
+        record: Range<usize>,
+    },
+    /// Messages ended: they were handled, or became dead letters. Some of the numbers may belong to held messages.
+    Take {
+        /// The receiver.
+        mailbox: ActorId,
+        /// The numbers.
+        numbers: Range<u64>,
+    },
+    /// A key of an actor's state has a value from now on. Keys keep the rule of [`playhouse_frame::check_key`].
+    Set {
+        /// The actor.
+        actor: ActorId,
+        /// The key, in [`Entry::bytes`]: UTF-8.
+        key: Range<usize>,
+        /// The value, in [`Entry::bytes`].
+        value: Range<usize>,
+    },
+    /// A key of an actor's state has no value any more. It may have had none.
+    Unset {
+        /// The actor.
+        actor: ActorId,
+        /// The key, in [`Entry::bytes`]: UTF-8.
+        key: Range<usize>,
+    },
+    /// A message became a dead letter.
+    Letter(Box<StoredLetter>),
+    /// A dead letter is gone: an operator replayed or dropped it, or the bounds evicted it.
+    LetterGone {
+        /// The number of the letter.
+        number: u64,
+    },
+    /// An operator stopped an actor, or started it.
+    Halted {
+        /// The actor.
+        actor: ActorId,
+        /// Whether it is stopped.
+        halted: bool,
+    },
+}
+
+/// A dead letter, as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLetter {
+    /// Numbers count up over all runs of a host on this store.
+    pub number: u64,
+    /// Which of its message's letters it is, from 1.
+    pub copy: u32,
+    /// The record of the message.
+    pub record: Vec<u8>,
+    /// The receiver.
+    pub to: Address,
+    /// The actor for which the letter counts.
+    pub owner: ActorId,
+    /// The sender; none for the outside, or when the sender was gone.
+    pub sender: Option<Address>,
+    /// The reason in one word: [`DeadReason::kind`](crate::DeadReason::kind).
+    pub kind: String,
+    /// The reason as a text.
+    pub why: String,
+    /// When the message became a dead letter.
+    pub at: SystemTime,
+}
+
+/// Entries in the order in which they entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The run of a host that wrote them: [`Image::boots`](crate::journal::store::Image::boots).
+    pub boot: u64,
+    /// The number of the first entry.
+    pub first: EntryNumber,
+    /// The entries; at least one.
+    pub entries: Vec<Entry>,
+}
+
+impl Group {
+    /// The number of the last entry.
+    pub fn last(&self) -> EntryNumber {
+        self.first + self.entries.len() as u64 - 1
+    }
+}

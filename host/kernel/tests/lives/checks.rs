@@ -1,0 +1,171 @@
+//! The promises, checked against the history of the store when the last life is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use playhouse_kernel::{Image, JournalGroup, Op};
+
+use crate::ledger::{Ledger, Serial};
+use crate::play::{Kind, Play};
+
+pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<JournalGroup>], image: &Image) {
+    each_message_ends_once(ledger, play);
+    turns_are_whole(ledger, play);
+    state_goes_with_turns(ledger, play);
+    ids_are_unique(ledger, history);
+    orders_hold(ledger, play);
+    let left: u64 = image.actors.iter().map(|actor| actor.waiting).sum();
+    ledger.must(left == 0, || format!("{left} messages are left in the store"));
+}
+
+fn each_message_ends_once(ledger: &mut Ledger, play: &Play) {
+    for serial in 0..ledger.sent.len() {
+        let sent = &ledger.sent[serial];
+        let kept = ledger.kept.get(&serial).cloned().unwrap_or_default();
+        let (acknowledged, stored) = (sent.acknowledged, play.roles[sent.to].kind != Kind::Memory);
+        if acknowledged && stored {
+            ledger.must(kept.put.len() == 1, || format!("#{serial} was acknowledged, and is kept {:?}", kept.put));
+        }
+        ledger.must(kept.put.len() <= 1, || format!("#{serial} is kept more than once: {:?}", kept.put));
+        ledger.must(kept.letters.len() <= 1, || format!("#{serial} has the letters {:?}", kept.letters));
+        ledger.must(kept.put.len() == kept.taken.len(), || {
+            format!("#{serial} was put {:?} and taken {:?}", kept.put, kept.taken)
+        });
+    }
+}
+
+/// Of all runs of a message one counts, and its sends are in the entry that took the message; of the other runs nothing is left.
+fn turns_are_whole(ledger: &mut Ledger, play: &Play) {
+    let mut counts: BTreeMap<Serial, usize> = BTreeMap::new();
+    for run in 0..ledger.runs.len() {
+        let (who, of) = (ledger.runs[run].who, ledger.runs[run].of);
+        let to_stored = |serial: &&Serial| play.roles[ledger.sent[**serial].to].kind != Kind::Memory;
+        let sends: Vec<_> = ledger.runs[run].sends.iter().filter(to_stored).copied().collect();
+        let entry_of = |serial: &Serial| {
+            let kept = ledger.kept.get(serial)?;
+            // A send without space is a dead letter of the same entry.
+            kept.put.first().map(|(entry, _)| *entry).or_else(|| kept.letters.first().copied())
+        };
+        let entries: BTreeSet<_> = sends.iter().map(entry_of).collect();
+        let is_stored = play.roles[who].kind != Kind::Memory;
+        if sends.is_empty() || entries == BTreeSet::from([None]) {
+            continue;
+        }
+        ledger.must(entries.len() == 1, || format!("run {run} of #{of} is kept in parts: {sends:?} in {entries:?}"));
+        let taken = ledger.kept.get(&of).and_then(|kept| kept.taken.first().copied());
+        if is_stored && !ledger.sent[of].is_ask {
+            *counts.entry(of).or_default() += 1;
+            ledger.must(entries.contains(&taken), || {
+                format!("run {run} of #{of} sent in {entries:?}, and its message ended in {taken:?}")
+            });
+            let (done, is_unsure) = (ledger.runs[run].done, ledger.runs[run].is_unsure);
+            ledger
+                .must(done == Some(true) || is_unsure, || format!("run {run} of #{of} is kept, and ended as {done:?}"));
+        }
+        let order: Vec<_> = sends
+            .iter()
+            .filter_map(|serial| Some((ledger.sent[*serial].to, *ledger.kept.get(serial)?.put.first()?)))
+            .collect();
+        for to in 0..play.roles.len() {
+            let numbers: Vec<_> =
+                order.iter().filter(|(target, _)| *target == to).map(|(_, (_, number))| *number).collect();
+            ledger.must(numbers.is_sorted(), || format!("the sends of run {run} overtook each other: {numbers:?}"));
+        }
+    }
+    for (serial, runs) in counts {
+        ledger.must(runs == 1, || format!("{runs} runs of #{serial} are kept"));
+    }
+}
+
+/// A message is in the state of its actor when it was handled, once, and since the entry that took it.
+fn state_goes_with_turns(ledger: &mut Ledger, play: &Play) {
+    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+    for serial in 0..ledger.sent.len() {
+        let (to, is_ask) = (ledger.sent[serial].to, ledger.sent[serial].is_ask);
+        if play.roles[to].state.is_none() {
+            continue;
+        }
+        let entries = ledger.remembered.get(&serial).cloned().unwrap_or_default();
+        ledger.must(entries.len() <= 1, || format!("#{serial} is in the state since {entries:?}"));
+        let kept = ledger.kept.get(&serial).cloned().unwrap_or_default();
+        if !is_ask {
+            let handled = if kept.letters.is_empty() { kept.taken.clone() } else { Vec::new() };
+            ledger.must(entries == handled, || {
+                format!("#{serial} was handled in {handled:?}, and is in the state since {entries:?}")
+            });
+        }
+        if let Some(actor) = ledger.addresses.get(play.roles[to].address.as_str()) {
+            *counts.entry(actor.0).or_default() += entries.len() as u64;
+        }
+    }
+    let kept = ledger.counts.clone();
+    for (actor, count) in counts {
+        let said = kept.get(&actor).copied().unwrap_or_default();
+        ledger
+            .must(said == count, || format!("actor {actor} counts {said} messages in its state, and handled {count}"));
+    }
+}
+
+/// No message, no actor and no letter has the id of another.
+fn ids_are_unique(ledger: &mut Ledger, history: &[std::sync::Arc<JournalGroup>]) {
+    let mut seen = BTreeMap::new();
+    let ids: Vec<_> = ledger.kept.iter().filter_map(|(serial, kept)| Some((*serial, kept.id?))).collect();
+    for (serial, id) in ids {
+        // The sends of an ask that was repeated have the ids of the first ones.
+        let of_ask = |serial: Serial| {
+            let mut at = Some(serial);
+            while let Some(serial) = at {
+                if ledger.sent[serial].is_ask {
+                    return true;
+                }
+                at = ledger.sent[serial].by.map(|run| ledger.runs[run].of);
+            }
+            false
+        };
+        if of_ask(serial) {
+            continue;
+        }
+        let other = seen.insert(id, serial);
+        ledger.must(other.is_none(), || format!("#{serial} and #{other:?} have the id {id}"));
+    }
+    let (mut actors, mut boots) = (BTreeMap::new(), 0);
+    for group in history {
+        ledger.must(group.boot >= boots, || format!("start {} after start {boots}", group.boot));
+        boots = group.boot;
+        for op in group.entries.iter().flat_map(|entry| &entry.ops) {
+            if let Op::Born { actor, address } = op {
+                let other = actors.insert(actor.0, address.clone());
+                ledger.must(other.is_none(), || format!("{address} and {other:?} have one id"));
+            }
+        }
+    }
+}
+
+/// The runs of one stored sender are kept in the order in which they ran.
+fn orders_hold(ledger: &mut Ledger, play: &Play) {
+    for who in (0..play.roles.len()).filter(|&who| play.roles[who].instances == 1) {
+        let taken = |run: &crate::ledger::Run| {
+            let kept = ledger.kept.get(&run.of).filter(|kept| kept.letters.is_empty())?;
+            let first = kept.taken.first().copied()?;
+            (run.who == who && run.done == Some(true)).then_some((run.of, first))
+        };
+        let mut last: BTreeMap<Serial, (usize, u64)> = BTreeMap::new();
+        for (at, (serial, entry)) in ledger.runs.iter().enumerate().filter_map(|(at, run)| Some((at, taken(run)?))) {
+            // The last run of a message is the one that counts.
+            last.insert(serial, (at, entry));
+        }
+        for (&serial, &(at, _)) in &last {
+            let life = ledger.runs[at].life;
+            let before = ledger.runs[..at].iter().filter(|run| run.who == who && run.life == life && run.retried);
+            let retried: BTreeSet<_> = before.filter(|run| !ledger.sent[run.of].is_ask).map(|run| run.of).collect();
+            let held = |of: &Serial| ledger.kept.get(of).is_some_and(|kept| kept.holds > 0);
+            let forgotten: Vec<_> = retried.iter().filter(|of| !held(of)).copied().collect();
+            ledger.must(forgotten.is_empty(), || {
+                format!("#{serial} is done, and retries before it are not: {forgotten:?}")
+            });
+        }
+        let mut line: Vec<_> = last.into_values().collect();
+        line.sort_unstable();
+        let sorted = line.is_sorted_by_key(|(_, entry)| *entry);
+        ledger.must(sorted, || format!("the turns of {who} were kept in another order: {line:?}"));
+    }
+}

@@ -1,0 +1,187 @@
+//! Everything that actors, senders outside and the store saw, over all lives of a play. A message is known by its *serial*, which
+//! its sender writes into the body; a *run* is one attempt of an actor's code at a message.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use playhouse_kernel::{ActorId, EntryNumber, JournalGroup, MessageId, Op};
+
+use crate::play::Who;
+
+pub type Book = Arc<Mutex<Ledger>>;
+pub type Serial = usize;
+pub type RunId = usize;
+
+/// Bytes of a header; the body lies at the end of a record.
+const HEADER: usize = 64;
+/// Serial, fuel and temper.
+pub const BODY: usize = 6;
+
+pub struct Sent {
+    /// The run that sent it; none for the outside.
+    pub by: Option<RunId>,
+    pub to: Who,
+    pub life: usize,
+    /// Whether the sender outside was told that it is kept.
+    pub acknowledged: bool,
+    pub is_ask: bool,
+}
+
+pub struct Run {
+    pub who: Who,
+    pub of: Serial,
+    pub life: usize,
+    pub sends: Vec<Serial>,
+    /// None while it runs, and when a crash in its call undid it.
+    pub done: Option<bool>,
+    /// Whether its message is to be handled again.
+    pub retried: bool,
+    /// Whether an ask without an answer may have committed it: the kernel refuses some before the commit, and some end while they wait
+    /// for it.
+    pub is_unsure: bool,
+}
+
+/// The marks of a message in the store.
+#[derive(Default, Clone)]
+pub struct Kept {
+    pub put: Vec<(EntryNumber, u64)>,
+    pub taken: Vec<EntryNumber>,
+    pub holds: u32,
+    pub letters: Vec<EntryNumber>,
+    pub id: Option<MessageId>,
+}
+
+#[derive(Default)]
+pub struct Ledger {
+    pub sent: Vec<Sent>,
+    pub runs: Vec<Run>,
+    pub kept: BTreeMap<Serial, Kept>,
+    /// By mailbox and number.
+    pub numbers: BTreeMap<(u64, u64), Serial>,
+    /// The actor of each entry.
+    pub entry_actor: BTreeMap<EntryNumber, Option<u64>>,
+    pub halted: BTreeMap<u64, bool>,
+    /// The entry in which an actor noted in its state that it handled a message; and the count that it keeps, by actor.
+    pub remembered: BTreeMap<Serial, Vec<EntryNumber>>,
+    pub counts: BTreeMap<u64, u64>,
+    pub addresses: BTreeMap<String, ActorId>,
+    pub life: usize,
+    pub trace: Vec<String>,
+    pub broken: Vec<String>,
+    pub seen: BTreeSet<&'static str>,
+}
+
+impl Ledger {
+    pub fn note(&mut self, line: impl Into<String>) {
+        self.trace.push(line.into());
+    }
+
+    pub fn must(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.broken.push(what());
+        }
+    }
+
+    pub fn sends(&mut self, by: Option<RunId>, to: Who, is_ask: bool) -> Serial {
+        let life = self.life;
+        self.sent.push(Sent { by, to, life, acknowledged: false, is_ask });
+        let serial = self.sent.len() - 1;
+        if let Some(by) = by.filter(|_| !is_ask) {
+            self.runs[by].sends.push(serial);
+        }
+        serial
+    }
+
+    pub fn begins(&mut self, who: Who, of: Serial) -> RunId {
+        let life = self.life;
+        self.runs.push(Run { who, of, life, sends: Vec::new(), done: None, retried: false, is_unsure: false });
+        self.runs.len() - 1
+    }
+
+    /// Whether a message lies in the store, or did.
+    pub fn is_put(&self, serial: Serial) -> bool {
+        self.kept.get(&serial).is_some_and(|kept| !kept.put.is_empty())
+    }
+
+    /// Whether the end of a message is durable.
+    pub fn is_taken(&self, serial: Serial) -> bool {
+        self.kept.get(&serial).is_some_and(|kept| !kept.taken.is_empty())
+    }
+
+    /// A group is durable.
+    pub fn durable(&mut self, group: &JournalGroup) {
+        for (number, entry) in (group.first..).zip(&group.entries) {
+            self.entry_actor.insert(number, entry.actor.map(|actor| actor.0));
+            for op in &entry.ops {
+                self.durable_op(number, op, &entry.bytes);
+            }
+        }
+    }
+
+    fn durable_op(&mut self, entry: EntryNumber, op: &Op, bytes: &[u8]) {
+        match op {
+            Op::Put { mailbox, first, records, .. } => {
+                let (mut at, mut number) = (records.start, *first);
+                while at < records.end {
+                    let (serial, id, size) = read(&bytes[at..]);
+                    let kept = self.kept.entry(serial).or_default();
+                    kept.put.push((entry, number));
+                    kept.id = Some(id);
+                    self.numbers.insert((mailbox.0, number), serial);
+                    at += size;
+                    number += 1;
+                }
+            }
+            Op::Hold { mailbox, number, .. } => {
+                let serial = self.numbers[&(mailbox.0, *number)];
+                self.kept.entry(serial).or_default().holds += 1;
+            }
+            Op::Take { mailbox, numbers } => {
+                for number in numbers.clone() {
+                    let serial = self.numbers[&(mailbox.0, number)];
+                    self.kept.entry(serial).or_default().taken.push(entry);
+                }
+            }
+            Op::Letter(letter) => {
+                let (serial, ..) = read(&letter.record);
+                self.note(format!("entry {entry}: #{serial} is a letter: {}", letter.why));
+                // No stored actor of these plays ends before the host.
+                let stopped = letter.kind == "stopped" && self.is_put(serial);
+                self.must(!stopped, || format!("#{serial} is a letter because the host stopped"));
+                self.kept.entry(serial).or_default().letters.push(entry);
+            }
+            Op::Halted { actor, halted } => drop(self.halted.insert(actor.0, *halted)),
+            Op::Born { actor, address } => drop(self.addresses.insert(address.to_string(), *actor)),
+            Op::Set { actor, key, value } => {
+                let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
+                match key.strip_prefix('m') {
+                    Some(serial) => self.remembered.entry(serial.parse().unwrap()).or_default().push(entry),
+                    None => {
+                        let count = u64::from_le_bytes(bytes[value.clone()].try_into().unwrap());
+                        self.counts.insert(actor.0, count);
+                    }
+                }
+            }
+            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
+        }
+    }
+}
+
+/// Serial, id and size of the first record.
+fn read(record: &[u8]) -> (Serial, MessageId, usize) {
+    let content = u32::from_le_bytes(*record.first_chunk().unwrap()) & !(1 << 31);
+    let size = HEADER + content as usize;
+    let id = u128::from_le_bytes(*record[8..].first_chunk().unwrap());
+    (serial_of(&record[size - BODY..size]), MessageId(id), size)
+}
+
+pub fn serial_of(body: &[u8]) -> Serial {
+    u32::from_le_bytes(*body.first_chunk().unwrap()) as Serial
+}
+
+pub fn body_of(serial: Serial, fuel: u8, temper: u8) -> Vec<u8> {
+    let mut body = (serial as u32).to_le_bytes().to_vec();
+    body.extend([fuel, temper]);
+    body
+}
