@@ -107,7 +107,10 @@ fn store_is_described_and_checked() {
     assert_eq!(code, Some(2));
     assert!(said.contains(&format!("the store is in use by process {}", host.process_id())), "{said}");
     host.die();
-    assert_eq!(ok(&home, &["store", "check", "--store", "store"]), "3 messages, 0 dead letters and 0 keys of states are sound\n");
+    assert_eq!(
+        ok(&home, &["store", "check", "--store", "store"]),
+        "3 messages, 0 dead letters and 0 keys of states are sound\n"
+    );
     assert_eq!(json(&ok(&home, &["store", "info", "--store", "store", "--json"]))["waiting"], 3);
     let (code, said) = failed(&alone(&home, &["store", "info"]));
     assert!(code == Some(3) && said.contains("`--store PATH` names the store of a stopped host"), "{said}");
@@ -153,7 +156,10 @@ fn check_names_flipped_bits_in_several_pages() {
         let place = format!("damaged: message {number} of `/till`, in row {number} of table `frame`\n");
         assert!(found.contains(&place), "{found}");
     }
-    assert!(found.ends_with("17 messages, 0 dead letters and 0 keys of states are sound\n") && found.lines().count() == 4, "{found}");
+    assert!(
+        found.ends_with("17 messages, 0 dead letters and 0 keys of states are sound\n") && found.lines().count() == 4,
+        "{found}"
+    );
     assert!(said.contains("the store is damaged: `playhouse store restore FILE --replace`"), "{said}");
     let (code, said) = failed(&alone(&home, &["mailbox", "show", "/till", "--store", "store"]));
     assert!(code == Some(2) && said.contains("message 4 of actor"), "{said}");

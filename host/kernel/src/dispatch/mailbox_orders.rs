@@ -16,7 +16,7 @@ use crate::mailbox::Load;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::event::{AboutActor, Described, LogEvent};
-use crate::words::events::{MessagesRemoved, MessagesImported};
+use crate::words::events::{MessagesImported, MessagesRemoved};
 use crate::words::message::ActorId;
 use crate::words::portable_message::PortableMessage;
 use crate::words::send_error::SendError;
