@@ -1,10 +1,9 @@
 //! Requests about a store, answered from the store itself: by a host beside its play, and by [`StoppedHost`] when no host runs.
 
 use std::collections::HashSet;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{Address, Message, MessageId, PortableMessage, StoreError, check_key};
+use playhouse_kernel::{Address, Message, MessageId, PortableMessage, StoreError, WaitingNumbers, check_key};
 use playhouse_store::{Inspection, MailboxFacts, OrderError, StoppedStore};
 
 use super::protocol::{Body, Refusal, Request, Response, StateEntry};
@@ -182,7 +181,7 @@ pub(super) fn wanted(
     store: &mut Inspection,
     of: &Address,
     id: Option<&str>,
-) -> Result<(MailboxFacts, Vec<Range<u64>>), Refusal> {
+) -> Result<(MailboxFacts, WaitingNumbers), Refusal> {
     let mailbox = mailbox(store, of)?;
     let Some(id) = id else {
         let numbers = store.numbers(mailbox.id).map_err(store_refusal)?;
@@ -195,7 +194,7 @@ pub(super) fn wanted(
             format!("`{}` is no id of a message: an id has up to 32 of the digits 0-9 and a-f", id.escape_debug());
         return Err(Refusal::new("unknown-message", why));
     }
-    let (mut found, mut numbers) = (None::<MessageId>, Vec::new());
+    let (mut found, mut numbers) = (None::<MessageId>, WaitingNumbers::default());
     let mut from = 0;
     loop {
         let read = store.messages(mailbox.id, from, PAGE_BYTES).map_err(store_refusal)?;
@@ -212,10 +211,13 @@ pub(super) fn wanted(
                 return Err(Refusal::new("ambiguous-message", format!("{why}: give more digits of the id")));
             }
             found = Some(id);
-            numbers.push(stored.number..stored.number + 1);
+            match stored.due {
+                Some(_) => numbers.held.push(stored.number),
+                None => numbers.in_order.push(stored.number..stored.number + 1),
+            }
         }
     }
-    if numbers.is_empty() {
+    if numbers.count() == 0 {
         let hint = format!("`playhouse mailbox show {of}` shows those that wait");
         let why = format!("no message waits for `{of}` whose id begins with `{wanted}`: {hint}");
         return Err(Refusal::new("unknown-message", why));
@@ -260,6 +262,7 @@ fn no_record(of: &Address, number: u64) -> Refusal {
 pub(super) fn refusal(error: OrderError) -> Refusal {
     match error {
         OrderError::Store(error) => store_refusal(error),
+        error @ OrderError::Unwritten { .. } => Refusal::new("store-failed", error.to_string()),
         error => Refusal::new("refused", error.to_string()),
     }
 }
