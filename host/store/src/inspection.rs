@@ -134,6 +134,13 @@ impl Inspection {
         Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted, state }))
     }
 
+    /// The id of an actor of the plan; none when none ever had the address.
+    pub fn id_of(&self, address: &Address) -> Result<Option<ActorId>, StoreError> {
+        let mut row = self.reader.db().prepare_cached("select id from actor where address = ?").map_err(store_error)?;
+        let id = row.query_row([address.as_str()], |row| unsigned(row, 0)).optional().map_err(store_error)?;
+        Ok(id.map(ActorId))
+    }
+
     /// The address of an actor of the plan; none when it never had this id.
     pub fn address_of(&self, id: ActorId) -> Result<Option<Address>, StoreError> {
         let mut row = self.reader.db().prepare_cached("select address from actor where id = ?").map_err(store_error)?;

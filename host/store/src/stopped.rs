@@ -85,7 +85,7 @@ impl StoppedStore {
         let (mut entries, mut entry): (Vec<_>, JournalEntry) = Default::default();
         for (message, number) in messages.iter().zip(last_number + 1..) {
             let sender = match &message.from {
-                Some(from) => self.inspection.mailbox(from)?.map_or(ActorId::OUTSIDE, |sender| sender.id),
+                Some(from) => self.inspection.id_of(from)?.unwrap_or(ActorId::OUTSIDE),
                 None => ActorId::OUTSIDE,
             };
             let start = entry.bytes.len();
