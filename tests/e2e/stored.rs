@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Host, command, folder};
+use crate::harness::{Host, command, folder, playhouse};
 
 /// A play whose actors are stopped until an operator starts them. Its store is in `home`.
 fn play(home: &TempDir, actors: &[&str]) -> TempDir {
@@ -312,8 +312,7 @@ fn backup_without_space_is_a_full_disk() {
     large_store(&home);
     // In units of 512 bytes or of a kibibyte, as the shell has it.
     let limited = "ulimit -f 1000; exec \"$0\" store backup new.db --store store";
-    let playhouse = command(home.path()).get_program().to_owned();
-    let output = Command::new("sh").arg("-c").arg(limited).arg(playhouse).current_dir(home.path()).output().unwrap();
+    let output = Command::new("sh").arg("-c").arg(limited).arg(playhouse()).current_dir(home.path()).output().unwrap();
     let (code, said) = failed(&output);
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("new.db.part` cannot be written: a file is as large as the system allows"), "{said}");

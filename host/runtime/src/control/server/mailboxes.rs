@@ -65,13 +65,13 @@ impl Server {
         }
         let order = self.kernel.order_mailboxes(operator).await.map_err(store_refusal)?;
         let of = to.clone();
-        let mut ids = std::mem::take(&mut *self.import_ids.lock());
+        let mut ids = std::mem::take(&mut *self.import_ids.lock().await);
         let read = self.on_store(move |store| {
             let new = new_messages(store, &of, &messages, &mut ids)?;
             Ok((new, ids))
         });
         let ((new, there), ids) = read.await?;
-        *self.import_ids.lock() = ids;
+        *self.import_ids.lock().await = ids;
         match order.put_messages(&to, &new, self.patience(&to)).await {
             Ok(()) => Ok(Response::MessagesImported { imported: new.len() as u64, there }),
             Err(error) => Err(self.refusal(error).await),
