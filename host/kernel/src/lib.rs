@@ -90,6 +90,7 @@ pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;
 pub use actor::state_error::{StateError, StateOrderError};
 pub use actor::template::{Config, Template};
+pub use dispatch::ask::Ends;
 pub use dispatch::ask_counts::AskMetrics;
 pub use dispatch::dead_letters::feed::{LetterFeed, LetterReader};
 pub use dispatch::ingress::{Incoming, Ingress, Receipt, Told};

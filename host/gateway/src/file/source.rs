@@ -11,7 +11,7 @@ use playhouse_kernel::{BoxFuture, MessageId, Metadata};
 
 use super::tail::{Found, From, Tail};
 use crate::broker::BrokerError;
-use crate::source::{Connected, Supplier, Supply, Taken};
+use crate::source::{Connected, Handle, Supplier, Supply, Taken};
 
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_millis(200);
@@ -38,7 +38,7 @@ struct State {
     /// Lines that are to be pulled, by their number.
     ready: BTreeMap<u64, Taken>,
     /// Lines that were pulled, by their handles.
-    pulled: HashMap<String, (u64, Taken)>,
+    pulled: HashMap<Handle, (u64, Taken)>,
     last_number: u64,
 }
 
@@ -87,11 +87,11 @@ impl Supplier for FileSupplier {
         })
     }
 
-    fn keep_alive<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn keep_alive<'a>(&'a self, _: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn ack<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn ack<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         let mut state = self.0.lock();
         for handle in handles {
             state.pulled.remove(handle);
@@ -99,7 +99,7 @@ impl Supplier for FileSupplier {
         Box::pin(async { Ok(()) })
     }
 
-    fn give_back<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn give_back<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         let mut state = self.0.lock();
         for handle in handles {
             if let Some((number, taken)) = state.pulled.remove(handle) {
@@ -138,17 +138,18 @@ impl State {
             // A path that is too long for metadata is left out.
             let _ = metadata.push(key, &value);
         }
+        let handle = Handle::from(position);
         let taken = Taken {
-            id: MessageId::seeded(&position, 0),
-            handle: position.clone(),
-            position,
+            id: MessageId::seeded(&handle, 0),
+            position: handle.clone().into(),
+            handle,
             flow: None,
             deliveries: 1,
             fault: line
                 .is_cut()
                 .then(|| format!("the line has {} bytes; these are the first {}", line.length, line.bytes.len())),
             metadata,
-            body: line.bytes,
+            body: line.bytes.into(),
         };
         self.ready.insert(self.last_number, taken);
     }

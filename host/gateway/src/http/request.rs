@@ -1,8 +1,11 @@
 //! From a request to a message: its host, its metadata, its body.
 
 use std::borrow::Cow;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use ::http::header::{AUTHORIZATION, HOST, TRANSFER_ENCODING};
@@ -12,6 +15,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use playhouse_kernel::{Metadata, Secret};
+use tokio::time::timeout;
 
 use super::bodies::{Bodies, Held};
 use super::connection::Arrival;
@@ -171,7 +175,12 @@ pub(super) async fn body<'b, 'c>(
     if body.size_hint().lower() > most as u64 {
         return Err(Refusal::body_too_large());
     }
-    tokio::time::timeout(time, collect(body, none, most, arrival())).await.map_err(|_| Refusal::body_too_slow())?
+    let mut collecting = pin!(collect(body, none, most, arrival()));
+    // Most bodies come with their heads, and need no timer.
+    match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
+        Poll::Ready(collected) => collected,
+        Poll::Pending => Box::pin(timeout(time, collecting)).await.map_err(|_| Refusal::body_too_slow())?,
+    }
 }
 
 /// Checks that a body has no coding but `chunked`, and that once (RFC 9112, section 6.1): another server on the way could

@@ -14,7 +14,7 @@ use playhouse_kernel::{BoxFuture, MessageId, Metadata};
 use super::link::{ANSWER, Link, NatsSource, with_causes};
 use crate::broker::{BrokerError, flow_of_traceparent};
 use crate::secret::SecretUrl;
-use crate::source::{Connected, Supplier, Supply, Taken};
+use crate::source::{Connected, Handle, Position, Supplier, Supply, Taken};
 
 /// The longest wait for a first message.
 const WAIT: Duration = Duration::from_secs(5);
@@ -140,23 +140,23 @@ impl NatsSupplier {
     fn taken(&self, message: Message) -> Result<Taken, BrokerError> {
         let info = message.info().map_err(|error| self.link.error(error))?;
         let (sequence, deliveries) = (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(u32::MAX).max(1));
-        let handle = message.reply.as_ref().map(ToString::to_string).unwrap_or_default();
+        let handle = message.reply.as_ref().map(|reply| Handle::from(reply.as_str())).unwrap_or_default();
         let headers = message.headers.as_ref();
         let traced = headers.and_then(|headers| headers.get("traceparent"));
         Ok(Taken {
             fault: None,
             id: self.cause.caused(sequence),
-            position: sequence.to_string(),
+            position: Position::Number(sequence),
             handle,
             flow: traced.and_then(|value| flow_of_traceparent(value.as_str())),
             deliveries,
             metadata: metadata(message.subject.as_str(), headers, self.settings.meta.as_deref()),
-            body: message.payload.to_vec(),
+            body: message.payload.clone(),
         })
     }
 
     /// Says the same about all of these messages, and waits until it is sent.
-    async fn say(&self, kind: AckKind, handles: &[String]) -> Result<(), BrokerError> {
+    async fn say(&self, kind: AckKind, handles: &[Handle]) -> Result<(), BrokerError> {
         let word: &'static [u8] = match kind {
             AckKind::Ack => b"+ACK",
             AckKind::Progress => b"+WPI",
@@ -165,7 +165,7 @@ impl NatsSupplier {
         };
         let said = async {
             for handle in handles {
-                let said = self.link.client.publish(handle.clone(), word.into()).await;
+                let said = self.link.client.publish(handle.to_string(), word.into()).await;
                 said.map_err(|error| self.link.error(with_causes(&error)))?;
             }
             self.link.client.flush().await.map_err(|error| self.link.error(with_causes(&error)))
@@ -197,20 +197,20 @@ impl Supplier for NatsSupplier {
         Box::pin(self.link.unless_broken(self.pull_next(most)))
     }
 
-    fn keep_alive<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn keep_alive<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.say(AckKind::Progress, handles))
     }
 
-    fn ack<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn ack<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.say(AckKind::Ack, handles))
     }
 
-    fn give_back<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn give_back<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.say(AckKind::Nak(None), handles))
     }
 
     /// The server tells its own watchers that the message was given up.
-    fn refuse<'a>(&'a self, handles: &'a [String], _: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn refuse<'a>(&'a self, handles: &'a [Handle], _: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.say(AckKind::Term, handles))
     }
 }

@@ -5,7 +5,7 @@ use playhouse_kernel::{FlowId, MessageId, Metadata};
 
 use crate::broker::{flow, flow_of_traceparent};
 use crate::sink::Outgoing;
-use crate::source::Taken;
+use crate::source::{Handle, Taken};
 
 /// The fields that are no metadata.
 const OWN: [&str; 4] = ["body", "id", "flow", "hops"];
@@ -60,7 +60,9 @@ pub(super) fn taken(
         Some(at) => fields.into_iter().nth(at).map(|(_, body)| body).unwrap_or_default(),
         None => as_json(&fields),
     };
-    Taken { id, position: entry.to_owned(), handle: entry.to_owned(), flow, deliveries, fault: None, metadata, body }
+    let handle = Handle::from(entry);
+    let position = handle.clone().into();
+    Taken { id, position, handle, flow, deliveries, fault: None, metadata, body: body.into() }
 }
 
 /// All fields as one JSON object; bytes that are no UTF-8 are replaced.
@@ -93,7 +95,7 @@ mod tests {
     fn entry_without_body_is_json_and_has_an_id_of_its_position() {
         let entry = || raw(&[("a", "1"), ("b", "\"x\"")]);
         let first = taken("s", "1-1", entry(), 1, Some(&["b".to_owned()]));
-        assert_eq!(first.body, br#"{"a":"1","b":"\"x\""}"#);
+        assert_eq!(*first.body, *br#"{"a":"1","b":"\"x\""}"#);
         assert_eq!(first.metadata.pairs().collect::<Vec<_>>(), [("b", "\"x\"")]);
         assert_eq!(first.id, taken("s", "1-1", entry(), 5, None).id);
         assert_ne!(first.id, taken("s", "1-2", entry(), 1, None).id);

@@ -15,7 +15,7 @@ use super::stream::{From, RedisSource, RedisStream, bytes, connect, explained, l
 use super::{entry, scripts};
 use crate::broker::BrokerError;
 use crate::broker_events::BrokerNotDurable;
-use crate::source::{Connected, PLUGIN, Supplier, Supply, Taken};
+use crate::source::{Connected, Handle, PLUGIN, Supplier, Supply, Taken};
 
 /// The time for a connection, and for answers to what does not block.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -209,7 +209,8 @@ impl RedisSupplier {
 
     /// The messages of entries. `again`: they may have been delivered before.
     async fn taken(&self, entries: Entries, again: bool) -> Result<Vec<Taken>, BrokerError> {
-        let gone: Vec<_> = entries.iter().filter(|(_, fields)| fields.is_none()).map(|(id, _)| id.clone()).collect();
+        let gone = entries.iter().filter(|(_, fields)| fields.is_none());
+        let gone: Vec<Handle> = gone.map(|(id, _)| id.as_str().into()).collect();
         if !gone.is_empty() {
             self.missing.fetch_add(gone.len(), Relaxed);
             self.end(&gone).await?;
@@ -238,20 +239,20 @@ impl RedisSupplier {
     }
 
     /// Ends entries: without the first command they would stay pending for ever.
-    async fn end(&self, ids: &[String]) -> Result<(), BrokerError> {
+    async fn end(&self, ids: &[Handle]) -> Result<(), BrokerError> {
         let RedisSource { stream, group, .. } = &*self.settings;
         let mut both = pipe();
         both.atomic();
-        for ids in ids.chunks(MOST_IDS) {
+        for ids in texts(ids).chunks(MOST_IDS) {
             both.cmd("XACK").arg(stream).arg(group).arg(ids).ignore();
             both.cmd("XDEL").arg(stream).arg(ids).ignore();
         }
         self.exec(&both).await
     }
 
-    async fn set_idle(&self, ids: &[String], idle: Duration, deliveries: u32) -> Result<(), BrokerError> {
+    async fn set_idle(&self, ids: &[Handle], idle: Duration, deliveries: u32) -> Result<(), BrokerError> {
         let RedisSource { stream, group, consumer, .. } = &*self.settings;
-        for ids in ids.chunks(MOST_IDS) {
+        for ids in texts(ids).chunks(MOST_IDS) {
             let mut set = cmd("EVAL");
             set.arg(scripts::SET_IDLE).arg(1).arg(stream).arg(group).arg(consumer);
             set.arg(millis(idle)).arg(deliveries).arg(ids);
@@ -260,7 +261,7 @@ impl RedisSupplier {
         Ok(())
     }
 
-    async fn move_to_dead(&self, ids: &[String], dead: &str, why: &str) -> Result<(), BrokerError> {
+    async fn move_to_dead(&self, ids: &[Handle], dead: &str, why: &str) -> Result<(), BrokerError> {
         let RedisSource { stream, group, .. } = &*self.settings;
         for id in ids {
             let mut move_to_dead = cmd("EVAL");
@@ -270,7 +271,7 @@ impl RedisSupplier {
                 .arg(stream)
                 .arg(dead)
                 .arg(group)
-                .arg(id)
+                .arg(&**id)
                 .arg(why)
                 .arg(MOST_DEAD);
             let _: Value = self.query(&mut self.control.clone(), &move_to_dead).await?;
@@ -279,26 +280,30 @@ impl RedisSupplier {
     }
 }
 
+fn texts(handles: &[Handle]) -> Vec<&str> {
+    handles.iter().map(|handle| &**handle).collect()
+}
+
 impl Supplier for RedisSupplier {
     fn pull(&self, most: usize) -> BoxFuture<'_, Result<Vec<Taken>, BrokerError>> {
         Box::pin(self.pull_next(most))
     }
 
-    fn keep_alive<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn keep_alive<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.set_idle(handles, Duration::ZERO, 0))
     }
 
-    fn ack<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn ack<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.end(handles))
     }
 
     /// The entries stay this consumer's, so that it gets them first when it is back; any other may take them over at once. The
     /// delivery that came to nothing does not count.
-    fn give_back<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn give_back<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(self.set_idle(handles, self.settings.claim_after + Duration::from_hours(1), 1))
     }
 
-    fn refuse<'a>(&'a self, handles: &'a [String], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn refuse<'a>(&'a self, handles: &'a [Handle], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(async move {
             match &self.settings.dead {
                 Some(dead) => self.move_to_dead(handles, dead, why).await,

@@ -48,7 +48,7 @@ impl Source {
         let ingress = Arc::new(ctx.ingress());
         let table: Arc<Table> = Arc::default();
         let (taken, to_deliver) = mpsc::unbounded_channel();
-        let (receipts, to_collect) = mpsc::unbounded_channel();
+        let (ends, to_collect) = mpsc::unbounded_channel();
         let (max_deliver, current) = watch::channel(None);
         let deliverer = Deliverer {
             settings: self.settings.clone(),
@@ -68,7 +68,7 @@ impl Source {
             taken,
             max_deliver,
         };
-        self.tasks.spawn(ctx.task(deliverer.run(to_deliver, receipts)));
+        self.tasks.spawn(ctx.task(deliverer.run(to_deliver, ends)));
         self.tasks.spawn(ctx.task(collect(table, to_collect)));
         self.worker.spawn(ctx.task(worker.run()));
     }

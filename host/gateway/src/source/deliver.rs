@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use playhouse_kernel::{AboutActor, AskError, Incoming, Ingress, LogEvent, MessageId, Receipt, SendError};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use playhouse_kernel::{AboutActor, AskError, Ends, Incoming, Ingress, LogEvent, MessageId, SendError};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
 use super::supply::{SourceSettings, Taken};
@@ -18,6 +16,8 @@ use crate::traffic::Counts;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after a refusal that will pass: memory is short, the store is full, or the mailbox is full and refuses.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Maximum number of ends that are taken at a time.
+const MOST_ENDS: usize = 1024;
 
 /// Delivers messages.
 pub(super) struct Deliverer {
@@ -31,22 +31,17 @@ pub(super) struct Deliverer {
 
 impl Deliverer {
     /// Delivers what comes. Nothing else that a source does waits for this.
-    pub(super) async fn run(
-        self,
-        mut taken: UnboundedReceiver<Taken>,
-        receipts: UnboundedSender<(MessageId, Receipt)>,
-    ) {
-        while let Some(next) = taken.recv().await {
-            let receipt = self.deliver(&next).await;
-            self.table.delivered();
-            if let Some(receipt) = receipt {
-                let _ = receipts.send((next.id, receipt));
+    pub(super) async fn run(self, mut taken: UnboundedReceiver<Vec<Taken>>, ends: Ends) {
+        while let Some(taken) = taken.recv().await {
+            for next in taken {
+                self.deliver(&next, &ends).await;
+                self.table.delivered();
             }
         }
     }
 
-    /// Delivers one message; `None` when it has ended already. Waiting costs no attempt.
-    async fn deliver(&self, taken: &Taken) -> Option<Receipt> {
+    /// Delivers one message, unless it has ended already. Waiting costs no attempt.
+    async fn deliver(&self, taken: &Taken, ends: &Ends) {
         let tell = &self.settings.tell;
         // One that was given back in the meantime is for another consumer.
         while self.table.is_open(taken.id) {
@@ -57,26 +52,22 @@ impl Deliverer {
                 ..Incoming::new(taken.id, &taken.metadata, &taken.body)
             };
             if let Some(why) = &taken.fault {
-                self.refuse(taken, &message, why.clone()).await;
-                return None;
+                return self.refuse(taken, &message, why.clone()).await;
             }
-            match self.ingress.tell_with_receipt(tell, &message, PATIENCE).await {
-                Ok(receipt) => return Some(receipt),
+            match self.ingress.tell_with_end(tell, &message, PATIENCE, ends).await {
+                Ok(()) => return,
                 // The overflow rule made a dead letter of it.
                 Err(error @ SendError::Dropped { .. }) => {
-                    self.table.end(taken.id, End::of(Err(AskError::NotSent(error))));
-                    return None;
+                    return self.table.end(taken.id, End::of(Err(AskError::NotSent(error))));
                 }
                 Err(error @ SendError::TooLarge { .. }) => {
-                    self.refuse(taken, &message, error.to_string()).await;
-                    return None;
+                    return self.refuse(taken, &message, error.to_string()).await;
                 }
                 // Each of these passes, or the play ends: the mailbox is full, memory is short, the store is full. The message is
                 // kept alive in the meantime.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
-        None
     }
 
     /// Ends a message that can never be delivered. An operator finds it, or its first bytes, among the dead letters.
@@ -84,7 +75,7 @@ impl Deliverer {
         self.counts.refused.add(1);
         let event = SourceRefused {
             subject: AboutActor { address: &self.settings.address, plugin: super::supply::PLUGIN },
-            position: &taken.position,
+            position: &taken.position.to_string(),
             bytes: taken.body.len(),
             why: &why,
         };
@@ -106,17 +97,11 @@ fn failures(deliveries: u32, attempts: u32, max_deliver: Option<u32>) -> u32 {
     deliveries.saturating_sub(1).saturating_add(fewer).min(attempts.saturating_sub(1))
 }
 
-/// Waits for the ends of the messages that were delivered.
-pub(super) async fn collect(table: Arc<Table>, mut receipts: UnboundedReceiver<(MessageId, Receipt)>) {
-    let mut waiting = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            receipt = receipts.recv() => match receipt {
-                Some((id, receipt)) => waiting.push(async move { (id, receipt.ended().await) }),
-                None => return,
-            },
-            Some((id, ended)) = waiting.next() => table.end(id, End::of(ended)),
-        }
+/// Takes the ends of the messages that were delivered. Those of one turn come together.
+pub(super) async fn collect(table: Arc<Table>, mut ends: UnboundedReceiver<(MessageId, Result<(), AskError>)>) {
+    let mut come = Vec::new();
+    while ends.recv_many(&mut come, MOST_ENDS).await > 0 {
+        table.end_all(come.drain(..).map(|(id, ended)| (id, End::of(ended))));
     }
 }
 

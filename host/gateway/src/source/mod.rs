@@ -23,7 +23,7 @@ use playhouse_kernel::{ActorSpec, NativeLauncher, SupervisionSpec};
 use crate::{Common, Placed};
 #[cfg(feature = "redis")]
 pub(crate) use supply::PLUGIN;
-pub use supply::{Connected, SourceSettings, Supplier, Supply, Taken};
+pub use supply::{Connected, Handle, Position, SourceSettings, Supplier, Supply, Taken};
 
 /// Places a source.
 pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common, placed: &mut Placed) {

@@ -1,8 +1,10 @@
 //! The settings of a source, and the traits by which a kind of source reaches its broker.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use playhouse_kernel::{Address, BoxFuture, FlowId, MessageId, Metadata};
 
 use crate::broker::BrokerError;
@@ -24,15 +26,42 @@ pub struct SourceSettings {
     pub required: Option<Address>,
 }
 
+/// The text by which a broker knows one delivery of a message. It is passed on often, and not copied.
+pub type Handle = Arc<str>;
+
+/// The position of a message in its broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// A number of a sequence.
+    Number(u64),
+    /// Some other text.
+    Text(Handle),
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl From<Handle> for Position {
+    fn from(text: Handle) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A message from a broker.
 #[derive(Debug, Clone)]
 pub struct Taken {
     /// Its id, derived from its position: the same each time that the broker delivers it.
     pub id: MessageId,
     /// The position of the message in the broker, which no delivery changes.
-    pub position: String,
+    pub position: Position,
     /// The text by which the broker knows this delivery of the message.
-    pub handle: String,
+    pub handle: Handle,
     /// The flow, if the broker's message names one.
     pub flow: Option<FlowId>,
     /// Number of deliveries, this one included; at least 1.
@@ -42,7 +71,7 @@ pub struct Taken {
     /// The pairs beside the body.
     pub metadata: Metadata,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// Connects a source to its broker.
@@ -72,16 +101,16 @@ pub trait Supplier: Send + Sync {
     fn pull(&self, most: usize) -> BoxFuture<'_, Result<Vec<Taken>, BrokerError>>;
 
     /// Tells the broker that these messages are being worked on.
-    fn keep_alive<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>>;
+    fn keep_alive<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>>;
 
     /// Tells the broker that these messages were handled.
-    fn ack<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>>;
+    fn ack<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>>;
 
     /// Gives messages back that were not handled, so that another consumer gets them.
-    fn give_back<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>>;
+    fn give_back<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>>;
 
     /// Tells the broker that a message will not be handled, and why: it is not to be delivered again.
-    fn refuse<'a>(&'a self, handles: &'a [String], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn refuse<'a>(&'a self, handles: &'a [Handle], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
         let _ = why;
         self.ack(handles)
     }

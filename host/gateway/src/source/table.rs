@@ -1,13 +1,13 @@
 //! The messages that a source took and that have not ended, and those that ended and that the broker does not know of yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use playhouse_kernel::{AskError, MessageId};
 use tokio::sync::Notify;
 
-use super::supply::Taken;
+use super::supply::{Handle, Position, Taken};
 
 /// How a message ended, for the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ impl End {
     }
 }
 
-/// The handles of one message, by position. Several positions are copies of one message.
-type Handles = BTreeMap<String, String>;
+/// The handles of one message, with their positions. Several positions are copies of one message.
+pub(super) type Handles = Vec<(Position, Handle)>;
 
 #[derive(Default)]
 struct Inner {
@@ -99,9 +99,12 @@ impl Table {
         if inner.since_pull.contains(&taken.id) {
             return false;
         }
-        let handles = inner.open.entry(taken.id).or_default();
+        let handles = inner.open.entry(taken.id).or_insert_with(|| Vec::with_capacity(1));
         let is_new = handles.is_empty();
-        handles.insert(taken.position.clone(), taken.handle.clone());
+        match handles.iter_mut().find(|(position, _)| *position == taken.position) {
+            Some((_, handle)) => handle.clone_from(&taken.handle),
+            None => handles.push((taken.position.clone(), taken.handle.clone())),
+        }
         if is_new {
             self.undelivered.fetch_add(1, Relaxed);
         }
@@ -110,10 +113,17 @@ impl Table {
 
     /// Ends a message.
     pub(super) fn end(&self, id: MessageId, end: End) {
+        self.end_all([(id, end)]);
+    }
+
+    /// Ends messages.
+    pub(super) fn end_all(&self, ends: impl IntoIterator<Item = (MessageId, End)>) {
         let mut inner = self.inner.lock();
-        if let Some(handles) = inner.open.remove(&id) {
-            inner.since_pull.insert(id);
-            inner.ended.push((handles, end));
+        for (id, end) in ends {
+            if let Some(handles) = inner.open.remove(&id) {
+                inner.since_pull.insert(id);
+                inner.ended.push((handles, end));
+            }
         }
         drop(inner);
         self.ended.notify_one();
@@ -129,11 +139,11 @@ impl Table {
     }
 
     /// The messages that ended, for the broker. [`Table::told`] or [`Table::not_told`] must follow.
-    pub(super) fn take_ended(&self) -> Vec<(Vec<String>, End)> {
+    pub(super) fn take_ended(&self) -> Vec<(Handles, End)> {
         let mut inner = self.inner.lock();
         let ended = std::mem::take(&mut inner.ended);
         inner.being_told = ended.len();
-        ended.into_iter().map(|(handles, end)| (handles.into_values().collect(), end)).collect()
+        ended
     }
 
     /// The broker knows of the messages that were taken out last.
@@ -143,20 +153,16 @@ impl Table {
     }
 
     /// The broker may not know of these messages.
-    pub(super) fn not_told(&self, ended: Vec<(Vec<String>, End)>) {
+    pub(super) fn not_told(&self, mut ended: Vec<(Handles, End)>) {
         let mut inner = self.inner.lock();
         inner.being_told = 0;
-        let again = ended.into_iter().map(|(handles, end)| {
-            let handles = handles.into_iter().map(|handle| (handle.clone(), handle)).collect();
-            (handles, end)
-        });
-        let later = std::mem::take(&mut inner.ended);
-        inner.ended = again.chain(later).collect();
+        ended.append(&mut inner.ended);
+        inner.ended = ended;
     }
 
     /// The handles of all messages that have not ended.
-    pub(super) fn handles(&self) -> Vec<String> {
-        self.inner.lock().open.values().flat_map(|handles| handles.values().cloned()).collect()
+    pub(super) fn handles(&self) -> Vec<Handle> {
+        self.inner.lock().open.values().flatten().map(|(_, handle)| handle.clone()).collect()
     }
 
     /// Number of messages that have not ended, or of which the broker does not know.
@@ -168,6 +174,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use hyper::body::Bytes;
     use playhouse_kernel::Metadata;
 
     use super::*;
@@ -176,12 +183,12 @@ mod tests {
         Taken {
             fault: None,
             id: MessageId(id),
-            position: position.into(),
+            position: Handle::from(position).into(),
             handle: handle.into(),
             flow: None,
             deliveries: 1,
             metadata: Metadata::new(),
-            body: Vec::new(),
+            body: Bytes::new(),
         }
     }
 
@@ -191,9 +198,9 @@ mod tests {
         table.begin_pull();
         assert!(table.admit(&taken(1, "a", "a/1")));
         assert!(!table.admit(&taken(1, "a", "a/2")));
-        assert_eq!((table.handles(), table.outstanding()), (vec!["a/2".to_owned()], 1));
+        assert_eq!((table.handles(), table.outstanding()), (vec!["a/2".into()], 1));
         table.end(MessageId(1), End::Handled);
-        assert_eq!(table.take_ended(), [(vec!["a/2".to_owned()], End::Handled)]);
+        assert_eq!(table.take_ended(), [(vec![(Handle::from("a").into(), "a/2".into())], End::Handled)]);
     }
 
     #[test]
@@ -202,7 +209,8 @@ mod tests {
         assert!(table.admit(&taken(1, "a", "a")));
         assert!(!table.admit(&taken(1, "b", "b")));
         table.end(MessageId(1), End::Handled);
-        assert_eq!(table.take_ended(), [(vec!["a".to_owned(), "b".to_owned()], End::Handled)]);
+        let both = ["a", "b"].map(|name| (Handle::from(name).into(), name.into()));
+        assert_eq!(table.take_ended(), [(both.to_vec(), End::Handled)]);
     }
 
     #[test]
@@ -228,7 +236,8 @@ mod tests {
         table.end(MessageId(2), End::of(Err(AskError::Stopped)));
         assert_eq!(table.outstanding(), 2);
         table.not_told(first);
-        let again: Vec<_> = table.take_ended().into_iter().map(|(handles, end)| (handles.concat(), end)).collect();
+        let again: Vec<_> =
+            table.take_ended().into_iter().map(|(handles, end)| (handles[0].1.to_string(), end)).collect();
         assert_eq!(again, [("1".to_owned(), End::Handled), ("2".to_owned(), End::GivenBack)]);
         table.told();
         assert_eq!(table.outstanding(), 0);

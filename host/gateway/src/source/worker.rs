@@ -7,8 +7,8 @@ use std::time::Duration;
 use playhouse_kernel::{AboutActor, Ingress, LogEvent};
 use tokio::sync::{mpsc, watch};
 
-use super::supply::{Connected, PLUGIN, SourceSettings, Supplier, Supply, Taken};
-use super::table::{End, Table};
+use super::supply::{Connected, Handle, PLUGIN, SourceSettings, Supplier, Supply, Taken};
+use super::table::{End, Handles, Table};
 use crate::broker::{BrokerError, Pauses};
 use crate::broker_events::{BrokerConnected, BrokerLost};
 use crate::status::Statuses;
@@ -44,7 +44,7 @@ pub(super) struct Worker {
     pub(super) statuses: Statuses,
     pub(super) phase: watch::Receiver<Phase>,
     /// Where the taken messages go. Dropped with the worker, which ends the other tasks.
-    pub(super) taken: mpsc::UnboundedSender<Taken>,
+    pub(super) taken: mpsc::UnboundedSender<Vec<Taken>>,
     pub(super) max_deliver: watch::Sender<Option<u32>>,
 }
 
@@ -147,15 +147,12 @@ impl Worker {
                     tokio::time::timeout(LAST_PULL, pull).await.unwrap_or(Ok(Vec::new()))?
                 }
             };
-            self.counts.messages.add(pulled.len());
+            let all = pulled.len();
+            self.counts.messages.add(all);
             self.counts.missing.add(supplier.missing());
-            for taken in pulled {
-                if self.table.admit(&taken) {
-                    let _ = self.taken.send(taken);
-                } else {
-                    self.counts.repeated.add(1);
-                }
-            }
+            let new: Vec<_> = pulled.into_iter().filter(|taken| self.table.admit(taken)).collect();
+            self.counts.repeated.add(all - new.len());
+            let _ = self.taken.send(new);
         }
         self.table.end_pulls();
         std::future::pending().await
@@ -196,10 +193,10 @@ impl Worker {
         told
     }
 
-    async fn tell_of(&self, supplier: &dyn Supplier, ended: &[(Vec<String>, End)]) -> Result<(), BrokerError> {
-        let with = |wanted: &End| -> Vec<String> {
+    async fn tell_of(&self, supplier: &dyn Supplier, ended: &[(Handles, End)]) -> Result<(), BrokerError> {
+        let with = |wanted: &End| -> Vec<Handle> {
             let some = ended.iter().filter(|(_, end)| end == wanted);
-            some.flat_map(|(handles, _)| handles.iter().cloned()).collect()
+            some.flat_map(|(handles, _)| handles.iter().map(|(_, handle)| handle.clone())).collect()
         };
         let (handled, back) = (with(&End::Handled), with(&End::GivenBack));
         if !handled.is_empty() {
@@ -208,7 +205,8 @@ impl Worker {
         }
         for (handles, end) in ended {
             if let End::Refused(why) = end {
-                supplier.refuse(handles, why).await?;
+                let handles: Vec<_> = handles.iter().map(|(_, handle)| handle.clone()).collect();
+                supplier.refuse(&handles, why).await?;
                 self.counts.done.add(handles.len());
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use playhouse_gateway::http::{Action, HttpBounds, HttpRoute, HttpSettings, Receiver};
 
-use playhouse_kernel::State;
+use playhouse_kernel::{ActorView, State};
 
 use crate::play::*;
 
@@ -138,11 +138,15 @@ async fn receiver_that_is_full_slow_or_stopped_has_its_status() {
         play.seen.go.add_permits(1);
     });
     assert_eq!((response.status, response.body.as_str()), (200, "one"));
+    let until_it = async |holds: fn(&ActorView) -> bool| {
+        while !play.kernel.actors().await.iter().any(|actor| actor.address == address("/a") && holds(actor)) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    // The message whose ask was late waits still, and a full mailbox is an answer of its own.
+    until_it(|actor| actor.waiting == 0).await;
     play.kernel.halt(&address("/a")).await;
-    while play.kernel.actors().await.iter().any(|actor| actor.address == address("/a") && actor.state != State::Stopped)
-    {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until_it(|actor| actor.state == State::Stopped).await;
     let response = play.post("/short", "x").await;
     assert_eq!((response.status, response.body.as_str()), (503, "stopped-by-operator\n"));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_gateway::broker::BrokerError;
 use playhouse_gateway::sink::{Delivered, Delivery, Outgoing, Outlet};
-use playhouse_gateway::source::{Connected, Supplier, Supply, Taken};
+use playhouse_gateway::source::{Connected, Handle, Supplier, Supply, Taken};
 use playhouse_kernel::{BoxFuture, MessageId, Metadata};
 
 use crate::stage::{Builder, Stage, numbers, wait_for};
@@ -75,14 +75,14 @@ impl Supplier for Supplied {
         })
     }
 
-    fn keep_alive<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn keep_alive<'a>(&'a self, _: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(async {
             self.0.call("keep_alive");
             Ok(())
         })
     }
 
-    fn ack<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn ack<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(async {
             self.0.call("ack");
             let ended: Vec<usize> = handles.iter().map(|handle| handle.parse().unwrap()).collect();
@@ -91,7 +91,7 @@ impl Supplier for Supplied {
         })
     }
 
-    fn give_back<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn give_back<'a>(&'a self, _: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -99,13 +99,13 @@ impl Supplier for Supplied {
 fn taken(number: usize) -> Taken {
     Taken {
         id: MessageId(number as u128 + 1),
-        position: number.to_string(),
-        handle: number.to_string(),
+        position: Handle::from(number.to_string()).into(),
+        handle: number.to_string().into(),
         flow: None,
         deliveries: 1,
         fault: None,
         metadata: Metadata::new(),
-        body: number.to_string().into_bytes(),
+        body: number.to_string().into(),
     }
 }
 

@@ -1,25 +1,32 @@
 //! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::dispatch::deadlines::Deadlines;
 use crate::words::address::Address;
 use crate::words::clock::later;
-use crate::words::message::{ActorId, ReplyToken};
+use crate::words::message::{ActorId, MessageId, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
 
 const SHARDS: usize = 16;
+/// Timers for one moment fire within this time of each other.
+const SAME_TIME: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(crate) struct Asks {
     last_token: AtomicU64,
+    /// The deadlines of the asks that wait.
+    deadlines: Arc<Deadlines>,
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
     waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
@@ -27,9 +34,37 @@ pub(crate) struct Asks {
 
 /// An ask without an answer.
 struct Open {
-    asker: oneshot::Sender<FullAnswer>,
+    waiter: Waiter,
     target: ActorId,
     deadline: Instant,
+}
+
+/// Where an answer goes.
+enum Waiter {
+    One(oneshot::Sender<FullAnswer>),
+    /// With the ends of other messages.
+    Many(Ends, MessageId),
+}
+
+/// Takes the ends of messages as they come, each with the id of its message. `Err`: it is a dead letter; the error says why, in the words of
+/// an ask.
+pub type Ends = mpsc::UnboundedSender<(MessageId, Result<(), AskError>)>;
+
+/// How a message ended, by the answer to its sender.
+pub(crate) fn end_of(answer: FullAnswer) -> Result<(), AskError> {
+    match answer {
+        Ok(_) | Err(AskError::NoReply) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Waiter {
+    fn answer(self, answer: FullAnswer) {
+        match self {
+            Self::One(waiter) => drop(waiter.send(answer)),
+            Self::Many(ends, id) => drop(ends.send((id, end_of(answer)))),
+        }
+    }
 }
 
 /// An instance of an actor.
@@ -69,16 +104,26 @@ impl Asks {
     pub(crate) fn open(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
         let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { asker, target, deadline });
+        self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline });
+        self.deadlines.add(deadline);
         OpenAsk { asks: self, token, receiver, answered: false }
     }
 
     /// Opens a receipt for a message to `target`. Its answer comes when the message has ended.
     pub(crate) fn open_receipt(&self, target: ActorId) -> (ReplyToken, oneshot::Receiver<FullAnswer>) {
-        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
         let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { asker, target, deadline: later(Duration::MAX) });
-        (ReplyToken(token), receiver)
+        (self.open_end(target, Waiter::One(asker)), receiver)
+    }
+
+    /// As [`Asks::open_receipt`]. The end of the message goes to `ends`.
+    pub(crate) fn feed_end(&self, target: ActorId, message: MessageId, ends: &Ends) -> ReplyToken {
+        self.open_end(target, Waiter::Many(ends.clone(), message))
+    }
+
+    fn open_end(&self, target: ActorId, waiter: Waiter) -> ReplyToken {
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
+        self.shard(token).lock().insert(token, Open { waiter, target, deadline: later(Duration::MAX) });
+        ReplyToken(token)
     }
 
     /// Closes a receipt whose message was not sent.
@@ -93,7 +138,31 @@ impl Asks {
                 !ReplyToken(token).is_receipt() && open.target == target && open.deadline < back_at
             };
             for (_, open) in shard.lock().extract_if(|token, open| late(*token, open)) {
-                let _ = open.asker.send(Err(answer.clone()));
+                open.waiter.answer(Err(answer.clone()));
+            }
+        }
+    }
+
+    /// The deadlines of the asks that wait.
+    pub(crate) fn deadlines(&self) -> &Arc<Deadlines> {
+        &self.deadlines
+    }
+
+    /// Answers all asks whose deadline has come.
+    pub(crate) fn answer_late(&self, now: Instant) {
+        self.deadlines.forget();
+        for shard in &self.waiting {
+            let mut waiting = shard.lock();
+            let late = |token: u64, open: &Open| !ReplyToken(token).is_receipt() && open.deadline <= now;
+            let late: Vec<_> = waiting.extract_if(|token, open| late(*token, open)).collect();
+            let left = waiting.iter().filter(|(token, _)| !ReplyToken(**token).is_receipt());
+            let soonest = left.map(|(_, open)| open.deadline).min();
+            drop(waiting);
+            if let Some(soonest) = soonest {
+                self.deadlines.add(soonest);
+            }
+            for (_, open) in late {
+                open.waiter.answer(Err(AskError::Timeout));
             }
         }
     }
@@ -103,7 +172,7 @@ impl Asks {
         if token.is_some() {
             let open = self.shard(token.0).lock().remove(&token.0);
             if let Some(open) = open {
-                let _ = open.asker.send(answer);
+                open.waiter.answer(answer);
             }
         }
     }
@@ -214,18 +283,35 @@ impl OpenAsk<'_> {
         ReplyToken(self.token)
     }
 
-    /// Delivers the message and waits for the answer. The answer may come before the mailbox has space for the message.
-    pub(crate) async fn answer_to(&mut self, delivery: impl Future<Output = Result<(), SendError>>) -> FullAnswer {
+    /// Delivers the message and waits for the answer, until the deadline of the ask, which is also that of the delivery. The answer
+    /// may come before the mailbox has space for the message.
+    pub(crate) async fn answer_to(
+        &mut self,
+        mut delivery: Pin<&mut impl Future<Output = Result<(), SendError>>>,
+    ) -> FullAnswer {
         let answer = tokio::select! {
             biased;
-            sent = delivery => match sent {
+            sent = &mut delivery => match sent {
                 Ok(()) => (&mut self.receiver).await,
                 Err(error) => return Err(error.into()),
             },
-            answer = &mut self.receiver => answer,
+            answer = &mut self.receiver => match answer {
+                // A delivery that waits for space in the mailbox ends at the same time, and says so.
+                Ok(Err(AskError::Timeout)) => match tokio::time::timeout(SAME_TIME, delivery).await {
+                    Ok(Err(error)) => return Err(error.into()),
+                    _ => answer,
+                },
+                answer => answer,
+            },
         };
         self.answered = true;
         answer.unwrap_or(Err(AskError::Stopped))
+    }
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.deadlines.end();
     }
 }
 

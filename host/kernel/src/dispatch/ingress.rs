@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
-use crate::dispatch::ask::Asks;
+use crate::dispatch::ask::{Asks, Ends, end_of};
 use crate::dispatch::routing::entering::PlayJournal;
 use crate::journal::entry::EntryNumber;
 use crate::words::address::Address;
@@ -104,11 +104,7 @@ impl Receipt {
     /// Waits until the turn that handled the message has committed. `Err`: it is a dead letter; the error says why, in the words
     /// of an ask. [`AskError::Stopped`] also stands for a play that is over.
     pub async fn ended(self) -> Result<(), AskError> {
-        match self.receiver.await {
-            Ok(Ok(_) | Err(AskError::NoReply)) => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(AskError::Stopped),
-        }
+        self.receiver.await.map_or(Err(AskError::Stopped), end_of)
     }
 }
 
@@ -180,18 +176,57 @@ impl Ingress {
         patience: Duration,
     ) -> Result<Receipt, SendError> {
         let target = self.target(to)?;
-        let routing = &self.shared.routing;
         if target.mailbox.is_stored() {
-            let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
-            routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+            self.tell_stored(&target, message, patience).await?;
             return Ok(Receipt::ended_already());
         }
-        let (token, receiver) = routing.asks.open_receipt(target.id);
+        let (token, receiver) = self.shared.routing.asks.open_receipt(target.id);
+        self.tell_by_token(&target, message, patience, token).await?;
+        Ok(Receipt { receiver })
+    }
+
+    /// As [`Ingress::tell`], for many messages: the end of this one goes to `ends`, after this call has returned `Ok` or before.
+    pub async fn tell_with_end(
+        &self,
+        to: &Address,
+        message: &Incoming<'_>,
+        patience: Duration,
+        ends: &Ends,
+    ) -> Result<(), SendError> {
+        let target = self.target(to)?;
+        if target.mailbox.is_stored() {
+            self.tell_stored(&target, message, patience).await?;
+            let _ = ends.send((message.id, Ok(())));
+            return Ok(());
+        }
+        let token = self.shared.routing.asks.feed_end(target.id, message.id, ends);
+        self.tell_by_token(&target, message, patience, token).await
+    }
+
+    /// Sends a message to a stored mailbox: for its sender it has ended when it is durable.
+    async fn tell_stored(
+        &self,
+        target: &Arc<Actor>,
+        message: &Incoming<'_>,
+        patience: Duration,
+    ) -> Result<(), SendError> {
+        let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
+        self.shared.routing.deliver_one(target, &envelope, &payload, later(patience)).await
+    }
+
+    async fn tell_by_token(
+        &self,
+        target: &Arc<Actor>,
+        message: &Incoming<'_>,
+        patience: Duration,
+        token: ReplyToken,
+    ) -> Result<(), SendError> {
+        let routing = &self.shared.routing;
         let open = OpenReceipt { asks: &routing.asks, token };
         let (envelope, payload) = self.enveloped(message, token);
-        routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+        routing.deliver_one(target, &envelope, &payload, later(patience)).await?;
         std::mem::forget(open);
-        Ok(Receipt { receiver })
+        Ok(())
     }
 
     /// Makes a dead letter of a message that the receiver could never take, for a gateway that must not lose it. Of a body that is larger
@@ -224,8 +259,7 @@ impl Ingress {
         let payload = Payload { parts: before, body: message.body };
         // Pinned in place: the futures are large, and each move would copy them.
         let delivery = pin!(routing.deliver_question(&target, &envelope, &payload, deadline));
-        let answered = pin!(ask.answer_to(delivery));
-        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        let answer = ask.answer_to(delivery).await;
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer

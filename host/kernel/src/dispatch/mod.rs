@@ -4,6 +4,7 @@
 pub(crate) mod ask;
 pub(crate) mod ask_counts;
 pub(crate) mod dead_letters;
+pub(crate) mod deadlines;
 pub(crate) mod ingress;
 pub(crate) mod mailbox_orders;
 pub(crate) mod memory_gate;

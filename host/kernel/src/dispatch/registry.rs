@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::quality::{FixedState, FoldHasher};
 use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxBuildHasher;
 
 use crate::actor::Actor;
 use crate::words::address::Address;
@@ -17,11 +19,32 @@ use crate::words::totals::ActorTotals;
 
 const SHARDS: usize = 16;
 
+/// Actors by address.
+type ByAddress = HashMap<Address, Arc<Actor>, AddressHash>;
+
+/// The hash of addresses. It has a random key, since names may come from outside, and is a quick one, since the address of every
+/// message from outside is looked up.
+struct AddressHash(FixedState);
+
+impl Default for AddressHash {
+    fn default() -> Self {
+        Self(FixedState::with_seed(RandomState::new().hash_one(())))
+    }
+}
+
+impl BuildHasher for AddressHash {
+    type Hasher = FoldHasher<'static>;
+
+    fn build_hasher(&self) -> Self::Hasher {
+        self.0.build_hasher()
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Registry {
-    hasher: RandomState,
-    by_address: [RwLock<HashMap<Address, Arc<Actor>>>; SHARDS],
-    by_id: [RwLock<HashMap<ActorId, Arc<Actor>>>; SHARDS],
+    hasher: AddressHash,
+    by_address: [RwLock<ByAddress>; SHARDS],
+    by_id: [RwLock<HashMap<ActorId, Arc<Actor>, FxBuildHasher>>; SHARDS],
     last_id: AtomicU64,
     /// The ids that actors of the plan had in earlier runs of the host.
     known: HashMap<Address, ActorId>,
@@ -230,7 +253,7 @@ impl Registry {
         }
     }
 
-    fn shard(&self, address: &Address) -> &RwLock<HashMap<Address, Arc<Actor>>> {
+    fn shard(&self, address: &Address) -> &RwLock<ByAddress> {
         &self.by_address[self.hasher.hash_one(address) as usize % SHARDS]
     }
 }

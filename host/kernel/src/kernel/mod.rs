@@ -21,6 +21,7 @@ use crate::actor::spec::ActorSpec;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::deadlines::answer_late;
 use crate::dispatch::ingress::{Incoming, Ingress, Told};
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::memory_gate::MemoryGate;
@@ -161,6 +162,7 @@ impl Kernel {
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
+        tokio::spawn(answer_late(Arc::downgrade(&shared), shared.routing.asks.deadlines().clone()));
         let cause = MessageId::seeded("outside", shared.seed);
         let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
         (Self { shared, commands, stage, outside, stops_soon: Arc::default() }, supervisor, inbox)

@@ -87,11 +87,17 @@ impl Turn {
         let checked = shared.routing.asks.check(asker, index, AskEndpoint::of(&target), has_answer);
         checked.map_err(|error| shared.routing.ask_counts.refused(error))?;
         let deadline = Instant::now() + timeout;
+        let waits_for_disk = self.actor.mailbox.is_stored() && target.is_edge();
         let asked = async {
             // If the time is over in here, the next commit goes on.
-            self.commit().await;
-            if self.actor.mailbox.is_stored() && target.is_edge() && !shared.routing.all_durable().await {
-                return Err(AskError::Stopped);
+            let committed = async {
+                self.commit().await;
+                !waits_for_disk || shared.routing.all_durable().await
+            };
+            match tokio::time::timeout_at(deadline, committed).await {
+                Ok(true) => {}
+                Ok(false) => return Err(AskError::Stopped),
+                Err(_) => return Err(AskError::Timeout),
             }
             let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
@@ -105,7 +111,7 @@ impl Turn {
             let delivery = pin!(shared.routing.deliver_question(&target, &envelope, &payload, deadline));
             passed_on(&instance, &target, ask.answer_to(delivery)).await
         };
-        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
+        let answer = asked.await;
         let answer = shared.explained(target.address(), answer).await;
         shared.routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer
