@@ -88,7 +88,7 @@ mod tests {
         let fields = fields(&sent).into_iter().map(|(field, value)| (field.into_bytes(), value)).collect();
         let Taken { id, flow, metadata, body, deliveries, .. } = taken("s", "1-1", fields, 2, None);
         assert_eq!((id, flow, deliveries), (MessageId(7), Some(FlowId(9)), 2));
-        assert_eq!((metadata, body), (sent.metadata, sent.body));
+        assert_eq!((metadata, body), (sent.metadata, sent.body.into()));
     }
 
     #[test]
