@@ -60,7 +60,7 @@ pub(super) fn taken(
         Some(at) => fields.into_iter().nth(at).map(|(_, body)| body).unwrap_or_default(),
         None => as_json(&fields),
     };
-    Taken { id, position: entry.to_owned(), handle: entry.to_owned(), flow, deliveries, fault: None, metadata, body }
+    Taken { id, position: entry.to_owned(), handle: entry.to_owned(), flow, deliveries, place: None, fault: None, metadata, body }
 }
 
 /// All fields as one JSON object; bytes that are no UTF-8 are replaced.

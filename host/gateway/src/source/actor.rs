@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::deliver::{Deliverer, collect};
+use super::kept::Kept;
 use super::supply::{SourceSettings, Supply};
 use super::table::Table;
 use super::worker::{Phase, Worker};
@@ -50,12 +51,15 @@ impl Source {
         let (taken, to_deliver) = mpsc::unbounded_channel();
         let (receipts, to_collect) = mpsc::unbounded_channel();
         let (max_deliver, current) = watch::channel(None);
+        let is_stored = ingress.is_stored(&self.settings.tell);
+        let kept = is_stored.then(|| Arc::new(Kept::new(&self.settings, &*self.supply)));
         let deliverer = Deliverer {
             settings: self.settings.clone(),
             ingress: ingress.clone(),
             table: table.clone(),
             counts: self.counts.clone(),
             max_deliver: current,
+            kept: kept.clone(),
         };
         let worker = Worker {
             settings: self.settings.clone(),
@@ -67,6 +71,7 @@ impl Source {
             phase: self.phase.subscribe(),
             taken,
             max_deliver,
+            kept,
         };
         self.tasks.spawn(ctx.task(deliverer.run(to_deliver, receipts)));
         self.tasks.spawn(ctx.task(collect(table, to_collect)));

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use playhouse_kernel::{AboutActor, AskError, Incoming, Ingress, LogEvent, MessageId, Receipt, SendError};
+use playhouse_kernel::{AboutActor, Admitted, AskError, Incoming, Ingress, LogEvent, MessageId, Receipt, SendError, Told};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 
+use super::kept::Kept;
 use super::supply::{SourceSettings, Taken};
 use super::table::{End, Table};
 use crate::broker_events::SourceRefused;
@@ -19,6 +20,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after a refusal that will pass: memory is short, the store is full, or the mailbox is full and refuses.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What the end of a message that was delivered depends on.
+pub(super) enum Awaited {
+    /// The turn that handles it.
+    Turn(Receipt),
+    /// The disk: its mailbox is stored.
+    Disk(Told),
+}
+
+impl Awaited {
+    async fn end(self) -> End {
+        match self {
+            Self::Turn(receipt) => End::of(receipt.ended().await),
+            // A store that failed may have the message or not: the next run of the host knows.
+            Self::Disk(told) => told.durable().await.map_or(End::GivenBack, |_| End::Handled),
+        }
+    }
+}
+
 /// Delivers messages.
 pub(super) struct Deliverer {
     pub(super) settings: SourceSettings,
@@ -27,6 +46,8 @@ pub(super) struct Deliverer {
     pub(super) counts: Arc<Counts>,
     /// The broker's limit on deliveries, as it is now.
     pub(super) max_deliver: watch::Receiver<Option<u32>>,
+    /// None when the receiver's messages are in memory.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl Deliverer {
@@ -34,19 +55,19 @@ impl Deliverer {
     pub(super) async fn run(
         self,
         mut taken: UnboundedReceiver<Taken>,
-        receipts: UnboundedSender<(MessageId, Receipt)>,
+        receipts: UnboundedSender<(MessageId, Awaited)>,
     ) {
         while let Some(next) = taken.recv().await {
-            let receipt = self.deliver(&next).await;
+            let awaited = self.deliver(&next).await;
             self.table.delivered();
-            if let Some(receipt) = receipt {
-                let _ = receipts.send((next.id, receipt));
+            if let Some(awaited) = awaited {
+                let _ = receipts.send((next.id, awaited));
             }
         }
     }
 
     /// Delivers one message; `None` when it has ended already. Waiting costs no attempt.
-    async fn deliver(&self, taken: &Taken) -> Option<Receipt> {
+    async fn deliver(&self, taken: &Taken) -> Option<Awaited> {
         let tell = &self.settings.tell;
         // One that was given back in the meantime is for another consumer.
         while self.table.is_open(taken.id) {
@@ -60,8 +81,12 @@ impl Deliverer {
                 self.refuse(taken, &message, why.clone()).await;
                 return None;
             }
-            match self.ingress.tell_with_receipt(tell, &message, PATIENCE).await {
-                Ok(receipt) => return Some(receipt),
+            match self.tell(taken, &message).await {
+                Ok(Some(awaited)) => return Some(awaited),
+                Ok(None) => {
+                    self.end_known(taken.id).await;
+                    return None;
+                }
                 // The overflow rule made a dead letter of it.
                 Err(error @ SendError::Dropped { .. }) => {
                     self.table.end(taken.id, End::of(Err(AskError::NotSent(error))));
@@ -79,6 +104,27 @@ impl Deliverer {
         None
     }
 
+    /// Puts a message into the mailbox. `None`: it is in the store already.
+    async fn tell(&self, taken: &Taken, message: &Incoming<'_>) -> Result<Option<Awaited>, SendError> {
+        let tell = &self.settings.tell;
+        let Some(kept) = &self.kept else {
+            let receipt = self.ingress.tell_with_receipt(tell, message, PATIENCE).await?;
+            return Ok(Some(Awaited::Turn(receipt)));
+        };
+        let position = kept.position_of(taken);
+        match self.ingress.tell_from(tell, message, &position.origin(), PATIENCE).await? {
+            Admitted::New(told) => Ok(Some(Awaited::Disk(told))),
+            Admitted::Known => Ok(None),
+        }
+    }
+
+    /// Ends a message that is in the store.
+    async fn end_known(&self, id: MessageId) {
+        self.counts.repeated.add(1);
+        let end = if self.ingress.wait_durable().await.is_ok() { End::Handled } else { End::GivenBack };
+        self.table.end(id, end);
+    }
+
     /// Ends a message that can never be delivered. An operator finds it, or its first bytes, among the dead letters.
     async fn refuse(&self, taken: &Taken, message: &Incoming<'_>, why: String) {
         self.counts.refused.add(1);
@@ -89,7 +135,15 @@ impl Deliverer {
             why: &why,
         };
         event.log();
-        let end = match self.ingress.reject(&self.settings.tell, message, why.clone()).await {
+        let (tell, text) = (&self.settings.tell, why.clone());
+        let rejected = match &self.kept {
+            None => self.ingress.reject(tell, message, text).await,
+            Some(kept) => {
+                let position = kept.position_of(taken);
+                self.ingress.reject_from(tell, message, text, &position.origin()).await
+            }
+        };
+        let end = match rejected {
             // The store failed: the letter may be lost, and the broker delivers the message again.
             Err(SendError::NotStored { .. }) => End::GivenBack,
             // Without the receiver, its address is in the log line alone.
@@ -107,15 +161,15 @@ fn failures(deliveries: u32, attempts: u32, max_deliver: Option<u32>) -> u32 {
 }
 
 /// Waits for the ends of the messages that were delivered.
-pub(super) async fn collect(table: Arc<Table>, mut receipts: UnboundedReceiver<(MessageId, Receipt)>) {
+pub(super) async fn collect(table: Arc<Table>, mut receipts: UnboundedReceiver<(MessageId, Awaited)>) {
     let mut waiting = FuturesUnordered::new();
     loop {
         tokio::select! {
             receipt = receipts.recv() => match receipt {
-                Some((id, receipt)) => waiting.push(async move { (id, receipt.ended().await) }),
+                Some((id, awaited)) => waiting.push(async move { (id, awaited.end().await) }),
                 None => return,
             },
-            Some((id, ended)) = waiting.next() => table.end(id, End::of(ended)),
+            Some((id, end)) = waiting.next() => table.end(id, end),
         }
     }
 }

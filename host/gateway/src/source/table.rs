@@ -31,6 +31,17 @@ impl End {
     }
 }
 
+/// A message that ended, for the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// Its id.
+    pub(super) id: MessageId,
+    /// The texts by which the broker knows its copies.
+    pub(super) handles: Vec<String>,
+    /// How it ended.
+    pub(super) end: End,
+}
+
 /// The handles of one message, by position. Several positions are copies of one message.
 type Handles = BTreeMap<String, String>;
 
@@ -39,7 +50,7 @@ struct Inner {
     /// Taken, and not ended.
     open: HashMap<MessageId, Handles>,
     /// Ended; the broker does not know.
-    ended: Vec<(Handles, End)>,
+    ended: Vec<(MessageId, Handles, End)>,
     /// Number of ended messages about which the broker is being told.
     being_told: usize,
     /// The messages that ended since the last pull began: the pull may still return them.
@@ -113,7 +124,7 @@ impl Table {
         let mut inner = self.inner.lock();
         if let Some(handles) = inner.open.remove(&id) {
             inner.since_pull.insert(id);
-            inner.ended.push((handles, end));
+            inner.ended.push((id, handles, end));
         }
         drop(inner);
         self.ended.notify_one();
@@ -123,17 +134,18 @@ impl Table {
     pub(super) fn give_all_back(&self) {
         let mut inner = self.inner.lock();
         let open = std::mem::take(&mut inner.open);
-        inner.ended.extend(open.into_values().map(|handles| (handles, End::GivenBack)));
+        inner.ended.extend(open.into_iter().map(|(id, handles)| (id, handles, End::GivenBack)));
         drop(inner);
         self.ended.notify_one();
     }
 
     /// The messages that ended, for the broker. [`Table::told`] or [`Table::not_told`] must follow.
-    pub(super) fn take_ended(&self) -> Vec<(Vec<String>, End)> {
+    pub(super) fn take_ended(&self) -> Vec<Ended> {
         let mut inner = self.inner.lock();
         let ended = std::mem::take(&mut inner.ended);
         inner.being_told = ended.len();
-        ended.into_iter().map(|(handles, end)| (handles.into_values().collect(), end)).collect()
+        let ended = ended.into_iter();
+        ended.map(|(id, handles, end)| Ended { id, handles: handles.into_values().collect(), end }).collect()
     }
 
     /// The broker knows of the messages that were taken out last.
@@ -143,12 +155,12 @@ impl Table {
     }
 
     /// The broker may not know of these messages.
-    pub(super) fn not_told(&self, ended: Vec<(Vec<String>, End)>) {
+    pub(super) fn not_told(&self, ended: Vec<Ended>) {
         let mut inner = self.inner.lock();
         inner.being_told = 0;
-        let again = ended.into_iter().map(|(handles, end)| {
+        let again = ended.into_iter().map(|Ended { id, handles, end }| {
             let handles = handles.into_iter().map(|handle| (handle.clone(), handle)).collect();
-            (handles, end)
+            (id, handles, end)
         });
         let later = std::mem::take(&mut inner.ended);
         inner.ended = again.chain(later).collect();
@@ -180,9 +192,14 @@ mod tests {
             handle: handle.into(),
             flow: None,
             deliveries: 1,
+            place: None,
             metadata: Metadata::new(),
             body: Vec::new(),
         }
+    }
+
+    fn ends(table: &Table) -> Vec<(String, End)> {
+        table.take_ended().into_iter().map(|ended| (ended.handles.join(" "), ended.end)).collect()
     }
 
     #[test]
@@ -193,7 +210,7 @@ mod tests {
         assert!(!table.admit(&taken(1, "a", "a/2")));
         assert_eq!((table.handles(), table.outstanding()), (vec!["a/2".to_owned()], 1));
         table.end(MessageId(1), End::Handled);
-        assert_eq!(table.take_ended(), [(vec!["a/2".to_owned()], End::Handled)]);
+        assert_eq!(ends(&table), [("a/2".to_owned(), End::Handled)]);
     }
 
     #[test]
@@ -202,7 +219,7 @@ mod tests {
         assert!(table.admit(&taken(1, "a", "a")));
         assert!(!table.admit(&taken(1, "b", "b")));
         table.end(MessageId(1), End::Handled);
-        assert_eq!(table.take_ended(), [(vec!["a".to_owned(), "b".to_owned()], End::Handled)]);
+        assert_eq!(ends(&table), [("a b".to_owned(), End::Handled)]);
     }
 
     #[test]
@@ -228,8 +245,7 @@ mod tests {
         table.end(MessageId(2), End::of(Err(AskError::Stopped)));
         assert_eq!(table.outstanding(), 2);
         table.not_told(first);
-        let again: Vec<_> = table.take_ended().into_iter().map(|(handles, end)| (handles.concat(), end)).collect();
-        assert_eq!(again, [("1".to_owned(), End::Handled), ("2".to_owned(), End::GivenBack)]);
+        assert_eq!(ends(&table), [("1".to_owned(), End::Handled), ("2".to_owned(), End::GivenBack)]);
         table.told();
         assert_eq!(table.outstanding(), 0);
     }

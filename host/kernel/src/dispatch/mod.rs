@@ -7,6 +7,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod ingress;
 pub(crate) mod mailbox_orders;
 pub(crate) mod memory_gate;
+pub(crate) mod origins;
 pub(crate) mod policies;
 pub(crate) mod registry;
 pub(crate) mod replay;

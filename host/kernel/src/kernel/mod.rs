@@ -24,6 +24,7 @@ use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::ingress::{Incoming, Ingress, Told};
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::memory_gate::MemoryGate;
+use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::replay::LetterOrders;
 use crate::dispatch::routing::Routing;
@@ -472,6 +473,7 @@ fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Share
             store: stored.map(|(_, store)| Arc::downgrade(store)),
             mailbox_orders: tokio::sync::Mutex::default(),
             host_ends: AtomicBool::new(false),
+            origins: Origins::default(),
         },
         activity,
         memory_gate: MemoryGate::default(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use playhouse_kernel::{
     ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Overflow, RestartKind,
-    SendError, Store, StoreError, StoredLetter, StoredMessage,
+    SendError, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin,
 };
 
 use crate::rules::{House, SOON, addr, stop, tell};
@@ -186,6 +186,15 @@ impl Store for Unreadable {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.inner.letters(after, most)
+    }
+
+    fn origins(
+        &self,
+        source: &str,
+        from: &[u8],
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.inner.origins(source, from, most)
     }
 }
 
