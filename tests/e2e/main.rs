@@ -19,6 +19,7 @@ mod embed;
 mod ends;
 mod errors;
 mod events;
+mod exactly_once;
 mod examples;
 mod files;
 mod grants;

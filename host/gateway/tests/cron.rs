@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
-use playhouse_gateway::cron::{CronSettings, Overlap, Schedule, WallClock, place_with_clock, zone};
+use playhouse_gateway::cron::{CronSettings, Missed, Overlap, Schedule, WallClock, place_with_clock, zone};
 use playhouse_gateway::{Common, Placed, Statuses};
 use playhouse_kernel::{
     ActorSpec, Address, Failure, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
@@ -104,6 +104,7 @@ impl Stage {
         let (draining, drains) = watch::channel(false);
         let common = Common::new(Statuses::default(), drains);
         let settings = CronSettings {
+            missed: Missed::Skip,
             address: Address::parse("/gate/tick").unwrap(),
             schedule: Schedule::parse(schedule, zone(in_zone).unwrap()).unwrap(),
             tell: Address::parse("/report").unwrap(),

@@ -94,6 +94,7 @@ pub use dispatch::ask_counts::AskMetrics;
 pub use dispatch::dead_letters::feed::{LetterFeed, LetterReader};
 pub use dispatch::ingress::{Incoming, Ingress, Receipt, Told};
 pub use dispatch::origins::{Admitted, Origin};
+pub use dispatch::keys::{KeySpec, MOST_KEPT_ANSWER, RequestKey};
 pub use dispatch::mailbox_orders::MailboxOrder;
 pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;

@@ -106,8 +106,11 @@ impl Tail {
     /// The places in files of which nothing is kept yet.
     pub(super) fn new_marks(&mut self) -> Vec<Mark> {
         let files = self.replaced.iter_mut().map(|(file, _)| file).chain(&mut self.current);
-        let new = files.filter(|file| !std::mem::replace(&mut file.is_marked, true));
-        new.map(|file| file.mark(file.lines.start())).collect()
+        let new = files.filter_map(|file| {
+            let is_new = !std::mem::replace(&mut file.is_marked, true);
+            is_new.then(|| file.mark(file.lines.start()))
+        });
+        new.collect()
     }
 
     /// The files that were given up, and are not there as others now: nothing comes from them any more. `has_lines`: whether lines

@@ -5,6 +5,8 @@ pub(crate) mod ask;
 pub(crate) mod ask_counts;
 pub(crate) mod dead_letters;
 pub(crate) mod ingress;
+mod keyed;
+pub(crate) mod keys;
 pub(crate) mod mailbox_orders;
 pub(crate) mod memory_gate;
 pub(crate) mod origins;

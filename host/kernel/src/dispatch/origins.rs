@@ -189,13 +189,13 @@ impl Ingress {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
                 let dropped = Message::of(envelope, payload);
                 let number = self.letter_from(journal, to, dropped, &DeadReason::Overflow, origin);
-                claim.map_or((), Claim::keep);
+                claim.into_iter().for_each(Claim::keep);
                 journal.durable(number).await.map_err(|error| SendError::not_stored(to, &error))?;
                 return Err(SendError::Dropped { to: to.clone(), id: envelope.id });
             }
             Err(error) => return Err(error),
         };
-        claim.map_or((), Claim::keep);
+        claim.into_iter().for_each(Claim::keep);
         Ok(Admitted::New(Told::entered(message.id, journal, number, to)))
     }
 
@@ -217,7 +217,7 @@ impl Ingress {
             let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
             let first = Message::of(envelope, Payload { body: &message.body[..most], ..payload });
             self.letter_from(journal, to, first, &DeadReason::Rejected(why), origin);
-            claim.flatten().map_or((), Claim::keep);
+            claim.flatten().into_iter().for_each(Claim::keep);
         }
         journal.all_durable().await.map_err(|error| SendError::not_stored(to, &error))
     }
@@ -248,6 +248,13 @@ impl Ingress {
         let space = journal.space(origin.bytes()).await;
         let number = self.shared.routing.enter(journal, None, space, |draft| origin.enter_in(draft)).number;
         journal.durable(number).await
+    }
+
+    /// As [`Ingress::keep_origin`], without waiting for the disk. Does nothing without a store.
+    pub fn keep_origin_later(&self, origin: &Origin<'_>) {
+        if let Some(journal) = &self.shared.routing.journal {
+            self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| origin.enter_in(draft));
+        }
     }
 
     /// Removes positions that the source does not need any more. They are durable some time later; what comes from there then is new.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use crate::dispatch::keys::KeySpec;
 use crate::actor::spec::ActorSpec;
 use crate::actor::template::Template;
 use crate::dispatch::dead_letters::feed::LetterFeed;
@@ -42,6 +43,8 @@ pub struct Plan {
     ///
     /// [`Kernel::start`]: crate::Kernel::start
     pub runtime: Option<Handle>,
+    /// The bounds of the keys under which senders outside repeat requests.
+    pub keys: KeySpec,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }

@@ -69,6 +69,17 @@ pub enum SendError {
         /// The store's error.
         why: Arc<str>,
     },
+    /// Another request came under the key before. Only senders outside the play get this error.
+    #[error("the key `{key}` belongs to another request for `{to}`: a repetition has the same body, another request another key")]
+    KeyReused {
+        /// The receiver.
+        to: Address,
+        /// The key.
+        key: Arc<str>,
+    },
+    /// The receiver's messages are not stored, so a repetition could not be recognised. Only senders outside the play get this error.
+    #[error("a key needs a durable mailbox, and `{0}` has none: send without a key, or add mailbox = {{ kind = \"durable\" }}")]
+    NoKeys(Address),
 }
 
 impl SendError {
@@ -89,6 +100,8 @@ impl SendError {
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
             Self::NotStored { .. } => "not-stored",
+            Self::KeyReused { .. } => "key-reused",
+            Self::NoKeys(_) => "not-durable",
             Self::Overrun(_) => "limit",
         }
     }

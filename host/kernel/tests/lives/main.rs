@@ -10,7 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules` | the promises one by one, each in a small play; those about keyed state |
+//! | `rules`, `state_rules`, `origin_rules`, `key_rules` | the promises one by one, each in a small play; those about keyed state, sources, and keys of requests |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -23,7 +23,9 @@ mod checks;
 mod dice;
 mod disk;
 mod driver;
+mod key_rules;
 mod ledger;
+mod origin_rules;
 mod play;
 mod rules;
 mod spilled;
@@ -40,7 +42,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 16] = [
+const EVERYTHING: [&str; 17] = [
     "a letter survived",
     "a mailbox spilled",
     "a life ended in a group",

@@ -7,6 +7,7 @@ use crate::actor::activity::Activity;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::keys::Keys;
 use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::routing::output::Output;
@@ -33,4 +34,6 @@ pub(crate) struct Routing {
     pub(crate) host_ends: AtomicBool,
     /// The positions of sources whose messages are in the store.
     pub(crate) origins: Origins,
+    /// The keys under which senders outside repeat requests.
+    pub(crate) keys: Arc<Keys>,
 }
