@@ -28,6 +28,7 @@ mod http;
 mod input;
 mod instances;
 mod journal;
+mod keys;
 mod kill;
 mod letters;
 mod log;

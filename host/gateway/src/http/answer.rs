@@ -184,8 +184,8 @@ impl<'r> Exchange<'r> {
         let limits = BodyLimits { bodies: &incarnation.gate.bodies, most: route.body_bytes, time: route.timeout };
         let body = request::body(&head.headers, body, limits, || self.connection.receive(self.ticket)).await?;
         let message = Incoming { flow: self.flow, ..Incoming::new(id, &metadata, &body) };
-        if let Some(key) = request::key(head)?.filter(|_| incarnation.ingress.is_stored(to)) {
-            return Box::pin(self.repeatable(key, route, to, &message)).await;
+        if let Some(key) = request::key(head).filter(|_| incarnation.ingress.is_stored(to)) {
+            return Box::pin(self.repeatable(key?, route, to, &message)).await;
         }
         match &route.action {
             Action::Ask(_) => {
@@ -209,7 +209,7 @@ impl<'r> Exchange<'r> {
         to: &Address,
         message: &Incoming<'_>,
     ) -> Result<Response<ReplyBody>, Refusal> {
-        let Self { incarnation, head, .. } = *self;
+        let Self { incarnation, head, .. } = self;
         let via = format!("{} {} {}", incarnation.gate.address, head.method, route.path);
         let [path, query, allowed] = request::parts(head);
         let key = RequestKey { via: &via, key, digest: request_digest(&[path, query, allowed, message.body]) };

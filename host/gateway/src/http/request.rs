@@ -117,11 +117,11 @@ pub(super) fn metadata(
     Ok(metadata)
 }
 
-/// The `Idempotency-Key` of a request.
-pub(super) fn key(head: &Parts) -> Result<Option<&str>, Refusal> {
-    let Some(value) = head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let value = text(value).filter(|value| !value.is_empty() && value.len() <= MOST_KEY_BYTES);
-    value.map(Some).ok_or_else(Refusal::bad_request)
+/// The `Idempotency-Key` of a request, if it has one.
+pub(super) fn key(head: &Parts) -> Option<Result<&str, Refusal>> {
+    let value = text(head.headers.get(IDEMPOTENCY_KEY)?);
+    let value = value.filter(|value| !value.is_empty() && value.len() <= MOST_KEY_BYTES);
+    Some(value.ok_or_else(Refusal::bad_request))
 }
 
 /// Everything that a request says beside its body and its route, for [`request_digest`](crate::request_digest).

@@ -171,7 +171,7 @@ impl AskError {
 }
 
 /// The results of asks: a reply, and all values of [`AskError::kind`].
-pub const ASK_RESULTS: [&str; 21] = [
+pub const ASK_RESULTS: [&str; 23] = [
     "reply",
     "bad-address",
     "unknown-address",
@@ -182,6 +182,8 @@ pub const ASK_RESULTS: [&str; 21] = [
     "stopped",
     "memory-pressure",
     "not-stored",
+    "key-reused",
+    "not-durable",
     "limit",
     "timeout",
     "deadlock",
