@@ -5,7 +5,7 @@
 //! nobody starts before the last life. `cargo xtask kill` kills more often: see `kills`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::mpsc;
@@ -126,17 +126,22 @@ fn produce(at: &str, life: u64, producer: u64, confirmed: mpsc::Sender<()>) -> S
     }
 }
 
-/// The status of the next answer, which has no body; none when the connection ended before it was whole.
+/// The status of the next answer; none when the connection ended before it was whole.
 fn answer(answers: &mut impl BufRead) -> Option<u32> {
     let mut line = String::new();
     answers.read_line(&mut line).ok()?;
     let status = line.split(' ').nth(1)?.parse().ok()?;
+    let mut body = 0;
     while line != "\r\n" {
         line.clear();
         if answers.read_line(&mut line).ok()? == 0 {
             return None;
         }
+        if let Some(length) = line.strip_prefix("content-length: ") {
+            body = length.trim().parse().ok()?;
+        }
     }
+    answers.read_exact(&mut vec![0; body]).ok()?;
     Some(status)
 }
 

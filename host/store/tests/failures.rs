@@ -251,6 +251,39 @@ async fn flipped_bits_of_the_log_are_found() {
     assert_ne!(read(&copy).await.unwrap(), expected);
 }
 
+#[tokio::test]
+async fn store_that_lost_its_end_is_looked_at_and_replaced() {
+    let (home, settings) = folder();
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    for number in 1..9 {
+        write(&store, &mut image, put(number, b"kept")).await.unwrap();
+    }
+    let backup = home.path().join("backup.db");
+    Inspection::open(&settings.path).unwrap().backup(&backup).unwrap();
+    write(&store, &mut image, put(9, b"lost")).await.unwrap();
+    let copy = StoreSettings::new(&home.path().join("copy"));
+    killed(&settings, &copy);
+    let (place, tail) = (copy.path.join("store.db-wal"), std::fs::read(copy.path.join("tail")).unwrap());
+    let mut log = std::fs::read(&place).unwrap();
+    *log.last_mut().unwrap() ^= 1;
+    std::fs::write(&place, &log).unwrap();
+    let mut stopped = StoppedStore::take(&copy.path).unwrap();
+    let damages = stopped.inspection().check().unwrap().damages;
+    assert!(
+        damages.len() == 1 && damages[0].starts_with("its log `store.db-wal`, which has lost entry "),
+        "{damages:?}"
+    );
+    let first = WaitingNumbers { in_order: vec![1..2], held: Vec::new() };
+    assert!(matches!(stopped.drop_messages(A, &first), Err(StoreError::Damaged { .. })));
+    assert!(matches!(stopped.compact(), Err(StoreError::Damaged { .. })));
+    assert!(std::fs::read(&place).unwrap() == log, "nothing is changed");
+    let kept = restore(&copy.path, &backup, true).unwrap().unwrap();
+    let beside = |ending: &str| std::fs::read(format!("{}-{ending}", kept.display())).unwrap();
+    assert!(beside("wal") == log && beside("tail") == tail, "its files are kept together");
+    assert_eq!(open(&copy).await.1.actors[0].waiting, 8);
+}
+
 /// The environment of a host with a limit on the size of its files: the folder of its store.
 const LIMITED: &str = "PLAYHOUSE_TEST_LIMITED";
 
@@ -505,27 +538,26 @@ async fn check_names_each_damage() {
     assert_eq!(inspection.check().unwrap().damages, expected);
 }
 
-/// Where some bytes are in a file: also those of copies from before, in a free part of a page.
-fn find_all(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
-    (0..bytes.len()).filter(|at| bytes[*at..].starts_with(wanted)).collect()
+/// Where a text is in a file that is repeated in a body: all its first repetitions, since a part of a page that is free may have a copy.
+fn find(bytes: &[u8], text: &[u8]) -> Vec<usize> {
+    let is_at = |at: usize| bytes.get(at..at + text.len()) == Some(text);
+    let is_first = |at: &usize| is_at(*at) && is_at(*at + text.len()) && !at.checked_sub(text.len()).is_some_and(is_at);
+    (0..bytes.len()).filter(is_first).collect()
 }
 
 #[tokio::test]
 async fn check_finds_flipped_bits_in_several_pages() {
     let (_home, settings) = folder();
     filled(&settings).await;
-    StoppedStore::take(&settings.path).unwrap().compact().unwrap();
     let mut bytes = std::fs::read(database(&settings)).unwrap();
     let mut pages = std::collections::BTreeSet::new();
     for number in [5, 12, 19, 26, 33] {
-        // The text is there once, from the beginning of the body on.
-        let body = format!("body {number}").repeat(40);
-        for at in find_all(&bytes, body.as_bytes()) {
+        for at in find(&bytes, format!("body {number}").as_bytes()) {
             bytes[at + 10] ^= 1 << (number % 8);
             pages.insert(at / 4096);
         }
     }
-    for at in find_all(&bytes, &[b'l'; 300]) {
+    for at in find(&bytes, &[b'l'; 100]) {
         bytes[at + 5] ^= 4;
     }
     assert!(pages.len() > 2, "{pages:?}");

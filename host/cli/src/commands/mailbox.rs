@@ -283,8 +283,30 @@ mod tests {
     #[test]
     fn messages_are_shown_escaped_and_counted() {
         let messages = [message(1, b"hello"), WaitingMessage { attempts: 0, due: None, ..message(2, b"\x1b[2J") }];
-        expect![[""]].assert_eq(&shown(&messages, 5, false, false));
-        expect![[""]].assert_eq(&shown(&[], 0, false, false));
+        expect![[r#"
+            id        00000000000000000000000000000001
+            from      (outside)
+            flow      000000000000000000000000000005d1, hop 1
+            attempts  2
+            due       2026-11-22T16:46:00.123Z
+            metadata  path: /orders\u{1b}[31m
+            body      5 bytes
+              hello
+
+            id        00000000000000000000000000000002
+            from      /shop
+            flow      000000000000000000000000000005d1, hop 1
+            metadata  path: /orders\u{1b}[31m
+            body      4 bytes
+              00000000  1b 5b 32 4a                                       |.[2J|
+
+            5 messages waiting, 3 not shown (--limit)
+        "#]]
+        .assert_eq(&shown(&messages, 5, false, false));
+        expect![[r#"
+            0 messages waiting
+        "#]]
+        .assert_eq(&shown(&[], 0, false, false));
     }
 
     #[test]
@@ -299,7 +321,13 @@ mod tests {
         };
         let mailboxes =
             [mailbox("/till", false, Some(true)), mailbox("/gone", true, Some(false)), mailbox("/a", false, None)];
-        expect![[""]].assert_eq(&listed(&mailboxes));
+        expect![[r#"
+            ADDRESS  WAITING  RETRIES   SIZE  NOTE
+            /till         12        1  4 KiB
+            /gone         12        1  4 KiB  stopped by an operator, not in this play
+            /a            12        1  4 KiB
+        "#]]
+        .assert_eq(&listed(&mailboxes));
         assert_eq!(listed(&[]), "no durable mailboxes\n");
     }
 }

@@ -124,13 +124,27 @@ mod tests {
             waiting: 12,
             dead_letters: 1,
         };
-        expect![[""]].assert_eq(&shown(&info));
+        expect![[r#"
+            store        a\u{1b}/store
+            format       1
+            runs         3, restored from a backup
+            entries      41
+            size         3.0 MiB, of which 1.0 MiB are free; log 0 B
+            messages     12 in 2 durable mailboxes
+            dead letters 1
+        "#]]
+        .assert_eq(&shown(&info));
     }
 
     #[test]
     fn damages_are_shown_before_the_sound_part() {
         let damages = vec!["message 7 of `/a`, in row 7 of table `frame`".into()];
         let checked = StoreChecked { damages, more: true, messages: 1, dead_letters: 2, keys: 3 };
-        expect![[""]].assert_eq(&found(&checked));
+        expect![[r#"
+            damaged: message 7 of `/a`, in row 7 of table `frame`
+            there are more damages
+            1 message, 2 dead letters and 3 keys of states are sound
+        "#]]
+        .assert_eq(&found(&checked));
     }
 }

@@ -231,19 +231,20 @@ impl Supervisor {
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
         let state = self.state_at(address);
-        match &self.shared.routing.journal {
-            Some(journal) => {
-                let planned = self.shared.routing.registry.occupant(address).filter(|actor| actor.spawned.is_none());
-                self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
-                    if let Some(actor) = planned {
-                        draft.op(Op::Halted { actor: actor.id, halted });
-                    }
-                    draft.output(Output::Ordered(answer, state));
-                });
-            }
-            None => drop(answer.send(state)),
-        }
+        self.keep_order(address, halted, move || drop(answer.send(state)));
         self.nodes_at(address).iter().copied().map(event).collect()
+    }
+
+    /// Keeps an operator's order if there is a store, and gives the answer when it is kept.
+    pub(super) fn keep_order(&self, address: &Address, halted: bool, answer: impl FnOnce() + Send + 'static) {
+        let Some(journal) = &self.shared.routing.journal else { return answer() };
+        let planned = self.shared.routing.registry.occupant(address).filter(|actor| actor.spawned.is_none());
+        self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
+            if let Some(actor) = planned {
+                draft.op(Op::Halted { actor: actor.id, halted });
+            }
+            draft.output(Output::Ordered(Box::new(answer)));
+        });
     }
 
     /// Carries out the actions that an event causes; true when nothing runs any more.

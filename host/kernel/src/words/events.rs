@@ -180,15 +180,15 @@ log_events! {
     text(of: &'a LetterId, why: &'a DeadReason) "dropped the dead letter {of}: {why}";
     example "dropped the dead letter 5d1f09c41b0e4a5f8f6c1f0a2b3c4d5e: rejected: no such product";
 
-    /// An operator removed messages that waited in a durable mailbox. They are gone, and no dead letters.
+    /// An operator dropped messages that waited in a durable mailbox. They are gone, and no dead letters.
     pub(crate) struct MessagesRemoved<'a>("messages-removed", INFO, HOST_TARGET) about AboutActor<'a, Option<&'a str>> {
         /// Messages that are gone.
         messages: u64,
         /// The operator.
         by: &'a str,
     }
-    text() "{by} removed {messages} waiting messages";
-    example "user 1000 removed 12 waiting messages";
+    text() "{by} dropped {messages} waiting messages";
+    example "user 1000 dropped 12 waiting messages";
 
     /// An operator brought messages into a durable mailbox.
     pub(crate) struct MessagesImported<'a>("messages-imported", INFO, HOST_TARGET) about AboutActor<'a> {

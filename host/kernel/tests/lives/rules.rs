@@ -8,7 +8,7 @@ use playhouse_kernel::{
     ActorGrants, ActorId, ActorSpec, Address, Backoff, DeadReason, Failure, Fault, FaultyStore, FlowId, Incoming,
     Ingress, Keep, Kernel, LetterFilter, MailboxSpec, MemoryStore, Message, MessageId, Metadata, NativeActor,
     NativeContext, NativeLauncher, NativeResult, Op, OpenError, Overflow, Plan, PlanError, PortableMessage,
-    RestartSpec, SendError, StartKind, Store, StoreError, WaitingNumbers,
+    RestartSpec, SendError, StartKind, State, Store, StoreError, WaitingNumbers,
 };
 use tokio::time::{Instant, sleep};
 
@@ -426,6 +426,20 @@ async fn plan_with_a_stored_mailbox_needs_a_store() {
     let plan = Plan { actors: vec![dropping], ..Plan::default() };
     let refused = Kernel::open(&plan, Arc::new(house.store.clone())).await.err();
     assert_eq!(refused, Some(OpenError::Plan(PlanError::NotForStored(addr("/a"), "`drop-oldest`"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_start_is_kept_when_it_succeeded() {
+    let house = House::default();
+    let manual = || ActorSpec { start: StartKind::Manual, ..house.stored("/a") };
+    let kernel = house.open(vec![manual()]).await;
+    let started = kernel.start_actor(&addr("/a")).await.unwrap();
+    assert_eq!(started.before, State::Stopped);
+    stop(&kernel).await;
+    let kernel = house.open(vec![manual()]).await;
+    tell(&kernel, "/a", "one").await;
+    kernel.wait_idle().await;
+    assert_eq!(house.lines(), ["/a one 0"]);
 }
 
 #[tokio::test(start_paused = true)]

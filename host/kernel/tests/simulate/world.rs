@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Address, Backoff, DeadLetterSpec, Keep, MailboxSpec, Overflow, RestartKind, RestartSpec, StartKind, Strategy,
+    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartKind, RestartSpec, StartKind, Strategy,
     SupervisionSpec,
 };
 
@@ -264,7 +264,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
                 Overflow::DropOldest,
             ]),
             block_timeout: dice.millis(0, 60),
-            keep: Keep::Memory,
+            ..MailboxSpec::default()
         },
         mind: None,
         subtree: None,

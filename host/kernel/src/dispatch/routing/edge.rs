@@ -21,7 +21,7 @@ impl Edge<Output> for Routing {
                 self.deliver_durable(&target, &records, load, reserved);
             }
             Output::Feed(letter) => self.dead_letters.feed(&letter),
-            Output::Ordered(operator, state) => drop(operator.send(state)),
+            Output::Ordered(answer) => answer(),
         }
     }
 

@@ -3,14 +3,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::actor::Actor;
 use crate::mailbox::Load;
 use crate::words::dead_letter::DeadLetter;
 use crate::words::message::ReplyToken;
 use crate::words::send_error::FullAnswer;
-use crate::words::state::State;
 
 /// One output.
 pub(crate) enum Output {
@@ -27,6 +24,6 @@ pub(crate) enum Output {
     },
     /// A dead letter, for those that get all of them.
     Feed(Arc<DeadLetter>),
-    /// The state of an actor before an operator's order, which is kept.
-    Ordered(oneshot::Sender<Option<State>>, Option<State>),
+    /// The answer to an operator whose order is kept.
+    Ordered(Box<dyn FnOnce() + Send>),
 }
