@@ -14,7 +14,8 @@ pub use stored::{
 };
 pub use values::Lasting;
 use values::{
-    parse_address, parse_flow, parse_interval, parse_lasting, parse_log, parse_pattern, parse_tell, parse_time,
+    parse_address, parse_flow, parse_interval, parse_key, parse_lasting, parse_log, parse_pattern, parse_tell,
+    parse_time,
 };
 
 /// Hosts actors that are WebAssembly components.
@@ -214,6 +215,10 @@ pub struct Tell {
     /// Each line of stdin is a message, without its newline. Lines that come at once are sent together.
     #[arg(long)]
     pub lines: bool,
+    /// A key for this message: the same command once more sends nothing, as long as the play remembers the key (`keys_for` of
+    /// [play.store]). The receiver needs a durable mailbox. At most 255 bytes.
+    #[arg(long, value_name = "KEY", conflicts_with = "lines", value_parser = parse_key)]
+    pub key: Option<String>,
     /// The host.
     #[command(flatten)]
     pub host: Host,

@@ -445,7 +445,7 @@ mod tests {
         });
         let mut client = Client::connect(&path).expect("it listens");
         let to = Address::parse("/a").expect("good");
-        let said = client.request(&Request::Tell { to, body: Body::default() });
+        let said = client.request(&Request::Tell { to, body: Body::default(), key: None });
         assert!(matches!(said, Ok(Response::Told { .. })), "{said:?}");
         assert!(host.join().expect("no panic").contains("\"request\":\"tell\""));
     }

@@ -66,6 +66,7 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         reserves: Vec::new(),
         clock: Clock::default(),
         runtime: None,
+        keys: play.keys,
         seed,
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use crate::error::store_error;
 use crate::mailbox::Known;
+use crate::origins;
 use crate::reader::letter_of;
 use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, unsigned};
 use crate::state::State;
@@ -45,13 +46,14 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(store_error)?;
     let mut check = Check { tx, note, found: Checked::default(), actors: BTreeMap::new() };
     check.pages()?;
-    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 6] = [
+    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 7] = [
         ("store", |check| check.store()),
         ("actor", |check| check.actors()),
         ("frame", |check| check.frames()),
         ("held", |check| check.held()),
         ("state", |check| check.states()),
         ("letter", |check| check.letters()),
+        ("origin", |check| check.origins()),
     ];
     for (table, rows) in tables {
         if let Err(error) = rows(&mut check) {
@@ -277,6 +279,12 @@ impl Check<'_> {
         {
             damaged.push(format!("table `letter`, which has {rows_there} rows of {expected}"));
         }
+        damaged.into_iter().for_each(|place| self.damage(place));
+        Ok(())
+    }
+
+    fn origins(&mut self) -> rusqlite::Result<()> {
+        let damaged = origins::damages(&self.tx)?;
         damaged.into_iter().for_each(|place| self.damage(place));
         Ok(())
     }

@@ -32,6 +32,7 @@
 //! | `taken` | the numbers of a mailbox that are gone: pure |
 //! | `mailbox` | what the writer knows of a mailbox, and its changes within a group: pure |
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
+//! | `origins` | positions of sources outside |
 //! | `writer` | groups as transactions |
 //! | `reader` | messages, states and dead letters |
 //! | `migrations` | stores of older formats, brought to the current one |
@@ -47,6 +48,7 @@ mod folder;
 mod inspection;
 mod mailbox;
 mod migrations;
+mod origins;
 mod reader;
 mod restore;
 mod rows;

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::store_error;
+use crate::origins;
 use crate::settings::{StoreSettings, Survives};
 use crate::tail::{Note, Position};
 
@@ -121,6 +122,7 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Resu
                 return Ok(Err(error));
             }
             tx.execute_batch(TABLES)?;
+            tx.execute_batch(origins::TABLES)?;
             tx.pragma_update(None, "application_id", APPLICATION)?;
             tx.pragma_update(None, "user_version", FORMAT)?;
             tx.commit()?;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
+use crate::origins::{OriginChanges, Origins};
 use crate::rows::{actor_sum, delete_ended, known_of, signed, unsigned, write_actor, write_letter, write_new};
 use crate::schema::checksum;
 use crate::tail::Position;
@@ -22,6 +23,7 @@ pub(crate) struct State {
     /// The dead letters that are kept.
     letters: u64,
     actors: BTreeMap<u64, Known>,
+    origins: Origins,
 }
 
 /// The changes of one group.
@@ -31,6 +33,7 @@ struct GroupChanges<'g> {
     mailboxes: BTreeMap<u64, Changes<'g>>,
     /// Other actors whose rows change.
     actors: BTreeSet<u64>,
+    origins: OriginChanges<'g>,
 }
 
 impl State {
@@ -61,6 +64,7 @@ impl State {
                 at: format!("table `letter`, which has {letters} rows of {}", state.letters),
             });
         }
+        state.origins = Origins::read(db)?;
         Ok(state)
     }
 
@@ -74,6 +78,7 @@ impl State {
                 last_letter: unsigned(row, 4)?,
                 letters: unsigned(row, 5)?,
                 actors: BTreeMap::new(),
+                origins: Origins::default(),
             };
             Ok((state, row.get::<_, i64>(6)?))
         });
@@ -239,6 +244,14 @@ impl State {
                 self.known(*actor)?.halted = Some(*halted);
                 changes.actors.insert(actor.0);
             }
+            Op::Origin { source, position, value } => {
+                let [source, position, value] = [source, position, value].map(|part| &entry.bytes[part.clone()]);
+                changes.origins.set(source, position, Some(value)).map_err(impossible)?;
+            }
+            Op::OriginGone { source, position } => {
+                let [source, position] = [source, position].map(|part| &entry.bytes[part.clone()]);
+                changes.origins.set(source, position, None).map_err(impossible)?;
+            }
         }
         Ok(())
     }
@@ -250,6 +263,7 @@ impl State {
 
     /// Writes the net changes. Everything that is deleted comes first, so that a store which is almost full has space.
     fn write(&mut self, changes: &GroupChanges<'_>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.origins.delete(&changes.origins, tx)?;
         for step in [delete_ended, write_new] {
             for (id, changes) in &changes.mailboxes {
                 if let Some(known) = self.actors.get_mut(id) {
@@ -263,6 +277,7 @@ impl State {
                 write_actor(*id, known, tx)?;
             }
         }
+        self.origins.write(&changes.origins, tx)?;
         self.write_store_row(tx)
     }
 }

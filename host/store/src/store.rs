@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage,
+    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin,
 };
 
 use crate::migrations::Migrated;
+use crate::origins;
 use crate::reader::Reader;
 use crate::settings::StoreSettings;
 use crate::worker::Worker;
@@ -122,6 +123,14 @@ impl Store for SqliteStore {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.letters(after, most)).await })
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        let (source, from) = (source.to_owned(), from.to_vec());
+        Box::pin(async move {
+            let read = move |reader: &mut Reader| origins::origins(reader.db(), &source, &from, most);
+            self.threads()?.reader.run(read).await
+        })
     }
 }
 

@@ -746,3 +746,36 @@ async fn state_is_changed_without_a_host_and_not_beside_one() {
     let refused = StoppedStore::take(&settings.path).err();
     assert!(matches!(refused, Some(OrderError::Store(StoreError::Taken { .. }))), "{refused:?}");
 }
+
+#[tokio::test]
+async fn damaged_positions_of_sources_are_found_with_their_place() {
+    let changes = [
+        ("update origin set value = x'00' where id = 2", "a position of `/gate/s` in table `origin`", 1),
+        ("update origin set position = x'00' where id = 1", "a position of `/gate/s` in table `origin`", 1),
+        ("delete from origin where id = 3", "table `origin`, which has 2 rows of 3", 0),
+        ("update origin_count set origins = 4", "table `origin_count`", 0),
+        ("delete from origin_count", "table `origin_count`", 0),
+    ];
+    for (change, place, rows) in changes {
+        let (_home, settings) = folder();
+        filled(&settings).await;
+        let (store, mut image) = open(&settings).await;
+        let (bytes, source) = (b"/gate/s123".to_vec(), 0..7);
+        let origin = |at: usize| Op::Origin { source: source.clone(), position: at..at + 1, value: 7..10 };
+        let ops = (7..10).map(origin).collect();
+        write(&store, &mut image, JournalEntry { ops, bytes, ..JournalEntry::default() }).await.unwrap();
+        drop(store);
+        sql(&settings, change);
+        let opened = SqliteStore::new(settings.clone());
+        let refused = match opened.open().await {
+            Ok(_) => opened.origins("/gate/s", &[], 9).await.unwrap_err(),
+            Err(error) => error,
+        };
+        drop(opened);
+        assert_eq!(refused.to_string(), format!("the store is damaged at {place}: restore a backup"), "{change}");
+        let damages = Inspection::open(&settings.path).unwrap().check().unwrap().damages;
+        let expected =
+            place.replace(" in table", &format!(", in row {} of table", if change.contains("= 2") { 2 } else { 1 }));
+        assert_eq!(damages, [if rows > 0 { expected } else { place.to_owned() }], "{change}");
+    }
+}

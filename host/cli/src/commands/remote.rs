@@ -31,7 +31,7 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     }
     let within = Request::Limit { to: args.to.clone() };
     let body = body(&mut client, &args.to, args.body.as_deref(), &within)?;
-    tell_one(&mut client, &args.to, body).map_err(Exit::from)
+    tell_one(&mut client, &args.to, body, args.key.clone()).map_err(Exit::from)
 }
 
 pub(super) fn unreadable(error: &std::io::Error) -> Exit {
@@ -46,8 +46,8 @@ pub(super) fn limit(client: &mut Client, to: &Address, within: &Request) -> Resu
     }
 }
 
-fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>) -> Result<(), ClientError> {
-    match client.request(&Request::Tell { to: to.clone(), body: Body(body) })? {
+fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>, key: Option<String>) -> Result<(), ClientError> {
+    match client.request(&Request::Tell { to: to.clone(), body: Body(body), key })? {
         Response::Told { .. } => Ok(()),
         other => Err(nonsense(&other)),
     }

@@ -159,6 +159,7 @@ impl From<&SendError> for Refusal {
             SendError::MailboxFull(_) | SendError::Dropped { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, kind).and_retry()
             }
+            SendError::KeyReused { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind),
             SendError::Stopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, kind),
             SendError::MemoryPressure(_) | SendError::NotStored { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, kind).and_retry()
@@ -305,6 +306,7 @@ mod tests {
             (AskError::Deadlock(why()), 500),
             (SendError::TooLarge { to: at(), bytes: 2, limit_bytes: 1 }.into(), 413),
             (SendError::UnknownAddress(at()).into(), 404),
+            (SendError::KeyReused { to: at(), key: Arc::from("secret") }.into(), 422),
         ];
         for (error, status) in expected {
             let refusal = Refusal::from(&error);

@@ -102,7 +102,17 @@ impl Wait {
 impl Asks {
     /// Opens an ask. Dropping the result closes it; a later reply is dropped.
     pub(crate) fn open(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
-        let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
+        self.open_as(0, target, deadline)
+    }
+
+    /// As [`Asks::open`], for a question under a key.
+    pub(crate) fn open_keyed(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
+        self.open_as(ReplyToken::KEYED, target, deadline)
+    }
+
+    #[inline]
+    fn open_as(&self, bits: u64, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | bits;
         let (asker, receiver) = oneshot::channel();
         self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline });
         self.deadlines.add(deadline);

@@ -23,7 +23,7 @@ use crate::words::send_error::{AskError, FullAnswer, SendError};
 /// [`NativeContext::ingress`](crate::NativeContext::ingress): its messages have the actor as their sender. Each message passes
 /// the memory gate, and waits for space in the mailbox in the caller's task.
 pub struct Ingress {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     sender: ActorId,
     /// The id that causes all its messages, and their number: both make their ids.
     cause: MessageId,
@@ -74,6 +74,11 @@ impl std::fmt::Debug for ToldEntry {
 }
 
 impl Told {
+    /// A message that has entered.
+    pub(super) fn entered(id: MessageId, journal: &Arc<PlayJournal>, number: EntryNumber, to: &Address) -> Self {
+        Self { id, entry: Some(ToldEntry { journal: journal.clone(), number, to: to.clone() }) }
+    }
+
     /// Whether [`Told::durable`] returns at once.
     pub fn is_durable(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.journal.is_durable(entry.number))
@@ -154,17 +159,16 @@ impl Ingress {
         let routing = &self.shared.routing;
         let target = routing.relayed(self.target(to)?);
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
-        let entry = match routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+        match routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
             None => {
                 routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
-                None
+                Ok(Told { id: message.id, entry: None })
             }
             Some(journal) => {
                 let number = routing.enter_told(journal, &target, (&envelope, &payload), later(patience)).await?;
-                Some(ToldEntry { journal: journal.clone(), number, to: target.address().clone() })
+                Ok(Told::entered(message.id, journal, number, target.address()))
             }
-        };
-        Ok(Told { id: message.id, entry })
+        }
     }
 
     /// As [`Ingress::tell`], with a receipt that tells when the message has ended. A message in a stored mailbox counts as ended when
@@ -278,7 +282,7 @@ impl Ingress {
     }
 
     /// The actor that a message is for, when messages from outside are taken.
-    fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
+    pub(super) fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
         let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
         Ok(target)
@@ -286,7 +290,7 @@ impl Ingress {
 
     /// A message as it is delivered. The futures of a tell hold it in place: each future around another one copies it.
     #[inline]
-    fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
+    pub(super) fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
         let payload = Payload { parts: message.metadata.as_bytes(), body: message.body };
         (self.envelope(message, reply, parts), payload)

@@ -94,6 +94,32 @@ pub enum Op {
         /// Whether it is stopped.
         halted: bool,
     },
+    /// A source outside was read up to this position, or knows it: see [`StoredOrigin`]. The position may be known already; then it gets
+    /// another value.
+    Origin {
+        /// The source, in [`Entry::bytes`]: UTF-8.
+        source: Range<usize>,
+        /// The position, in [`Entry::bytes`].
+        position: Range<usize>,
+        /// The value, in [`Entry::bytes`].
+        value: Range<usize>,
+    },
+    /// A position of a source is not needed any more. It may not be known.
+    OriginGone {
+        /// The source, in [`Entry::bytes`]: UTF-8.
+        source: Range<usize>,
+        /// The position, in [`Entry::bytes`].
+        position: Range<usize>,
+    },
+}
+
+/// A position of a source outside, as a store keeps it: the message from there is in the store, or has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOrigin {
+    /// The position, in the source's own form. Positions are in the order of their bytes.
+    pub position: Vec<u8>,
+    /// What the source needs to go on, in its own form.
+    pub value: Vec<u8>,
 }
 
 /// A dead letter, as a store keeps it.

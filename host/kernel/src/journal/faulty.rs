@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{Group, StoredLetter};
+use crate::journal::entry::{Group, StoredLetter, StoredOrigin};
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -117,5 +117,9 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.inner.letters(after, most)
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.inner.origins(source, from, most)
     }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use playhouse_frame::{check_key, cost_of};
 
-use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter};
+use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter, StoredOrigin};
 use crate::journal::store::{Image, StoredActor, StoredMessage};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
@@ -22,6 +22,8 @@ pub(super) struct Fold {
     free_id: u64,
     letters: BTreeMap<u64, StoredLetter>,
     last_letter: u64,
+    /// By source and position.
+    origins: BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -121,6 +123,17 @@ impl Fold {
                     }
                 }
                 Op::Halted { actor, halted } => self.known(*actor)?.halted = Some(*halted),
+                Op::Origin { source, position, value } => {
+                    let source = source_of(&entry.bytes[source.clone()])?;
+                    let (position, value) = (entry.bytes[position.clone()].to_vec(), &entry.bytes[value.clone()]);
+                    self.origins.entry(source.to_owned()).or_default().insert(position, value.to_vec());
+                }
+                Op::OriginGone { source, position } => {
+                    let source = source_of(&entry.bytes[source.clone()])?;
+                    if let Some(known) = self.origins.get_mut(source) {
+                        known.remove(&entry.bytes[position.clone()]);
+                    }
+                }
             }
         }
         Ok(())
@@ -187,6 +200,12 @@ impl Fold {
     pub(super) fn letters(&self, after: u64, most: usize) -> Vec<StoredLetter> {
         self.letters.range(after + 1..).take(most).map(|(_, letter)| letter.clone()).collect()
     }
+
+    pub(super) fn origins(&self, source: &str, from: &[u8], most: usize) -> Vec<StoredOrigin> {
+        let Some(known) = self.origins.get(source) else { return Vec::new() };
+        let origins = known.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).take(most);
+        origins.map(|(position, value)| StoredOrigin { position: position.clone(), value: value.clone() }).collect()
+    }
 }
 
 /// The first message, and those after it as far as all of them have no more bytes than `most_bytes`.
@@ -205,6 +224,11 @@ fn key_of(bytes: &[u8]) -> Result<&str, String> {
     let key = std::str::from_utf8(bytes).map_err(|_| "a key that is not UTF-8".to_owned())?;
     check_key(key).map_err(|error| error.to_string())?;
     Ok(key)
+}
+
+/// The name of a source in these bytes.
+fn source_of(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "a source whose name is not UTF-8".to_owned())
 }
 
 fn size_of(state: &BTreeMap<String, Vec<u8>>) -> StateSize {

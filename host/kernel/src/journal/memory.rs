@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter};
+use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin};
 use crate::journal::fold::Fold;
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
 use crate::words::keyed_state::StateSize;
@@ -104,5 +104,10 @@ impl Store for MemoryStore {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         Box::pin(async move { Ok(self.inner.lock().fold.letters(after, most)) })
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        let (source, from) = (source.to_owned(), from.to_vec());
+        Box::pin(async move { Ok(self.inner.lock().fold.origins(&source, &from, most)) })
     }
 }

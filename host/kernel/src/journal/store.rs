@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter};
+use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -60,6 +60,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Dead letters with numbers above `after`, in order of their numbers, at most `most`.
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
+
+    /// The positions of a source from one on, in the order of their bytes, at most `most`. It sees all groups that were written.
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>>;
 }
 
 /// The numbers of starts of one timeline: a store that is restored from a backup begins another one, so that its runs have numbers

@@ -23,8 +23,10 @@ use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::deadlines::answer_late;
 use crate::dispatch::ingress::{Incoming, Ingress, Told};
+use crate::dispatch::keys::{Keys, RequestKey};
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::memory_gate::MemoryGate;
+use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::replay::LetterOrders;
 use crate::dispatch::routing::Routing;
@@ -232,6 +234,24 @@ impl Kernel {
     pub async fn tell_later(&self, to: &Address, body: &[u8], patience: Duration) -> Result<Told, SendError> {
         let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
         self.outside.tell_later(to, &message, patience).await
+    }
+
+    /// Sends from outside under a key: see [`Ingress::tell_under`].
+    pub async fn tell_under(
+        &self,
+        key: &RequestKey<'_>,
+        to: &Address,
+        body: &[u8],
+        patience: Duration,
+    ) -> Result<MessageId, SendError> {
+        let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
+        self.outside.tell_under(key, to, &message, patience).await
+    }
+
+    /// Sends from outside under a key and waits for the reply: see [`Ingress::ask_under`].
+    pub async fn ask_under(&self, key: &RequestKey<'_>, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+        let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
+        Ok(self.outside.ask_under(key, to, &message, timeout).await?.body)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
@@ -474,6 +494,8 @@ fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Share
             store: stored.map(|(_, store)| Arc::downgrade(store)),
             mailbox_orders: tokio::sync::Mutex::default(),
             host_ends: AtomicBool::new(false),
+            origins: Origins::default(),
+            keys: Arc::new(Keys::new(plan.keys)),
         },
         activity,
         memory_gate: MemoryGate::default(),

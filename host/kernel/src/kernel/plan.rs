@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use crate::actor::spec::ActorSpec;
 use crate::actor::template::Template;
 use crate::dispatch::dead_letters::feed::LetterFeed;
+use crate::dispatch::keys::KeySpec;
 use crate::journal::store::StoreError;
 use crate::mailbox::MOST_INSTANCES;
 use crate::mailbox::admission::{MaxInstances, Reserve};
@@ -42,6 +43,8 @@ pub struct Plan {
     ///
     /// [`Kernel::start`]: crate::Kernel::start
     pub runtime: Option<Handle>,
+    /// The bounds of the keys under which senders outside repeat requests.
+    pub keys: KeySpec,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }

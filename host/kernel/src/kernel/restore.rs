@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
+use crate::dispatch::keys::SOURCE;
 use crate::dispatch::routing::entering::ID_BLOCK;
 use crate::dispatch::unread::checked_record;
 use crate::journal::entry::{Op, StoredLetter};
@@ -19,6 +20,8 @@ use crate::words::message::records_of;
 const PAGE_BYTES: usize = 256 << 10;
 /// Dead letters that are read at a time.
 const READ_LETTERS: usize = 1024;
+/// Keys of requests that are read at a time, each with an answer.
+const READ_KEYS: usize = 64;
 
 /// Gives the actors of a plan everything that the store has for them. Messages of actors that the plan does not have any more, or
 /// whose mailboxes are no longer stored, stay in the store.
@@ -41,6 +44,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
         }
     }
     let evicted = restore_letters(shared, image, store).await?;
+    restore_keys(shared, store).await?;
     let mut new: Vec<_> = registry.all();
     new.retain(|actor| !image.actors.iter().any(|known| known.id == actor.id));
     new.sort_unstable_by_key(|actor| actor.id);
@@ -118,5 +122,16 @@ async fn restore_letters(shared: &Shared, image: &Image, store: &dyn Store) -> R
             let letter = DeadLetter { id, message, to, sender, reason: DeadReason::recorded(&kind, &why), at };
             evicted.extend(letters.restore(number, letter, owner));
         }
+    }
+}
+
+async fn restore_keys(shared: &Shared, store: &dyn Store) -> Result<(), StoreError> {
+    let mut from = Vec::new();
+    loop {
+        let page = store.origins(SOURCE, &from, READ_KEYS).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        // The next one in the order of bytes.
+        from = [&last.position[..], &[0]].concat();
+        page.iter().for_each(|origin| shared.routing.keys.restore(origin, shared.began_at));
     }
 }

@@ -198,6 +198,10 @@ impl Turn {
     ) -> bool {
         let token = self.batch.messages.reply(index);
         let answer = |draft: &mut Draft<Output>, answer: FullAnswer| {
+            if token.is_keyed() {
+                let (id, now) = (self.batch.messages.message(index).envelope.id, self.shared.wall_time(Instant::now()));
+                self.shared.routing.keys.keep_answer(draft, token, &answer, (id, now));
+            }
             if token.is_some() {
                 draft.output(Output::Answer(token, answer));
             }

@@ -116,6 +116,14 @@ impl ReplyToken {
     /// The bit of the tokens of receipts.
     pub(crate) const RECEIPT: u64 = 1 << 63;
 
+    /// The bit of the tokens of questions under a key.
+    pub(crate) const KEYED: u64 = 1 << 62;
+
+    /// Whether a question has a key.
+    pub(crate) fn is_keyed(self) -> bool {
+        self.is_ask() && self.0 & Self::KEYED != 0
+    }
+
     /// Whether the end of the message is waited for: by an asker, or for a receipt.
     pub fn is_some(self) -> bool {
         self != Self::NONE

@@ -69,6 +69,21 @@ pub enum SendError {
         /// The store's error.
         why: Arc<str>,
     },
+    /// Another request came under the key before. Only senders outside the play get this error.
+    #[error(
+        "the key `{key}` belongs to another request for `{to}`: a repetition has the same body, another request another key"
+    )]
+    KeyReused {
+        /// The receiver.
+        to: Address,
+        /// The key.
+        key: Arc<str>,
+    },
+    /// The receiver's messages are not stored, so a repetition could not be recognised. Only senders outside the play get this error.
+    #[error(
+        "a key needs a durable mailbox, and `{0}` has none: send without a key, or add mailbox = {{ kind = \"durable\" }}"
+    )]
+    NoKeys(Address),
 }
 
 impl SendError {
@@ -89,6 +104,8 @@ impl SendError {
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
             Self::NotStored { .. } => "not-stored",
+            Self::KeyReused { .. } => "key-reused",
+            Self::NoKeys(_) => "not-durable",
             Self::Overrun(_) => "limit",
         }
     }
@@ -158,7 +175,7 @@ impl AskError {
 }
 
 /// The results of asks: a reply, and all values of [`AskError::kind`].
-pub const ASK_RESULTS: [&str; 21] = [
+pub const ASK_RESULTS: [&str; 23] = [
     "reply",
     "bad-address",
     "unknown-address",
@@ -169,6 +186,8 @@ pub const ASK_RESULTS: [&str; 21] = [
     "stopped",
     "memory-pressure",
     "not-stored",
+    "key-reused",
+    "not-durable",
     "limit",
     "timeout",
     "deadlock",

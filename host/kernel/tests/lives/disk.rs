@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorId, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredLetter, StoredMessage,
+    StoredOrigin,
 };
 
 use crate::dice::Dice;
@@ -144,5 +145,9 @@ impl Store for Disk {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.memory.letters(after, most)
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.memory.origins(source, from, most)
     }
 }

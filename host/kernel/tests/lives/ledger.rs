@@ -177,7 +177,7 @@ impl Ledger {
                     }
                 }
             }
-            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
+            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } | Op::Origin { .. } | Op::OriginGone { .. } => {}
         }
     }
 }

@@ -10,7 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules` | the promises one by one, each in a small play; those about keyed state |
+//! | `rules`, `state_rules`, `origin_rules`, `key_rules` | the promises one by one, each in a small play; those about keyed state, sources, and keys of requests |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -23,7 +23,9 @@ mod checks;
 mod dice;
 mod disk;
 mod driver;
+mod key_rules;
 mod ledger;
+mod origin_rules;
 mod play;
 mod rules;
 mod spilled;

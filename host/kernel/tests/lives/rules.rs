@@ -128,6 +128,11 @@ impl House {
         ops.find_map(born).unwrap()
     }
 
+    /// The ingress of the actor that started last.
+    pub fn ingress(&self) -> Ingress {
+        self.ingress.lock().take().unwrap()
+    }
+
     pub fn lines(&self) -> Vec<String> {
         self.seen.lock().iter().map(|(who, text, attempt)| format!("{who} {text} {attempt}")).collect()
     }
@@ -147,6 +152,8 @@ impl House {
             match op {
                 Op::Set { key, value, .. } => Some(format!("{}={}", text(key), text(value))),
                 Op::Unset { key, .. } => Some(format!("no {}", text(key))),
+                Op::Origin { position, .. } => Some(format!("from {}", text(position))),
+                Op::OriginGone { position, .. } => Some(format!("no more from {}", text(position))),
                 _ => None,
             }
         };

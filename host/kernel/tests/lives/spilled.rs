@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use playhouse_kernel::{
     ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message, Overflow,
-    RestartKind, SendError, StateSize, Store, StoreError, StoredLetter, StoredMessage, WaitingNumbers,
+    RestartKind, SendError, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin, WaitingNumbers,
 };
 
 use crate::rules::{House, SOON, addr, in_order, stop, tell};
@@ -358,6 +358,10 @@ impl Store for Slow {
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.inner.letters(after, most)
     }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.inner.origins(source, from, most)
+    }
 }
 
 /// A store whose messages cannot be read any more after some reads.
@@ -410,6 +414,10 @@ impl Store for Unreadable {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.inner.letters(after, most)
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.inner.origins(source, from, most)
     }
 }
 

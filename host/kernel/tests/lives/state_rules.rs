@@ -5,6 +5,7 @@ use std::sync::Arc;
 use playhouse_kernel::{
     ActorId, ActorSpec, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan, PlanError,
     Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredLetter, StoredMessage,
+    StoredOrigin,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};
@@ -276,5 +277,9 @@ impl Store for Unreadable {
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
         self.0.letters(after, most)
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.0.origins(source, from, most)
     }
 }

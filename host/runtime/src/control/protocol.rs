@@ -49,6 +49,8 @@ use super::store_views::{MessagesPage, PortableLine, StoreChecked, StoreInfo, St
 use super::views::Tree;
 use super::wire::as_text;
 
+/// The longest key of a message, in bytes.
+pub const MOST_KEY_BYTES: usize = 255;
 /// The version of the protocol that this host uses.
 pub const VERSION: u64 = 1;
 
@@ -74,6 +76,9 @@ pub enum Request {
         to: Address,
         /// The message's body.
         body: Body,
+        /// The key under which a repetition is the same message, for a durable mailbox; at most 255 bytes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
     },
     /// Send messages in order, up to the first one that is refused.
     TellAll {
@@ -560,7 +565,8 @@ mod tests {
                 lines: Some(2),
                 follow: true,
             }),
-            Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']) },
+            Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']), key: None },
+            Request::Tell { to: to(), body: Body::default(), key: Some("k".into()) },
             Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
             Request::Limit { to: to() },
             Request::Stop { address: to() },

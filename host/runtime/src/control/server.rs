@@ -238,10 +238,7 @@ impl Server {
             }
             Request::Tree {} => Ok(Response::Tree(self.tree.read().await)),
             Request::Logs(_) => Err(Refusal::new("refused", "the log is sent in many lines")),
-            Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
-                Ok(id) => Ok(Response::Told { id: id.to_string() }),
-                Err(error) => Err(self.refusal(error).await),
-            },
+            Request::Tell { to, body, key } => self.tell(&to, &body.0, key.as_deref()).await,
             Request::TellAll { to, bodies } => self.tell_all(&to, bodies).await,
             Request::Limit { to } => match self.kernel.message_limit(&to) {
                 Some(bytes) => Ok(Response::Limit { message_bytes: bytes as u64 }),

@@ -14,8 +14,8 @@ use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret, StartKind,
-    StateSpec, SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, KeySpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret,
+    StartKind, StateSpec, SupervisionSpec,
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
@@ -47,6 +47,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The store that keeps the play over the runs of its host.
     pub store: Option<StoreSettings>,
+    /// The bounds of the keys under which requests are repeated.
+    pub keys: KeySpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
     /// The actor that each dead letter is also sent to.
@@ -358,6 +360,7 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             store: None,
+            keys: KeySpec::default(),
             dead_letters: DeadLetterSpec::default(),
             dead_letters_to: None,
             metrics: None,

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use cron::{Cron, CronOverlap};
+pub use cron::{Cron, CronMissed, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};

@@ -1,9 +1,10 @@
 //! `[play.store]`, and durable mailboxes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use expect_test::expect;
-use playhouse_kernel::{Keep, StateSpec};
+use playhouse_kernel::{Keep, KeySpec, StateSpec};
 use playhouse_store::Survives;
 
 use crate::message::{check, understood};
@@ -231,4 +232,14 @@ fn value_fits_into_the_state_and_into_a_turn() {
             3 problems in playhouse.toml
         "#]],
     );
+}
+
+#[test]
+fn keys_of_requests_have_bounds() {
+    let settings = understood(&format!("[play.store]\n{TILL}")).expect("sound");
+    assert_eq!(settings.keys, KeySpec { keep: Duration::from_hours(1), bytes: 64 << 20 });
+    let keys = "[play.store]\nkeys_for = \"2d\"\nkeys_bytes = \"1GiB\"";
+    let settings = understood(&format!("{keys}\n{TILL}")).expect("sound");
+    assert_eq!(settings.keys, KeySpec { keep: Duration::from_hours(48), bytes: 1 << 30 });
+    check(&format!("[play.store]\nkeys_bytes = \"1MiB\"\n{TILL}"), expect![[""]]);
 }

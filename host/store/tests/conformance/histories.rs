@@ -37,12 +37,14 @@ impl Dice {
     fn op(&mut self, words: Words) -> Words {
         let at = self.below(ACTORS) as usize;
         let actor = ActorId(at as u64 + 1);
-        match self.below(11) {
+        match self.below(13) {
             8..10 => {
                 let key = format!("k{}", self.below(6));
                 words.set(actor, &key, &"v".repeat(self.below(50) as usize))
             }
             10 => words.unset(actor, &format!("k{}", self.below(6))),
+            11 => words.origin(&format!("s{at}"), &self.below(9).to_string(), &"v".repeat(self.below(9) as usize)),
+            12 => words.origin_gone(&format!("s{at}"), &self.below(9).to_string()),
             0..3 => {
                 let first = self.last_number[at] + 1 + self.below(8) / 7;
                 let bodies: Vec<_> = (0..=self.below(4)).map(|_| "x".repeat(self.below(200) as usize)).collect();
@@ -125,4 +127,7 @@ async fn same(store: &impl Store, model: &MemoryStore, dice: &mut Dice) {
         assert_eq!(store.state_size(id).await, model.state_size(id).await);
     }
     assert_eq!(store.letters(0, 1000).await, model.letters(0, 1000).await);
+    for source in ["s0", "s1", "s2"] {
+        assert_eq!(store.origins(source, b"", 100).await, model.origins(source, b"", 100).await);
+    }
 }

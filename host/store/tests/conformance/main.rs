@@ -39,6 +39,7 @@ rules! {
         state_is_that_of_the_last_changes,
         keys_come_in_order_and_in_pages,
         large_values_come_back_whole,
+        origins_are_those_of_the_last_changes,
         entry_that_cannot_be_true_ends_the_store;
     histories:
         random_histories_are_as_in_the_model;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use playhouse_kernel::{ActorId, Image, JournalGroup, KEY_BYTES, Op, StateSize, Store, StoreError, StoredActor};
 
 use crate::home::Home;
-use crate::words::{A, B, Words, addr, entry, letter, messages, record, shown, write};
+use crate::words::{A, B, Words, addr, entry, letter, messages, origins, record, shown, write};
 
 fn actor(id: ActorId, address: &str) -> StoredActor {
     StoredActor { id, address: addr(address), last_number: 0, waiting: 0, halted: None, state: StateSize::default() }
@@ -186,7 +186,7 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    let impossible: [Attempt; 14] = [
+    let impossible: [Attempt; 15] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),
@@ -205,6 +205,10 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("a key that is too long", || entry().set(A, &"k".repeat(KEY_BYTES + 1), "v")),
         ("a key with a NUL", || entry().unset(A, "a\0b")),
         ("ids go back", || entry().op(Op::Ids { below: 8 })),
+        ("a source that is no text", || {
+            let words = entry().put(A, 4, &["\u{e4}"]);
+            words.op(Op::Origin { source: 65..66, position: 0..1, value: 0..1 })
+        }),
     ];
     for (what, words) in impossible {
         let (store, mut image) = home.open().await;
@@ -275,4 +279,29 @@ pub async fn large_values_come_back_whole(home: impl Home) {
     assert_eq!(value(&*store, A, "k3").await.as_ref(), Some(&large[3]));
     assert_eq!(value(&*store, A, "k1").await.as_deref(), Some("small now"));
     assert_eq!(image.actors[0].state, StateSize { keys: 4, bytes: 3 * 700_000 + 9 + 4 * (2 + 64) });
+}
+
+pub async fn origins_are_those_of_the_last_changes(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let entries = [
+        entry().put(A, 1, &["a"]).origin("/gate/s", "7", "x").origin("/gate/s", "10", "y").origin("/gate/t", "7", "z"),
+        entry().origin("/gate/s", "7", "xx").origin_gone("/gate/s", "10").origin_gone("/gate/s", "never"),
+        entry().origin("/gate/s", "", "of the empty position").origin("/gate/s", "71", ""),
+    ];
+    write(&*store, &mut image, entries).await.unwrap();
+    write(&*store, &mut image, [entry().origin_gone("/gate/t", "7"), entry().origin("/gate/s", "10", "again")])
+        .await
+        .unwrap();
+    write(&*store, &mut image, [entry().origin("/gate/s", "71", "more")]).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let (store, _) = home.open().await;
+        let all = ["=of the empty position", "10=again", "7=xx", "71=more"];
+        assert_eq!(origins(&*store, "/gate/s", "", 9).await, all);
+        assert_eq!(origins(&*store, "/gate/s", "", 2).await, all[..2]);
+        assert_eq!(origins(&*store, "/gate/s", "7", 1).await, all[2..3], "from this one on");
+        assert_eq!(origins(&*store, "/gate/s", "7\0", 9).await, all[3..]);
+        assert_eq!(origins(&*store, "/gate/t", "", 9).await, [""; 0]);
+        assert_eq!(origins(&*store, "/gate/never", "", 9).await, [""; 0]);
+    }
 }

@@ -64,6 +64,16 @@ impl Words {
         from..self.0.bytes.len()
     }
 
+    pub fn origin(mut self, source: &str, position: &str, value: &str) -> Self {
+        let [source, position, value] = [source, position, value].map(|text| self.text(text));
+        self.op(Op::Origin { source, position, value })
+    }
+
+    pub fn origin_gone(mut self, source: &str, position: &str) -> Self {
+        let [source, position] = [source, position].map(|text| self.text(text));
+        self.op(Op::OriginGone { source, position })
+    }
+
     pub fn letter(self, number: u64) -> Self {
         self.op(Op::Letter(Box::new(letter(number))))
     }
@@ -121,6 +131,13 @@ pub async fn write(
 pub async fn messages(store: &impl Store, mailbox: ActorId) -> Vec<String> {
     let messages = store.messages(mailbox, 0, usize::MAX).await.unwrap();
     messages.iter().map(shown).collect()
+}
+
+/// Positions of a source as `position=value`.
+pub async fn origins(store: &impl Store, source: &str, from: &str, most: usize) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let origins = store.origins(source, from.as_bytes(), most).await.unwrap();
+    origins.iter().map(|origin| format!("{}={}", text(&origin.position), text(&origin.value))).collect()
 }
 
 pub fn shown(message: &StoredMessage) -> String {

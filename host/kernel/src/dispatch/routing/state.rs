@@ -7,6 +7,8 @@ use crate::actor::activity::Activity;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::keys::Keys;
+use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::routing::output::Output;
 use crate::journal::order::Journal;
@@ -30,4 +32,8 @@ pub(crate) struct Routing {
     pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
     /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
     pub(crate) host_ends: AtomicBool,
+    /// The positions of sources whose messages are in the store.
+    pub(crate) origins: Origins,
+    /// The keys under which senders outside repeat requests.
+    pub(crate) keys: Arc<Keys>,
 }

@@ -1,14 +1,36 @@
 //! Requests about the play's store and its mailboxes. The store is read beside the play, on a thread that may wait for the disk.
 
-use playhouse_kernel::{Address, SendError};
+use playhouse_gateway::request_digest;
+use playhouse_kernel::{Address, RequestKey, SendError};
 use playhouse_store::Inspection;
 
 use super::Server;
-use crate::control::protocol::{Body, Refusal, Request, Response};
+use crate::control::protocol::{Body, MOST_KEY_BYTES, Refusal, Request, Response};
 use crate::control::store_views::PortableLine;
 use crate::control::stored::{look, new_messages, refusal, store_refusal, wanted};
 
+/// The way in of requests with a key.
+const VIA: &str = "control";
+
 impl Server {
+    /// Sends a message. With a key, a repetition is the first one.
+    pub(super) async fn tell(&self, to: &Address, body: &[u8], key: Option<&str>) -> Result<Response, Refusal> {
+        let told = match key {
+            None => self.kernel.tell(to, body, self.patience(to)).await,
+            Some(key) if key.is_empty() || key.len() > MOST_KEY_BYTES => {
+                return Err(Refusal::new("bad-key", format!("a key has 1 to {MOST_KEY_BYTES} bytes")));
+            }
+            Some(key) => {
+                let key = RequestKey { via: VIA, key, digest: request_digest(&[body]) };
+                self.kernel.tell_under(&key, to, body, self.patience(to)).await
+            }
+        };
+        match told {
+            Ok(id) => Ok(Response::Told { id: id.to_string() }),
+            Err(error) => Err(self.refusal(error).await),
+        }
+    }
+
     /// Sends messages in order, up to the first one that is refused, and waits until those before it are durable.
     pub(super) async fn tell_all(&self, to: &Address, bodies: Vec<Body>) -> Result<Response, Refusal> {
         let (mut last, mut told, mut dropped, mut refused) = (None, 0, 0, None);

@@ -86,8 +86,10 @@ pub fn understand(
         sinks.push(sink);
     }
     checks.shared_files(&manifest);
-    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
+    let has_store = manifest.play.store.is_some();
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text, has_store);
     let store = checks.store(&manifest);
+    let keys = checks.keys(&manifest);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -112,6 +114,7 @@ pub fn understand(
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
         store,
+        keys,
         dead_letters,
         dead_letters_to,
         metrics,

@@ -1,5 +1,6 @@
 //! `[play.store]`, and the mailboxes that need it.
 
+use playhouse_kernel::KeySpec;
 use playhouse_store::{StoreSettings, Survives};
 use toml::Spanned;
 
@@ -11,10 +12,28 @@ use crate::manifest::units::ByteSize;
 
 /// The least size of a store: that of its tables, and some messages.
 const LEAST_SIZE: ByteSize = ByteSize(1 << 20);
+/// The least bytes of all keys: those of some large answers.
+const LEAST_KEYS: ByteSize = ByteSize(4 << 20);
 /// The largest message of a durable mailbox.
 const MOST_MESSAGE: ByteSize = ByteSize(32 << 20);
 
 impl Checks {
+    /// The bounds of the keys of requests.
+    pub(super) fn keys(&mut self, manifest: &Manifest) -> KeySpec {
+        let (mut keys, written) = (KeySpec::default(), manifest.play.store.as_ref());
+        if let Some(time) = written.and_then(|store| store.keys_for.as_ref()) {
+            keys.keep = time.get_ref().0;
+        }
+        if let Some(bytes) = written.and_then(|store| store.keys_bytes.as_ref()) {
+            keys.bytes = bytes.get_ref().0;
+            if *bytes.get_ref() < LEAST_KEYS {
+                let problem = Problem::at(bytes.span(), "`store.keys_bytes` is too small for answers", "here");
+                self.add(problem.help("the least is \"4MiB\""));
+            }
+        }
+        keys
+    }
+
     /// The play's store.
     pub(super) fn store(&mut self, manifest: &Manifest) -> Option<StoreSettings> {
         for actor in manifest.actor.iter().map(Spanned::get_ref).filter(|actor| is_durable(&actor.mailbox)) {

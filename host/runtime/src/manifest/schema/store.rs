@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::manifest::units::ByteSize;
+use crate::manifest::units::{ByteSize, Time};
 
 /// `[play.store]`. With it, the messages of durable mailboxes, the dead letters and the orders of operators outlive the host, whatever ends
 /// it. One host at a time has the folder. See `docs/durability.md`.
@@ -20,6 +20,12 @@ pub struct Store {
     /// Maximum bytes of the database, at least `"1MiB"`. Beyond them the store is full: senders wait, and messages from outside are
     /// refused. The log beside the database takes up to 64 MiB more. Example: `size = "10GiB"`. Default: as much as the disk has.
     pub size: Option<Spanned<ByteSize>>,
+    /// The time for which the key of a request is remembered (`playhouse tell --key`, `Idempotency-Key` of HTTP), from the end of the request.
+    /// Example: `keys_for = "1d"`. Default: `"1h"`.
+    pub keys_for: Option<Spanned<Time>>,
+    /// Maximum bytes of all keys, at least `"4MiB"`: of each its own, those of the answer, and 256. Beyond them the oldest go before
+    /// their time. Example: `keys_bytes = "1GiB"`. Default: `"64MiB"`.
+    pub keys_bytes: Option<Spanned<ByteSize>>,
 }
 
 impl Store {
