@@ -113,7 +113,9 @@ impl Supervisor {
                 let now = self.state_at(&address);
                 let started = now.map(|now| StartedActor { before, now });
                 let started = started.ok_or_else(|| StartError::UnknownAddress(address.clone()));
-                self.keep_order(&address, false, move || drop(answer.send(started)));
+                self.keep_order(&address, false, move || {
+                    let _ = answer.send(started);
+                });
             }
         }
     }

@@ -231,7 +231,9 @@ impl Supervisor {
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
         let state = self.state_at(address);
-        self.keep_order(address, halted, move || drop(answer.send(state)));
+        self.keep_order(address, halted, move || {
+            let _ = answer.send(state);
+        });
         self.nodes_at(address).iter().copied().map(event).collect()
     }
 
