@@ -240,7 +240,10 @@ fn confirmed_transfers_happen_once_over_many_kills() {
     println!("{counts:?}, {} lines of the ledger, {} letters", lines.len(), letters.len());
     check_once(&known, &lines, &letters);
     check_order(&lines);
-    assert!(counts.hit_turns * 10 >= counts.kills * 3, "{counts:?}: too few kills hit something under way");
+    // Of ten kills, chance may let only few hit a turn.
+    let least = if counts.kills < 100 { 1 } else { 3 };
+    let is_enough = counts.hit_requests * 10 >= counts.kills * 3 && counts.hit_turns * 10 >= counts.kills * least;
+    assert!(is_enough, "{counts:?}: too few kills hit something under way");
 }
 
 fn check_once(known: &BTreeMap<(u64, u64), Sent>, lines: &[(Key, u64, i64)], letters: &[Key]) {
