@@ -98,10 +98,14 @@ pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
-pub use journal::entry::{Entry as JournalEntry, EntryNumber, Group as JournalGroup, Op, StoredLetter};
+pub use journal::entry::{
+    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredLetter, StoredTimer, TimerIds,
+};
 pub use journal::faulty::{Fault, FaultyStore};
 pub use journal::memory::MemoryStore;
-pub use journal::store::{Image, STARTS_OF_A_TIMELINE, Store, StoreError, StoreStatus, StoredActor, StoredMessage};
+pub use journal::store::{
+    Image, STARTS_OF_A_TIMELINE, Store, StoreError, StoreStatus, StoredActor, StoredMessage,
+};
 pub use kernel::metrics::{ActorMetrics, Metrics};
 pub use kernel::plan::{OpenError, Plan, PlanError};
 pub use kernel::progress::Progress;

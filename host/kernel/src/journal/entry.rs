@@ -1,7 +1,7 @@
 //! Entries of the journal, as plain data.
 
 use std::ops::Range;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::words::address::Address;
 use crate::words::message::ActorId;
@@ -80,6 +80,20 @@ pub enum Op {
         /// The key, in [`Entry::bytes`]: UTF-8.
         key: Range<usize>,
     },
+    /// An actor has this timer from now on. A timer that it has already gets a new time and a new message.
+    Timer {
+        /// The actor.
+        actor: ActorId,
+        /// The timer. No other timer of the actor ever had its id.
+        timer: Box<StoredTimer>,
+    },
+    /// An actor does not have this timer any more: it fired for the last time, or was cancelled.
+    Cancel {
+        /// The actor.
+        actor: ActorId,
+        /// The timer's id.
+        id: u64,
+    },
     /// A message became a dead letter.
     Letter(Box<StoredLetter>),
     /// A dead letter is gone: an operator replayed or dropped it, or the bounds evicted it.
@@ -94,6 +108,23 @@ pub enum Op {
         /// Whether it is stopped.
         halted: bool,
     },
+}
+
+/// A timer of an actor, as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTimer {
+    /// Its id.
+    pub id: u64,
+    /// When it fires.
+    pub due: SystemTime,
+    /// The wait that was asked for: its delay, or its period. The timer is never further away than that.
+    pub wait: Duration,
+    /// Whether it fires repeatedly.
+    pub again: bool,
+    /// The receiver of its message.
+    pub to: Address,
+    /// The record of its next message.
+    pub record: Vec<u8>,
 }
 
 /// A dead letter, as a store keeps it.
@@ -134,5 +165,25 @@ impl Group {
     /// The number of the last entry.
     pub fn last(&self) -> EntryNumber {
         self.first + self.entries.len() as u64 - 1
+    }
+}
+
+/// Ids of timers that the kernel chooses begin here; those that the code chooses in its frames are below.
+pub const FIRST_CHOSEN_TIMER: u64 = 1 << 52;
+
+/// The highest ids that timers of an actor ever had: no later timer gets one of them, since the code may have kept them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimerIds {
+    /// Of those below [`FIRST_CHOSEN_TIMER`]; 0 when there was none.
+    pub given: u64,
+    /// Of those from there on; 0 when there was none.
+    pub chosen: u64,
+}
+
+impl TimerIds {
+    /// Counts a timer with this id.
+    pub fn note(&mut self, id: u64) {
+        let highest = if id < FIRST_CHOSEN_TIMER { &mut self.given } else { &mut self.chosen };
+        *highest = id.max(*highest);
     }
 }

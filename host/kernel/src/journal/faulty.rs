@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{Group, StoredLetter};
+use crate::journal::entry::{Group, StoredLetter, StoredTimer};
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -113,6 +113,15 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.inner.state_size(actor)
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.inner.timers(actor, after, most)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use playhouse_frame::{check_key, cost_of};
 
-use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter};
+use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter, StoredTimer, TimerIds};
 use crate::journal::store::{Image, StoredActor, StoredMessage};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
@@ -31,12 +31,28 @@ struct Known {
     last_number: u64,
     messages: BTreeMap<u64, Waiting>,
     state: BTreeMap<String, Vec<u8>>,
+    timers: BTreeMap<u64, StoredTimer>,
+    timer_ids: TimerIds,
 }
 
 #[derive(Debug, Clone)]
 struct Waiting {
     due: Option<SystemTime>,
     record: Vec<u8>,
+}
+
+impl Known {
+    fn new(address: Address) -> Self {
+        Self {
+            address,
+            halted: None,
+            last_number: 0,
+            messages: BTreeMap::new(),
+            state: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            timer_ids: TimerIds::default(),
+        }
+    }
 }
 
 impl Fold {
@@ -68,9 +84,7 @@ impl Fold {
                     if self.actors.contains_key(actor) || self.actors.values().any(|known| known.address == *address) {
                         return Err(format!("`{address}` is born twice, or {actor:?} is"));
                     }
-                    let (address, messages, state) = (address.clone(), BTreeMap::new(), BTreeMap::new());
-                    let known = Known { address, halted: None, last_number: 0, messages, state };
-                    self.actors.insert(*actor, known);
+                    self.actors.insert(*actor, Known::new(address.clone()));
                 }
                 Op::Put { mailbox, first, messages, records } => {
                     let known = self.known(*mailbox)?;
@@ -108,6 +122,16 @@ impl Fold {
                     let key = key_of(&entry.bytes[key.clone()])?;
                     self.known(*actor)?.state.remove(key);
                 }
+                Op::Timer { actor, timer } => {
+                    let known = self.known(*actor)?;
+                    known.timer_ids.note(timer.id);
+                    known.timers.insert(timer.id, (**timer).clone());
+                }
+                Op::Cancel { actor, id } => {
+                    if self.known(*actor)?.timers.remove(id).is_none() {
+                        return Err(format!("timer {id} of {actor:?} ends twice"));
+                    }
+                }
                 Op::Letter(letter) => {
                     if letter.number <= self.last_letter {
                         return Err(format!("letter {} is written twice", letter.number));
@@ -138,6 +162,8 @@ impl Fold {
             waiting: known.messages.len() as u64,
             halted: known.halted,
             state: size_of(&known.state),
+            timers: known.timers.len() as u64,
+            timer_ids: known.timer_ids,
         });
         Image {
             boots: self.boots,
@@ -182,6 +208,11 @@ impl Fold {
 
     pub(super) fn state_size(&self, actor: ActorId) -> StateSize {
         self.actors.get(&actor).map(|known| size_of(&known.state)).unwrap_or_default()
+    }
+
+    pub(super) fn timers(&self, actor: ActorId, after: u64, most: usize) -> Vec<StoredTimer> {
+        let Some(known) = self.actors.get(&actor) else { return Vec::new() };
+        known.timers.range(after + 1..).take(most).map(|(_, timer)| timer.clone()).collect()
     }
 
     pub(super) fn letters(&self, after: u64, most: usize) -> Vec<StoredLetter> {

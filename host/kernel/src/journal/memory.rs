@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter};
+use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredTimer};
 use crate::journal::fold::Fold;
 use crate::journal::store::{Image, Store, StoreError, StoredMessage};
 use crate::words::keyed_state::StateSize;
@@ -100,6 +100,15 @@ impl Store for MemoryStore {
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         Box::pin(async move { Ok(self.inner.lock().fold.state_size(actor)) })
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.timers(actor, after, most)) })
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

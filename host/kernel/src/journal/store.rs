@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter};
+use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredTimer, TimerIds};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -58,6 +58,14 @@ pub trait Store: Send + Sync + 'static {
     /// The size of an actor's state; nothing for an actor that was never born.
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>>;
 
+    /// Timers of an actor with ids above `after`, in order of their ids, at most `most`. It sees all groups that were written.
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>>;
+
     /// Dead letters with numbers above `after`, in order of their numbers, at most `most`.
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
 }
@@ -98,6 +106,10 @@ pub struct StoredActor {
     pub halted: Option<bool>,
     /// The size of its state.
     pub state: StateSize,
+    /// The number of its timers.
+    pub timers: u64,
+    /// The ids that its timers had.
+    pub timer_ids: TimerIds,
 }
 
 /// The state of a store that a kernel writes to.

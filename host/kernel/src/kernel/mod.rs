@@ -22,6 +22,7 @@ use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::ingress::{Incoming, Ingress, Told};
+use crate::dispatch::kept_timers::{KeptTimers, fire_timers};
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
@@ -138,6 +139,7 @@ impl Kernel {
         let shared = kernel.shared.clone();
         restore(&shared, &image, &*store).await?;
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
+        shared.spawn(fire_timers(shared.clone()));
         let supervised = journal.clone();
         tokio::spawn(async move {
             supervisor.run(inbox).await;
@@ -470,6 +472,7 @@ fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Share
             activity: activity.clone(),
             journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
             store: stored.map(|(_, store)| Arc::downgrade(store)),
+            kept_timers: KeptTimers::default(),
             mailbox_orders: tokio::sync::Mutex::default(),
             host_ends: AtomicBool::new(false),
         },

@@ -6,18 +6,19 @@ use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::routing::entering::ID_BLOCK;
 use crate::dispatch::unread::checked_record;
-use crate::journal::entry::{Op, StoredLetter};
+use crate::journal::entry::{Op, StoredLetter, TimerIds};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor};
 use crate::mailbox::message_log::message_of;
 use crate::words::dead_letter::{DeadLetter, DeadReason, LetterId};
 use crate::words::event::{AboutHost, LogEvent};
 use crate::words::events::MessagesKept;
-use crate::words::message::records_of;
+use crate::words::clock::later;
+use crate::words::message::{Message, records_of};
 
 /// Bytes of messages that are read at a time.
 const PAGE_BYTES: usize = 256 << 10;
-/// Dead letters that are read at a time.
+/// Dead letters, and timers, that are read at a time.
 const READ_LETTERS: usize = 1024;
 
 /// Gives the actors of a plan everything that the store has for them. Messages of actors that the plan does not have any more, or
@@ -33,9 +34,11 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
                     state.restore(known.state);
                 }
                 restore_mailbox(shared, &actor, known, store).await?;
+                restore_timers(shared, &actor, known, store).await?;
             }
-            None if known.waiting > 0 => {
-                MessagesKept { subject: AboutHost, to: known.address.as_str(), waiting: known.waiting }.log();
+            None if known.waiting + known.timers > 0 => {
+                let StoredActor { waiting, timers, .. } = *known;
+                MessagesKept { subject: AboutHost, to: known.address.as_str(), waiting, timers }.log();
             }
             None => {}
         }
@@ -68,11 +71,13 @@ async fn restore_mailbox(
     mailbox.restore(&[], 0, known.last_number);
     let mut left = known.waiting;
     let mut messages = store.held(actor.id, 1, PAGE_BYTES).await?;
+    let latest = later(actor.spec.restart.backoff.max);
     while let Some(last) = messages.last().map(|last| last.number).filter(|_| left > 0) {
         left = left.saturating_sub(messages.len() as u64);
         mailbox.count_restored(messages.len() as u64);
         for message in &messages {
-            let due = shared.moment_of(message.due.unwrap_or(shared.began_at));
+            // However the clock jumped, a retry is no further away than its longest pause.
+            let due = shared.moment_of(message.due.unwrap_or(shared.began_at)).min(latest);
             let message = message_of(checked_record(message, actor)?);
             actor.instances[0].backlog.lock().delayed.push((due, message));
         }
@@ -97,6 +102,30 @@ async fn restore_mailbox(
     if left > 0 {
         let bytes = store.bytes(actor.id, from).await?;
         mailbox.restore_unread(left as usize, usize::try_from(bytes).unwrap_or(usize::MAX), from);
+    }
+    Ok(())
+}
+
+async fn restore_timers(
+    shared: &Shared,
+    actor: &Arc<Actor>,
+    known: &StoredActor,
+    store: &dyn Store,
+) -> Result<(), StoreError> {
+    let timers = &shared.routing.kept_timers;
+    if known.timer_ids != TimerIds::default() {
+        timers.restore_ids(actor.id, known.timer_ids);
+    }
+    let (mut after, mut left) = (0, known.timers);
+    while left > 0 {
+        let read = store.timers(actor.id, after, READ_LETTERS).await?;
+        let damaged = |id: u64| StoreError::Damaged { at: format!("timer {id} of `{}`", actor.address()) };
+        after = read.last().ok_or_else(|| damaged(after + 1))?.id;
+        left = left.saturating_sub(read.len() as u64);
+        for timer in &read {
+            let message = Message::read(&timer.record).ok_or_else(|| damaged(timer.id))?;
+            timers.restore(shared, actor.id, timer, &message);
+        }
     }
     Ok(())
 }

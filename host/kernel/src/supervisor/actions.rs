@@ -115,6 +115,7 @@ impl Supervisor {
     /// From now on, stored messages that are left wait for the next run of the host.
     pub(super) fn host_ends(&self) {
         self.shared.routing.host_ends.store(true, Ordering::Release);
+        self.shared.routing.kept_timers.wake();
     }
 
     pub(super) fn retire(&mut self, node: Node) {

@@ -9,11 +9,12 @@ use playhouse_frame::{HEADER_BYTES, Pairs, Parts};
 
 use super::Turn;
 use super::batch::NO_CAUSE;
-use super::effects::{CHOSEN_HERE, Effect};
+use super::effects::Effect;
 use super::measurements::Amount;
 use super::spawn::{SpawnError, StopError};
 use crate::actor::state_error::StateError;
 use crate::actor::template::Config;
+use crate::journal::entry::FIRST_CHOSEN_TIMER;
 use crate::words::address::Address;
 use crate::words::message::{Reply, ReplyToken};
 use crate::words::outcome::{Failure, Outcome};
@@ -191,7 +192,16 @@ impl BulkTurn<'_> {
 
     /// How many more timers may be recorded, and the limit on timers.
     pub fn timer_capacity(&self) -> (usize, usize) {
-        self.0.timer_capacity()
+        let (left, most) = self.0.timer_capacity();
+        let effects = &self.0.effects;
+        let ids = effects.given.end.saturating_sub(effects.last_given + 1);
+        let has_ids = self.0.keeps_timers() && !effects.given.is_empty();
+        (if has_ids { left.min(usize::try_from(ids).unwrap_or(usize::MAX)) } else { left }, most)
+    }
+
+    /// The ids of the next timers in frames are above this number. A stored actor gets no id again, also after a restart.
+    pub fn timer_base(&mut self) -> u64 {
+        self.0.timer_base()
     }
 
     /// Sends and other effects that are recorded and not yet committed.
@@ -343,7 +353,13 @@ impl Bulk<'_> {
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
-        if id <= self.turn.effects.last_given || id >= CHOSEN_HERE {
+        if self.turn.keeps_timers() && self.turn.effects.given.is_empty() {
+            // Code that does not know of the ids in earlier runs.
+            self.turn.timer_base();
+        }
+        let effects = &self.turn.effects;
+        let end = if self.turn.keeps_timers() { effects.given.end } else { FIRST_CHOSEN_TIMER };
+        if id <= effects.last_given || id >= end {
             return Err(BulkError::TimerId { id });
         }
         if let (0, most) = self.turn.timer_capacity() {

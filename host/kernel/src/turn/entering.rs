@@ -9,8 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Turn;
+use super::effects::Effect;
 use super::entered::Entered;
 use crate::actor::Actor;
+use crate::dispatch::kept_timers::KeptTimer;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
@@ -39,6 +41,8 @@ struct Sends {
 struct News {
     letters: Vec<(Arc<Actor>, Envelope, DeadReason)>,
     retried: Vec<(Envelope, String)>,
+    /// Timers that were cancelled, and for which the play waited.
+    cancelled: u64,
 }
 
 impl Turn {
@@ -56,10 +60,15 @@ impl Turn {
                 return false;
             }
             let state_bytes = self.state.as_ref().map_or(0, |state| state.bytes());
+            let timer_bytes = if self.is_stored() { self.effects.recorded_timer_bytes() } else { 0 };
             let space_in_journal = match patience {
                 Patience::Yes => {
                     journal
-                        .space(sends.wanted.iter().map(|wanted| wanted.load.bytes).sum::<usize>() + state_bytes)
+                        .space(
+                            sends.wanted.iter().map(|wanted| wanted.load.bytes).sum::<usize>()
+                                + state_bytes
+                                + timer_bytes,
+                        )
                         .await
                 }
                 Patience::No => EntrySpace::NONE,
@@ -132,7 +141,12 @@ impl Turn {
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
         let (shared, mut news, mut kept) = (self.shared.clone(), News::default(), 0);
         let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
-            self.put_sends(draft, sends, &mut news);
+            let mut places = self.put_sends(draft, sends, &mut news);
+            if stored && self.effects.has_recorded() {
+                places.extend(self.enter_timers(draft, &mut news));
+                places.sort_unstable();
+            }
+            self.outbox.mark_entered(&places);
             if stored {
                 let mut notable = outcomes.drain().peekable();
                 for index in finished.clone() {
@@ -153,10 +167,14 @@ impl Turn {
         let finished = if stored { finished.len() as u64 - kept } else { 0 };
         self.entered = Some(Entered { number: entered.number, finished });
         self.batch.outcomes = outcomes;
+        if news.cancelled > 0 {
+            self.shared.activity.end(news.cancelled);
+        }
         self.log(news);
     }
 
-    fn put_sends(&mut self, draft: &mut Draft<Output>, sends: Sends, news: &mut News) {
+    /// Returns the places of the sends in the outbox, in order.
+    fn put_sends(&mut self, draft: &mut Draft<Output>, sends: Sends, news: &mut News) -> Vec<usize> {
         let Sends { wanted, given, runs } = sends;
         for (place, given) in given.into_iter().enumerate() {
             let target = &wanted[place].target;
@@ -185,7 +203,31 @@ impl Turn {
                 self.shared.routing.letter_in(draft, target, message, &reason);
             }
         }
-        self.outbox.mark_entered(&runs);
+        runs.into_iter().map(|(at, _)| at).collect()
+    }
+
+    /// Sets and cancels the timers of finished messages, which belong to the actor. Returns their places in the outbox, in order.
+    fn enter_timers(&mut self, draft: &mut Draft<Output>, news: &mut News) -> Vec<usize> {
+        let at_effects = self.outbox.finished_runs().filter(|at| self.outbox.run(*at).route == Run::EFFECT);
+        let at_effects: Vec<_> = at_effects.collect();
+        let timers = &self.shared.routing.kept_timers;
+        let mut places = Vec::new();
+        for (at, effect) in at_effects.iter().zip(self.effects.take_timers(at_effects.len())) {
+            match effect {
+                None => continue,
+                Some(Effect::Timer { route, id, wait, again, envelope, .. }) => {
+                    let to = self.routes.at(route).target.address().clone();
+                    let timer = KeptTimer::new(to, (envelope, self.outbox.records(*at)), wait, again);
+                    timers.set(&self.shared, draft, (self.actor.id, id), timer);
+                }
+                Some(Effect::Cancel { id }) => {
+                    news.cancelled += u64::from(timers.cancel(draft, self.actor.id, id));
+                }
+                Some(_) => unreachable!("only timers were taken"),
+            }
+            places.push(*at);
+        }
+        places
     }
 
     /// Adds the outcome of one message to the entry; true when the message is kept for a retry.

@@ -148,13 +148,14 @@ impl Outbox {
         &self.bytes[from..to]
     }
 
-    /// Removes the runs at these places, which are in order: their messages were sent.
-    pub(super) fn mark_entered(&mut self, entered: &[(usize, usize)]) {
-        let mut entered = entered.iter().map(|(at, _)| *at).peekable();
+    /// Removes the runs at these places, which are in order: their messages were sent, or their effects carried out.
+    pub(super) fn mark_entered(&mut self, entered: &[usize]) {
+        let mut entered = entered.iter().copied().peekable();
         let (mut at, before, mut messages) = (0, self.runs.len(), 0);
         self.runs.retain(|run| {
             let gone = entered.next_if_eq(&at).is_some();
-            messages += if gone { run.messages } else { 0 };
+            // The place of another effect has no message, and counts as one.
+            messages += if gone { run.messages.max(1) } else { 0 };
             at += 1;
             !gone
         });

@@ -66,7 +66,7 @@ impl Turn {
         self.timer(to, metadata, body, period, true)
     }
 
-    /// Records that a timer of this incarnation is cancelled.
+    /// Records that a timer is cancelled: one of this incarnation, or of a stored actor any.
     pub fn cancel(&mut self, id: u64) {
         let _ = self.push_effect(Effect::Cancel { id });
     }
@@ -87,7 +87,10 @@ impl Turn {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
         self.admit_timer(metadata.as_bytes().len() + body.len()).map_err(SendError::from)?;
-        let id = self.effects.next_timer_id();
+        let id = match self.keeps_timers() {
+            true => self.shared.routing.kept_timers.choose_id(self.actor.id),
+            false => self.effects.next_timer_id(),
+        };
         let from = self.outbox.bytes.len();
         self.outbox.bytes.extend_from_slice(metadata.as_bytes());
         self.outbox.bytes.extend_from_slice(body);
@@ -99,12 +102,32 @@ impl Turn {
     /// How many more timers may be recorded, and the limit on timers.
     pub(super) fn timer_capacity(&self) -> (usize, usize) {
         let most = self.actor.spec.limits.max_timers;
-        (most.saturating_sub(self.effects.timers()), most)
+        (most.saturating_sub(self.effects.timers() + self.kept_timers().0), most)
+    }
+
+    /// Whether timers belong to the actor, and not to this incarnation.
+    pub(super) fn keeps_timers(&self) -> bool {
+        self.actor.mailbox.is_stored()
+    }
+
+    /// The number of the actor's own timers, and the bytes of their messages.
+    fn kept_timers(&self) -> (usize, usize) {
+        if self.keeps_timers() { self.shared.routing.kept_timers.load(self.actor.id) } else { (0, 0) }
+    }
+
+    /// The highest id that a timer in a frame may not have: the ids of the next timers are above it.
+    pub(super) fn timer_base(&mut self) -> u64 {
+        let effects = &mut self.effects;
+        if self.actor.mailbox.is_stored() && effects.last_given + 1 >= effects.given.end {
+            effects.given = self.shared.routing.kept_timers.choose_block(self.actor.id);
+            effects.last_given = effects.given.start - 1;
+        }
+        effects.last_given
     }
 
     /// Checks the limits before a timer with a body of `bytes` bytes is recorded.
     pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
-        let timer_bytes = self.effects.timer_bytes();
+        let timer_bytes = self.effects.timer_bytes() + self.kept_timers().1;
         self.budget.admit_timer(&self.actor.spec, bytes, self.outbox.recorded(), timer_bytes)
     }
 

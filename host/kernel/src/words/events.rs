@@ -242,9 +242,11 @@ log_events! {
         to: &'a str,
         /// Messages that wait.
         waiting: u64,
+        /// Its timers, which do not fire.
+        timers: u64,
     }
-    text() "{waiting} messages for {to} stay in the store: the play has no such actor with a durable mailbox";
-    example "12 messages for /till stay in the store: the play has no such actor with a durable mailbox";
+    text() "{waiting} messages and {timers} timers of {to} stay in the store: the play has no such actor with a durable mailbox";
+    example "12 messages and 1 timers of /till stay in the store: the play has no such actor with a durable mailbox";
     advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
 
     /// The plugin of a mailbox crashed. It is started again, and gets all messages again.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorId, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredLetter, StoredMessage,
+    StoredTimer,
 };
 
 use crate::dice::Dice;
@@ -140,6 +141,15 @@ impl Store for Disk {
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.memory.state_size(actor)
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.memory.timers(actor, after, most)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use playhouse_kernel::{
     ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Overflow, RestartKind,
     SendError, Store, StoreError, StoredLetter, StoredMessage,
+    StoredTimer,
 };
 
 use crate::rules::{House, SOON, addr, stop, tell};
@@ -182,6 +183,15 @@ impl Store for Unreadable {
 
     fn bytes(&self, of: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
         self.inner.bytes(of, from)
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.0.timers(actor, after, most)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use playhouse_kernel::{
     ActorId, ActorSpec, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan, PlanError,
     Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredLetter, StoredMessage,
+    StoredTimer,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};
@@ -259,6 +260,15 @@ impl Store for Unreadable {
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.0.state_size(actor)
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.0.timers(actor, after, most)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

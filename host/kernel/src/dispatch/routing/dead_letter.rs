@@ -7,7 +7,7 @@ use crate::dispatch::routing::Routing;
 use crate::journal::order::EntrySpace;
 use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
-use crate::words::event::{AboutMessage, AboutRun, Described, LogEvent};
+use crate::words::event::{AboutActor, AboutMessage, AboutRun, Described, LogEvent};
 use crate::words::events::{DeadLettered, MessagesDropped};
 use crate::words::message::{ActorId, Envelope, Message};
 use crate::words::restart::RestartKind;
@@ -119,4 +119,10 @@ pub(crate) fn log_letter(run: Option<u64>, actor: &Actor, envelope: &Envelope, r
         why: reason,
     };
     event.log();
+}
+
+/// As [`log_letter`], of a message to an address that no actor has.
+pub(crate) fn log_letter_to_none(to: &Address, envelope: &Envelope, reason: &DeadReason) {
+    let run = AboutRun { actor: AboutActor { address: to, plugin: "" }, incarnation: None };
+    DeadLettered { subject: (run, AboutMessage::from(envelope)), reason: reason.kind(), crash: None, why: reason }.log();
 }

@@ -13,6 +13,7 @@ use crate::journal::entry::{EntryNumber, Op, StoredLetter};
 use crate::journal::order::{Draft, EntrySpace, HasEntered, Journal};
 use crate::mailbox::message_log::message_of;
 use crate::mailbox::{Load, Overflow, Refused};
+use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message, Payload, records_of};
 use crate::words::send_error::SendError;
@@ -49,9 +50,18 @@ impl Routing {
         if number != 0 {
             draft.take(actor.id, number);
         }
+        self.letter_for(draft, (self.registry.planned_above(actor), actor.address()), message, reason);
+    }
+
+    /// As [`Routing::letter_in`], of a message that is in no mailbox.
+    pub(crate) fn letter_for(
+        &self,
+        draft: &mut Draft<Output>,
+        (owner, to): (ActorId, &Address),
+        message: Message,
+        reason: &DeadReason,
+    ) {
         let (record, sender) = (message.record(), self.sender_of(&message));
-        let owner = self.registry.planned_above(actor);
-        let to = actor.address();
         let (number, letter, evicted) =
             self.dead_letters.add(owner, message, to.clone(), sender.clone(), reason.clone());
         draft.op(Op::Letter(Box::new(StoredLetter {

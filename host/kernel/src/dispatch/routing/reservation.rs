@@ -134,7 +134,7 @@ impl Routing {
 }
 
 /// None: the sender has to wait.
-fn try_reserve(target: &Arc<Actor>, load: Load, patience: Patience) -> Option<Given> {
+pub(crate) fn try_reserve(target: &Arc<Actor>, load: Load, patience: Patience) -> Option<Given> {
     let overflow = target.mailbox.overflow();
     if overflow == Overflow::DropOldest {
         return Some(Ok(Reserved::uncounted(target, load)));

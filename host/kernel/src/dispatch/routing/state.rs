@@ -7,6 +7,7 @@ use crate::actor::activity::Activity;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::kept_timers::KeptTimers;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::routing::output::Output;
 use crate::journal::order::Journal;
@@ -26,6 +27,8 @@ pub(crate) struct Routing {
     pub(crate) journal: Option<Arc<Journal<Output>>>,
     /// The store itself, for reads, until the play is over.
     pub(crate) store: Option<Weak<dyn Store>>,
+    /// The timers of stored actors.
+    pub(crate) kept_timers: KeptTimers,
     /// Held by an operator's order about stored mailboxes.
     pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
     /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
