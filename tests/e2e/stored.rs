@@ -2,12 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Host, command, folder};
+use crate::harness::{Host, command, folder, playhouse};
 
 /// A play whose actors are stopped until an operator starts them. Its store is in `home`.
 fn play(home: &TempDir, actors: &[&str]) -> TempDir {
@@ -304,6 +304,20 @@ fn killed_orders_leave_a_good_store() {
     }
     assert!(killed.iter().all(|killed| *killed > 0), "{killed:?} were killed in the middle");
     ok(&home, &["store", "backup", "new.db", "--store", "store"]);
+}
+
+#[test]
+fn backup_without_space_is_a_full_disk() {
+    let home = home();
+    large_store(&home);
+    // In units of 512 bytes or of a kibibyte, as the shell has it.
+    let limited = "ulimit -f 1000; exec \"$0\" store backup new.db --store store";
+    let output = Command::new("sh").arg("-c").arg(limited).arg(playhouse()).current_dir(home.path()).output().unwrap();
+    let (code, said) = failed(&output);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("new.db.part` cannot be written: a file is as large as the system allows"), "{said}");
+    assert!(!home.path().join("new.db").exists() && !home.path().join("new.db.part").exists());
+    assert!(ok(&home, &["store", "check", "--store", "store"]).starts_with("4000 messages"));
 }
 
 #[test]

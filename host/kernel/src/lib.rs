@@ -155,3 +155,4 @@ pub use words::secret::Secret;
 pub use words::send_error::{ASK_RESULTS, Answer, AskError, SendError};
 pub use words::state::State;
 pub use words::totals::{ActorTotals, DURATION_BOUNDS, Durations, TURN_SIZE_BOUNDS};
+pub use words::waiting_numbers::WaitingNumbers;

@@ -62,6 +62,14 @@ pub enum OrderError {
     /// It makes no sense as given. The text says why, and the way out.
     #[error("{0}")]
     Refused(String),
+    /// A file outside of the store cannot be written, since its disk is full, or fails.
+    #[error("`{}` cannot be written: {why}", .place.display())]
+    Unwritten {
+        /// The file.
+        place: PathBuf,
+        /// The error.
+        why: String,
+    },
     /// A file outside of the store.
     #[error("`{}`: {error}", .place.display())]
     File {
@@ -74,7 +82,10 @@ pub enum OrderError {
 
 impl OrderError {
     pub(crate) fn file(place: &Path) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self::File { place: place.to_owned(), error }
+        move |error| match Errno::from_io_error(&error).and_then(no_space) {
+            Some(why) => Self::Unwritten { place: place.to_owned(), why: why.to_owned() },
+            None => Self::File { place: place.to_owned(), error },
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! A look into a store beside its host, or without one. It only reads.
 
 use std::fs::OpenOptions;
-use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{ActorId, Address, STARTS_OF_A_TIMELINE, StateSize, StoreError, StoredMessage};
+use playhouse_kernel::{ActorId, Address, STARTS_OF_A_TIMELINE, StateSize, StoreError, StoredMessage, WaitingNumbers};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::check::{Checked, check};
@@ -135,6 +134,13 @@ impl Inspection {
         Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted, state }))
     }
 
+    /// The id of an actor of the plan; none when none ever had the address.
+    pub fn id_of(&self, address: &Address) -> Result<Option<ActorId>, StoreError> {
+        let mut row = self.reader.db().prepare_cached("select id from actor where address = ?").map_err(store_error)?;
+        let id = row.query_row([address.as_str()], |row| unsigned(row, 0)).optional().map_err(store_error)?;
+        Ok(id.map(ActorId))
+    }
+
     /// The address of an actor of the plan; none when it never had this id.
     pub fn address_of(&self, id: ActorId) -> Result<Option<Address>, StoreError> {
         let mut row = self.reader.db().prepare_cached("select address from actor where id = ?").map_err(store_error)?;
@@ -153,18 +159,17 @@ impl Inspection {
         self.reader.messages(mailbox, from, most_bytes)
     }
 
-    /// The numbers of all messages that wait in a mailbox, in order.
-    pub fn numbers(&self, mailbox: ActorId) -> Result<Vec<Range<u64>>, StoreError> {
+    /// The numbers of all messages that wait in a mailbox.
+    pub fn numbers(&self, mailbox: ActorId) -> Result<WaitingNumbers, StoreError> {
         let tx = self.moment()?;
-        let Some((_, known)) = row_of(&tx, "id", signed(mailbox.0))? else { return Ok(Vec::new()) };
-        let mut numbers = known.taken.missing_ranges(known.last_number);
-        let mut rows = tx.prepare_cached("select number from held where mailbox = ?").map_err(store_error)?;
-        for held in rows.query_map([signed(mailbox.0)], |row| unsigned(row, 0)).map_err(store_error)? {
-            let held = held.map_err(store_error)?;
-            numbers.push(held..held + 1);
-        }
-        numbers.sort_unstable_by_key(|range| range.start);
-        Ok(numbers)
+        let Some((_, known)) = row_of(&tx, "id", signed(mailbox.0))? else { return Ok(WaitingNumbers::default()) };
+        let in_order = known.taken.missing_ranges(known.last_number);
+        let read = || {
+            let mut rows = tx.prepare_cached("select number from held where mailbox = ? order by number")?;
+            let held = rows.query_map([signed(mailbox.0)], |row| unsigned(row, 0))?;
+            held.collect::<rusqlite::Result<_>>()
+        };
+        Ok(WaitingNumbers { in_order, held: read().map_err(store_error)? })
     }
 
     /// As [`Store::value`](playhouse_kernel::Store::value).
@@ -222,9 +227,7 @@ impl Inspection {
         made.map_err(OrderError::file(part))?;
         // The only disk that is written is that of the backup.
         write_copy(self.reader.db(), part).map_err(|error| match error {
-            StoreError::Full(_) | StoreError::Failed(_) => {
-                OrderError::Refused(format!("`{}`: {error}", part.display()))
-            }
+            StoreError::Full(why) | StoreError::Failed(why) => OrderError::Unwritten { place: part.to_owned(), why },
             error => error.into(),
         })?;
         let copy = Connection::open(part).map_err(store_error)?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use playhouse_kernel::StoreError;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::error::{failed_file, store_error};
 use crate::folder::Folder;
@@ -67,7 +67,11 @@ pub(crate) fn write_copy(db: &Connection, to: &Path) -> Result<(), StoreError> {
     let Some(name) = to.to_str() else {
         return Err(StoreError::Failed(format!("`{}` is no text", to.display())));
     };
-    db.execute("vacuum into ?", [name]).map_err(store_error)?;
+    db.execute("vacuum into ?", [name]).map_err(|error| match error.sqlite_error_code() {
+        // The bound of the store does not hold for a copy.
+        Some(ErrorCode::DiskFull) => StoreError::Full("the disk has no space left".to_owned()),
+        _ => store_error(error),
+    })?;
     File::open(to).and_then(|file| file.sync_all()).map_err(|error| failed_file(to, &error))
 }
 

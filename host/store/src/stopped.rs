@@ -1,9 +1,10 @@
 //! A store without a host: this process has it for itself, and changes it by an operator's orders.
 
-use std::ops::Range;
 use std::path::Path;
 
-use playhouse_kernel::{ActorId, JournalEntry, JournalGroup, Op, PortableMessage, StateChange, StoreError, check_key};
+use playhouse_kernel::{
+    ActorId, JournalEntry, JournalGroup, Op, PortableMessage, StateChange, StoreError, WaitingNumbers, check_key,
+};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::checkpoint::checkpoint;
@@ -69,14 +70,13 @@ impl StoppedStore {
     }
 
     /// Drops messages of a mailbox by their numbers, which [`Inspection::numbers`] has. Returns how many they are.
-    pub fn drop_messages(&mut self, mailbox: ActorId, numbers: &[Range<u64>]) -> Result<u64, StoreError> {
-        let is_some = |numbers: &&Range<u64>| !numbers.is_empty();
-        let ops = numbers.iter().filter(is_some).map(|numbers| Op::Take { mailbox, numbers: numbers.clone() });
+    pub fn drop_messages(&mut self, mailbox: ActorId, numbers: &WaitingNumbers) -> Result<u64, StoreError> {
+        let ops = numbers.ranges().map(|numbers| Op::Take { mailbox, numbers });
         let entry = JournalEntry { ops: ops.collect(), ..JournalEntry::default() };
         if !entry.ops.is_empty() {
             self.write(vec![entry])?;
         }
-        Ok(numbers.iter().map(|numbers| numbers.end.saturating_sub(numbers.start)).sum())
+        Ok(numbers.count())
     }
 
     /// Puts messages into a mailbox that the store has, after those that wait there: all of them, or none.
@@ -85,7 +85,7 @@ impl StoppedStore {
         let (mut entries, mut entry): (Vec<_>, JournalEntry) = Default::default();
         for (message, number) in messages.iter().zip(last_number + 1..) {
             let sender = match &message.from {
-                Some(from) => self.inspection.mailbox(from)?.map_or(ActorId::OUTSIDE, |sender| sender.id),
+                Some(from) => self.inspection.id_of(from)?.unwrap_or(ActorId::OUTSIDE),
                 None => ActorId::OUTSIDE,
             };
             let start = entry.bytes.len();

@@ -1,6 +1,6 @@
 //! Orders of operators about the messages in stored mailboxes: some are dropped, or come from elsewhere. An order is one entry.
 
-use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::MutexGuard;
@@ -20,18 +20,19 @@ use crate::words::events::{MessagesImported, MessagesRemoved};
 use crate::words::message::ActorId;
 use crate::words::portable_message::PortableMessage;
 use crate::words::send_error::SendError;
+use crate::words::waiting_numbers::{WaitingNumbers, count};
 
 /// An order of an operator about stored mailboxes. There is one at a time, and all entries before it are durable when it begins: so
 /// the operator can read the store, and order what follows from it. Messages come and are handled meanwhile.
 pub struct MailboxOrder<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     journal: &'a PlayJournal,
     by: &'a str,
     _only: MutexGuard<'a, ()>,
 }
 
 impl<'a> MailboxOrder<'a> {
-    pub(crate) async fn begin(shared: &'a Shared, by: &'a str) -> Result<Self, StoreError> {
+    pub(crate) async fn begin(shared: &'a Arc<Shared>, by: &'a str) -> Result<Self, StoreError> {
         let no_store = || StoreError::Failed("this play has no store".to_owned());
         let journal = shared.routing.journal.as_deref().ok_or_else(no_store)?;
         let only = shared.routing.mailbox_orders.lock().await;
@@ -39,14 +40,13 @@ impl<'a> MailboxOrder<'a> {
         Ok(Self { shared, journal, by, _only: only })
     }
 
-    /// Drops messages of a mailbox, by their numbers in the store; the ranges are in order. Returns how many are gone, once that
-    /// is durable. A message that an instance has taken stays, and so does one that has ended. An actor that the plan does not have,
+    /// Drops messages of a mailbox, by their numbers in the store. Returns how many are gone, once that is durable. A message that an instance has taken stays, and so does one that has ended. An actor that the plan does not have,
     /// or has without a stored mailbox, has all its messages in the store alone.
     pub async fn drop_messages(
         &self,
         mailbox: ActorId,
         address: &Address,
-        numbers: &[Range<u64>],
+        numbers: &WaitingNumbers,
     ) -> Result<u64, StoreError> {
         let routing = &self.shared.routing;
         let target = routing.registry.by_id(mailbox).filter(|actor| actor.mailbox.is_stored());
@@ -54,10 +54,8 @@ impl<'a> MailboxOrder<'a> {
         let entered = routing.enter(self.journal, None, EntrySpace::NONE, |draft| match &target {
             Some(target) => drop_waiting(draft, target, numbers, &mut from_backlogs),
             None => {
-                for numbers in numbers.iter().filter(|numbers| !numbers.is_empty()) {
-                    draft.op(Op::Take { mailbox, numbers: numbers.clone() });
-                }
-                numbers.iter().map(|numbers| numbers.end.saturating_sub(numbers.start)).sum()
+                numbers.ranges().for_each(|numbers| draft.op(Op::Take { mailbox, numbers }));
+                numbers.count()
             }
         });
         let dropped = entered.value;
@@ -67,6 +65,8 @@ impl<'a> MailboxOrder<'a> {
             target.finish(dropped);
             // An instance that waited for the retry of a dropped message has less to do.
             from_backlogs.into_iter().for_each(|instance| target.mailbox.nudge(instance));
+            // Messages that only the store has may be next.
+            self.shared.read_back(target);
             self.shared.activity.changed();
         }
         if dropped > 0 {
@@ -114,26 +114,22 @@ impl<'a> MailboxOrder<'a> {
 }
 
 /// Removes waiting messages from a mailbox and from the backlogs of its instances, as a part of an entry. Notes the instances whose
-/// backlogs had some.
+/// backlogs had some. Returns how many are removed.
 fn drop_waiting(
     draft: &mut Draft<Output>,
     target: &Actor,
-    numbers: &[Range<u64>],
+    numbers: &WaitingNumbers,
     from_backlogs: &mut Vec<usize>,
 ) -> u64 {
-    let is_wanted = |number: u64| {
-        let after = numbers.partition_point(|numbers| numbers.start <= number);
-        after > 0 && number < numbers[after - 1].end
-    };
-    let mut dropped = target.mailbox.remove_stored(&is_wanted, &mut draft.wakers);
+    let mut dropped = target.mailbox.remove_stored(numbers, &mut draft.wakers);
     for instance in &target.instances {
-        let removed = instance.backlog.lock().remove_stored(&is_wanted);
+        let removed = instance.backlog.lock().remove_stored(&|number| numbers.contains(number));
         from_backlogs.extend((!removed.is_empty()).then_some(instance.index));
-        dropped.extend(removed);
+        dropped.extend(removed.into_iter().map(|number| number..number + 1));
     }
-    dropped.sort_unstable();
-    for number in &dropped {
-        draft.take(target.id, *number);
+    dropped.sort_unstable_by_key(|numbers| numbers.start);
+    for numbers in &dropped {
+        draft.take_all(target.id, numbers.clone());
     }
-    dropped.len() as u64
+    count(&dropped)
 }

@@ -21,7 +21,8 @@ impl Shared {
         let (shared, actor) = (self.clone(), actor.clone());
         self.spawn(async move {
             while let Some(page) = actor.mailbox.next_page() {
-                let Some(read) = shared.read(&actor, &page).await else { return };
+                let is_there = || actor.mailbox.expects(&page);
+                let Some(read) = shared.read(&actor, &page, &is_there).await else { return };
                 actor.mailbox.put_page(&page, &read);
             }
         });
@@ -32,9 +33,13 @@ impl Shared {
         let (shared, actor) = (self.clone(), actor.clone());
         self.spawn(async move {
             let (routing, mut page) = (&shared.routing, unread);
+            // What an operator removed before is not read.
+            if !routing.all_durable().await {
+                return;
+            }
             // At the end of the host they wait for the next run.
             while page.most > 0 && !routing.host_ends.load(Ordering::Acquire) {
-                let Some(read) = shared.read(&actor, &page).await else { return };
+                let Some(read) = shared.read(&actor, &page, &|| true).await else { return };
                 routing.dead_letter(&actor, records_of(&read.records).map(message_of), &reason, true);
                 routing.activity.changed();
                 page = Page { from: read.next, most: page.most.saturating_sub(read.messages), ..page };
@@ -45,9 +50,9 @@ impl Shared {
         });
     }
 
-    /// Reads at least one message that waits in order. None: the play ends.
-    async fn read(&self, actor: &Actor, page: &Page) -> Option<ReadPage> {
-        match self.try_read(actor, page).await {
+    /// Reads at least one message that waits in order, or nothing when they are not there any more. None: the play ends.
+    async fn read(&self, actor: &Actor, page: &Page, is_there: &(dyn Fn() -> bool + Sync)) -> Option<ReadPage> {
+        match self.try_read(actor, page, is_there).await {
             Ok(read) => read,
             Err(error) => {
                 self.routing.journal.as_ref()?.fail(error);
@@ -56,13 +61,21 @@ impl Shared {
         }
     }
 
-    async fn try_read(&self, actor: &Actor, page: &Page) -> Result<Option<ReadPage>, StoreError> {
+    async fn try_read(
+        &self,
+        actor: &Actor,
+        page: &Page,
+        is_there: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<ReadPage>, StoreError> {
         let Ok(store) = self.routing.store() else { return Ok(None) };
         let mut from = page.from;
         let mut all_durable = false;
         loop {
             let messages = store.messages(actor.id, from, page.most_bytes).await?;
             let Some(last) = messages.last().map(|message| message.number) else {
+                if !is_there() {
+                    return Ok(Some(ReadPage { next: from, ..ReadPage::default() }));
+                }
                 if all_durable {
                     return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
                 }

@@ -1,6 +1,7 @@
 //! The journal itself: one lock, which gives one order. Entering is synchronous: it cannot fail, and cannot be dropped half-way.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -108,13 +109,18 @@ impl<O> Draft<O> {
 
     /// Notes that a message ended. Messages of one mailbox that follow one another become one operation.
     pub(crate) fn take(&mut self, mailbox: ActorId, number: u64) {
+        self.take_all(mailbox, number..number + 1);
+    }
+
+    /// As [`Draft::take`], of messages that follow one another.
+    pub(crate) fn take_all(&mut self, mailbox: ActorId, ended: Range<u64>) {
         if let Some(Op::Take { mailbox: last, numbers }) = self.entry.ops.last_mut()
-            && (*last, numbers.end) == (mailbox, number)
+            && (*last, numbers.end) == (mailbox, ended.start)
         {
-            numbers.end += 1;
+            numbers.end = ended.end;
             return;
         }
-        self.op(Op::Take { mailbox, numbers: number..number + 1 });
+        self.op(Op::Take { mailbox, numbers: ended });
     }
 }
 

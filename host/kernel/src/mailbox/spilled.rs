@@ -5,6 +5,7 @@
 //! knows nothing of them.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::task::Waker;
 
 use playhouse_frame::HEADER_BYTES;
@@ -13,7 +14,8 @@ use crate::mailbox::inner::Inner;
 use crate::mailbox::load::signed;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::queue::Mailbox;
-use crate::words::message::{Message, records_of};
+use crate::words::message::{Message, number_of, records_of};
+use crate::words::waiting_numbers::count;
 
 /// Most bytes that are read at a time.
 const PAGE_BYTES: usize = 256 << 10;
@@ -29,8 +31,13 @@ pub(super) struct Spilled {
     read: u64,
     /// The bytes of messages that were not read.
     unread_bytes: usize,
-    /// The number from which on they are in the store.
+    /// The number from which on they are in the store, and the highest one of them.
     next: u64,
+    last: u64,
+    /// The numbers of those that an operator has removed, in order. Pages that are read may still have their messages, and their places
+    /// are passed when the messages before them were read.
+    removed: VecDeque<Range<u64>>,
+    removed_messages: u64,
     /// Whether a task reads them.
     reading: bool,
     /// Messages that are not stored, such as questions, and came after unread ones: each with the value of `left_out` then.
@@ -45,7 +52,43 @@ impl Spilled {
 
     /// The messages that are only in the store.
     fn unread(&self) -> usize {
-        (self.left_out - self.read) as usize
+        (self.left_out - self.read - self.removed_messages) as usize
+    }
+
+    /// Passes the places of removed messages before a number.
+    fn pass_removed(&mut self, before: u64) {
+        while let Some(first) = self.removed.front_mut().filter(|first| first.start < before) {
+            let passed = first.end.min(before) - first.start;
+            first.start += passed;
+            self.read += passed;
+            self.removed_messages -= passed;
+            if first.is_empty() {
+                self.removed.pop_front();
+            }
+        }
+    }
+
+    /// Passes the places of removed messages before a message that was read. Whether that message is still wanted.
+    fn pass_removed_before(&mut self, number: u64) -> bool {
+        self.pass_removed(number);
+        number <= self.last && self.removed.front().is_none_or(|first| first.start != number)
+    }
+
+    /// Notes that messages are removed, by numbers that waited in order at some moment. Returns the numbers of those that were still
+    /// unread.
+    fn remove(&mut self, in_order: &[Range<u64>]) -> Vec<Range<u64>> {
+        let mut removed = Vec::new();
+        if self.unread() == 0 {
+            return removed;
+        }
+        for numbers in in_order {
+            let wanted = numbers.start.max(self.next)..numbers.end.min(self.last + 1);
+            removed.extend(without(wanted, &self.removed));
+        }
+        self.removed.extend(removed.iter().cloned());
+        self.removed.make_contiguous().sort_unstable_by_key(|numbers| numbers.start);
+        self.removed_messages += count(&removed);
+        removed
     }
 
     /// The messages outside the log.
@@ -94,17 +137,19 @@ impl Inner {
         if fits && self.outside_log() == 0 {
             return false;
         }
-        let next = message_of(first_record(records)).sequence();
-        self.count_unread(messages, records.len(), next);
+        let first = message_of(first_record(records)).sequence();
+        self.count_unread(messages, records.len(), first..first + messages as u64);
         true
     }
 
-    fn count_unread(&mut self, messages: usize, bytes: usize, first: u64) {
+    /// Counts messages that are only in the store. Their numbers are after those of all others, and may have gaps.
+    fn count_unread(&mut self, messages: usize, bytes: usize, numbers: Range<u64>) {
         let Some(stored) = &mut self.stored else { return };
         let spilled = &mut stored.spilled;
         if spilled.unread() == 0 {
-            spilled.next = first;
+            spilled.next = numbers.start;
         }
+        spilled.last = numbers.end - 1;
         spilled.left_out += messages as u64;
         spilled.unread_bytes += bytes;
         self.space.messages -= signed(messages);
@@ -137,19 +182,59 @@ impl Inner {
     /// Moves messages that were read to the log.
     fn arrive_read(&mut self, page: &ReadPage) {
         for record in records_of(&page.records) {
-            self.move_behind();
-            self.log.append_run(record, 1);
-            self.mark_read(1, record.len());
-        }
-        if let Some(stored) = &mut self.stored {
-            stored.spilled.next = page.next;
-            if stored.spilled.unread() == 0 {
-                // The bytes of messages from earlier runs were an estimate.
-                let rest = stored.spilled.unread_bytes;
-                self.mark_read(0, rest);
+            let Some(stored) = &mut self.stored else { return };
+            if stored.spilled.pass_removed_before(number_of(record)) {
+                self.move_behind();
+                self.log.append_run(record, 1);
+                self.mark_read(1, record.len());
             }
         }
+        if let Some(stored) = &mut self.stored {
+            stored.spilled.next = page.next.min(stored.spilled.last + 1);
+            stored.spilled.pass_removed(stored.spilled.next);
+        }
+        self.end_if_all_read();
         self.move_behind();
+    }
+
+    /// Forgets the unread part of the mailbox, when it has no more messages.
+    fn end_if_all_read(&mut self) {
+        let Some(stored) = &mut self.stored else { return };
+        let spilled = &mut stored.spilled;
+        if spilled.unread() == 0 {
+            spilled.pass_removed(u64::MAX);
+            // A page that is being read has no more messages.
+            spilled.next = spilled.last + 1;
+            // The bytes of messages from earlier runs, and of removed ones, were an estimate.
+            let rest = spilled.unread_bytes;
+            self.mark_read(0, rest);
+        }
+    }
+
+    /// Removes messages that are only in the store, by numbers that waited in order at some moment. Returns the numbers of those that
+    /// were still unread.
+    pub(super) fn remove_unread(&mut self, in_order: &[Range<u64>]) -> Vec<Range<u64>> {
+        let Some(stored) = &mut self.stored else { return Vec::new() };
+        let spilled = &mut stored.spilled;
+        let unread = spilled.unread() as u128;
+        let removed = spilled.remove(in_order);
+        let messages = count(&removed);
+        if messages > 0 {
+            // Nothing knows how large each of them is.
+            let bytes = (spilled.unread_bytes as u128 * u128::from(messages) / unread) as usize;
+            spilled.unread_bytes -= bytes;
+            self.space.messages += signed(messages as usize);
+            self.space.bytes += signed(bytes);
+            self.end_if_all_read();
+            self.move_behind();
+        }
+        removed
+    }
+
+    /// Whether the messages of a page are still to be read.
+    fn expects(&self, page: &Page) -> bool {
+        let spilled = self.stored.as_ref().map(|stored| &stored.spilled);
+        !self.closed && spilled.is_some_and(|spilled| spilled.next == page.from && spilled.unread() > 0)
     }
 
     fn mark_read(&mut self, messages: usize, bytes: usize) {
@@ -166,6 +251,7 @@ impl Inner {
     pub(super) fn forget_spilled(&mut self, messages: &mut Vec<Message>) -> Option<Page> {
         let spilled = &mut self.stored.as_mut()?.spilled;
         let (unread, bytes, from) = (spilled.unread(), spilled.unread_bytes, spilled.next);
+        spilled.pass_removed(u64::MAX);
         self.mark_read(unread, bytes);
         while let Some((_, message)) = self.stored.as_mut()?.spilled.behind.pop_front() {
             self.space.messages += 1;
@@ -175,6 +261,20 @@ impl Inner {
         self.stored.as_mut()?.spilled.behind_bytes = 0;
         (unread > 0).then_some(Page { from, most: unread, most_bytes: PAGE_BYTES })
     }
+}
+
+/// The numbers of a range that are in none of the others, which are in order.
+fn without(mut numbers: Range<u64>, others: &VecDeque<Range<u64>>) -> Vec<Range<u64>> {
+    let mut left = Vec::new();
+    for other in others {
+        if other.end > numbers.start && other.start < numbers.end {
+            left.push(numbers.start..other.start);
+            numbers.start = other.end;
+        }
+    }
+    left.push(numbers);
+    left.retain(|numbers| !numbers.is_empty());
+    left
 }
 
 /// The bytes of a message in the log.
@@ -209,13 +309,17 @@ impl Mailbox {
         goes_on.then_some(page)
     }
 
+    /// Whether the messages of a page are still to be read.
+    pub(crate) fn expects(&self, page: &Page) -> bool {
+        self.inner.lock().expects(page)
+    }
+
     /// Puts messages that were read into the log.
     pub(crate) fn put_page(&self, page: &Page, read: &ReadPage) {
         let (waker, sender) = {
             let mut inner = self.inner.lock();
-            let expected = inner.stored.as_ref().is_some_and(|stored| stored.spilled.next == page.from);
-            if inner.closed || !expected {
-                // The mailbox was closed meanwhile, and its messages have another way.
+            if !inner.expects(page) {
+                // The mailbox was closed meanwhile, and its messages have another way; or an operator has removed them.
                 return;
             }
             inner.arrive_read(read);
@@ -227,7 +331,8 @@ impl Mailbox {
     /// Begins with messages of earlier runs that stay in the store. `bytes` may be an estimate.
     pub(crate) fn restore_unread(&self, messages: usize, bytes: usize, from: u64) {
         let mut inner = self.inner.lock();
-        inner.count_unread(messages, bytes, from);
+        let end = inner.stored.as_ref().map_or(from, |stored| stored.last_number) + 1;
+        inner.count_unread(messages, bytes, from..end);
         inner.accepted += messages as u64;
         inner.most = inner.most.max(inner.waiting());
     }

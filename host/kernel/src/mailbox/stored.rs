@@ -1,6 +1,7 @@
 //! Messages of turns that enter the journal: their space is reserved before the turn is true, since from then on nothing waits.
 //! And the numbers of stored messages.
 
+use std::ops::Range;
 use std::task::Waker;
 
 use crate::mailbox::inner::StoredState;
@@ -10,6 +11,7 @@ use crate::mailbox::spec::{Keep, MailboxSpec};
 use crate::mailbox::spilled::{Page, Spilled};
 use crate::words::event::Described;
 use crate::words::message::{Message, append_numbered, number_of, records_of};
+use crate::words::waiting_numbers::WaitingNumbers;
 
 impl StoredState {
     pub(super) fn new(spec: &MailboxSpec) -> Self {
@@ -108,20 +110,25 @@ impl Mailbox {
         self.close()
     }
 
-    /// Removes the waiting messages whose numbers are wanted, and returns their numbers in order. Adds the tasks to be woken to
-    /// `wakers`. Messages that an instance has taken are not here.
-    pub(crate) fn remove_stored(&self, is_wanted: &dyn Fn(u64) -> bool, wakers: &mut Vec<Waker>) -> Vec<u64> {
+    /// Removes waiting messages, in memory or not. Returns the numbers of those that were here. Adds the tasks to be woken to `wakers`.
+    /// Messages that an instance has taken are not here.
+    pub(crate) fn remove_stored(&self, numbers: &WaitingNumbers, wakers: &mut Vec<Waker>) -> Vec<Range<u64>> {
         let mut inner = self.inner.lock();
         let mut removed = Vec::new();
         inner.log.remove_where(|record| {
             let number = number_of(record);
-            let is_wanted = number != 0 && is_wanted(number);
-            removed.extend(is_wanted.then_some(number));
+            let is_wanted = number != 0 && numbers.contains(number);
+            removed.extend(is_wanted.then_some(number..number + 1));
             is_wanted
         });
+        removed.extend(inner.remove_unread(&numbers.in_order));
         if !removed.is_empty() {
             wakers.extend(inner.next_sender(&self.spec));
             wakers.extend(inner.draining());
+            if inner.log.len() > 0 {
+                // Messages that came after removed ones may be in the log now.
+                wakers.extend(inner.next_instance());
+            }
         }
         removed
     }

@@ -27,4 +27,5 @@ pub(crate) mod secret;
 pub(crate) mod send_error;
 pub(crate) mod state;
 pub(crate) mod totals;
+pub(crate) mod waiting_numbers;
 pub(crate) mod watchdog;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Overflow, RestartKind,
-    SendError, Store, StoreError, StoredLetter, StoredMessage,
-    StoredTimer,
+    ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message, Overflow,
+    RestartKind, SendError, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredTimer,
+    WaitingNumbers,
 };
 
-use crate::rules::{House, SOON, addr, stop, tell};
+use crate::rules::{House, SOON, addr, in_order, stop, tell};
 
 /// Bytes of a mailbox in memory: some ten messages.
 const MEMORY: usize = 800;
@@ -155,6 +155,221 @@ async fn messages_in_the_store_become_letters_when_their_actor_ends() {
     assert!(image.actors.iter().all(|actor| actor.waiting == 0), "{image:?}");
 }
 
+/// All numbers of the messages for `/a` that are in the store.
+async fn waiting(house: &House) -> WaitingNumbers {
+    let messages = house.store.messages(house.id_of("/a"), 0, usize::MAX).await.unwrap();
+    let mut numbers = WaitingNumbers::default();
+    for StoredMessage { number, due, .. } in messages {
+        match due {
+            Some(_) => numbers.held.push(number),
+            None => numbers.in_order.push(number..number + 1),
+        }
+    }
+    numbers
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_messages_beyond_the_memory_are_gone() {
+    let house = House::default();
+    let kernel = house.open(vec![small(&house, "/a")]).await;
+    kernel.halt(&addr("/a")).await;
+    for number in 0..200 {
+        tell(&kernel, "/a", &number.to_string()).await;
+    }
+    let (id, before) = (house.id_of("/a"), house.entries().len());
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    // Some of the first are in memory.
+    let some = in_order(&[3..31, 51..61, 101..102, 200..201]);
+    assert_eq!(order.drop_messages(id, &addr("/a"), &some).await, Ok(40));
+    assert_eq!(order.drop_messages(id, &addr("/a"), &some).await, Ok(0), "they are gone");
+    drop(order);
+    assert_eq!(house.entries()[before..], ["take 3..31, take 51..61, take 101..102, take 200..201"]);
+    assert_eq!(view(&kernel, "/a").await.waiting, 160);
+    tell(&kernel, "/a", "200").await;
+    kernel.resume(&addr("/a")).await;
+    kernel.wait_idle().await;
+    let expected = [numbers(0..2), numbers(30..50), numbers(60..100), numbers(101..199), numbers(200..201)].concat();
+    assert_eq!(texts(&house), expected);
+    let mailbox = view(&kernel, "/a").await;
+    assert_eq!((mailbox.waiting, mailbox.bytes, mailbox.memory_bytes), (0, 0, 0));
+    assert_eq!((kernel.dead_letters().len(), kernel.handled()), (0, 161));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mailbox_beyond_the_memory_has_space_when_all_are_dropped() {
+    for restarts in [false, true] {
+        let house = House::default();
+        let mut spec = small(&house, "/a");
+        (spec.mailbox.capacity, spec.mailbox.overflow) = (100, Overflow::Reject);
+        let mut kernel = house.open(vec![spec.clone()]).await;
+        kernel.halt(&addr("/a")).await;
+        for number in 0..100 {
+            tell(&kernel, "/a", &number.to_string()).await;
+        }
+        if restarts {
+            // Then the bytes of the messages are an estimate.
+            stop(&kernel).await;
+            kernel = house.open(vec![spec.clone()]).await;
+        }
+        let order = kernel.order_mailboxes("user 7").await.unwrap();
+        let dropped = order.drop_messages(house.id_of("/a"), &addr("/a"), &waiting(&house).await).await;
+        assert_eq!(dropped, Ok(100));
+        drop(order);
+        let mailbox = view(&kernel, "/a").await;
+        assert_eq!((mailbox.waiting, mailbox.bytes, mailbox.memory_bytes), (0, 0, 0));
+        for number in 100..200 {
+            tell(&kernel, "/a", &number.to_string()).await;
+        }
+        kernel.resume(&addr("/a")).await;
+        kernel.wait_idle().await;
+        assert_eq!(texts(&house), numbers(100..200));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn question_keeps_its_place_among_dropped_messages() {
+    let house = House::default();
+    let kernel = Arc::new(house.open(vec![small(&house, "/a")]).await);
+    kernel.halt(&addr("/a")).await;
+    for number in 0..60 {
+        tell(&kernel, "/a", &number.to_string()).await;
+    }
+    let asker = tokio::spawn({
+        let kernel = kernel.clone();
+        async move { kernel.ask(&addr("/a"), b"answer", 100 * SOON).await }
+    });
+    while view(&kernel, "/a").await.waiting < 61 {
+        tokio::task::yield_now().await;
+    }
+    for number in 60..120 {
+        tell(&kernel, "/a", &number.to_string()).await;
+    }
+    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    // Those after the question are not counted as those before it.
+    let some = in_order(&[41..46, 71..121]);
+    assert_eq!(order.drop_messages(house.id_of("/a"), &addr("/a"), &some).await, Ok(55));
+    drop(order);
+    kernel.resume(&addr("/a")).await;
+    assert_eq!(asker.await.unwrap().as_deref(), Ok(&b"yes"[..]));
+    kernel.wait_idle().await;
+    let expected = [numbers(0..40), numbers(45..60), vec!["answer".to_owned()], numbers(60..70)].concat();
+    assert_eq!(texts(&house), expected);
+}
+
+/// An operator drops everything while pages are read and written slowly.
+#[tokio::test(start_paused = true)]
+async fn messages_are_handled_or_dropped_while_pages_are_read() {
+    let (mut dropped_some, mut handled_some) = (0, 0);
+    for delay in 0..60 {
+        let house = House::default();
+        let store = Slow { inner: house.store.clone() };
+        let mut spec = small(&house, "/a");
+        spec.batch = 1;
+        let kernel = house.open_on(store, vec![spec]).await;
+        kernel.halt(&addr("/a")).await;
+        let told = (0..100).map(|number| {
+            let kernel = kernel.clone();
+            tokio::spawn(async move { tell(&kernel, "/a", &number.to_string()).await })
+        });
+        for told in told.collect::<Vec<_>>() {
+            told.await.unwrap();
+        }
+        let in_order: Vec<String> = bodies(&house).await;
+        kernel.resume(&addr("/a")).await;
+        tokio::time::sleep(SOON / 1000 * delay).await;
+        let order = kernel.order_mailboxes("user 7").await.unwrap();
+        let wanted = waiting(&house).await;
+        tokio::time::sleep(SOON / 1000 * (delay % 7)).await;
+        let dropped = order.drop_messages(house.id_of("/a"), &addr("/a"), &wanted).await.unwrap();
+        drop(order);
+        tell(&kernel, "/a", "last").await;
+        kernel.wait_idle().await;
+        assert_eq!(kernel.store_failure(), None);
+        let seen = texts(&house);
+        assert_eq!(seen.len() as u64 + dropped, 101, "delay {delay}");
+        assert_eq!(seen[..seen.len() - 1], in_order[..seen.len() - 1], "delay {delay}");
+        assert_eq!(seen.last().map(String::as_str), Some("last"));
+        dropped_some += u32::from(dropped > 0);
+        handled_some += u32::from(seen.len() > 15);
+        stop(&kernel).await;
+        let image = house.store.open().await.unwrap();
+        assert_eq!((image.actors[0].waiting, kernel.dead_letters().len()), (0, 0), "delay {delay}");
+    }
+    assert!(dropped_some > 20 && handled_some > 5, "{dropped_some} {handled_some}");
+}
+
+/// The bodies of the messages for `/a` in the store, in order.
+async fn bodies(house: &House) -> Vec<String> {
+    let messages = house.store.messages(house.id_of("/a"), 0, usize::MAX).await.unwrap();
+    let body = |stored: &StoredMessage| Message::read(&stored.record).unwrap().body;
+    messages.iter().map(|stored| String::from_utf8(body(stored)).unwrap()).collect()
+}
+
+/// A store whose reads and writes take time.
+struct Slow {
+    inner: MemoryStore,
+}
+
+impl Store for Slow {
+    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
+        self.inner.open()
+    }
+
+    fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            tokio::time::sleep(SOON / 300).await;
+            self.inner.write(group).await
+        })
+    }
+
+    fn messages(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        Box::pin(async move {
+            let read = self.inner.messages(of, from, most).await;
+            tokio::time::sleep(SOON / 200).await;
+            read
+        })
+    }
+
+    fn held(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.inner.held(of, from, most)
+    }
+
+    fn bytes(&self, of: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.inner.bytes(of, from)
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.inner.value(actor, key)
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.inner.keys(actor, prefix, after, most)
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        self.inner.state_size(actor)
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.inner.timers(actor, after, most)
+    }
+
+    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
+        self.inner.letters(after, most)
+    }
+}
+
 /// A store whose messages cannot be read any more after some reads.
 struct Unreadable {
     inner: MemoryStore,
@@ -185,13 +400,31 @@ impl Store for Unreadable {
         self.inner.bytes(of, from)
     }
 
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.inner.value(actor, key)
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.inner.keys(actor, prefix, after, most)
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        self.inner.state_size(actor)
+    }
+
     fn timers(
         &self,
         actor: ActorId,
         after: u64,
         most: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
-        self.0.timers(actor, after, most)
+        self.inner.timers(actor, after, most)
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

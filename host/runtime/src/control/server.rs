@@ -32,6 +32,7 @@ use self::line::{Line, PATIENCE, read_line};
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
+use super::stored::WaitingIds;
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
 use crate::manifest::nearest;
@@ -62,6 +63,8 @@ pub(crate) struct Server {
     longest_request: usize,
     /// The folder of the play's store.
     store: Option<Arc<std::path::Path>>,
+    /// The ids of messages that an import of this connection has read.
+    import_ids: Arc<tokio::sync::Mutex<WaitingIds>>,
     /// The log lines about bad requests and connections.
     complaints: Arc<Complaints>,
     /// The log that operators read; `None` when the program has given none.
@@ -85,6 +88,7 @@ impl Server {
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             store: None,
+            import_ids: Arc::default(),
             complaints: Arc::default(),
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),
@@ -129,7 +133,7 @@ impl Server {
                         refuse(&stream, most);
                         continue;
                     };
-                    let host = self.clone();
+                    let host = Self { import_ids: Arc::default(), ..self.clone() };
                     tokio::spawn(async move { host.converse(stream, &connection).await });
                 }
                 Err(error) => {
@@ -388,6 +392,7 @@ mod tests {
             patience: Arc::default(),
             longest_request: 1 << 10,
             store: None,
+            import_ids: Arc::default(),
             complaints,
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),

@@ -1,10 +1,9 @@
 //! Requests about a store, answered from the store itself: by a host beside its play, and by [`StoppedHost`] when no host runs.
 
-use std::collections::HashSet;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{Address, Message, MessageId, PortableMessage, StoreError, check_key};
+use playhouse_kernel::{ActorId, Address, Message, MessageId, PortableMessage, StoreError, WaitingNumbers, check_key};
 use playhouse_store::{Inspection, MailboxFacts, OrderError, StoppedStore};
 
 use super::protocol::{Body, Refusal, Request, Response, StateEntry};
@@ -13,6 +12,8 @@ use crate::manifest::nearest;
 
 /// Bytes of messages that are read at a time.
 const PAGE_BYTES: usize = 4 << 20;
+/// Ids of ended messages beyond which the ids of a mailbox are read anew.
+const MOST_ENDED_IDS: u64 = 100_000;
 /// Keys of a state that are read at a time.
 const PAGE_KEYS: usize = 1000;
 /// Bytes of keys and values in one response, after which no more are added.
@@ -22,13 +23,15 @@ const RESPONSE_BYTES: usize = 1 << 20;
 pub struct StoppedHost {
     store: StoppedStore,
     path: PathBuf,
+    /// Of the mailbox of the last import.
+    ids: WaitingIds,
 }
 
 impl StoppedHost {
     /// Takes the store in a folder. Until this is dropped, no host gets it.
     pub fn take(path: &Path) -> Result<Self, Refusal> {
         let store = StoppedStore::take(path).map_err(refusal)?;
-        Ok(Self { store, path: path.to_owned() })
+        Ok(Self { store, path: path.to_owned(), ids: WaitingIds::default() })
     }
 
     /// Does a request about the store, or about a mailbox or a state in it.
@@ -41,7 +44,7 @@ impl StoppedHost {
             }
             Request::ImportMessages { to, messages } => {
                 let mailbox = mailbox(self.store.inspection(), to)?;
-                let (new, there) = new_messages(self.store.inspection(), to, messages)?;
+                let (new, there) = new_messages(self.store.inspection(), to, messages, &mut self.ids)?;
                 self.store.put_messages(mailbox.id, &new).map_err(store_refusal)?;
                 Ok(Response::MessagesImported { imported: new.len() as u64, there })
             }
@@ -182,7 +185,7 @@ pub(super) fn wanted(
     store: &mut Inspection,
     of: &Address,
     id: Option<&str>,
-) -> Result<(MailboxFacts, Vec<Range<u64>>), Refusal> {
+) -> Result<(MailboxFacts, WaitingNumbers), Refusal> {
     let mailbox = mailbox(store, of)?;
     let Some(id) = id else {
         let numbers = store.numbers(mailbox.id).map_err(store_refusal)?;
@@ -195,7 +198,7 @@ pub(super) fn wanted(
             format!("`{}` is no id of a message: an id has up to 32 of the digits 0-9 and a-f", id.escape_debug());
         return Err(Refusal::new("unknown-message", why));
     }
-    let (mut found, mut numbers) = (None::<MessageId>, Vec::new());
+    let (mut found, mut numbers) = (None::<MessageId>, WaitingNumbers::default());
     let mut from = 0;
     loop {
         let read = store.messages(mailbox.id, from, PAGE_BYTES).map_err(store_refusal)?;
@@ -212,10 +215,13 @@ pub(super) fn wanted(
                 return Err(Refusal::new("ambiguous-message", format!("{why}: give more digits of the id")));
             }
             found = Some(id);
-            numbers.push(stored.number..stored.number + 1);
+            match stored.due {
+                Some(_) => numbers.held.push(stored.number),
+                None => numbers.in_order.push(stored.number..stored.number + 1),
+            }
         }
     }
-    if numbers.is_empty() {
+    if numbers.count() == 0 {
         let hint = format!("`playhouse mailbox show {of}` shows those that wait");
         let why = format!("no message waits for `{of}` whose id begins with `{wanted}`: {hint}");
         return Err(Refusal::new("unknown-message", why));
@@ -223,31 +229,59 @@ pub(super) fn wanted(
     Ok((mailbox, numbers))
 }
 
+/// The ids of the messages that wait in one mailbox, for the requests of an import: each reads only what came since the one before.
+#[derive(Default)]
+pub(super) struct WaitingIds {
+    of: Option<ActorId>,
+    /// The numbers of the messages, by their ids. Messages that have ended may be among them.
+    numbers: HashMap<MessageId, u64>,
+    /// The number from which on messages were not read.
+    next: u64,
+}
+
+impl WaitingIds {
+    /// Reads what came to a mailbox.
+    fn update(&mut self, store: &mut Inspection, mailbox: &MailboxFacts) -> Result<(), Refusal> {
+        let has_too_many = self.numbers.len() as u64 > 2 * mailbox.waiting + MOST_ENDED_IDS;
+        if self.of != Some(mailbox.id) || has_too_many {
+            *self = Self { of: Some(mailbox.id), ..Self::default() };
+        }
+        loop {
+            let read = store.messages(mailbox.id, self.next, PAGE_BYTES).map_err(store_refusal)?;
+            let Some(last) = read.last() else { return Ok(()) };
+            self.next = last.number + 1;
+            for stored in &read {
+                let message = Message::read(&stored.record);
+                let message = message.ok_or_else(|| no_record(&mailbox.address, stored.number))?;
+                self.numbers.insert(message.envelope.id, stored.number);
+            }
+        }
+    }
+}
+
 /// The messages whose ids do not wait in a mailbox, each once, and the number of the others.
 pub(super) fn new_messages(
     store: &mut Inspection,
     to: &Address,
     lines: &[PortableLine],
+    ids: &mut WaitingIds,
 ) -> Result<(Vec<PortableMessage>, u64), Refusal> {
     let mut messages = Vec::with_capacity(lines.len());
     for line in lines {
         let message = line.clone().message().map_err(|error| Refusal::new("malformed", error.to_string()))?;
         messages.push(message);
     }
-    let Some(mailbox) = store.mailbox(to).map_err(store_refusal)? else { return Ok((messages, 0)) };
-    let mut there = HashSet::new();
-    let mut from = 0;
-    loop {
-        let read = store.messages(mailbox.id, from, PAGE_BYTES).map_err(store_refusal)?;
-        let Some(last) = read.last() else { break };
-        from = last.number + 1;
-        for stored in &read {
-            let message = Message::read(&stored.record).ok_or_else(|| no_record(to, stored.number))?;
-            there.insert(message.envelope.id);
+    let before = messages.len();
+    let mut own = HashSet::new();
+    messages.retain(|message| own.insert(message.id));
+    if let Some(mailbox) = store.mailbox(to).map_err(store_refusal)? {
+        ids.update(store, &mailbox)?;
+        if messages.iter().any(|message| ids.numbers.contains_key(&message.id)) {
+            let waiting = store.numbers(mailbox.id).map_err(store_refusal)?;
+            let waits = |id: &MessageId| ids.numbers.get(id).is_some_and(|number| waiting.contains(*number));
+            messages.retain(|message| !waits(&message.id));
         }
     }
-    let before = messages.len();
-    messages.retain(|message| there.insert(message.id));
     let left_out = before - messages.len();
     Ok((messages, left_out as u64))
 }
@@ -260,6 +294,7 @@ fn no_record(of: &Address, number: u64) -> Refusal {
 pub(super) fn refusal(error: OrderError) -> Refusal {
     match error {
         OrderError::Store(error) => store_refusal(error),
+        error @ OrderError::Unwritten { .. } => Refusal::new("store-failed", error.to_string()),
         error => Refusal::new("refused", error.to_string()),
     }
 }

@@ -53,9 +53,8 @@ impl Server {
         let order = self.kernel.order_mailboxes(operator).await.map_err(store_refusal)?;
         let wanted_of = of.clone();
         let (mailbox, numbers) = self.on_store(move |store| wanted(store, &wanted_of, id.as_deref())).await?;
-        let all: u64 = numbers.iter().map(|numbers| numbers.end - numbers.start).sum();
         let dropped = order.drop_messages(mailbox.id, &of, &numbers).await.map_err(store_refusal)?;
-        Ok(Response::MessagesDropped { dropped, left: all - dropped })
+        Ok(Response::MessagesDropped { dropped, left: numbers.count() - dropped })
     }
 
     async fn import(&self, to: Address, messages: Vec<PortableLine>, operator: &str) -> Result<Response, Refusal> {
@@ -66,7 +65,13 @@ impl Server {
         }
         let order = self.kernel.order_mailboxes(operator).await.map_err(store_refusal)?;
         let of = to.clone();
-        let (new, there) = self.on_store(move |store| new_messages(store, &of, &messages)).await?;
+        let mut ids = std::mem::take(&mut *self.import_ids.lock().await);
+        let read = self.on_store(move |store| {
+            let new = new_messages(store, &of, &messages, &mut ids)?;
+            Ok((new, ids))
+        });
+        let ((new, there), ids) = read.await?;
+        *self.import_ids.lock().await = ids;
         match order.put_messages(&to, &new, self.patience(&to)).await {
             Ok(()) => Ok(Response::MessagesImported { imported: new.len() as u64, there }),
             Err(error) => Err(self.refusal(error).await),
