@@ -102,14 +102,14 @@ fn store_is_described_and_checked() {
     assert_eq!((of("runs"), of("mailboxes"), of("waiting"), of("dead_letters")), (1, 1, 3, 0));
     assert_eq!((info["path"].as_str(), of("format")), (Some(path(&home).as_str()), 1));
     assert!(host.ok(&["store", "info"]).contains("\nmessages     3 in 1 durable mailbox\n"));
-    assert_eq!(host.ok(&["store", "check"]), "3 messages, 0 dead letters and 0 keys of states are sound\n");
+    assert_eq!(host.ok(&["store", "check"]), "3 messages, 0 dead letters, 0 keys of states and 0 timers are sound\n");
     let (code, said) = failed(&alone(&home, &["store", "info", "--store", &path(&home)]));
     assert_eq!(code, Some(2));
     assert!(said.contains(&format!("the store is in use by process {}", host.process_id())), "{said}");
     host.die();
     assert_eq!(
         ok(&home, &["store", "check", "--store", "store"]),
-        "3 messages, 0 dead letters and 0 keys of states are sound\n"
+        "3 messages, 0 dead letters, 0 keys of states and 0 timers are sound\n"
     );
     assert_eq!(json(&ok(&home, &["store", "info", "--store", "store", "--json"]))["waiting"], 3);
     let (code, said) = failed(&alone(&home, &["store", "info"]));
@@ -157,7 +157,7 @@ fn check_names_flipped_bits_in_several_pages() {
         assert!(found.contains(&place), "{found}");
     }
     assert!(
-        found.ends_with("17 messages, 0 dead letters and 0 keys of states are sound\n") && found.lines().count() == 4,
+        found.ends_with("17 messages, 0 dead letters, 0 keys of states and 0 timers are sound\n") && found.lines().count() == 4,
         "{found}"
     );
     assert!(said.contains("the store is damaged: `playhouse store restore FILE --replace`"), "{said}");

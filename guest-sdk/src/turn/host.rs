@@ -17,6 +17,8 @@ pub(crate) trait TurnHost: Kernel {
     fn find_child(&self, child: &str) -> Result<u32, StopError>;
     /// The number of timers that may still be set, and the limit on them.
     fn timers_left(&self) -> (u32, u32);
+    /// The ids of the next timers are above this number.
+    fn timer_base(&self) -> u64;
     fn sender_of(&self, message: u32) -> Option<String>;
     /// The time until the asker of that message stops waiting.
     fn time_left_of(&self, message: u32) -> Option<Duration>;

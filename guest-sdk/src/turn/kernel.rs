@@ -239,6 +239,7 @@ impl<H: TurnHost> TurnKernel<H> {
         if timers.left.get() == 0 {
             // The host counts only the timers that it knows of.
             self.hand_over();
+            timers.last.set(timers.last.get().max(self.host.timer_base()));
             let (left, most) = self.host.timers_left();
             if left == 0 {
                 return Err(TimerError::TooManyTimers { most });

@@ -188,6 +188,10 @@ impl TurnHost for Rc<Boundary> {
         (if self.0.borrow().iter().any(|line| line.contains("timer(")) { 0 } else { 2 }, 2)
     }
 
+    fn timer_base(&self) -> u64 {
+        0
+    }
+
     fn time_left_of(&self, message: u32) -> Option<Duration> {
         self.note(format!("time left of {message}"));
         Some(Duration::from_millis(7))

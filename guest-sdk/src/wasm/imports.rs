@@ -40,6 +40,10 @@ impl TurnHost for Imports {
         batch::timers_left()
     }
 
+    fn timer_base(&self) -> u64 {
+        batch::timer_base()
+    }
+
     fn sender_of(&self, message: u32) -> Option<String> {
         batch::sender(message)
     }

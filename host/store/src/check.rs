@@ -8,8 +8,8 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use crate::error::store_error;
 use crate::mailbox::Known;
-use crate::reader::letter_of;
-use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, unsigned};
+use crate::reader::{letter_of, timer_of};
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, timer_sum, unsigned};
 use crate::state::State;
 use crate::tail::Note;
 
@@ -29,6 +29,8 @@ pub struct Checked {
     pub letters: u64,
     /// The keys of states that were read.
     pub keys: u64,
+    /// The timers that were read.
+    pub timers: u64,
 }
 
 /// A check under way.
@@ -45,12 +47,13 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(store_error)?;
     let mut check = Check { tx, note, found: Checked::default(), actors: BTreeMap::new() };
     check.pages()?;
-    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 6] = [
+    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 7] = [
         ("store", |check| check.store()),
         ("actor", |check| check.actors()),
         ("frame", |check| check.frames()),
         ("held", |check| check.held()),
         ("state", |check| check.states()),
+        ("timer", |check| check.timers()),
         ("letter", |check| check.letters()),
     ];
     for (table, rows) in tables {
@@ -250,6 +253,37 @@ impl Check<'_> {
         }
         for actor in sizes.into_keys() {
             damaged.push(format!("the rows of table `state` for actor {actor}, of which there is no sound row"));
+        }
+        damaged.into_iter().for_each(|place| self.damage(place));
+        Ok(())
+    }
+
+    fn timers(&mut self) -> rusqlite::Result<()> {
+        let (mut damaged, mut counts) = (Vec::new(), BTreeMap::<u64, u64>::new());
+        {
+            let mut rows = self.tx.prepare("select * from timer order by actor, id")?;
+            let mut rows = rows.query([])?;
+            while let Some(row) = rows.next()? {
+                *counts.entry(unsigned(row, 1)?).or_default() += 1;
+                match timer_of(row) {
+                    Ok((actor, _, Some(timer), sum)) if timer_sum(actor, &timer) == sum => self.found.timers += 1,
+                    Ok((actor, id, ..)) => {
+                        let owner = self.owner(actor);
+                        damaged.push(format!("timer {id} of {owner}, in row {} of table `timer`", row_id(row)));
+                    }
+                    Err(_) => damaged.push(format!("row {} of table `timer`", row_id(row))),
+                }
+            }
+        }
+        for (id, known) in &self.actors {
+            let (rows_there, expected) = (counts.remove(id).unwrap_or_default(), known.timer_rows);
+            if rows_there != expected {
+                let address = &known.address;
+                damaged.push(format!("table `timer`, which has {rows_there} rows of {expected} for `{address}`"));
+            }
+        }
+        for actor in counts.into_keys() {
+            damaged.push(format!("the rows of table `timer` for actor {actor}, of which there is no sound row"));
         }
         damaged.into_iter().for_each(|place| self.damage(place));
         Ok(())

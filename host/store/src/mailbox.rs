@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use playhouse_kernel::{StateSize, records_of};
+use playhouse_kernel::{StateSize, StoredTimer, TimerIds, records_of};
 
 use crate::taken::Taken;
 
@@ -29,6 +29,12 @@ pub(crate) struct Known {
     pub(crate) held: BTreeSet<u64>,
     /// The size of its state.
     pub(crate) state: StateSize,
+    /// The number of its timers, as its row says.
+    pub(crate) timer_rows: u64,
+    /// The ids of its timers.
+    pub(crate) timers: BTreeSet<u64>,
+    /// The highest ids that its timers ever had.
+    pub(crate) timer_ids: TimerIds,
 }
 
 /// The changes of one group to one mailbox.
@@ -42,6 +48,8 @@ pub(crate) struct Changes<'g> {
     pub(crate) took: bool,
     /// Values of the actor's state, by key; none for those that go.
     pub(crate) state: BTreeMap<&'g str, Option<&'g [u8]>>,
+    /// Timers of the actor, by id; none for those that end.
+    pub(crate) timers: BTreeMap<u64, Option<&'g StoredTimer>>,
 }
 
 /// Messages in order, for one row.
@@ -63,7 +71,26 @@ impl Known {
             frames: 0,
             held: BTreeSet::new(),
             state: StateSize::default(),
+            timer_rows: 0,
+            timers: BTreeSet::new(),
+            timer_ids: TimerIds::default(),
         }
+    }
+
+    pub(crate) fn set_timer<'g>(&mut self, changes: &mut Changes<'g>, timer: &'g StoredTimer) {
+        self.timers.insert(timer.id);
+        self.timer_rows = self.timers.len() as u64;
+        self.timer_ids.note(timer.id);
+        changes.timers.insert(timer.id, Some(timer));
+    }
+
+    pub(crate) fn end_timer(&mut self, changes: &mut Changes<'_>, id: u64) -> Result<(), String> {
+        if !self.timers.remove(&id) {
+            return Err(format!("timer {id} of `{}` ends twice, or was never set", self.address));
+        }
+        self.timer_rows = self.timers.len() as u64;
+        changes.timers.insert(id, None);
+        Ok(())
     }
 
     /// Whether the messages that wait are those in frames and the held ones.

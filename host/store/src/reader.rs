@@ -1,12 +1,17 @@
 //! The reader: messages, states and dead letters, on a connection of its own, so that it never waits for the writer.
 
 use std::path::Path;
+use std::time::Duration;
 
-use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, records_of};
+use playhouse_kernel::{
+    ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, StoredTimer, records_of,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::error::store_error;
-use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, unsigned};
+use crate::rows::{
+    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned,
+};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::taken::Taken;
@@ -126,6 +131,22 @@ impl Reader {
         size_of(&self.db, actor)
     }
 
+    /// As [`Store::timers`](playhouse_kernel::Store::timers).
+    pub(crate) fn timers(&mut self, actor: ActorId, after: u64, most: usize) -> Result<Vec<StoredTimer>, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut rows = self
+            .db
+            .prepare_cached("select * from timer where actor = ? and id > ? order by id limit ?")
+            .map_err(store_error)?;
+        let timers = rows.query_map(params![signed(actor.0), signed(after), most], timer_of).map_err(store_error)?;
+        let checked = timers.map(|row| {
+            let (_, id, timer, sum) = row.map_err(store_error)?;
+            let damaged = || StoreError::Damaged { at: format!("timer {id} of actor {} in table `timer`", actor.0) };
+            timer.filter(|timer| timer_sum(actor.0, timer) == sum).ok_or_else(damaged)
+        });
+        checked.collect()
+    }
+
     /// As [`Store::letters`](playhouse_kernel::Store::letters).
     pub(crate) fn letters(&mut self, after: u64, most: usize) -> Result<Vec<StoredLetter>, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -240,6 +261,23 @@ fn fitting(mut messages: Vec<StoredMessage>, most_bytes: usize) -> Vec<StoredMes
 
 fn frame_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, i64)> {
     Ok((unsigned(row, 0)?, unsigned(row, 1)?, row.get(3)?))
+}
+
+/// A row of `timer`: its actor, its id, the timer if its receiver is an address, and its checksum.
+pub(crate) fn timer_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, Option<StoredTimer>, i64)> {
+    let (actor, id, to) = (unsigned(row, 1)?, unsigned(row, 2)?, row.get::<_, String>(6)?);
+    let timer = match Address::parse(&to) {
+        Ok(to) => Some(StoredTimer {
+            id,
+            due: time(row.get(3)?),
+            wait: Duration::from_nanos(unsigned(row, 4)?),
+            again: row.get(5)?,
+            to,
+            record: row.get(7)?,
+        }),
+        Err(_) => None,
+    };
+    Ok((actor, id, timer, row.get(8)?))
 }
 
 /// A row of `letter`: its number, the letter if its addresses are some, and its checksum.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use playhouse_kernel::{Address, StateSize, StoredLetter, cost_of};
+use playhouse_kernel::{Address, StateSize, StoredLetter, StoredTimer, TimerIds, cost_of};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::mailbox::{Changes, Frame, Known};
@@ -26,6 +26,10 @@ pub(crate) fn delete_ended(
     for (number, _) in changes.held.iter().filter(|(_, held)| held.is_none()) {
         let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
         gone.execute(params![signed(id), signed(*number)])?;
+    }
+    for (timer, _) in changes.timers.iter().filter(|(_, timer)| timer.is_none()) {
+        let mut gone = tx.prepare_cached("delete from timer where actor = ? and id = ?")?;
+        gone.execute(params![signed(id), signed(*timer)])?;
     }
     for (key, _) in changes.state.iter().filter(|(_, value)| value.is_none()) {
         let mut gone = tx.prepare_cached("delete from state where actor = ? and key = ? returning length(value)")?;
@@ -62,6 +66,9 @@ pub(crate) fn write_new(
         let mut row = tx.prepare_cached("insert or replace into held values (?, ?, ?, ?, ?)")?;
         row.execute(params![signed(id), signed(*number), due_ns, record, held_sum(id, *number, due_ns, record)])?;
     }
+    for timer in changes.timers.values().flatten() {
+        write_timer(id, timer, tx)?;
+    }
     for (key, value) in &changes.state {
         let Some(value) = value else { continue };
         let mut row = tx.prepare_cached("select length(value) from state where actor = ? and key = ?")?;
@@ -79,10 +86,12 @@ pub(crate) fn write_new(
 /// Writes the row of an actor.
 pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut row = tx.prepare_cached(
-        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
-            (halted, last_number, waiting, taken_below, taken_later, frames, state_keys, state_bytes, checksum) =
+        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
+            (halted, last_number, waiting, taken_below, taken_later, frames, state_keys, state_bytes,
+             timers, timers_given, timers_chosen, checksum) =
             (excluded.halted, excluded.last_number, excluded.waiting, excluded.taken_below, excluded.taken_later,
-             excluded.frames, excluded.state_keys, excluded.state_bytes, excluded.checksum)",
+             excluded.frames, excluded.state_keys, excluded.state_bytes,
+             excluded.timers, excluded.timers_given, excluded.timers_chosen, excluded.checksum)",
     )?;
     row.execute(params![
         signed(id),
@@ -95,12 +104,15 @@ pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusql
         signed(known.frames),
         signed(known.state.keys),
         signed(known.state.bytes),
+        signed(known.timer_rows),
+        signed(known.timer_ids.given),
+        signed(known.timer_ids.chosen),
         actor_sum(id, known),
     ])?;
     Ok(())
 }
 
-/// A row of `actor`, without held messages: its id, the actor if the row can be read, and its checksum.
+/// A row of `actor`, without the numbers of held messages and the ids of timers: its id, the actor if the row can be read, and its checksum.
 pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i64)> {
     let taken = Taken::read(unsigned(row, 5)?, row.get_ref(6)?.as_blob()?);
     let known = Known {
@@ -112,8 +124,11 @@ pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i
         frames: unsigned(row, 7)?,
         held: BTreeSet::new(),
         state: StateSize { keys: unsigned(row, 8)?, bytes: unsigned(row, 9)? },
+        timer_rows: unsigned(row, 10)?,
+        timers: BTreeSet::new(),
+        timer_ids: TimerIds { given: unsigned(row, 11)?, chosen: unsigned(row, 12)? },
     };
-    Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(10)?))
+    Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(13)?))
 }
 
 /// The checksum of a row of `actor`.
@@ -122,8 +137,9 @@ pub(crate) fn actor_sum(id: u64, known: &Known) -> i64 {
     let numbers = [id, halted, known.last_number, known.waiting, known.taken.below(), known.frames];
     let [id, halted, last, waiting, below, frames] = numbers.map(u64::to_le_bytes);
     let [keys, bytes] = [known.state.keys, known.state.bytes].map(u64::to_le_bytes);
-    let (address, later) = (known.address.as_bytes(), known.taken.later());
-    checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes])
+    let timers = [known.timer_rows, known.timer_ids.given, known.timer_ids.chosen].map(u64::to_le_bytes);
+    let (address, later, timers) = (known.address.as_bytes(), known.taken.later(), timers.as_flattened());
+    checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes, timers])
 }
 
 /// The checksum of a row of `state`.
@@ -139,6 +155,35 @@ pub(crate) fn frame_sum(mailbox: u64, first: u64, messages: u64, records: &[u8])
 /// The checksum of a row of `held`.
 pub(crate) fn held_sum(mailbox: u64, number: u64, due_ns: i64, record: &[u8]) -> i64 {
     checksum(&[&mailbox.to_le_bytes(), &number.to_le_bytes(), &due_ns.to_le_bytes(), record])
+}
+
+/// Writes a timer, in place of the one with its id.
+fn write_timer(actor: u64, timer: &StoredTimer, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut row = tx.prepare_cached(
+        "insert into timer(actor, id, due_ns, wait_ns, again, recipient, record, checksum) values (?, ?, ?, ?, ?, ?, ?, ?)
+            on conflict(actor, id) do update set (due_ns, wait_ns, again, recipient, record, checksum) =
+            (excluded.due_ns, excluded.wait_ns, excluded.again, excluded.recipient, excluded.record, excluded.checksum)",
+    )?;
+    let StoredTimer { id, due, wait, again, to, record } = timer;
+    row.execute(params![
+        signed(actor),
+        signed(*id),
+        nanos(*due),
+        nanos_of(*wait),
+        again,
+        to.as_str(),
+        record,
+        timer_sum(actor, timer),
+    ])?;
+    Ok(())
+}
+
+/// The checksum of a row of `timer`.
+pub(crate) fn timer_sum(actor: u64, timer: &StoredTimer) -> i64 {
+    let StoredTimer { id, due, wait, again, to, record } = timer;
+    let numbers = [actor, *id, u64::from(*again)].map(u64::to_le_bytes);
+    let times = [nanos(*due), nanos_of(*wait)].map(i64::to_le_bytes);
+    checksum(&[numbers.as_flattened(), times.as_flattened(), to.as_str().as_bytes(), record])
 }
 
 /// The checksum of a row of `letter`.
@@ -182,6 +227,11 @@ pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 fn nanos(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Nanoseconds, up to 292 years.
+fn nanos_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The time that [`nanos`] wrote.

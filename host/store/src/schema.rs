@@ -34,6 +34,7 @@ const TABLES: &str = "
     insert into store values (1, 0, 0, 0, 0, 0, 0);
 
     -- Actors of the plan, with their mailboxes. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
+    -- timers_given and timers_chosen are the highest ids that timers ever had.
     create table actor(
         id integer primary key,
         address text not null unique,
@@ -45,6 +46,9 @@ const TABLES: &str = "
         frames integer not null,
         state_keys integer not null,
         state_bytes integer not null,
+        timers integer not null,
+        timers_given integer not null,
+        timers_chosen integer not null,
         checksum integer not null
     ) strict;
 
@@ -79,6 +83,20 @@ const TABLES: &str = "
         checksum integer not null
     ) strict;
     create unique index state_at on state(actor, key);
+
+    -- Timers of actors: due_ns is their next time, wait_ns their delay or period.
+    create table timer(
+        row integer primary key,
+        actor integer not null,
+        id integer not null,
+        due_ns integer not null,
+        wait_ns integer not null,
+        again integer not null,
+        recipient text not null,
+        record blob not null,
+        checksum integer not null
+    ) strict;
+    create unique index timer_at on timer(actor, id);
 
     create table letter(
         number integer primary key,

@@ -51,7 +51,18 @@ impl State {
             let damaged = || StoreError::Damaged { at: format!("message {number} of actor {mailbox} in table `held`") };
             state.actors.get_mut(&mailbox).ok_or_else(damaged)?.held.insert(number);
         }
+        let mut rows = db.prepare("select actor, id from timer").map_err(store_error)?;
+        let timers = rows.query_map([], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?))).map_err(store_error)?;
+        for row in timers {
+            let (actor, id) = row.map_err(store_error)?;
+            let damaged = || StoreError::Damaged { at: format!("timer {id} of actor {actor} in table `timer`") };
+            state.actors.get_mut(&actor).ok_or_else(damaged)?.timers.insert(id);
+        }
         // Rows that are not there have no checksum.
+        let lacks_timers = |known: &Known| known.timers.len() as u64 != known.timer_rows;
+        if let Some((id, _)) = state.actors.iter().find(|(_, known)| lacks_timers(known)) {
+            return Err(StoreError::Damaged { at: format!("the timers of actor {id} in table `timer`") });
+        }
         if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.has_all()) {
             return Err(StoreError::Damaged { at: format!("the held messages of actor {id} in table `held`") });
         }
@@ -143,6 +154,8 @@ impl State {
                 waiting: known.waiting,
                 halted: known.halted,
                 state: known.state,
+                timers: known.timer_rows,
+                timer_ids: known.timer_ids,
             })
         });
         Ok(Image {
@@ -218,6 +231,14 @@ impl State {
                 let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
                 self.known(*actor)?;
                 changes.mailboxes.entry(actor.0).or_default().state.insert(key, None);
+            }
+            Op::Timer { actor, timer } => {
+                let (known, changes) = (self.known(*actor)?, changes.mailboxes.entry(actor.0).or_default());
+                known.set_timer(changes, timer);
+            }
+            Op::Cancel { actor, id } => {
+                let (known, changes) = (self.known(*actor)?, changes.mailboxes.entry(actor.0).or_default());
+                known.end_timer(changes, *id).map_err(impossible)?;
             }
             Op::Letter(letter) => {
                 if letter.number <= self.last_letter {

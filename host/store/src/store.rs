@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage,
+    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredTimer,
 };
 
 use crate::migrations::Migrated;
@@ -118,6 +118,15 @@ impl Store for SqliteStore {
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.state_size(actor)).await })
+    }
+
+    fn timers(
+        &self,
+        actor: ActorId,
+        after: u64,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.timers(actor, after, most)).await })
     }
 
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {

@@ -67,7 +67,8 @@ fn found(checked: &StoreChecked) -> String {
         let _ = writeln!(out, "there are more damages");
     }
     let (messages, letters) = (counted(checked.messages, "message"), counted(checked.dead_letters, "dead letter"));
-    let _ = writeln!(out, "{messages}, {letters} and {} of states are sound", counted(checked.keys, "key"));
+    let (keys, timers) = (counted(checked.keys, "key"), counted(checked.timers, "timer"));
+    let _ = writeln!(out, "{messages}, {letters}, {keys} of states and {timers} are sound");
     out
 }
 
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn damages_are_shown_before_the_sound_part() {
         let damages = vec!["message 7 of `/a`, in row 7 of table `frame`".into()];
-        let checked = StoreChecked { damages, more: true, messages: 1, dead_letters: 2, keys: 3 };
+        let checked = StoreChecked { damages, more: true, messages: 1, dead_letters: 2, keys: 3, timers: 4 };
         expect![[""]].assert_eq(&found(&checked));
     }
 }

@@ -99,14 +99,17 @@ impl Timers {
         }
     }
 
-    pub(crate) fn cancel(&self, id: u64) {
+    /// Returns whether there was such a timer.
+    pub(crate) fn cancel(&self, id: u64) -> bool {
         let mut inner = self.queue.inner.lock();
         let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
         inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.content.len());
         drop(inner);
+        let was_set = cancelled.is_some();
         if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
             self.queue.shared.activity.end(1);
         }
+        was_set
     }
 
     /// Ends all timers: none fires any more.

@@ -2,7 +2,6 @@
 //! and then makes the outcomes of these messages final.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -11,6 +10,7 @@ use super::effects::Effect;
 use super::spawn;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
+use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
 use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::reservation::Patience;
@@ -23,9 +23,6 @@ use crate::words::message::Reply;
 use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::AskError;
-
-/// The shortest period of a timer.
-const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
 impl Turn {
     /// Commits the finished messages. May wait for space in mailboxes. If this future is dropped, the next commit goes on

@@ -32,6 +32,8 @@ pub(super) enum Effect {
         again: bool,
         bytes: usize,
         envelope: Envelope,
+        /// Whether the timer belongs to the actor, and not to this incarnation.
+        kept: bool,
     },
     Cancel {
         id: u64,
@@ -103,14 +105,14 @@ impl Effects {
         !self.queue.is_empty()
     }
 
-    /// Takes the timers and the cancellations out of the next `count` effects. There is one result for each of these effects; none
+    /// Takes the timers that belong to the actor and the cancellations out of the next `count` effects. There is one result for each of these effects; none
     /// for one that stays.
     pub(super) fn take_timers(&mut self, count: usize) -> Vec<Option<Effect>> {
         let mut taken = Vec::with_capacity(count);
         let later = self.queue.split_off(count);
-        for effect in std::mem::replace(&mut self.queue, VecDeque::new()) {
+        for effect in std::mem::take(&mut self.queue) {
             match effect {
-                Effect::Timer { bytes, .. } => {
+                Effect::Timer { bytes, kept: true, .. } => {
                     self.timers -= 1;
                     self.timer_bytes -= bytes;
                     taken.push(Some(effect));

@@ -220,6 +220,7 @@ impl Turn {
                     let timer = KeptTimer::new(to, (envelope, self.outbox.records(*at)), wait, again);
                     timers.set(&self.shared, draft, (self.actor.id, id), timer);
                 }
+                Some(Effect::Cancel { id }) if self.effects.set.as_ref().is_some_and(|set| set.cancel(id)) => {}
                 Some(Effect::Cancel { id }) => {
                     news.cancelled += u64::from(timers.cancel(draft, self.actor.id, id));
                 }

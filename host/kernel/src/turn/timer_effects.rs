@@ -5,6 +5,7 @@ use std::time::Duration;
 use playhouse_frame::{Metadata, Parts};
 
 use super::Turn;
+use super::Hook;
 use super::effects::Effect;
 use crate::dispatch::routing::entering::check_size;
 use crate::words::address::Address;
@@ -87,9 +88,10 @@ impl Turn {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
         self.admit_timer(metadata.as_bytes().len() + body.len()).map_err(SendError::from)?;
-        let id = match self.keeps_timers() {
-            true => self.shared.routing.kept_timers.choose_id(self.actor.id),
-            false => self.effects.next_timer_id(),
+        let id = if self.keeps_timers() {
+            self.shared.routing.kept_timers.choose_id(self.actor.id)
+        } else {
+            self.effects.next_timer_id()
         };
         let from = self.outbox.bytes.len();
         self.outbox.bytes.extend_from_slice(metadata.as_bytes());
@@ -105,7 +107,8 @@ impl Turn {
         (most.saturating_sub(self.effects.timers() + self.kept_timers().0), most)
     }
 
-    /// Whether timers belong to the actor, and not to this incarnation.
+    /// Whether timers belong to the actor, and not to this incarnation: those of messages, and of hooks that do not run in each
+    /// incarnation.
     pub(super) fn keeps_timers(&self) -> bool {
         self.actor.mailbox.is_stored()
     }
@@ -115,7 +118,7 @@ impl Turn {
         if self.keeps_timers() { self.shared.routing.kept_timers.load(self.actor.id) } else { (0, 0) }
     }
 
-    /// The highest id that a timer in a frame may not have: the ids of the next timers are above it.
+    /// The ids of the next timers in frames are above this one.
     pub(super) fn timer_base(&mut self) -> u64 {
         let effects = &mut self.effects;
         if self.actor.mailbox.is_stored() && effects.last_given + 1 >= effects.given.end {
@@ -135,6 +138,8 @@ impl Turn {
     pub(super) fn push_timer(&mut self, (route, id, wait, again): NewTimer, parts: Parts, from: usize, to: usize) {
         let envelope = self.caused_envelope(ReplyToken::NONE, parts);
         self.outbox.push_effect(from, to);
-        self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope });
+        // What `init` sets, it sets again in the next incarnation.
+        let kept = self.keeps_timers() && !self.batch.hook().is_some_and(Hook::comes_back);
+        self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope, kept });
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, AskError, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep,
     Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
@@ -21,6 +22,15 @@ pub struct Stage {
     pub dice: Arc<Mutex<Dice>>,
     /// The virtual time that passed in earlier lives.
     pub before: Arc<Mutex<Duration>>,
+    /// When this life began.
+    pub began: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Stage {
+    /// The virtual time since the first life began.
+    pub fn now(&self) -> Duration {
+        *self.before.lock() + self.began.lock().map_or(Duration::ZERO, |began| began.elapsed())
+    }
 }
 
 impl HostClock for Stage {
@@ -37,7 +47,10 @@ impl HostClock for Stage {
     }
 
     fn world(&self) -> std::time::SystemTime {
-        std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1) + *self.before.lock()
+        let jumped_ms: i64 = self.play.jumps[..=self.book.lock().life].iter().sum();
+        let world = std::time::SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 365) + *self.before.lock();
+        let jump = Duration::from_millis(jumped_ms.unsigned_abs());
+        if jumped_ms < 0 { world - jump } else { world + jump }
     }
 }
 
@@ -168,6 +181,15 @@ impl Acting {
         let kept = book.kept.get(&serial).cloned().unwrap_or_default();
         book.must(kept.taken.is_empty(), || format!("#{serial} is handled again after its end"));
         book.must(attempt >= kept.holds, || format!("#{serial} has {attempt} failures, and had {}", kept.holds));
+        if let Some((id, fires_at)) = book.sent[serial].timer {
+            let (now, is_steady) = (self.stage.now(), play.jumps.iter().all(|jump| *jump == 0));
+            book.must(now >= fires_at || !is_steady, || {
+                format!("timer {id} sends #{serial} at {now:?}, and was set for {fires_at:?}")
+            });
+            if earlier {
+                book.seen.insert("a timer survived");
+            }
+        }
         if kept.holds > 0 && earlier {
             book.seen.insert("a retry survived");
         }
@@ -258,6 +280,12 @@ impl Acting {
         if fuel == 0 || targets.is_empty() {
             return;
         }
+        if self.roll(|dice| dice.percent(15)) {
+            return self.set_timer(run, fuel);
+        }
+        if self.roll(|dice| dice.percent(5)) {
+            return self.cancel_timer(run);
+        }
         let (to, is_ask) = self.roll(|dice| (dice.pick(targets), dice.percent(20)));
         let temper = self.roll(|dice| if dice.percent(play.temper) { dice.between(1, 3) as u8 } else { 0 });
         let address = play.roles[to].address.as_str();
@@ -280,5 +308,39 @@ impl Acting {
         } else {
             self.turn.tell(address, &body).expect("it is granted");
         }
+    }
+
+    fn set_timer(&mut self, run: RunId, fuel: u8) {
+        let play = self.stage.play.clone();
+        let (to, delay) = self.roll(|dice| (dice.pick(&play.roles[self.who].targets), dice.millis(0, 40)));
+        let fires_at = self.stage.now() + delay;
+        let serial = self.stage.book.lock().sends_later(run, to);
+        let body = body_of(serial, fuel - 1, 0);
+        let id = self.turn.tell_after(play.roles[to].address.as_str(), &body, delay).expect("it is granted");
+        let mut book = self.stage.book.lock();
+        book.sent[serial].timer = Some((id, fires_at));
+        book.note(format!("run {run}: timer {id} sends #{serial} in {delay:?}"));
+    }
+
+    /// Cancels a timer of any run of this actor: it may have fired. The id of a timer that an earlier life did not keep is in no
+    /// state.
+    fn cancel_timer(&mut self, run: RunId) {
+        let serials: Vec<_> = {
+            let book = self.stage.book.lock();
+            let of_actor = book.runs.iter().filter(|run| run.who == self.who);
+            let timers = of_actor.flat_map(|run| run.timers.iter().copied());
+            let is_kept = |serial: &usize| book.kept.get(serial).is_some_and(|kept| !kept.set.is_empty());
+            timers.filter(|serial| book.sent[*serial].life == book.life || is_kept(serial)).collect()
+        };
+        if serials.is_empty() {
+            return;
+        }
+        let serial = self.roll(|dice| dice.pick(&serials));
+        let mut book = self.stage.book.lock();
+        let Some((id, _)) = book.sent[serial].timer else { return };
+        book.runs[run].cancels.push(serial);
+        book.note(format!("run {run}: cancels timer {id}"));
+        drop(book);
+        self.turn.cancel(id);
     }
 }

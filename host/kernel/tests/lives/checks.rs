@@ -10,11 +10,14 @@ use crate::play::{Kind, Play};
 pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<JournalGroup>], image: &Image) {
     each_message_ends_once(ledger, play);
     turns_are_whole(ledger, play);
+    timers_fire_once(ledger, play);
     state_goes_with_turns(ledger, play);
     ids_are_unique(ledger, history);
     orders_hold(ledger, play);
     let left: u64 = image.actors.iter().map(|actor| actor.waiting).sum();
     ledger.must(left == 0, || format!("{left} messages are left in the store"));
+    let left: u64 = image.actors.iter().map(|actor| actor.timers).sum();
+    ledger.must(left == 0, || format!("{left} timers are left in the store"));
 }
 
 fn each_message_ends_once(ledger: &mut Ledger, play: &Play) {
@@ -74,6 +77,73 @@ fn turns_are_whole(ledger: &mut Ledger, play: &Play) {
     for (serial, runs) in counts {
         ledger.must(runs == 1, || format!("{runs} runs of #{serial} are kept"));
     }
+}
+
+/// A timer is set in the entry of the turn that set it, and ends once: in the entry with its message, or in that of a turn that
+/// cancelled it.
+fn timers_fire_once(ledger: &mut Ledger, play: &Play) {
+    // The run of each message that counts: the last one.
+    let mut last: BTreeMap<Serial, usize> = BTreeMap::new();
+    for (at, run) in ledger.runs.iter().enumerate() {
+        if run.done == Some(true) && !run.is_unsure {
+            last.insert(run.of, at);
+        } else {
+            last.remove(&run.of);
+        }
+    }
+    let mut cancelled_in: BTreeMap<Serial, Vec<u64>> = BTreeMap::new();
+    let mut cancelled_by: BTreeMap<Serial, BTreeSet<u64>> = BTreeMap::new();
+    for (at, run) in ledger.runs.iter().enumerate() {
+        let Some(kept) = ledger.kept.get(&run.of) else { continue };
+        for serial in &run.cancels {
+            cancelled_by.entry(*serial).or_default().extend(kept.taken.iter().copied());
+            if last.get(&run.of) == Some(&at) && kept.letters.is_empty() {
+                cancelled_in.entry(*serial).or_default().extend(kept.taken.iter().copied());
+            }
+        }
+    }
+    let is_ask = |ledger: &Ledger, of: Serial| ledger.sent[of].is_ask;
+    for at in 0..ledger.runs.len() {
+        let (who, of) = (ledger.runs[at].who, ledger.runs[at].of);
+        if play.roles[who].kind == Kind::Memory {
+            continue;
+        }
+        let taken = ledger.kept.get(&of).map(|kept| kept.taken.clone()).unwrap_or_default();
+        let has_letter = ledger.kept.get(&of).is_some_and(|kept| !kept.letters.is_empty());
+        let counts = last.get(&of) == Some(&at) && !taken.is_empty() && !has_letter;
+        for serial in ledger.runs[at].timers.clone() {
+            let kept = ledger.kept.get(&serial).cloned().unwrap_or_default();
+            ledger.must(kept.set.len() <= 1 && kept.set.len() == kept.ended.len(), || {
+                format!("the timer of #{serial} was set in {:?}, and ended in {:?}", kept.set, kept.ended)
+            });
+            if !is_ask(ledger, of) {
+                let set = kept.set.clone();
+                ledger.must(set == taken || set.is_empty() && !counts, || {
+                    format!("run {at} of #{of} ended in {taken:?}, and the timer of #{serial} was set in {set:?}")
+                });
+            }
+            let Some(ended) = kept.ended.first().copied() else { continue };
+            let fired: Vec<_> = kept.put.iter().map(|(entry, _)| *entry).collect();
+            let is_cancelled = cancelled_by.get(&serial).is_some_and(|entries| entries.contains(&ended));
+            let has_left = fired == [ended] || fired.is_empty() && kept.letters == [ended];
+            let to_memory = play.roles[ledger.sent[serial].to].kind == Kind::Memory;
+            let is_silent = fired.is_empty() && kept.letters.iter().all(|letter| to_memory && *letter >= ended);
+            ledger.must(has_left || is_silent && (is_cancelled || to_memory) || is_asked_run(ledger, serial), || {
+                format!("the timer of #{serial} ended in {ended}, and sent in {fired:?}")
+            });
+            if is_cancelled && is_silent {
+                ledger.seen.insert("a timer was cancelled");
+            }
+            for entry in cancelled_in.get(&serial).cloned().unwrap_or_default() {
+                ledger.must(ended <= entry, || format!("the timer of #{serial} ended in {ended}, after its cancel in {entry}"));
+            }
+        }
+    }
+}
+
+/// Whether the timer of a message was cancelled by a turn that handled a question, which is in no entry of its own.
+fn is_asked_run(ledger: &Ledger, serial: Serial) -> bool {
+    ledger.runs.iter().any(|run| run.cancels.contains(&serial) && ledger.sent[run.of].is_ask)
 }
 
 /// A message is in the state of its actor when it was handled, once, and since the entry that took it.

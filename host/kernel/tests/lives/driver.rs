@@ -23,7 +23,8 @@ pub fn give(seed: u64) -> Ledger {
     let book = Book::default();
     let disk = Disk::new(seed, play.clone(), book.clone());
     let dice = Arc::new(Mutex::new(Dice::new(seed, 2)));
-    let stage = Stage { play: play.clone(), book: book.clone(), dice, before: Arc::default() };
+    let (before, began) = (Arc::default(), Arc::default());
+    let stage = Stage { play: play.clone(), book: book.clone(), dice, before, began };
     for life in 0..play.crowds.len() {
         book.lock().life = life;
         book.lock().note(format!("life {life}"));
@@ -33,8 +34,10 @@ pub fn give(seed: u64) -> Ledger {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let began = runtime.block_on(async { Instant::now() });
+        *stage.began.lock() = Some(began);
         runtime.block_on(live(&stage, &disk, seed, life));
         let passed = runtime.block_on(async { began.elapsed() });
+        *stage.began.lock() = None;
         *stage.before.lock() += passed;
         if !is_last && book.lock().runs.iter().any(|run| run.life == life && run.done.is_none()) {
             book.lock().seen.insert("a life ended in a turn");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{ActorId, EntryNumber, JournalGroup, MessageId, Op};
@@ -26,6 +27,8 @@ pub struct Sent {
     /// Whether the sender outside was told that it is kept.
     pub acknowledged: bool,
     pub is_ask: bool,
+    /// The id of the timer that sends it, and the virtual time before which it does not.
+    pub timer: Option<(u64, Duration)>,
 }
 
 pub struct Run {
@@ -33,6 +36,10 @@ pub struct Run {
     pub of: Serial,
     pub life: usize,
     pub sends: Vec<Serial>,
+    /// The messages of timers that it set.
+    pub timers: Vec<Serial>,
+    /// The messages of timers that it cancelled.
+    pub cancels: Vec<Serial>,
     /// None while it runs, and when a crash in its call undid it.
     pub done: Option<bool>,
     /// Whether its message is to be handled again.
@@ -49,6 +56,9 @@ pub struct Kept {
     pub taken: Vec<EntryNumber>,
     pub holds: u32,
     pub letters: Vec<EntryNumber>,
+    /// The entries in which its timer was set, and ended.
+    pub set: Vec<EntryNumber>,
+    pub ended: Vec<EntryNumber>,
     pub id: Option<MessageId>,
 }
 
@@ -57,6 +67,8 @@ pub struct Ledger {
     pub sent: Vec<Sent>,
     pub runs: Vec<Run>,
     pub kept: BTreeMap<Serial, Kept>,
+    /// The messages of timers, by actor and id.
+    pub timers: BTreeMap<(u64, u64), Serial>,
     /// By mailbox and number.
     pub numbers: BTreeMap<(u64, u64), Serial>,
     /// The actor of each entry.
@@ -85,7 +97,7 @@ impl Ledger {
 
     pub fn sends(&mut self, by: Option<RunId>, to: Who, is_ask: bool) -> Serial {
         let life = self.life;
-        self.sent.push(Sent { by, to, life, acknowledged: false, is_ask });
+        self.sent.push(Sent { by, to, life, acknowledged: false, is_ask, timer: None });
         let serial = self.sent.len() - 1;
         if let Some(by) = by.filter(|_| !is_ask) {
             self.runs[by].sends.push(serial);
@@ -93,9 +105,19 @@ impl Ledger {
         serial
     }
 
+    /// A run sets a timer.
+    pub fn sends_later(&mut self, by: RunId, to: Who) -> Serial {
+        let life = self.life;
+        self.sent.push(Sent { by: Some(by), to, life, acknowledged: false, is_ask: false, timer: None });
+        let serial = self.sent.len() - 1;
+        self.runs[by].timers.push(serial);
+        serial
+    }
+
     pub fn begins(&mut self, who: Who, of: Serial) -> RunId {
         let life = self.life;
-        self.runs.push(Run { who, of, life, sends: Vec::new(), done: None, retried: false, is_unsure: false });
+        let (sends, timers, cancels) = (Vec::new(), Vec::new(), Vec::new());
+        self.runs.push(Run { who, of, life, sends, timers, cancels, done: None, retried: false, is_unsure: false });
         self.runs.len() - 1
     }
 
@@ -142,6 +164,16 @@ impl Ledger {
                     let serial = self.numbers[&(mailbox.0, number)];
                     self.kept.entry(serial).or_default().taken.push(entry);
                 }
+            }
+            Op::Timer { actor, timer } => {
+                let (serial, ..) = read(&timer.record);
+                let other = self.timers.insert((actor.0, timer.id), serial);
+                self.must(other.is_none(), || format!("timers of #{serial} and #{other:?} have one id"));
+                self.kept.entry(serial).or_default().set.push(entry);
+            }
+            Op::Cancel { actor, id } => {
+                let serial = self.timers[&(actor.0, *id)];
+                self.kept.entry(serial).or_default().ended.push(entry);
             }
             Op::Letter(letter) => {
                 let (serial, ..) = read(&letter.record);

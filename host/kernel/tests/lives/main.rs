@@ -40,7 +40,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 16] = [
+const EVERYTHING: [&str; 19] = [
     "a letter survived",
     "a mailbox spilled",
     "a life ended in a group",
@@ -49,6 +49,8 @@ const EVERYTHING: [&str; 16] = [
     "a message came again in a later life",
     "a retry survived",
     "a send from an earlier life",
+    "a timer survived",
+    "a timer was cancelled",
     "an acknowledged tell",
     "an answer from a stored actor",
     "an ask to the edge",

@@ -63,6 +63,8 @@ pub struct Play {
     pub full: usize,
     pub fails: usize,
     pub write: (usize, usize),
+    /// By how many milliseconds the world's clock jumps before each life, forward or back.
+    pub jumps: Vec<i64>,
 }
 
 impl Play {
@@ -85,9 +87,13 @@ impl Play {
             full: dice.pick(&[0, 0, 0, 20]),
             fails: dice.pick(&[0, 0, 0, 3]),
             write: dice.pick(&[(0, 0), (0, 2), (1, 10)]),
+            jumps: (0..lives).map(|_| dice.pick(&[0, 0, 0, 0, 0, 30, -30, DAY_MS, -DAY_MS])).collect(),
         }
     }
 }
+
+/// A day, in milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn role(dice: &mut Dice, who: Who, count: usize) -> Role {
     let role = role_without_state(dice, who, count);

@@ -70,11 +70,13 @@ pub struct StoreChecked {
     pub dead_letters: u64,
     /// The keys of states that were read.
     pub keys: u64,
+    /// The timers that were read.
+    pub timers: u64,
 }
 
 impl From<Checked> for StoreChecked {
-    fn from(Checked { damages, has_more, messages, letters, keys }: Checked) -> Self {
-        Self { damages, more: has_more, messages, dead_letters: letters, keys }
+    fn from(Checked { damages, has_more, messages, letters, keys, timers }: Checked) -> Self {
+        Self { damages, more: has_more, messages, dead_letters: letters, keys, timers }
     }
 }
 

@@ -242,6 +242,9 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         let (left, most) = store.data().turn.borrow_mut().bulk().timer_capacity();
         Ok(((count(left), count(most)),))
     })?;
+    batch.func_wrap("timer-base", |store: Caller<'_>, (): ()| {
+        Ok((store.data().turn.borrow_mut().bulk().timer_base(),))
+    })?;
     batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
         let sender = store.data().turn.borrow_mut().bulk().sender_of(message as usize);
         Ok((sender.map(|address| address.to_string()),))
