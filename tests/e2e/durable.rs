@@ -110,3 +110,25 @@ fn full_store_refuses_the_outside_until_messages_are_handled() {
     }
     host.ok(&["tell", "/till", "z"]);
 }
+
+#[test]
+fn timer_fires_once_after_kill_9() {
+    let (home, path) = store();
+    let guide = "[[actor]]\naddress = \"/guide\"\nplugin = \"guide\"\nmailbox = { kind = \"durable\" }\n";
+    let play = || folder(&format!("{guide}[play.store]\n{path}\n"));
+    let mut host = Host::start(play(), &[]);
+    host.ok(&["ask", "/guide", "remind 5000 tea"]);
+    host.die();
+    let place = home.path().join("store").display().to_string();
+    let checked = command(home.path()).args(["store", "check", "--store", &place]).output().unwrap();
+    let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.ends_with("and 1 timer are sound\n"), "{checked}");
+    let host = Host::start(play(), &[]);
+    host.actor_when("/guide", |guide| guide["handled"] == 1 && guide["state"] == "idle");
+    host.signal(Signal::INT);
+    assert_eq!(host.end().stdout.matches("/guide tea").count(), 1);
+    let host = Host::start(play(), &[]);
+    host.actor_when("/guide", |guide| guide["waiting"] == 0 && guide["state"] == "idle");
+    host.signal(Signal::INT);
+    assert_eq!(host.end().stdout, "");
+}

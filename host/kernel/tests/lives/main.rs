@@ -10,7 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules` | the promises one by one, each in a small play; those about keyed state |
+//! | `rules`, `state_rules`, `timer_rules` | the promises one by one, each in a small play; those about keyed state, and timers |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -28,6 +28,7 @@ mod play;
 mod rules;
 mod spilled;
 mod state_rules;
+mod timer_rules;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

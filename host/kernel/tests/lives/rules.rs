@@ -19,10 +19,12 @@ pub const WRITE: Duration = Duration::from_millis(100);
 /// Everything that the actors of a play saw: address, body, attempt, and time since the start.
 pub type Seen = Arc<Mutex<Vec<(String, String, u32)>>>;
 
-/// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a` sets a timer, `set k v`
-/// and `unset k` change the state, `get k` and `keys p` answer from it.
+/// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a`, `in 100 /a` and
+/// `every 100 /a` set timers, in milliseconds, and `cancel 0` cancels the first one, `set k v` and `unset k` change the state, `get k`
+/// and `keys p` answer from it.
 struct Actor {
     seen: Seen,
+    timers: Arc<Mutex<Vec<u64>>>,
     ingress: Arc<Mutex<Option<Ingress>>>,
 }
 
@@ -43,6 +45,19 @@ impl NativeActor for Actor {
                     ctx.tell(to, body.replace('+', ";")).unwrap();
                 }
                 "later" => drop(ctx.tell_after(Duration::from_millis(5), rest, "a timer's")),
+                "in" | "every" => {
+                    let (wait_ms, to) = rest.split_once(' ').unwrap();
+                    let wait = Duration::from_millis(wait_ms.parse().unwrap());
+                    let set = match verb {
+                        "in" => ctx.tell_after(wait, to, "a timer's"),
+                        _ => ctx.tell_every(wait, to, "a timer's"),
+                    };
+                    self.timers.lock().push(set.map_err(|error| Failure::Reject(error.to_string()))?);
+                }
+                "cancel" => {
+                    let id = self.timers.lock()[rest.parse::<usize>().unwrap()];
+                    ctx.cancel(id);
+                }
                 "answer" => ctx.reply("yes"),
                 "large" => ctx.reply(vec![0; (1 << 20) + 1]),
                 "set" => {
@@ -75,6 +90,8 @@ impl NativeActor for Actor {
 pub struct House {
     seen: Seen,
     ingress: Arc<Mutex<Option<Ingress>>>,
+    /// The ids of all timers that messages set.
+    pub timers: Arc<Mutex<Vec<u64>>>,
     pub store: MemoryStore,
 }
 
@@ -90,7 +107,11 @@ pub fn in_order(ranges: &[std::ops::Range<u64>]) -> WaitingNumbers {
 impl House {
     pub fn actor(&self, address: &str, keep: Keep) -> ActorSpec {
         let house = self.clone();
-        let code = NativeLauncher::new(move || Actor { seen: house.seen.clone(), ingress: house.ingress.clone() });
+        let code = NativeLauncher::new(move || Actor {
+            seen: house.seen.clone(),
+            timers: house.timers.clone(),
+            ingress: house.ingress.clone(),
+        });
         ActorSpec {
             mailbox: MailboxSpec { keep, ..MailboxSpec::default() },
             restart: RestartSpec {
@@ -140,6 +161,8 @@ impl House {
             Op::Hold { number, .. } => Some(format!("hold {number}")),
             Op::Letter(letter) => Some(format!("letter {}", letter.kind)),
             Op::LetterGone { number } => Some(format!("letter {number} gone")),
+            Op::Timer { timer, .. } => Some(format!("timer {}", timer.to)),
+            Op::Cancel { .. } => Some("timer gone".to_owned()),
             _ => None,
         };
         let state = |op: &Op, bytes: &[u8]| {

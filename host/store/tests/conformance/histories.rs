@@ -7,7 +7,7 @@ use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::home::Home;
-use crate::words::{Words, entry, write};
+use crate::words::{Words, entry, timer, write};
 
 /// The actors of a history.
 const ACTORS: u64 = 3;
@@ -19,6 +19,7 @@ struct Dice {
     waiting: [BTreeSet<u64>; ACTORS as usize],
     last_letter: u64,
     letters: BTreeSet<u64>,
+    timers: [BTreeSet<u64>; ACTORS as usize],
 }
 
 impl Dice {
@@ -37,7 +38,16 @@ impl Dice {
     fn op(&mut self, words: Words) -> Words {
         let at = self.below(ACTORS) as usize;
         let actor = ActorId(at as u64 + 1);
-        match self.below(11) {
+        match self.below(14) {
+            11 | 12 => {
+                let id = 1 + self.below(9);
+                self.timers[at].insert(id);
+                words.timer(actor, timer(id, self.below(100)))
+            }
+            13 => match self.timers[at].pop_first() {
+                Some(id) => words.cancel(actor, id),
+                None => words,
+            },
             8..10 => {
                 let key = format!("k{}", self.below(6));
                 words.set(actor, &key, &"v".repeat(self.below(50) as usize))
@@ -87,6 +97,7 @@ pub async fn random_histories_are_as_in_the_model(home: impl Home) {
         waiting: Default::default(),
         last_letter: 0,
         letters: BTreeSet::new(),
+        timers: Default::default(),
     };
     for run in 0..8 {
         let (store, mut image) = home.open().await;
@@ -123,6 +134,7 @@ async fn same(store: &impl Store, model: &MemoryStore, dice: &mut Dice) {
             assert_eq!(store.value(id, &key).await, model.value(id, &key).await, "{key}");
         }
         assert_eq!(store.state_size(id).await, model.state_size(id).await);
+        assert_eq!(store.timers(id, 0, 100).await, model.timers(id, 0, 100).await);
     }
     assert_eq!(store.letters(0, 1000).await, model.letters(0, 1000).await);
 }

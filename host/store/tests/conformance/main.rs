@@ -39,6 +39,8 @@ rules! {
         state_is_that_of_the_last_changes,
         keys_come_in_order_and_in_pages,
         large_values_come_back_whole,
+        timers_come_back_as_they_were_set_last,
+        ids_of_timers_are_never_given_again,
         entry_that_cannot_be_true_ends_the_store;
     histories:
         random_histories_are_as_in_the_model;

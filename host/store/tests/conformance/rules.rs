@@ -2,13 +2,24 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorId, Image, JournalGroup, KEY_BYTES, Op, StateSize, Store, StoreError, StoredActor};
+use playhouse_kernel::{
+    ActorId, FIRST_CHOSEN_TIMER, Image, JournalGroup, KEY_BYTES, Op, StateSize, Store, StoreError, StoredActor, TimerIds,
+};
 
 use crate::home::Home;
-use crate::words::{A, B, Words, addr, entry, letter, messages, record, shown, write};
+use crate::words::{A, B, Words, addr, entry, letter, messages, record, shown, timer, write};
 
 fn actor(id: ActorId, address: &str) -> StoredActor {
-    StoredActor { id, address: addr(address), last_number: 0, waiting: 0, halted: None, state: StateSize::default() }
+    StoredActor {
+        id,
+        address: addr(address),
+        last_number: 0,
+        waiting: 0,
+        halted: None,
+        state: StateSize::default(),
+        timers: 0,
+        timer_ids: TimerIds::default(),
+    }
 }
 
 /// A store with two actors without messages.
@@ -186,7 +197,7 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    let impossible: [Attempt; 14] = [
+    let impossible: [Attempt; 17] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),
@@ -204,6 +215,9 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("state of an unknown actor", || entry().set(ActorId(9), "k", "v")),
         ("a key that is too long", || entry().set(A, &"k".repeat(KEY_BYTES + 1), "v")),
         ("a key with a NUL", || entry().unset(A, "a\0b")),
+        ("a timer ends that was never set", || entry().cancel(A, 1)),
+        ("a timer ends twice", || entry().timer(A, timer(1, 1)).cancel(A, 1).cancel(A, 1)),
+        ("a timer of an unknown actor", || entry().timer(ActorId(9), timer(1, 1))),
         ("ids go back", || entry().op(Op::Ids { below: 8 })),
     ];
     for (what, words) in impossible {
@@ -275,4 +289,35 @@ pub async fn large_values_come_back_whole(home: impl Home) {
     assert_eq!(value(&*store, A, "k3").await.as_ref(), Some(&large[3]));
     assert_eq!(value(&*store, A, "k1").await.as_deref(), Some("small now"));
     assert_eq!(image.actors[0].state, StateSize { keys: 4, bytes: 3 * 700_000 + 9 + 4 * (2 + 64) });
+}
+
+pub async fn timers_come_back_as_they_were_set_last(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let entries = [
+        entry().timer(A, timer(1, 10)).timer(A, timer(2, 20)).timer(B, timer(1, 30)).timer(A, timer(3, 40)),
+        entry().timer(A, timer(2, 25)).cancel(A, 1).timer(A, timer(4, 50)).cancel(A, 4),
+    ];
+    write(&*store, &mut image, entries).await.unwrap();
+    write(&*store, &mut image, [entry().timer(A, timer(3, 45)).timer(A, timer(6, 60))]).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let (store, image) = home.open().await;
+        assert_eq!(image.actors.iter().map(|actor| actor.timers).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(store.timers(A, 0, 9).await.unwrap(), [timer(2, 25), timer(3, 45), timer(6, 60)]);
+        assert_eq!(store.timers(A, 2, 1).await.unwrap(), [timer(3, 45)]);
+        assert_eq!(store.timers(A, 6, 9).await.unwrap(), []);
+        assert_eq!(store.timers(B, 0, 9).await.unwrap(), [timer(1, 30)]);
+        assert_eq!(store.timers(ActorId(9), 0, 9).await.unwrap(), [], "an actor that was never born");
+    }
+}
+
+pub async fn ids_of_timers_are_never_given_again(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let chosen = FIRST_CHOSEN_TIMER + 3;
+    let set = entry().timer(A, timer(9, 1)).timer(A, timer(chosen, 1)).timer(A, timer(2, 1)).cancel(A, 9);
+    write(&*store, &mut image, [set, entry().cancel(A, chosen).cancel(A, 2)]).await.unwrap();
+    drop(store);
+    let (_, image) = home.open().await;
+    let ids = TimerIds { given: 9, chosen };
+    assert_eq!((image.actors[0].timers, image.actors[0].timer_ids, image.actors[1].timer_ids), (0, ids, TimerIds::default()));
 }

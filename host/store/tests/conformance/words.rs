@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter, StoredMessage,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter, StoredMessage, StoredTimer,
 };
 
 pub const A: ActorId = ActorId(1);
@@ -58,6 +58,14 @@ impl Words {
         self.op(Op::Unset { actor, key })
     }
 
+    pub fn timer(self, actor: ActorId, timer: StoredTimer) -> Self {
+        self.op(Op::Timer { actor, timer: Box::new(timer) })
+    }
+
+    pub fn cancel(self, actor: ActorId, id: u64) -> Self {
+        self.op(Op::Cancel { actor, id })
+    }
+
     fn text(&mut self, text: &str) -> std::ops::Range<usize> {
         let from = self.0.bytes.len();
         self.0.bytes.extend_from_slice(text.as_bytes());
@@ -87,6 +95,17 @@ pub fn record(body: &str) -> Vec<u8> {
     record[..4].copy_from_slice(&(body.len() as u32).to_le_bytes());
     record.extend_from_slice(body.as_bytes());
     record
+}
+
+pub fn timer(id: u64, seconds: u64) -> StoredTimer {
+    StoredTimer {
+        id,
+        due: at(seconds),
+        wait: Duration::new(seconds, 5),
+        again: id.is_multiple_of(2),
+        to: addr("/a/b"),
+        record: record(&format!("timer {id} at {seconds}")),
+    }
 }
 
 pub fn letter(number: u64) -> StoredLetter {
