@@ -251,6 +251,39 @@ async fn flipped_bits_of_the_log_are_found() {
     assert_ne!(read(&copy).await.unwrap(), expected);
 }
 
+#[tokio::test]
+async fn store_that_lost_its_end_is_looked_at_and_replaced() {
+    let (home, settings) = folder();
+    let (store, mut image) = open(&settings).await;
+    write(&store, &mut image, born()).await.unwrap();
+    for number in 1..9 {
+        write(&store, &mut image, put(number, b"kept")).await.unwrap();
+    }
+    let backup = home.path().join("backup.db");
+    Inspection::open(&settings.path).unwrap().backup(&backup).unwrap();
+    write(&store, &mut image, put(9, b"lost")).await.unwrap();
+    let copy = StoreSettings::new(&home.path().join("copy"));
+    killed(&settings, &copy);
+    let (place, tail) = (copy.path.join("store.db-wal"), std::fs::read(copy.path.join("tail")).unwrap());
+    let mut log = std::fs::read(&place).unwrap();
+    *log.last_mut().unwrap() ^= 1;
+    std::fs::write(&place, &log).unwrap();
+    let mut stopped = StoppedStore::take(&copy.path).unwrap();
+    let damages = stopped.inspection().check().unwrap().damages;
+    assert!(
+        damages.len() == 1 && damages[0].starts_with("its log `store.db-wal`, which has lost entry "),
+        "{damages:?}"
+    );
+    let first = WaitingNumbers { in_order: vec![1..2], held: Vec::new() };
+    assert!(matches!(stopped.drop_messages(A, &first), Err(StoreError::Damaged { .. })));
+    assert!(matches!(stopped.compact(), Err(StoreError::Damaged { .. })));
+    assert!(std::fs::read(&place).unwrap() == log, "nothing is changed");
+    let kept = restore(&copy.path, &backup, true).unwrap().unwrap();
+    let beside = |ending: &str| std::fs::read(format!("{}-{ending}", kept.display())).unwrap();
+    assert!(beside("wal") == log && beside("tail") == tail, "its files are kept together");
+    assert_eq!(open(&copy).await.1.actors[0].waiting, 8);
+}
+
 /// The environment of a host with a limit on the size of its files: the folder of its store.
 const LIMITED: &str = "PLAYHOUSE_TEST_LIMITED";
 

@@ -7,8 +7,8 @@ pub(crate) mod progress;
 mod restore;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use playhouse_frame::Metadata;

@@ -30,6 +30,8 @@ fn each_message_ends_once(ledger: &mut Ledger, play: &Play) {
         }
         ledger.must(kept.put.len() <= 1, || format!("#{serial} is kept more than once: {:?}", kept.put));
         ledger.must(kept.letters.len() <= 1, || format!("#{serial} has the letters {:?}", kept.letters));
+        let both = ledger.dropped.contains(&serial) && !kept.letters.is_empty();
+        ledger.must(!both, || format!("#{serial} was dropped, and is a letter"));
         ledger.must(kept.put.len() == kept.taken.len(), || {
             format!("#{serial} was put {:?} and taken {:?}", kept.put, kept.taken)
         });
@@ -158,7 +160,8 @@ fn state_goes_with_turns(ledger: &mut Ledger, play: &Play) {
         ledger.must(entries.len() <= 1, || format!("#{serial} is in the state since {entries:?}"));
         let kept = ledger.kept.get(&serial).cloned().unwrap_or_default();
         if !is_ask {
-            let handled = if kept.letters.is_empty() { kept.taken.clone() } else { Vec::new() };
+            let is_handled = kept.letters.is_empty() && !ledger.dropped.contains(&serial);
+            let handled = if is_handled { kept.taken.clone() } else { Vec::new() };
             ledger.must(entries == handled, || {
                 format!("#{serial} was handled in {handled:?}, and is in the state since {entries:?}")
             });
@@ -214,7 +217,8 @@ fn ids_are_unique(ledger: &mut Ledger, history: &[std::sync::Arc<JournalGroup>])
 fn orders_hold(ledger: &mut Ledger, play: &Play) {
     for who in (0..play.roles.len()).filter(|&who| play.roles[who].instances == 1) {
         let taken = |run: &crate::ledger::Run| {
-            let kept = ledger.kept.get(&run.of).filter(|kept| kept.letters.is_empty())?;
+            let is_dropped = ledger.dropped.contains(&run.of);
+            let kept = ledger.kept.get(&run.of).filter(|kept| kept.letters.is_empty() && !is_dropped)?;
             let first = kept.taken.first().copied()?;
             (run.who == who && run.done == Some(true)).then_some((run.of, first))
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use playhouse_kernel::{ActorId, Kernel, Metadata, SendError, State, Store};
+use playhouse_kernel::{ActorId, Kernel, Metadata, SendError, State, Store, WaitingNumbers};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::actors::{self, Stage};
@@ -57,7 +57,7 @@ async fn live(stage: &Stage, disk: &Arc<Disk>, seed: u64, life: usize) {
     let crowds: Vec<_> = play.crowds[life]
         .iter()
         .enumerate()
-        .map(|(crowd, _)| tokio::spawn(send(stage.clone(), kernel.clone(), life, crowd)))
+        .map(|(crowd, _)| tokio::spawn(send(stage.clone(), disk.clone(), kernel.clone(), life, crowd)))
         .collect();
     match play.ends.get(life) {
         Some(End::Crash(after)) => {
@@ -122,13 +122,14 @@ async fn check_restored(stage: &Stage, kernel: &Kernel) {
     }
 }
 
-async fn send(stage: Stage, kernel: Kernel, life: usize, crowd: usize) {
+async fn send(stage: Stage, disk: Arc<Disk>, kernel: Kernel, life: usize, crowd: usize) {
     let play = stage.play.clone();
     for deed in &play.crowds[life][crowd] {
         match deed {
             Deed::Pause(pause) => sleep(*pause).await,
             Deed::Halt(who) => drop(kernel.halt(&play.roles[*who].address).await),
             Deed::Resume(who) => drop(kernel.resume(&play.roles[*who].address).await),
+            Deed::Drop(who, chance) => drop_waiting(&stage, &disk, &kernel, *who, *chance).await,
             Deed::Tell(to, fuel) => {
                 let (serial, body) = message(&stage, *to, *fuel, false);
                 let told = kernel.tell(&play.roles[*to].address, &body, Duration::from_millis(20)).await;
@@ -177,6 +178,36 @@ async fn send(stage: Stage, kernel: Kernel, life: usize, crowd: usize) {
                 }
             }
         }
+    }
+}
+
+/// Drops some of the messages that wait for a stored actor.
+async fn drop_waiting(stage: &Stage, disk: &Disk, kernel: &Kernel, who: usize, chance: usize) {
+    let role = &stage.play.roles[who];
+    let id = stage.book.lock().addresses.get(role.address.as_str()).copied();
+    let Some(id) = id.filter(|_| role.kind != Kind::Memory) else { return };
+    let Ok(order) = kernel.order_mailboxes("an operator").await else { return };
+    let mut numbers = WaitingNumbers::default();
+    for message in disk.messages(id, 0, usize::MAX).await.unwrap() {
+        let is_wanted = stage.dice.lock().percent(chance);
+        match message.due {
+            _ if !is_wanted => {}
+            Some(_) => numbers.held.push(message.number),
+            None => numbers.in_order.push(message.number..message.number + 1),
+        }
+    }
+    let views = kernel.actors().await;
+    let spills =
+        views.iter().any(|view| view.address == role.address && view.mailbox.memory_bytes < view.mailbox.bytes);
+    let dropped = order.drop_messages(id, &role.address, &numbers).await;
+    let mut book = stage.book.lock();
+    book.note(format!("{dropped:?} of {numbers:?} of {who} are dropped"));
+    let Ok(dropped) = dropped else { return };
+    let gone = numbers.ranges().flatten().filter(|number| book.dropped.contains(&book.numbers[&(id.0, *number)]));
+    let gone = gone.count() as u64;
+    book.must(gone == dropped, || format!("{dropped} messages of {who} were dropped, and {gone} are gone"));
+    if dropped > 0 {
+        book.seen.insert(if spills { "a drop beyond the memory" } else { "a drop" });
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Ledger {
     pub kept: BTreeMap<Serial, Kept>,
     /// The messages of timers, by actor and id.
     pub timers: BTreeMap<(u64, u64), Serial>,
+    /// Messages that operators dropped.
+    pub dropped: BTreeSet<Serial>,
     /// By mailbox and number.
     pub numbers: BTreeMap<(u64, u64), Serial>,
     /// The actor of each entry.
@@ -138,7 +140,19 @@ impl Ledger {
             for op in &entry.ops {
                 self.durable_op(number, op, &entry.bytes);
             }
+            // A turn has its actor, and whatever else takes messages makes letters of them.
+            let takes = |op: &Op| matches!(op, Op::Take { .. });
+            if entry.actor.is_none() && entry.ops.iter().all(takes) {
+                let dropped: Vec<_> = entry.ops.iter().flat_map(|op| self.taken_by(op)).collect();
+                self.note(format!("entry {number}: an operator dropped {dropped:?}"));
+                self.dropped.extend(dropped);
+            }
         }
+    }
+
+    fn taken_by(&self, op: &Op) -> Vec<Serial> {
+        let Op::Take { mailbox, numbers } = op else { return Vec::new() };
+        numbers.clone().map(|number| self.numbers[&(mailbox.0, number)]).collect()
     }
 
     fn durable_op(&mut self, entry: EntryNumber, op: &Op, bytes: &[u8]) {

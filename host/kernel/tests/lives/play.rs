@@ -40,6 +40,8 @@ pub enum Deed {
     Ask(Who, u8),
     Halt(Who),
     Resume(Who),
+    /// An operator drops messages that wait, each with this chance in percent.
+    Drop(Who, usize),
     Pause(Duration),
 }
 
@@ -122,11 +124,12 @@ fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
 fn crowd(dice: &mut Dice, count: usize) -> Vec<Deed> {
     let deed = |dice: &mut Dice| {
         let (to, fuel) = (dice.below(count), dice.below(4) as u8);
-        match dice.below(24) {
+        match dice.below(25) {
             0..14 => Deed::Tell(to, fuel),
             14..17 => Deed::Ask(to, fuel),
             17 => Deed::Halt(to),
             18 => Deed::Resume(to),
+            19 => Deed::Drop(to, dice.pick(&[20, 60, 100])),
             _ => Deed::Pause(dice.millis(0, 10)),
         }
     };
