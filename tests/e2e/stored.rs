@@ -157,7 +157,8 @@ fn check_names_flipped_bits_in_several_pages() {
         assert!(found.contains(&place), "{found}");
     }
     assert!(
-        found.ends_with("17 messages, 0 dead letters, 0 keys of states and 0 timers are sound\n") && found.lines().count() == 4,
+        found.ends_with("17 messages, 0 dead letters, 0 keys of states and 0 timers are sound\n")
+            && found.lines().count() == 4,
         "{found}"
     );
     assert!(said.contains("the store is damaged: `playhouse store restore FILE --replace`"), "{said}");

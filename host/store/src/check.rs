@@ -9,7 +9,10 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use crate::error::store_error;
 use crate::mailbox::Known;
 use crate::reader::{letter_of, timer_of};
-use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, timer_sum, unsigned};
+use crate::rows::{
+    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, suspect_of, suspect_sum, timer_sum,
+    unsigned,
+};
 use crate::state::State;
 use crate::tail::Note;
 
@@ -47,12 +50,13 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(store_error)?;
     let mut check = Check { tx, note, found: Checked::default(), actors: BTreeMap::new() };
     check.pages()?;
-    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 7] = [
+    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 8] = [
         ("store", |check| check.store()),
         ("actor", |check| check.actors()),
         ("frame", |check| check.frames()),
         ("held", |check| check.held()),
         ("state", |check| check.states()),
+        ("suspect", |check| check.suspects()),
         ("timer", |check| check.timers()),
         ("letter", |check| check.letters()),
     ];
@@ -253,6 +257,33 @@ impl Check<'_> {
         }
         for actor in sizes.into_keys() {
             damaged.push(format!("the rows of table `state` for actor {actor}, of which there is no sound row"));
+        }
+        damaged.into_iter().for_each(|place| self.damage(place));
+        Ok(())
+    }
+
+    fn suspects(&mut self) -> rusqlite::Result<()> {
+        let (mut damaged, mut counts) = (Vec::new(), BTreeMap::<u64, u64>::new());
+        {
+            let mut rows = self.tx.prepare("select * from suspect order by mailbox, number")?;
+            let mut rows = rows.query([])?;
+            while let Some(row) = rows.next()? {
+                *counts.entry(unsigned(row, 0)?).or_default() += 1;
+                if !suspect_of(row).is_ok_and(|(suspect, sum)| suspect_sum(&suspect) == sum) {
+                    let (mailbox, number) = (unsigned(row, 0)?, unsigned(row, 1)?);
+                    damaged.push(format!("{} in table `suspect`", self.named(mailbox, number, 1)));
+                }
+            }
+        }
+        for (id, known) in &self.actors {
+            let (rows_there, expected) = (counts.remove(id).unwrap_or_default(), known.suspect_rows);
+            if rows_there != expected {
+                let address = &known.address;
+                damaged.push(format!("table `suspect`, which has {rows_there} rows of {expected} for `{address}`"));
+            }
+        }
+        for mailbox in counts.into_keys() {
+            damaged.push(format!("the rows of table `suspect` for actor {mailbox}, of which there is no sound row"));
         }
         damaged.into_iter().for_each(|place| self.damage(place));
         Ok(())

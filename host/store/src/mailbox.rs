@@ -35,6 +35,10 @@ pub(crate) struct Known {
     pub(crate) timers: BTreeSet<u64>,
     /// The highest ids that its timers ever had.
     pub(crate) timer_ids: TimerIds,
+    /// The number of messages that may have ended runs, as its row says.
+    pub(crate) suspect_rows: u64,
+    /// These messages, by number: how many runs they may have ended, and the run in which they were in process last.
+    pub(crate) suspects: BTreeMap<u64, (u32, u64)>,
 }
 
 /// The changes of one group to one mailbox.
@@ -50,6 +54,8 @@ pub(crate) struct Changes<'g> {
     pub(crate) state: BTreeMap<&'g str, Option<&'g [u8]>>,
     /// Timers of the actor, by id; none for those that end.
     pub(crate) timers: BTreeMap<u64, Option<&'g StoredTimer>>,
+    /// The suspects that changed.
+    pub(crate) suspects: BTreeSet<u64>,
 }
 
 /// Messages in order, for one row.
@@ -74,7 +80,38 @@ impl Known {
             timer_rows: 0,
             timers: BTreeSet::new(),
             timer_ids: TimerIds::default(),
+            suspect_rows: 0,
+            suspects: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn suspect(
+        &mut self,
+        changes: &mut Changes<'_>,
+        number: u64,
+        (ends, boot): (u32, u64),
+    ) -> Result<(), String> {
+        let in_frame = number <= self.last_number && !self.taken.contains(number);
+        if !in_frame && !self.held.contains(&number) {
+            return Err(format!("message {number} of `{}` is a suspect, and gone", self.address));
+        }
+        self.suspects.insert(number, (ends, boot));
+        self.suspect_rows = self.suspects.len() as u64;
+        changes.suspects.insert(number);
+        Ok(())
+    }
+
+    /// Suspects that ended are none.
+    fn end_suspects(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) {
+        if self.suspects.is_empty() {
+            return;
+        }
+        let ended: Vec<_> = self.suspects.range(numbers).map(|(number, _)| *number).collect();
+        for number in ended {
+            self.suspects.remove(&number);
+            changes.suspects.insert(number);
+        }
+        self.suspect_rows = self.suspects.len() as u64;
     }
 
     pub(crate) fn set_timer<'g>(&mut self, changes: &mut Changes<'g>, timer: &'g StoredTimer) {
@@ -133,11 +170,16 @@ impl Known {
             self.held.insert(number);
         }
         changes.held.insert(number, Some((due, record)));
+        if let Some((_, boot)) = self.suspects.get_mut(&number) {
+            *boot = 0;
+            changes.suspects.insert(number);
+        }
         Ok(())
     }
 
     pub(crate) fn take(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) -> Result<(), String> {
         self.waiting = self.waiting.saturating_sub(numbers.end - numbers.start);
+        self.end_suspects(changes, numbers.clone());
         if self.held.range(numbers.clone()).next().is_none() {
             return self.remove_from_frames(changes, numbers);
         }

@@ -3,15 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use playhouse_kernel::{
-    ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, StoredTimer, records_of,
-};
+use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, StoredTimer, records_of};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::error::store_error;
-use crate::rows::{
-    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned,
-};
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::taken::Taken;

@@ -76,6 +76,8 @@ fn begin_timeline(part: &Path, from: &Path) -> Result<(), OrderError> {
     let runs = state.boots % STARTS_OF_A_TIMELINE;
     let timeline = new_timeline(state.boots / STARTS_OF_A_TIMELINE, || RandomState::new().hash_one(0));
     state.boots = timeline * STARTS_OF_A_TIMELINE + runs;
+    // The run of the backup did not die: it is another store's.
+    state.is_running = false;
     write_boots(&mut db, &state).map_err(store_error)?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The rows of the tables: how they are written, and their checksums.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use playhouse_kernel::{Address, StateSize, StoredLetter, StoredTimer, TimerIds, cost_of};
+use playhouse_kernel::{ActorId, Address, StateSize, StoredLetter, StoredSuspect, StoredTimer, TimerIds, cost_of};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::mailbox::{Changes, Frame, Known};
@@ -25,6 +25,10 @@ pub(crate) fn delete_ended(
     }
     for (number, _) in changes.held.iter().filter(|(_, held)| held.is_none()) {
         let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
+        gone.execute(params![signed(id), signed(*number)])?;
+    }
+    for number in changes.suspects.iter().filter(|number| !known.suspects.contains_key(number)) {
+        let mut gone = tx.prepare_cached("delete from suspect where mailbox = ? and number = ?")?;
         gone.execute(params![signed(id), signed(*number)])?;
     }
     for (timer, _) in changes.timers.iter().filter(|(_, timer)| timer.is_none()) {
@@ -66,6 +70,12 @@ pub(crate) fn write_new(
         let mut row = tx.prepare_cached("insert or replace into held values (?, ?, ?, ?, ?)")?;
         row.execute(params![signed(id), signed(*number), due_ns, record, held_sum(id, *number, due_ns, record)])?;
     }
+    for number in &changes.suspects {
+        let Some(&(ends, boot)) = known.suspects.get(number) else { continue };
+        let sum = suspect_sum(&StoredSuspect { mailbox: ActorId(id), number: *number, ends, boot });
+        let mut row = tx.prepare_cached("insert or replace into suspect values (?, ?, ?, ?, ?)")?;
+        row.execute(params![signed(id), signed(*number), ends, signed(boot), sum])?;
+    }
     for timer in changes.timers.values().flatten() {
         write_timer(id, timer, tx)?;
     }
@@ -86,12 +96,13 @@ pub(crate) fn write_new(
 /// Writes the row of an actor.
 pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut row = tx.prepare_cached(
-        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
+        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
             (halted, last_number, waiting, taken_below, taken_later, frames, state_keys, state_bytes,
-             timers, timers_given, timers_chosen, checksum) =
+             timers, timers_given, timers_chosen, suspects, checksum) =
             (excluded.halted, excluded.last_number, excluded.waiting, excluded.taken_below, excluded.taken_later,
              excluded.frames, excluded.state_keys, excluded.state_bytes,
-             excluded.timers, excluded.timers_given, excluded.timers_chosen, excluded.checksum)",
+             excluded.timers, excluded.timers_given, excluded.timers_chosen, excluded.suspects,
+             excluded.checksum)",
     )?;
     row.execute(params![
         signed(id),
@@ -107,6 +118,7 @@ pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusql
         signed(known.timer_rows),
         signed(known.timer_ids.given),
         signed(known.timer_ids.chosen),
+        signed(known.suspect_rows),
         actor_sum(id, known),
     ])?;
     Ok(())
@@ -127,8 +139,10 @@ pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i
         timer_rows: unsigned(row, 10)?,
         timers: BTreeSet::new(),
         timer_ids: TimerIds { given: unsigned(row, 11)?, chosen: unsigned(row, 12)? },
+        suspect_rows: unsigned(row, 13)?,
+        suspects: BTreeMap::new(),
     };
-    Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(13)?))
+    Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(14)?))
 }
 
 /// The checksum of a row of `actor`.
@@ -137,7 +151,8 @@ pub(crate) fn actor_sum(id: u64, known: &Known) -> i64 {
     let numbers = [id, halted, known.last_number, known.waiting, known.taken.below(), known.frames];
     let [id, halted, last, waiting, below, frames] = numbers.map(u64::to_le_bytes);
     let [keys, bytes] = [known.state.keys, known.state.bytes].map(u64::to_le_bytes);
-    let timers = [known.timer_rows, known.timer_ids.given, known.timer_ids.chosen].map(u64::to_le_bytes);
+    let TimerIds { given, chosen } = known.timer_ids;
+    let timers = [known.timer_rows, given, chosen, known.suspect_rows].map(u64::to_le_bytes);
     let (address, later, timers) = (known.address.as_bytes(), known.taken.later(), timers.as_flattened());
     checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes, timers])
 }
@@ -176,6 +191,18 @@ fn write_timer(actor: u64, timer: &StoredTimer, tx: &Transaction<'_>) -> rusqlit
         timer_sum(actor, timer),
     ])?;
     Ok(())
+}
+
+/// A row of `suspect`, and its checksum.
+pub(crate) fn suspect_of(row: &Row<'_>) -> rusqlite::Result<(StoredSuspect, i64)> {
+    let (mailbox, number) = (ActorId(unsigned(row, 0)?), unsigned(row, 1)?);
+    Ok((StoredSuspect { mailbox, number, ends: row.get(2)?, boot: unsigned(row, 3)? }, row.get(4)?))
+}
+
+/// The checksum of a row of `suspect`.
+pub(crate) fn suspect_sum(suspect: &StoredSuspect) -> i64 {
+    let StoredSuspect { mailbox, number, ends, boot } = *suspect;
+    checksum(&[[mailbox.0, number, ends.into(), boot].map(u64::to_le_bytes).as_flattened()])
 }
 
 /// The checksum of a row of `timer`.

@@ -29,9 +29,10 @@ const TABLES: &str = "
         free_id integer not null,
         last_letter integer not null,
         letters integer not null,
+        running integer not null,
         checksum integer not null
     ) strict;
-    insert into store values (1, 0, 0, 0, 0, 0, 0);
+    insert into store values (1, 0, 0, 0, 0, 0, 0, 0);
 
     -- Actors of the plan, with their mailboxes. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
     -- timers_given and timers_chosen are the highest ids that timers ever had.
@@ -49,6 +50,7 @@ const TABLES: &str = "
         timers integer not null,
         timers_given integer not null,
         timers_chosen integer not null,
+        suspects integer not null,
         checksum integer not null
     ) strict;
 
@@ -97,6 +99,16 @@ const TABLES: &str = "
         checksum integer not null
     ) strict;
     create unique index timer_at on timer(actor, id);
+
+    -- Messages that may have ended runs of a host: how many before the run `boot`, in which they were in process last.
+    create table suspect(
+        mailbox integer not null,
+        number integer not null,
+        ends integer not null,
+        boot integer not null,
+        checksum integer not null,
+        primary key (mailbox, number)
+    ) strict, without rowid;
 
     create table letter(
         number integer primary key,

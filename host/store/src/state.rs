@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor, check_key};
+use playhouse_kernel::{
+    ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor, StoredSuspect, check_key,
+};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
-use crate::rows::{actor_sum, delete_ended, known_of, signed, unsigned, write_actor, write_letter, write_new};
+use crate::rows::{
+    actor_sum, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor, write_letter, write_new,
+};
 use crate::schema::checksum;
 use crate::tail::Position;
 
@@ -21,6 +25,8 @@ pub(crate) struct State {
     last_letter: u64,
     /// The dead letters that are kept.
     letters: u64,
+    /// Whether a run is under way, or did not end in order.
+    pub(crate) is_running: bool,
     actors: BTreeMap<u64, Known>,
 }
 
@@ -58,7 +64,21 @@ impl State {
             let damaged = || StoreError::Damaged { at: format!("timer {id} of actor {actor} in table `timer`") };
             state.actors.get_mut(&actor).ok_or_else(damaged)?.timers.insert(id);
         }
+        let mut rows = db.prepare("select * from suspect").map_err(store_error)?;
+        for row in rows.query_map([], suspect_of).map_err(store_error)? {
+            let (suspect, sum) = row.map_err(store_error)?;
+            let StoredSuspect { mailbox: ActorId(mailbox), number, ends, boot } = suspect;
+            let at = format!("message {number} of actor {mailbox} in table `suspect`");
+            match state.actors.get_mut(&mailbox) {
+                Some(known) if suspect_sum(&suspect) == sum => drop(known.suspects.insert(number, (ends, boot))),
+                _ => return Err(StoreError::Damaged { at }),
+            }
+        }
         // Rows that are not there have no checksum.
+        let lacks_suspects = |known: &Known| known.suspects.len() as u64 != known.suspect_rows;
+        if let Some((id, _)) = state.actors.iter().find(|(_, known)| lacks_suspects(known)) {
+            return Err(StoreError::Damaged { at: format!("the suspects of actor {id} in table `suspect`") });
+        }
         let lacks_timers = |known: &Known| known.timers.len() as u64 != known.timer_rows;
         if let Some((id, _)) = state.actors.iter().find(|(_, known)| lacks_timers(known)) {
             return Err(StoreError::Damaged { at: format!("the timers of actor {id} in table `timer`") });
@@ -84,9 +104,10 @@ impl State {
                 free_id: unsigned(row, 3)?,
                 last_letter: unsigned(row, 4)?,
                 letters: unsigned(row, 5)?,
+                is_running: row.get(6)?,
                 actors: BTreeMap::new(),
             };
-            Ok((state, row.get::<_, i64>(6)?))
+            Ok((state, row.get::<_, i64>(7)?))
         });
         match read {
             Ok((state, sum)) if state.checksum() == sum || state.is_new() => Ok(state),
@@ -100,16 +121,19 @@ impl State {
     /// Whether no host has opened the store yet.
     fn is_new(&self) -> bool {
         (self.boots, self.last_entry, self.free_id, self.last_letter, self.letters) == (0, 0, 0, 0, 0)
+            && !self.is_running
     }
 
     fn checksum(&self) -> i64 {
-        let numbers = [self.boots, self.last_entry, self.free_id, self.last_letter, self.letters];
+        let running = u64::from(self.is_running);
+        let numbers = [self.boots, self.last_entry, self.free_id, self.last_letter, self.letters, running];
         checksum(&numbers.map(u64::to_le_bytes).each_ref().map(<[u8; 8]>::as_slice))
     }
 
     pub(crate) fn write_store_row(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut row = tx.prepare_cached(
-            "update store set (boots, last_entry, free_id, last_letter, letters, checksum) = (?, ?, ?, ?, ?, ?)",
+            "update store set (boots, last_entry, free_id, last_letter, letters, running, checksum) =
+                (?, ?, ?, ?, ?, ?, ?)",
         )?;
         let Self { boots, last_entry, free_id, last_letter, letters, .. } = self;
         row.execute(params![
@@ -118,6 +142,7 @@ impl State {
             signed(*free_id),
             signed(*last_letter),
             signed(*letters),
+            self.is_running,
             self.checksum()
         ])?;
         Ok(())
@@ -158,12 +183,19 @@ impl State {
                 timer_ids: known.timer_ids,
             })
         });
+        let suspects = self.actors.iter().flat_map(|(id, known)| {
+            let mailbox = ActorId(*id);
+            let of_mailbox = known.suspects.iter();
+            of_mailbox.map(move |(&number, &(ends, boot))| StoredSuspect { mailbox, number, ends, boot })
+        });
         Ok(Image {
             boots: self.boots,
             last: self.last_entry,
             free_id: self.free_id,
             actors: actors.collect::<Result<_, StoreError>>()?,
             last_letter: self.last_letter,
+            is_unclean: self.is_running,
+            suspects: suspects.collect(),
         })
     }
 
@@ -221,6 +253,12 @@ impl State {
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
                 known.take(changes, numbers.clone()).map_err(impossible)?;
             }
+            Op::Suspect { mailbox, number, ends } => {
+                let boot = self.boots;
+                let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
+                known.suspect(changes, *number, (*ends, boot)).map_err(impossible)?;
+            }
+            Op::Ended => self.is_running = false,
             Op::Set { actor, key, value } => {
                 let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
                 self.known(*actor)?;

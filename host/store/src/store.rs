@@ -120,12 +120,7 @@ impl Store for SqliteStore {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.state_size(actor)).await })
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.timers(actor, after, most)).await })
     }
 

@@ -32,6 +32,8 @@ impl Writer {
         let mut state = State::read(&db)?;
         Note::find(folder.path())?.map_or(Ok(()), |note| note.check(state.position()))?;
         state.boots += 1;
+        let image = state.image()?;
+        state.is_running = true;
         let mut started = || {
             let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
             state.write_store_row(&tx)?;
@@ -41,7 +43,6 @@ impl Writer {
         let tail = Tail::open(folder.path(), settings.survives)?;
         tail.note(state.position())?;
         let checkpoints = Some(Checkpoints::start(&folder.database(), settings)?);
-        let image = state.image()?;
         Ok((Self { checkpoints, db, state, tail, failure: None, folder }, image, migrated))
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) began: Instant,
     /// The same moment on the clock of the world.
     pub(crate) began_at: SystemTime,
+    /// Held while a message is in process that is a dead letter if the host dies once more.
+    pub(crate) last_chances: Arc<tokio::sync::Mutex<()>>,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
     /// Failed shutdown hooks, and runs that were killed because they did not stop in time.

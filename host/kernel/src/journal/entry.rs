@@ -64,6 +64,17 @@ pub enum Op {
         /// The numbers.
         numbers: Range<u64>,
     },
+    /// A message is handed over, in a run that follows one which did not end in order. The message may have ended it.
+    Suspect {
+        /// The receiver.
+        mailbox: ActorId,
+        /// The number of the message.
+        number: u64,
+        /// How many runs of a host ended while it was in process. This run is not one of them yet.
+        ends: u32,
+    },
+    /// The host ends in order: no message in process has ended it.
+    Ended,
     /// A key of an actor's state has a value from now on. Keys keep the rule of [`playhouse_frame::check_key`].
     Set {
         /// The actor.

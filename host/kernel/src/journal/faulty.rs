@@ -115,12 +115,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.state_size(actor)
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         self.inner.timers(actor, after, most)
     }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use playhouse_frame::{check_key, cost_of};
 
 use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter, StoredTimer, TimerIds};
-use crate::journal::store::{Image, StoredActor, StoredMessage};
+use crate::journal::store::{Image, StoredActor, StoredMessage, StoredSuspect};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::{ActorId, records_of};
@@ -22,6 +22,8 @@ pub(super) struct Fold {
     free_id: u64,
     letters: BTreeMap<u64, StoredLetter>,
     last_letter: u64,
+    /// Whether a run is under way, or did not end in order.
+    is_running: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ struct Known {
     state: BTreeMap<String, Vec<u8>>,
     timers: BTreeMap<u64, StoredTimer>,
     timer_ids: TimerIds,
+    /// By number: how many runs they may have ended, and the run in which they were in process last.
+    suspects: BTreeMap<u64, (u32, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,11 +55,20 @@ impl Known {
             state: BTreeMap::new(),
             timers: BTreeMap::new(),
             timer_ids: TimerIds::default(),
+            suspects: BTreeMap::new(),
         }
     }
 }
 
 impl Fold {
+    /// Begins another run.
+    pub(super) fn begin(&mut self) -> Image {
+        self.boots += 1;
+        let image = self.image();
+        self.is_running = true;
+        image
+    }
+
     /// Applies a group. `Err`: the first rule that it breaks; the state is then unusable.
     pub(super) fn apply(&mut self, group: &Group) -> Result<(), String> {
         if group.boot != self.boots {
@@ -105,6 +118,9 @@ impl Fold {
                     let waiting = self.known(*mailbox)?.messages.get_mut(number);
                     let waiting = waiting.ok_or_else(|| format!("{number} of {mailbox:?} is held and gone"))?;
                     *waiting = Waiting { due: Some(*due), record: entry.bytes[record.clone()].to_vec() };
+                    if let Some((_, boot)) = self.known(*mailbox)?.suspects.get_mut(number) {
+                        *boot = 0;
+                    }
                 }
                 Op::Take { mailbox, numbers } => {
                     let known = self.known(*mailbox)?;
@@ -112,8 +128,18 @@ impl Fold {
                         if known.messages.remove(&number).is_none() {
                             return Err(format!("message {number} of {mailbox:?} ends twice"));
                         }
+                        known.suspects.remove(&number);
                     }
                 }
+                Op::Suspect { mailbox, number, ends } => {
+                    let boot = self.boots;
+                    let known = self.known(*mailbox)?;
+                    if !known.messages.contains_key(number) {
+                        return Err(format!("message {number} of {mailbox:?} is a suspect, and gone"));
+                    }
+                    known.suspects.insert(*number, (*ends, boot));
+                }
+                Op::Ended => self.is_running = false,
                 Op::Set { actor, key, value } => {
                     let (key, value) = (key_of(&entry.bytes[key.clone()])?, entry.bytes[value.clone()].to_vec());
                     self.known(*actor)?.state.insert(key.to_owned(), value);
@@ -154,7 +180,7 @@ impl Fold {
         self.actors.get_mut(&actor).ok_or_else(|| format!("{actor:?} was never born"))
     }
 
-    pub(super) fn image(&self) -> Image {
+    fn image(&self) -> Image {
         let actors = self.actors.iter().map(|(&id, known)| StoredActor {
             id,
             address: known.address.clone(),
@@ -165,12 +191,18 @@ impl Fold {
             timers: known.timers.len() as u64,
             timer_ids: known.timer_ids,
         });
+        let suspects = self.actors.iter().flat_map(|(&mailbox, known)| {
+            let of_mailbox = known.suspects.iter();
+            of_mailbox.map(move |(&number, &(ends, boot))| StoredSuspect { mailbox, number, ends, boot })
+        });
         Image {
             boots: self.boots,
             last: self.last,
             free_id: self.free_id,
             actors: actors.collect(),
             last_letter: self.last_letter,
+            is_unclean: self.is_running,
+            suspects: suspects.collect(),
         }
     }
 

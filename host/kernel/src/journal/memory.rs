@@ -45,8 +45,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
         let mut inner = self.inner.lock();
-        inner.fold.boots += 1;
-        let image = inner.fold.image();
+        let image = inner.fold.begin();
         Box::pin(async { Ok(image) })
     }
 
@@ -102,12 +101,7 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.inner.lock().fold.state_size(actor)) })
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         Box::pin(async move { Ok(self.inner.lock().fold.timers(actor, after, most)) })
     }
 

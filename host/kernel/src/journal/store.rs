@@ -59,12 +59,7 @@ pub trait Store: Send + Sync + 'static {
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>>;
 
     /// Timers of an actor with ids above `after`, in order of their ids, at most `most`. It sees all groups that were written.
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>>;
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>>;
 
     /// Dead letters with numbers above `after`, in order of their numbers, at most `most`.
     fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
@@ -89,6 +84,23 @@ pub struct Image {
     pub actors: Vec<StoredActor>,
     /// The highest number that a dead letter ever had.
     pub last_letter: u64,
+    /// Whether the run before this one did not end in order.
+    pub is_unclean: bool,
+    /// The messages that may have ended runs, in order of their mailboxes and numbers.
+    pub suspects: Vec<StoredSuspect>,
+}
+
+/// A message that may have ended runs of a host: see [`Op::Suspect`](crate::Op::Suspect).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredSuspect {
+    /// The receiver.
+    pub mailbox: ActorId,
+    /// The number of the message.
+    pub number: u64,
+    /// How many runs ended while it was in process, before the run with the number `boot`.
+    pub ends: u32,
+    /// The run in which it was in process last; 0 when it is to be handled again since.
+    pub boot: u64,
 }
 
 /// An actor, as a store knows it.

@@ -35,7 +35,8 @@ use crate::words::restart::StartKind;
 
 use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
-use crate::journal::order::Journal;
+use crate::journal::entry::Op;
+use crate::journal::order::{EntrySpace, Journal};
 use crate::journal::store::{Image, Store, StoreError, StoreStatus};
 use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
@@ -140,10 +141,11 @@ impl Kernel {
         restore(&shared, &image, &*store).await?;
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));
-        let supervised = journal.clone();
+        let (supervised, ending) = (journal.clone(), shared.clone());
         tokio::spawn(async move {
             supervisor.run(inbox).await;
             if let Some(journal) = supervised {
+                ending.routing.enter(&journal, None, EntrySpace::NONE, |draft| draft.op(Op::Ended));
                 journal.close();
             }
         });
@@ -483,6 +485,7 @@ fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Share
         admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound), &plan.reserves)),
         began: Instant::now(),
         began_at: plan.clock.world(),
+        last_chances: Arc::default(),
         restarts: AtomicU64::new(0),
         failed_shutdowns: AtomicU64::new(0),
         clock: plan.clock.clone(),

@@ -37,6 +37,8 @@ pub(crate) enum Took {
         /// Whether messages are left, and another instance, or a sender that waited for space, was woken for them.
         shared: bool,
     },
+    /// The batch holds one message, which may have ended runs of the host.
+    Suspect,
     /// A signal of the supervisor comes first.
     Signal(Signal),
     /// A directive request of the supervisor comes first.

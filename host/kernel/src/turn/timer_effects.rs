@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use playhouse_frame::{Metadata, Parts};
 
-use super::Turn;
 use super::Hook;
+use super::Turn;
 use super::effects::Effect;
 use crate::dispatch::routing::entering::check_size;
 use crate::words::address::Address;

@@ -38,6 +38,8 @@ pub enum DeadReason {
     Expired,
     /// The receiver was spawned, and its first start failed.
     FailedStart(Arc<CrashReport>),
+    /// This number of runs of the host, `restart.attempts`, ended without order while it was in process.
+    HostDied(u32),
     /// An earlier run of the host noted the reason in the store.
     Recorded(Box<RecordedReason>),
 }
@@ -59,7 +61,7 @@ impl DeadReason {
     }
 
     /// All values of [`DeadReason::kind`].
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 12] = [
         "rejected",
         "failed",
         "bad-reply",
@@ -71,6 +73,7 @@ impl DeadReason {
         "stopped",
         "expired",
         "failed-start",
+        "host-died",
     ];
 
     /// The kind in one word, for counters and programs.
@@ -87,6 +90,7 @@ impl DeadReason {
             Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::FailedStart(_) => "failed-start",
+            Self::HostDied(_) => "host-died",
             Self::Recorded(recorded) => recorded.kind,
         }
     }
@@ -123,6 +127,7 @@ impl fmt::Display for DeadReason {
             Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
             Self::Stopped => f.write_str("the actor is stopped"),
             Self::FailedStart(report) => write!(f, "the actor did not start: it {}", report.crash.reason),
+            Self::HostDied(ends) => write!(f, "the host died {ends} times while it was in process"),
             Self::Recorded(recorded) => f.write_str(&recorded.why),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }

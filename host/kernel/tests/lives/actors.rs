@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, AskError, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep,
     Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
 };
+use tokio::time::Instant;
 
 use crate::dice::Dice;
 use crate::ledger::{Book, Run, RunId, body_of, serial_of};
@@ -181,6 +181,15 @@ impl Acting {
         let kept = book.kept.get(&serial).cloned().unwrap_or_default();
         book.must(kept.taken.is_empty(), || format!("#{serial} is handled again after its end"));
         book.must(attempt >= kept.holds, || format!("#{serial} has {attempt} failures, and had {}", kept.holds));
+        let mailbox = book.addresses.get(play.roles[who].address.as_str()).map(|id| id.0);
+        if let Some(mailbox) = mailbox
+            && number != 0
+            && book.first_suspects.get(&mailbox) == Some(&number)
+        {
+            let is_noted = book.noted.get(&serial).is_some_and(|noted| noted.contains(&life));
+            book.must(is_noted, || format!("#{serial} may have ended its host, and is handed over without a note"));
+            book.seen.insert("a suspect");
+        }
         if let Some((id, fires_at)) = book.sent[serial].timer {
             let (now, is_steady) = (self.stage.now(), play.jumps.iter().all(|jump| *jump == 0));
             book.must(now >= fires_at || !is_steady, || {

@@ -137,7 +137,9 @@ fn timers_fire_once(ledger: &mut Ledger, play: &Play) {
                 ledger.seen.insert("a timer was cancelled");
             }
             for entry in cancelled_in.get(&serial).cloned().unwrap_or_default() {
-                ledger.must(ended <= entry, || format!("the timer of #{serial} ended in {ended}, after its cancel in {entry}"));
+                ledger.must(ended <= entry, || {
+                    format!("the timer of #{serial} ended in {ended}, after its cancel in {entry}")
+                });
             }
         }
     }

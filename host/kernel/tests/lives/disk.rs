@@ -143,12 +143,7 @@ impl Store for Disk {
         self.memory.state_size(actor)
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         self.memory.timers(actor, after, most)
     }
 

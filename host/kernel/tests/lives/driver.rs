@@ -21,12 +21,13 @@ const LONG: Duration = Duration::from_mins(10);
 pub fn give(seed: u64) -> Ledger {
     let play = Arc::new(Play::roll(seed));
     let book = Book::default();
+    book.lock().attempts = play.roles.iter().map(|role| role.attempts).collect();
     let disk = Disk::new(seed, play.clone(), book.clone());
     let dice = Arc::new(Mutex::new(Dice::new(seed, 2)));
     let (before, began) = (Arc::default(), Arc::default());
     let stage = Stage { play: play.clone(), book: book.clone(), dice, before, began };
     for life in 0..play.crowds.len() {
-        book.lock().life = life;
+        book.lock().begins_life(life);
         book.lock().note(format!("life {life}"));
         let is_last = life == play.ends.len();
         if is_last {

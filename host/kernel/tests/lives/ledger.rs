@@ -80,7 +80,15 @@ pub struct Ledger {
     pub remembered: BTreeMap<Serial, Vec<EntryNumber>>,
     pub counts: BTreeMap<u64, u64>,
     pub addresses: BTreeMap<String, ActorId>,
+    /// `restart.attempts` of each actor.
+    pub attempts: Vec<u32>,
     pub life: usize,
+    /// Whether a run did not end in order so far: it may be under way.
+    pub is_running: bool,
+    /// The first message in order of each mailbox that may have ended the life before, by mailbox; and the messages that were noted, with
+    /// the lives.
+    pub first_suspects: BTreeMap<u64, u64>,
+    pub noted: BTreeMap<Serial, Vec<usize>>,
     pub trace: Vec<String>,
     pub broken: Vec<String>,
     pub seen: BTreeSet<&'static str>,
@@ -131,6 +139,19 @@ impl Ledger {
     /// Whether the end of a message is durable.
     pub fn is_taken(&self, serial: Serial) -> bool {
         self.kept.get(&serial).is_some_and(|kept| !kept.taken.is_empty())
+    }
+
+    /// A life begins: the first message of each mailbox may have ended the one before.
+    pub fn begins_life(&mut self, life: usize) {
+        self.life = life;
+        let is_unclean = std::mem::replace(&mut self.is_running, true);
+        self.first_suspects.clear();
+        for (&(mailbox, number), serial) in self.numbers.iter().filter(|_| is_unclean) {
+            let kept = &self.kept[serial];
+            if kept.taken.is_empty() && kept.holds == 0 {
+                self.first_suspects.entry(mailbox).or_insert(number);
+            }
+        }
     }
 
     /// A group is durable.
@@ -194,9 +215,26 @@ impl Ledger {
                 self.note(format!("entry {entry}: #{serial} is a letter: {}", letter.why));
                 // No stored actor of these plays ends before the host.
                 let stopped = letter.kind == "stopped" && self.is_put(serial);
+                if letter.kind == "host-died" {
+                    let noted = self.noted.get(&serial).cloned().unwrap_or_default();
+                    let attempts = self.attempts[self.sent[serial].to] as usize;
+                    self.must(noted.len() >= attempts, || format!("#{serial} ended its host {noted:?}, of {attempts}"));
+                    self.seen.insert("a message was blamed for the end of its host");
+                }
                 self.must(!stopped, || format!("#{serial} is a letter because the host stopped"));
                 self.kept.entry(serial).or_default().letters.push(entry);
             }
+            Op::Suspect { mailbox, number, ends } => {
+                let serial = self.numbers[&(mailbox.0, *number)];
+                let life = self.life;
+                let noted = self.noted.entry(serial).or_default();
+                noted.push(life);
+                let before = noted.iter().filter(|noted| **noted < life).count();
+                self.must(*ends as usize <= before, || {
+                    format!("#{serial} ended {ends} lives, and was noted in {before}")
+                });
+            }
+            Op::Ended => self.is_running = false,
             Op::Halted { actor, halted } => drop(self.halted.insert(actor.0, *halted)),
             Op::Born { actor, address } => drop(self.addresses.insert(address.to_string(), *actor)),
             Op::Set { actor, key, value } => {

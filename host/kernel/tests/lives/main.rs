@@ -10,7 +10,8 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `timer_rules` | the promises one by one, each in a small play; those about keyed state, and timers |
+//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules` | the promises one by one, each in a small play; those about keyed state, timers, and
+//! messages that end their host |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -28,6 +29,7 @@ mod play;
 mod rules;
 mod spilled;
 mod state_rules;
+mod suspect_rules;
 mod timer_rules;
 
 use std::collections::BTreeSet;
@@ -41,7 +43,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 21] = [
+const EVERYTHING: [&str; 23] = [
     "a drop",
     "a drop beyond the memory",
     "a letter survived",
@@ -51,7 +53,9 @@ const EVERYTHING: [&str; 21] = [
     "a life ended in order",
     "a message came again in a later life",
     "a retry survived",
+    "a message was blamed for the end of its host",
     "a send from an earlier life",
+    "a suspect",
     "a timer survived",
     "a timer was cancelled",
     "an acknowledged tell",

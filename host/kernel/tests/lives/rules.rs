@@ -76,6 +76,7 @@ impl NativeActor for Actor {
                     ctx.reply(keys.join(" "));
                 }
                 "ask" => drop(ctx.ask(rest, "answer", SOON).await),
+                "hang" => std::future::pending().await,
                 "retry" => return Err(Failure::Retry("not now".into())),
                 "reject" => return Err(Failure::Reject("never".into())),
                 "panic" => panic!("as told"),
@@ -160,6 +161,7 @@ impl House {
             Op::Take { numbers, .. } => Some(format!("take {numbers:?}")),
             Op::Hold { number, .. } => Some(format!("hold {number}")),
             Op::Letter(letter) => Some(format!("letter {}", letter.kind)),
+            Op::Suspect { number, ends, .. } => Some(format!("suspect {number} {ends}")),
             Op::LetterGone { number } => Some(format!("letter {number} gone")),
             Op::Timer { timer, .. } => Some(format!("timer {}", timer.to)),
             Op::Cancel { .. } => Some("timer gone".to_owned()),
@@ -326,7 +328,7 @@ async fn timer_puts_its_message_into_the_store() {
     tell(&kernel, "/a", "later /b").await;
     kernel.wait_idle().await;
     assert_eq!(house.lines(), ["/a later /b 0", "/b a timer's 0"]);
-    assert_eq!(house.entries(), ["put 1", "take 1..2", "put 1", "take 1..2"]);
+    assert_eq!(house.entries(), ["put 1", "timer /b, take 1..2", "put 1, timer gone", "take 1..2"]);
 }
 
 #[tokio::test(start_paused = true)]

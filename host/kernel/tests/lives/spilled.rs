@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use playhouse_kernel::{
     ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message, Overflow,
-    RestartKind, SendError, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredTimer,
-    WaitingNumbers,
+    RestartKind, SendError, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredTimer, WaitingNumbers,
 };
 
 use crate::rules::{House, SOON, addr, in_order, stop, tell};
@@ -356,12 +355,7 @@ impl Store for Slow {
         self.inner.state_size(actor)
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         self.inner.timers(actor, after, most)
     }
 
@@ -418,12 +412,7 @@ impl Store for Unreadable {
         self.inner.state_size(actor)
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         self.inner.timers(actor, after, most)
     }
 

@@ -275,12 +275,7 @@ impl Store for Unreadable {
         self.0.state_size(actor)
     }
 
-    fn timers(
-        &self,
-        actor: ActorId,
-        after: u64,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
         self.0.timers(actor, after, most)
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorSpec, Clock, HostClock, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan, State,
+    ActorSpec, Clock, HostClock, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
+    State,
 };
 use tokio::time::{Instant, sleep};
 

@@ -41,6 +41,8 @@ rules! {
         large_values_come_back_whole,
         timers_come_back_as_they_were_set_last,
         ids_of_timers_are_never_given_again,
+        suspects_stay_until_they_end,
+        run_that_did_not_end_in_order_is_unclean,
         entry_that_cannot_be_true_ends_the_store;
     histories:
         random_histories_are_as_in_the_model;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorId, FIRST_CHOSEN_TIMER, Image, JournalGroup, KEY_BYTES, Op, StateSize, Store, StoreError, StoredActor, TimerIds,
+    ActorId, FIRST_CHOSEN_TIMER, Image, JournalGroup, KEY_BYTES, Op, StateSize, Store, StoreError, StoredActor,
+    StoredSuspect, TimerIds,
 };
 
 use crate::home::Home;
@@ -319,5 +320,42 @@ pub async fn ids_of_timers_are_never_given_again(home: impl Home) {
     drop(store);
     let (_, image) = home.open().await;
     let ids = TimerIds { given: 9, chosen };
-    assert_eq!((image.actors[0].timers, image.actors[0].timer_ids, image.actors[1].timer_ids), (0, ids, TimerIds::default()));
+    assert_eq!(
+        (image.actors[0].timers, image.actors[0].timer_ids, image.actors[1].timer_ids),
+        (0, ids, TimerIds::default())
+    );
+}
+
+pub async fn suspects_stay_until_they_end(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let suspect = |mailbox, number, ends| entry().op(Op::Suspect { mailbox, number, ends });
+    write(&*store, &mut image, [entry().put(A, 1, &["a", "b", "c", "d"]).put(B, 1, &["e"])]).await.unwrap();
+    let noted = [suspect(A, 1, 0), suspect(A, 3, 2), suspect(A, 4, 0), suspect(B, 1, 1), entry().take(A, 1..2)];
+    write(&*store, &mut image, noted).await.unwrap();
+    write(&*store, &mut image, [entry().hold(A, 4, 7, "d"), suspect(A, 2, 0)]).await.unwrap();
+    drop(store);
+    let (store, mut image) = home.open().await;
+    let of = |mailbox, number, ends, boot| StoredSuspect { mailbox, number, ends, boot };
+    assert_eq!(image.suspects, [of(A, 2, 0, 1), of(A, 3, 2, 1), of(A, 4, 0, 0), of(B, 1, 1, 1)]);
+    write(&*store, &mut image, [suspect(A, 4, 1), entry().take(A, 2..4).take(B, 1..2)]).await.unwrap();
+    drop(store);
+    assert_eq!(home.open().await.1.suspects, [of(A, 4, 1, 2)]);
+    let (store, mut image) = home.open().await;
+    let refused = write(&*store, &mut image, [suspect(A, 1, 0)]).await;
+    assert!(matches!(refused, Err(StoreError::Damaged { .. })), "it has ended: {refused:?}");
+}
+
+pub async fn run_that_did_not_end_in_order_is_unclean(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    assert!(!image.is_unclean, "there was no run");
+    write(&*store, &mut image, [entry().op(Op::Ended)]).await.unwrap();
+    drop(store);
+    let (store, image) = home.open().await;
+    assert!(!image.is_unclean);
+    drop(store);
+    let (store, mut image) = home.open().await;
+    assert!(image.is_unclean, "it wrote nothing, and did not end in order");
+    write(&*store, &mut image, [entry().put(A, 1, &["a"])]).await.unwrap();
+    drop(store);
+    assert!(home.open().await.1.is_unclean);
 }

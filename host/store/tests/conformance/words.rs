@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter, StoredMessage, StoredTimer,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter, StoredMessage,
+    StoredTimer,
 };
 
 pub const A: ActorId = ActorId(1);

@@ -103,7 +103,7 @@ impl Routing {
             DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
                 SendError::MailboxFull(actor.address().clone()).into()
             }
-            DeadReason::Stopped | DeadReason::Recorded(..) => AskError::Stopped,
+            DeadReason::Stopped | DeadReason::HostDied(_) | DeadReason::Recorded(..) => AskError::Stopped,
             DeadReason::Expired => AskError::Timeout,
         }
     }
@@ -124,5 +124,6 @@ pub(crate) fn log_letter(run: Option<u64>, actor: &Actor, envelope: &Envelope, r
 /// As [`log_letter`], of a message to an address that no actor has.
 pub(crate) fn log_letter_to_none(to: &Address, envelope: &Envelope, reason: &DeadReason) {
     let run = AboutRun { actor: AboutActor { address: to, plugin: "" }, incarnation: None };
-    DeadLettered { subject: (run, AboutMessage::from(envelope)), reason: reason.kind(), crash: None, why: reason }.log();
+    DeadLettered { subject: (run, AboutMessage::from(envelope)), reason: reason.kind(), crash: None, why: reason }
+        .log();
 }
