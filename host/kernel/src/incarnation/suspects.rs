@@ -22,8 +22,10 @@ impl Incarnation {
             let alone = if is_last { Some(self.shared.last_chances.clone().lock_owned().await) } else { None };
             let note = Op::Suspect { mailbox, number, ends };
             let entered = routing.enter(journal, Some(mailbox), EntrySpace::NONE, |draft| draft.op(note));
-            // When the store fails, the play ends.
-            let _ = journal.durable(entered.number).await;
+            if journal.durable(entered.number).await.is_err() {
+                // The store has failed, and the play ends: a signal comes. The message is not handed over without a note.
+                std::future::pending::<()>().await;
+            }
             alone
         });
         self.unless_killed(noting).await

@@ -130,7 +130,7 @@ impl MailboxRestore {
         }
         let memory_bytes = mailbox.spec().memory_bytes;
         let (mut from, mut alone, mut alone_bytes) = (1, 0, 0);
-        while left > 0 && (self.looks && from == 1 || mailbox.has_memory() && alone_bytes < memory_bytes) {
+        while left > 0 && (self.looks && alone == 0 || mailbox.has_memory() && alone_bytes < memory_bytes) {
             let messages = store.messages(actor.id, from, PAGE_BYTES.min(memory_bytes)).await?;
             let Some(last) = messages.last() else {
                 return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
