@@ -42,7 +42,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
                     state.restore(known.state);
                 }
                 let suspects = suspects.remove(&actor.id).unwrap_or_default();
-                let looks = image.is_unclean || !suspects.is_empty();
+                let looks = false;
                 let mailbox = MailboxRestore { looks, suspects, host_died: Vec::new() };
                 let died = mailbox.run(shared, &actor, known, store).await?;
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
