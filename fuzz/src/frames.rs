@@ -67,6 +67,11 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
             Op::Cancel { id } => again.cancel(*id),
             Op::Count { metric, by } => again.count(*metric, *by),
             Op::Observe { metric, value } => again.observe(*metric, *value),
+            Op::Set { key_bytes, content } => {
+                let value = content.start + usize::from(*key_bytes);
+                again.set(text(bytes, &(content.start..value)), &bytes[value..content.end]);
+            }
+            Op::Delete(key) => again.delete(text(bytes, key)),
         }
         failed_after_sends |= sent && matches!(op, Op::Reject(_) | Op::Retry(_));
         sent = op.outcomes() == 0;

@@ -21,6 +21,7 @@ use crate::notice::WatchId;
 use crate::pending_reply::PendingReply;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
+use crate::state::State;
 use crate::status::ActorState;
 use crate::timer::{TimerId, whole_millis};
 use crate::with_metadata::WithMetadata;
@@ -42,6 +43,10 @@ pub struct Context {
 impl Context {
     pub(crate) fn new(kernel: KernelHandle) -> Self {
         Self { kernel, address: OnceCell::new(), reply: PendingReply::default() }
+    }
+
+    pub(crate) fn kernel(&self) -> &KernelHandle {
+        &self.kernel
     }
 
     pub(crate) fn take_reply(&self) -> Option<Vec<u8>> {
@@ -421,6 +426,37 @@ impl Context {
     /// Ends a watch when the current message is done. A notice that already waits is still delivered.
     pub fn unwatch(&self, watch: WatchId) {
         self.kernel.unwatch(watch.0);
+    }
+
+    /// This actor's state in the play's store: values under keys that outlive its incarnations and the host. A change is kept together
+    /// with the end of the current message, and dropped when the message fails.
+    ///
+    /// ```
+    /// use playhouse_sdk::{Actor, Context, Message, Result, reject, testing::ActorHarness};
+    ///
+    /// #[derive(Default)]
+    /// struct Till;
+    ///
+    /// impl Actor for Till {
+    ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+    ///         let state = ctx.state(); // mailbox = { kind = "durable" } and state = {} in the manifest
+    ///         let sum = state.get::<i64>("sum")?.unwrap_or_default();
+    ///         let sum = sum + msg.text()?.parse::<i64>().map_err(|_| reject("not a number"))?;
+    ///         state.put("sum", &sum)?;
+    ///         ctx.reply(sum.to_string());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut harness = ActorHarness::<Till>::start()?;
+    /// harness.tell("40")?;
+    /// let mut harness = harness.restart()?; // the struct is lost, the state is not
+    /// assert_eq!(harness.ask("2")?, b"42");
+    /// assert_eq!(harness.state::<i64>("sum")?, Some(42));
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn state(&self) -> State<'_> {
+        State::new(&self.kernel)
     }
 
     /// Adds to a counter of this actor's own, when the current message is done: a message that fails counts nothing. The manifest

@@ -1,4 +1,4 @@
-//! The errors of sends, asks, spawns, stops, timers, watches and metrics: the contract's variants as Rust errors, to match on or to return
+//! The errors of sends, asks, spawns, stops, timers, watches, metrics and state: the contract's variants as Rust errors, to match on or to return
 //! with `?`.
 
 /// The error of a send. Nothing was recorded and nothing will be delivered.
@@ -212,4 +212,48 @@ pub enum MetricError {
     /// The value is negative, infinite or not a number; the text says which.
     #[error("{0}")]
     BadValue(String),
+}
+
+/// The error of reading or changing the state. Nothing was recorded.
+///
+/// ```
+/// # use playhouse_sdk::{Context, Result, StateError, reject};
+/// fn note(ctx: &Context, order: &str) -> Result {
+///     match ctx.state().put(order, "open") {
+///         Err(StateError::Full { .. }) => Err(reject("no more orders")),
+///         put => Ok(put?),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The manifest does not grant state to this actor; the text says what is missing.
+    #[error("{0}")]
+    NotGranted(String),
+    /// Not a key; the text describes the fault.
+    #[error("{0}")]
+    BadKey(String),
+    /// The value is larger than `state.value` allows.
+    #[error("the value is larger than the {limit_bytes} bytes that state.value allows")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// With the value, the state would be larger than `state.bytes` allows.
+    #[error("the state would be larger than the {limit_bytes} bytes that state.bytes allows")]
+    Full {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The store could not be read; the text says why. The host is about to end.
+    #[error("{0}")]
+    Failed(String),
+    /// The value of a key is not the JSON expected, or a value has no JSON form.
+    #[error("the value of the key {key:?} is not the JSON expected: {why}")]
+    NotJson {
+        /// The key.
+        key: String,
+        /// The error of the JSON.
+        why: String,
+    },
 }

@@ -30,6 +30,27 @@
 /// export_actor!(Boss, supervisor, watcher);
 /// ```
 ///
+/// With `saved` among them, the actor's whole value is kept in its state, as JSON under the key `""`: it is loaded before `init`, put
+/// back when a message fails, and saved once for each batch. That needs `[actor.state]` in the manifest, with space for the value twice, and
+/// [`ActorHarness`](crate::testing::ActorHarness)`::setup().saved()` in tests. It is the way for small values; others use
+/// [`Context::state`](crate::Context::state).
+/// ```
+/// # use playhouse_sdk::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Clone, Serialize, Deserialize)]
+/// struct Till { sum: i64 }
+///
+/// impl Actor for Till {
+///     fn msg_handler(&mut self, msg: Message, _: &mut Context) -> Result {
+///         self.sum += msg.json::<i64>()?;
+///         Ok(())
+///     }
+/// }
+///
+/// export_actor!(Till, saved);
+/// ```
+///
 /// A type that is not an actor does not compile, nor one that lacks the trait of a hook, nor a hook that does not exist:
 /// ```compile_fail,E0277
 /// struct Chair;
@@ -54,12 +75,21 @@ macro_rules! export_actor {
     (@hook supervisor $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Supervisor, supervising); };
     (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
     (@hook callback $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Callback, calling_back); };
+    (@hook saved $actor:ty) => {};
     (@hook $other:ident $actor:ty) => {
         ::std::compile_error!(::std::concat!(
             "`export_actor!` knows no hook `", ::std::stringify!($other),
-            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`"
+            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`, and `saved` is possible beside them"
         ));
     };
+    // The functions of an actor that is saved, if `saved` is among the hooks.
+    (@saved) => {};
+    (@saved saved $($more:ident)*) => {
+        fn saved() -> ::std::option::Option<$crate::saved::SavedFns<Self>> {
+            ::std::option::Option::Some($crate::saved::SavedFns::new())
+        }
+    };
+    (@saved $other:ident $($more:ident)*) => { $crate::export_actor!(@saved $($more)*); };
     // `$world` is the module of `bindings` with the hook's export.
     (@export $actor:ty, $hook:path, $world:ident) => {
         const _: () = {
@@ -83,6 +113,8 @@ macro_rules! export_actor {
                 fn slot() -> &'static ::std::thread::LocalKey<$crate::component::Slot<Self>> {
                     &SLOT
                 }
+
+                $crate::export_actor!(@saved $($hook)*);
             }
 
             // Native builds do not construct the actor, and the compiler would warn about dead code.

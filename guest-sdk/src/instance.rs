@@ -12,6 +12,7 @@ use crate::kernel_handle::KernelHandle;
 use crate::message::Message;
 use crate::notice::Notice;
 use crate::result::Result;
+use crate::saved::{Saved, SavedFns};
 use crate::supervisor::{ChildFailed, Directive, Supervisor};
 use crate::watcher::Watcher;
 
@@ -19,6 +20,8 @@ use crate::watcher::Watcher;
 pub struct Instance<A> {
     pub(crate) actor: A,
     ctx: Context,
+    /// None unless the actor's whole value is kept in its state.
+    saved: Option<Saved<A>>,
 }
 
 impl<A: Actor> Instance<A> {
@@ -34,8 +37,16 @@ impl<A: Actor> Instance<A> {
         decision
     }
 
-    pub(crate) fn start(kernel: KernelHandle) -> Result<Self> {
-        let mut instance = Self { actor: A::default(), ctx: Context::new(kernel) };
+    /// `saved`: the functions that keep the actor's value, if it is saved.
+    pub(crate) fn start(kernel: KernelHandle, saved: Option<SavedFns<A>>) -> Result<Self> {
+        let (actor, saved) = match saved {
+            Some(saved) => {
+                let (actor, saved) = Saved::load(saved, &kernel)?;
+                (actor, Some(saved))
+            }
+            None => (A::default(), None),
+        };
+        let mut instance = Self { actor, ctx: Context::new(kernel), saved };
         instance.hook("init", A::init)?;
         Ok(instance)
     }
@@ -44,7 +55,7 @@ impl<A: Actor> Instance<A> {
     pub(crate) fn handle(&mut self, msg: Message) -> Result<Option<Vec<u8>>, Failure> {
         let handled = self.actor.msg_handler(msg, &mut self.ctx);
         let reply = self.ctx.take_reply();
-        handled.map(|()| reply).map_err(Failure::from)
+        self.end(handled).map(|()| reply).map_err(Failure::from)
     }
 
     pub(crate) fn prepare_children(&mut self) -> Result {
@@ -61,7 +72,7 @@ impl<A: Actor> Instance<A> {
     {
         let handled = self.actor.noticed(notice, &mut self.ctx);
         self.ctx.take_reply();
-        handled.map_err(Failure::from)
+        self.end(handled).map_err(Failure::from)
     }
 
     pub(crate) fn child_failed(&mut self, failure: ChildFailed) -> Directive
@@ -71,6 +82,7 @@ impl<A: Actor> Instance<A> {
         let directive = self.actor.child_failed(failure, &mut self.ctx);
         let replied = self.ctx.take_reply().is_some();
         assert!(!replied, "`child_failed` called `reply`, but a hook has no message to reply to");
+        self.end(Ok(())).unwrap_or_else(|error| panic!("the actor cannot be saved after `child_failed`: {error:#}"));
         directive
     }
 
@@ -82,7 +94,7 @@ impl<A: Actor> Instance<A> {
         let told = self.actor.task_done(task, &mut self.ctx);
         let replied = self.ctx.take_reply().is_some();
         assert!(!replied, "`task_done` called `reply`, but a hook has no message to reply to");
-        if let Err(error) = told {
+        if let Err(error) = self.end(told) {
             eprintln!("`task_done` about the message {id} failed: {error:#}");
         }
     }
@@ -92,6 +104,17 @@ impl<A: Actor> Instance<A> {
         if self.ctx.take_reply().is_some() {
             bail!("`{name}` called `reply`, but a hook has no message to reply to");
         }
-        Ok(())
+        self.end(Ok(()))
+    }
+
+    /// Keeps the actor's value after a message or hook, or puts the one before back when it failed, if the value is saved.
+    #[inline]
+    fn end(&mut self, handled: Result) -> Result {
+        let Some(saved) = &mut self.saved else { return handled };
+        let ended = handled.and_then(|()| saved.keep(&self.actor, self.ctx.kernel()));
+        if ended.is_err() {
+            self.actor = saved.before();
+        }
+        ended
     }
 }

@@ -1,13 +1,15 @@
 //! The trait between a context and its kernel, which is the host behind a component, or a test.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use playhouse_frame::Metadata;
 
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::log::Level;
 use crate::reply::Reply;
+use crate::saved::{SAVED_KEY, Snapshot};
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 
@@ -55,6 +57,18 @@ pub(crate) trait Kernel {
     fn count(&self, name: &str, by: u64) -> Result<(), MetricError>;
     /// Adds a value to a histogram of the actor's own.
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError>;
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError>;
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError>;
+    fn state_delete(&self, key: &str) -> Result<(), StateError>;
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError>;
+    /// The bytes of the actor's own value in its state.
+    fn saved(&self) -> Result<Option<Vec<u8>>, StateError> {
+        self.state_get(SAVED_KEY)
+    }
+    /// Keeps the actor's own value in its state, as an effect of the current message.
+    fn save(&self, value: Rc<dyn Snapshot>) -> crate::result::Result<()> {
+        Ok(self.state_set(SAVED_KEY, &value.bytes()?)?)
+    }
     /// Writes to the log at once, whatever happens to the message.
     fn log(&self, level: Level, text: &str);
 }

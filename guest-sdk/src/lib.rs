@@ -39,6 +39,7 @@
 //! | `kernel.rs`, `kernel_handle.rs` | the trait between a context and its kernel, which is the host or a test |
 //! | `turn.rs`, `wasm.rs`, `bindings.rs` | the kernel in a component: frames of messages in, frames of outcomes out, the WIT contract |
 //! | `context.rs`, `with_metadata.rs`, `actor.rs` | [`Context`], an actor's view of its kernel; [`Actor`], the trait to implement |
+//! | `state.rs`, `saved.rs` | [`State`], the actor's state in the play's store; an actor whose whole value is kept there |
 //! | `gate.rs`, `supervisor.rs`, `callback.rs`, `watcher.rs` | the traits of optional hooks |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks |
 //! | `component.rs`, `export_actor.rs` | the exports of an actor's component, and [`export_actor!`] |
@@ -72,7 +73,10 @@ mod panic_text;
 mod pending_reply;
 mod reply;
 mod result;
+#[doc(hidden)]
+pub mod saved;
 mod spawn_options;
+mod state;
 mod status;
 mod supervisor;
 #[cfg(not(target_family = "wasm"))]
@@ -90,7 +94,7 @@ pub use anyhow;
 pub use callback::{Callback, Ended, TaskDone};
 pub use context::Context;
 pub use envelope::{Envelope, Flow, FlowId};
-pub use errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+pub use errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use gate::{Decision, Gate};
 pub use log::Level;
@@ -100,6 +104,7 @@ pub use playhouse_frame::{Metadata, MetadataError, Pairs};
 pub use reply::Reply;
 pub use result::{Error, Result};
 pub use spawn_options::SpawnOptions;
+pub use state::State;
 pub use status::ActorState;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 pub use timer::TimerId;

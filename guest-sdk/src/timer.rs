@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A timer of this incarnation of the actor.
+/// A timer of this incarnation of the actor. Of an actor with a durable mailbox, the id stays the timer's over all incarnations and
+/// runs of the host, and no later timer gets it: it may be kept in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimerId(pub(crate) u64);
 

@@ -6,9 +6,10 @@ mod host;
 mod kernel;
 mod metrics;
 mod routes;
+mod state;
 mod timers;
 
-pub(crate) use host::{Route, TurnHost};
+pub(crate) use host::{Route, StateLimits, TurnHost};
 pub(crate) use kernel::TurnKernel;
 
 #[cfg(test)]

@@ -127,8 +127,23 @@ fn body_of(fields: &[Reply]) -> &str {
 }
 
 #[test]
+fn till_example_adds_up_and_is_corrected_by_hand() {
+    let (folder, _) = example("till");
+    let host = Host::start(folder, &[]);
+    host.ok(&["tell", "/till", "250"]);
+    host.ok(&["tell", "/till", "--", "-50"]);
+    assert_eq!(host.ok(&["ask", "/till", "sum"]), "[200,2]");
+    host.ok(&["stop", "/till"]);
+    host.ok(&["state", "set", "/till", "sum", "1000"]);
+    host.ok(&["start", "/till"]);
+    assert_eq!(host.ok(&["ask", "/till", "sum"]), "[1000,2]");
+    let exported = host.ok(&["state", "export", "/till"]);
+    assert_eq!(exported, "{\"key\":\"payments\",\"text\":\"2\"}\n{\"key\":\"sum\",\"text\":\"1000\"}\n");
+}
+
+#[test]
 fn readmes_of_examples_name_existing_files() {
-    for name in ["web", "chat", "cron", "queue"] {
+    for name in ["web", "chat", "cron", "queue", "till"] {
         let folder = root().join("plugins").join(name);
         let files = ["README.md", "playhouse.toml", "src/lib.rs"];
         assert!(files.iter().all(|file| Path::exists(&folder.join(file))), "{name}");

@@ -363,7 +363,7 @@ impl House {
             std::future::ready(reason.is_some())
         })
         .await;
-        self.kernel.drop_letters(&LetterFilter::default());
+        self.kernel.drop_letters(&LetterFilter::default()).await;
         reason.expect("a letter has the reason")
     }
 

@@ -22,6 +22,9 @@ pub(crate) const QUICK_GATEWAYS: [&str; 4] = ["test", "--workspace", "--bench", 
 /// The same for the soak.
 pub(crate) const SOAK: [&str; 4] = ["test", "--workspace", "--test", "soak"];
 
+/// The end-to-end test that kills hosts.
+pub(crate) const KILL: [&str; 7] = ["test", "--workspace", "--test", "e2e", "kill::", "--", "--nocapture"];
+
 /// Runs all checks. With `with_counts` it also counts the instructions of the hot paths, which needs valgrind.
 pub(crate) fn run(with_counts: bool) -> Done {
     if with_counts {

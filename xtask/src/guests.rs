@@ -21,6 +21,7 @@ pub(crate) const PLUGINS: &[&str] = &[
     "report",
     "split",
     "team",
+    "till",
     "web",
     "worker",
 ];

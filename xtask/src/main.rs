@@ -45,6 +45,8 @@ fn main() -> ExitCode {
         ["fuzz", ..] => fuzz::run_targets(&words[1..]),
         ["soak"] => soak("60"),
         ["soak", seconds] => soak(seconds),
+        ["kill"] => kill("1000"),
+        ["kill", kills] => kill(kills),
         ["counts"] => counts::run_check(),
         ["counts", "--update"] => counts::update(),
         ["bench", "gateways", ..] => bench_gateways(&words[2..]),
@@ -94,4 +96,9 @@ fn bench_gateways(arguments: &[&str]) -> Done {
 fn soak(seconds: &str) -> Done {
     guests::build(guests::PLUGINS)?;
     run(cargo().args(checks::SOAK).args(["--", "--seconds", seconds]))
+}
+
+/// Kills hosts: the end-to-end test with more kills.
+fn kill(kills: &str) -> Done {
+    run(cargo().args(checks::KILL).env("PLAYHOUSE_KILLS", kills))
 }

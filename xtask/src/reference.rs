@@ -10,6 +10,8 @@ const SOURCES: &[&str] = &[
     "host/runtime/src/manifest/schema/rules.rs",
     "host/runtime/src/manifest/schema/limits.rs",
     "host/runtime/src/manifest/schema/http.rs",
+    "host/runtime/src/manifest/schema/store.rs",
+    "host/runtime/src/manifest/schema/state.rs",
     "host/runtime/src/manifest/schema/dead_letters.rs",
     "host/runtime/src/manifest/schema/watching.rs",
     "host/runtime/src/manifest/schema/grants.rs",

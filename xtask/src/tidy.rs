@@ -170,12 +170,16 @@ fn kernel_knows_no_webassembly_no_file_and_no_socket() {
 }
 
 /// The crates of the host, and those that each may depend on.
-const HOST_CRATES: [(&str, &[&str]); 6] = [
+const HOST_CRATES: [(&str, &[&str]); 7] = [
     ("host/kernel", &[]),
     ("host/sandbox", &["playhouse-kernel"]),
     ("host/gateway", &["playhouse-kernel"]),
     ("host/observe", &["playhouse-kernel"]),
-    ("host/runtime", &["playhouse-gateway", "playhouse-kernel", "playhouse-observe", "playhouse-sandbox"]),
+    ("host/store", &["playhouse-kernel"]),
+    (
+        "host/runtime",
+        &["playhouse-gateway", "playhouse-kernel", "playhouse-observe", "playhouse-sandbox", "playhouse-store"],
+    ),
     ("host/cli", &["playhouse-runtime"]),
 ];
 
@@ -190,7 +194,7 @@ fn host_crates_depend_in_one_direction() {
     }
     assert!(
         wrong.is_empty(),
-        "cli -> runtime -> (gateway, observe, sandbox) -> kernel is the only direction: {wrong:?}"
+        "cli -> runtime -> (gateway, observe, store, sandbox) -> kernel is the only direction: {wrong:?}"
     );
 }
 

@@ -13,6 +13,7 @@ usage: cargo xtask COMMAND
   bench          time the hot paths beside other libraries (with fat LTO: the first build takes long); bench --help
   bench gateways time the gateways beside hyper, and beside raw consumers of NATS and Redis
   soak [SECONDS] crash sandboxed actors for SECONDS (default 60), and check that nothing leaks
+  kill [N]       kill the host of a bank N times (default 1000), and check that no confirmed transfer is lost or happens twice
   counts         count the instructions of the hot paths; `--update` enters them in the table
   build-guests   build the example plugins into plugins/
   docs           print docs/manifest.md from the types that read the manifest

@@ -5,8 +5,8 @@ use core::mem;
 
 use crate::metadata::Metadata;
 use crate::outbound::{
-    CANCEL, COUNT, OBSERVE, OP_BYTES, REJECT, REPLY, REPLY_WITH, RETRY, SPAWN, STOP, TELL, TELL_AFTER, TELL_AFTER_WITH,
-    TELL_EVERY, TELL_EVERY_WITH, TELL_WITH,
+    CANCEL, COUNT, DELETE, OBSERVE, OP_BYTES, REJECT, REPLY, REPLY_WITH, RETRY, SET, SPAWN, STOP, TELL, TELL_AFTER,
+    TELL_AFTER_WITH, TELL_EVERY, TELL_EVERY_WITH, TELL_WITH,
 };
 use crate::record::HEADER_BYTES;
 use crate::trailer;
@@ -95,6 +95,40 @@ impl Encoder {
     pub fn observe(&mut self, metric: u32, value: f64) {
         assert!(value.is_finite() && value >= 0.0, "a value is finite and not negative");
         self.measure(OBSERVE, metric, value.to_le_bytes());
+    }
+
+    /// Records that a key of the actor's state gets a value.
+    ///
+    /// # Panics
+    /// When the key has more than `u16::MAX` bytes, or the value almost `u32::MAX`.
+    pub fn set(&mut self, key: &str, value: &[u8]) {
+        self.op_of(SET, 0, &[&key_length(key), key.as_bytes(), value]);
+    }
+
+    /// Records that a key of the actor's state goes.
+    pub fn delete(&mut self, key: &str) {
+        self.op(DELETE, 0, key.as_bytes());
+    }
+
+    /// The place where the next operation will be, for [`Encoder::set_at`].
+    pub fn place(&self) -> Place {
+        Place { at: self.bytes.len(), message: self.outcomes }
+    }
+
+    /// As [`Encoder::set`], at an earlier place of this frame: the operation belongs to the message that was the current one there.
+    ///
+    /// # Panics
+    /// When the place is one of another frame, beyond this one's end; and as [`Encoder::set`].
+    pub fn set_at(&mut self, place: Place, key: &str, value: &[u8]) {
+        let behind = self.bytes.split_off(place.at);
+        let current_start = self.current_start;
+        let outcomes = mem::replace(&mut self.outcomes, place.message);
+        self.set(key, value);
+        self.outcomes = outcomes;
+        if current_start > place.at {
+            self.current_start = current_start + self.bytes.len() - place.at;
+        }
+        self.bytes.extend_from_slice(&behind);
     }
 
     /// As [`Encoder::op`], without a copy whose length is not a constant.
@@ -203,6 +237,18 @@ impl Encoder {
         self.outcomes += 1;
         self.current_start = self.bytes.len();
     }
+}
+
+fn key_length(key: &str) -> [u8; 2] {
+    u16::try_from(key.len()).expect("a key has less than 64 KiB").to_le_bytes()
+}
+
+/// A place between two operations of a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    at: usize,
+    /// Messages with an outcome before it.
+    message: u32,
 }
 
 /// Appends bytes that are mostly few. In a guest, a copy of a length that is not a constant is a call out of the guest, which

@@ -80,7 +80,7 @@ pub enum FrameError {
         /// The place of its header.
         at: usize,
     },
-    /// A reason that is not UTF-8.
+    /// A reason, or a key of the state, that is not UTF-8.
     Text {
         /// The place of its header.
         at: usize,
@@ -127,7 +127,7 @@ impl fmt::Display for FrameError {
                 write!(f, "the operation at byte {at} cannot have {found} bytes after its header")
             }
             Self::Value { at } => write!(f, "the value of the operation at byte {at} is negative or not finite"),
-            Self::Text { at } => write!(f, "the reason of the operation at byte {at} is not UTF-8"),
+            Self::Text { at } => write!(f, "the text of the operation at byte {at} is not UTF-8"),
             Self::Count { stated, found } => {
                 write!(f, "the trailer states {stated} messages or outcomes, but the frame has {found}")
             }

@@ -30,6 +30,7 @@
 //! | `metadata.rs` | [`Metadata`]: pairs of text beside a body |
 //! | `record.rs` | [`Header`]: the header before each message's content |
 //! | `content.rs` | [`Content`]: a message's optional parts and its body |
+//! | `state_key.rs` | the rule for keys of an actor's state, and what a key costs |
 //! | `trailer.rs` | the last bytes of both frames: count, flags, version |
 //! | `inbound.rs` | [`Inbound`]: reads the frame of a batch |
 //! | `encoder.rs`, `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of its outcomes |
@@ -50,14 +51,16 @@ mod layout;
 mod metadata;
 mod outbound;
 mod record;
+mod state_key;
 mod trailer;
 
 pub use content::{Content, ContentError};
-pub use encoder::Encoder;
+pub use encoder::{Encoder, Place};
 pub use error::FrameError;
 pub use inbound::{Inbound, Record};
 pub use layout::{TRAILER_BYTES, VERSION};
 pub use metadata::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs};
 pub use outbound::{OP_BYTES, Op, Outbound, Reader, Timer, TimerAt};
 pub use record::{HEADER_BYTES, Header, Parts};
+pub use state_key::{KEY_BYTES, KeyError, STATE_KEY_COST, check_key, cost_of};
 pub use trailer::{trailer, trailer_without_routes};

@@ -27,6 +27,11 @@ pub(crate) const TELL_AFTER_WITH: u32 = 12;
 pub(crate) const TELL_EVERY_WITH: u32 = 13;
 pub(crate) const COUNT: u32 = 14;
 pub(crate) const OBSERVE: u32 = 15;
+pub(crate) const SET: u32 = 16;
+pub(crate) const DELETE: u32 = 17;
+
+/// Bytes before the key of a set: the length of the key.
+const KEY_LENGTH_BYTES: usize = 2;
 
 /// Bytes before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
@@ -99,6 +104,15 @@ pub enum Op {
         /// The value, finite and not negative.
         value: f64,
     },
+    /// A key of the actor's state gets a value.
+    Set {
+        /// The bytes of the key, which come before the value.
+        key_bytes: u16,
+        /// Key, which is UTF-8, and value.
+        content: Range<usize>,
+    },
+    /// A key of the actor's state, which is UTF-8, goes with its value.
+    Delete(Range<usize>),
 }
 
 impl Op {
@@ -286,8 +300,25 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
             value if value.is_finite() && value >= 0.0 => Ok(Op::Observe { metric: route, value }),
             _ => Err(FrameError::Value { at }),
         },
+        SET | DELETE if route != 0 => Err(FrameError::NotZero { at }),
+        SET => {
+            let (key, _) = key_and_value(body).ok_or(FrameError::Length { at, found: body.len() })?;
+            core::str::from_utf8(key).map_err(|_| FrameError::Text { at })?;
+            let key_bytes = u16::try_from(key.len()).expect("its length has 2 bytes");
+            Ok(Op::Set { key_bytes, content: from + KEY_LENGTH_BYTES..from + body.len() })
+        }
+        DELETE => match core::str::from_utf8(body) {
+            Ok(_) => Ok(Op::Delete(from..from + body.len())),
+            Err(_) => Err(FrameError::Text { at }),
+        },
         found => Err(FrameError::Kind { at, found }),
     }
+}
+
+/// The key and the value of a set.
+fn key_and_value(content: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = content.split_first_chunk::<KEY_LENGTH_BYTES>()?;
+    rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
 }
 
 /// The number of bytes of the metadata at the front of a content.

@@ -79,6 +79,20 @@ fn frame_may_end_with_sends_of_the_current_message() {
 }
 
 #[test]
+fn set_at_an_earlier_place_belongs_to_its_message() {
+    let mut encoder = Encoder::default();
+    encoder.done(None);
+    let place = encoder.place();
+    encoder.done(Some(b"yes"));
+    encoder.cancel(7);
+    encoder.set_at(place, "k", b"v");
+    encoder.reject("no");
+    let frame = encoder.take();
+    let set = Op::Set { key_bytes: 1, content: 18..20 };
+    assert_eq!(ops(&frame), Ok(vec![done(1), set, Op::Reply(36..39), Op::Reject(55..57)]));
+}
+
+#[test]
 fn done_messages_need_no_operation() {
     let mut encoder = Encoder::default();
     (0..3).for_each(|_| encoder.done(None));
@@ -92,7 +106,7 @@ fn done_messages_need_no_operation() {
 #[test]
 fn malformed_operations_are_refused_with_their_reason() {
     let at = 0;
-    let cases: [(Vec<u8>, FrameError); 28] = [
+    let cases: [(Vec<u8>, FrameError); 34] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
         (vec![0; 7], FrameError::NoTrailer { bytes: 7 }),
         (vec![0; 8], FrameError::Version { found: 0 }),
@@ -103,7 +117,13 @@ fn malformed_operations_are_refused_with_their_reason() {
         (ended(1, &[op(1, 0, 0, &[0; 47])]), FrameError::Truncated { at }),
         (ended(1, &[op(1, 0, u32::MAX, &[0; 48])]), FrameError::Truncated { at }),
         (ended(1, &[op(0, 0, 0, b"")]), FrameError::Kind { at, found: 0 }),
-        (ended(1, &[op(16, 0, 0, b"")]), FrameError::Kind { at, found: 16 }),
+        (ended(1, &[op(18, 0, 0, b"")]), FrameError::Kind { at, found: 18 }),
+        (ended(1, &[op(16, 1, 2, &[0; 2])]), FrameError::NotZero { at }),
+        (ended(1, &[op(16, 0, 1, &[0])]), FrameError::Length { at, found: 1 }),
+        (ended(1, &[op(16, 0, 4, &[3, 0, b'a', b'b'])]), FrameError::Length { at, found: 4 }),
+        (ended(1, &[op(16, 0, 3, &[1, 0, 0xff])]), FrameError::Text { at }),
+        (ended(1, &[op(17, 1, 1, b"a")]), FrameError::NotZero { at }),
+        (ended(1, &[op(17, 0, 1, b"\xff")]), FrameError::Text { at }),
         (ended(1, &[op(14, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
         (ended(1, &[op(15, 0, 7, &[0; 7])]), FrameError::Length { at, found: 7 }),
         (ended(1, &[op(15, 0, 8, &f64::NAN.to_le_bytes())]), FrameError::Value { at }),
@@ -140,7 +160,7 @@ fn operations_out_of_order_are_refused() {
 
 #[test]
 fn reader_ends_after_its_first_error() {
-    let frame = ended(2, &[op(16, 0, 0, b""), op(2, 0, 0, b"")]);
+    let frame = ended(2, &[op(18, 0, 0, b""), op(2, 0, 0, b"")]);
     assert_eq!(Outbound::open(&frame).unwrap().count(), 1);
     assert_eq!(Inbound::open(&frame).unwrap().count(), 1);
 }
@@ -294,6 +314,8 @@ enum Step {
     Stop(u32),
     Timer(u64, u32, u64, bool, Metadata, Vec<u8>),
     Cancel(u64),
+    Set(String, Vec<u8>),
+    Delete(String),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -314,6 +336,8 @@ fn step() -> impl Strategy<Value = Step> {
             |((id, route, wait_ms, again), metadata, body)| { Step::Timer(id, route, wait_ms, again, metadata, body) }
         ),
         any::<u64>().prop_map(Step::Cancel),
+        (".{0,5}", body()).prop_map(|(key, value)| Step::Set(key, value)),
+        ".{0,5}".prop_map(Step::Delete),
     ]
 }
 
@@ -389,6 +413,11 @@ proptest! {
                         && with(content, *metadata_bytes, metadata, sent)
                 }
                 (Op::Cancel { id }, Step::Cancel(set)) => id == set,
+                (Op::Set { key_bytes, content }, Step::Set(key, value)) => {
+                    usize::from(*key_bytes) == key.len()
+                        && frame[content.clone()] == [key.as_bytes(), &value[..]].concat()
+                }
+                (Op::Delete(at), Step::Delete(key)) => text(at, key),
                 _ => false,
             };
             prop_assert!(same, "{:?} is not {:?}", read, step);
@@ -423,6 +452,8 @@ fn encode(steps: &[Step]) -> Vec<u8> {
                 encoder.timer(*id, *route, *wait_ms, *again, metadata, body);
             }
             Step::Cancel(id) => encoder.cancel(*id),
+            Step::Set(key, value) => encoder.set(key, value),
+            Step::Delete(key) => encoder.delete(key),
         }
     }
     encoder.take()

@@ -52,7 +52,7 @@ impl<A: Exported + Gate> gate::Guest for Component<A> {
 impl<A: Exported> lifecycle::Guest for Component<A> {
     fn init() -> Result<(), String> {
         set_panic_hook();
-        let instance = Instance::<A>::start(ComponentKernel).map_err(|error| format!("{error:#}"))?;
+        let instance = Instance::<A>::start(ComponentKernel, A::saved()).map_err(|error| format!("{error:#}"))?;
         A::slot().set(Some(instance));
         Ok(())
     }

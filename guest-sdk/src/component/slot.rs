@@ -5,6 +5,7 @@ use std::thread::LocalKey;
 
 use crate::actor::Actor;
 use crate::instance::Instance;
+use crate::saved::SavedFns;
 
 /// The slot for the one actor of a component; empty before `init`.
 pub type Slot<A> = RefCell<Option<Instance<A>>>;
@@ -13,6 +14,11 @@ pub type Slot<A> = RefCell<Option<Instance<A>>>;
 pub trait Exported: Actor {
     /// The slot.
     fn slot() -> &'static LocalKey<Slot<Self>>;
+
+    /// The functions that keep the actor's value, if it is saved.
+    fn saved() -> Option<SavedFns<Self>> {
+        None
+    }
 }
 
 /// The facts about an actor type in its component's custom section `playhouse-actor`: whether it keeps state

@@ -3,6 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::effects::{Child, Sent};
 use super::fake_kernel::{FakeKernel, check_address};
 use crate::actor::Actor;
@@ -17,6 +20,7 @@ use crate::message::Message;
 use crate::notice::{Notice, WatchId};
 use crate::reply::Reply;
 use crate::result::Result;
+use crate::saved::SavedFns;
 use crate::status::ActorState;
 use crate::supervisor::{ChildFailed, Directive, Supervisor};
 use crate::timer::{TimerId, whole_millis};
@@ -27,6 +31,8 @@ pub struct ActorHarness<A> {
     instance: Instance<A>,
     /// Reports the outcome of a message to the actor, if it has a callback.
     callback: Option<fn(&mut Instance<A>, TaskDone)>,
+    /// The functions that keep the actor's value, if the setup says that it is saved.
+    saved: Option<fn() -> SavedFns<A>>,
     kernel: Rc<FakeKernel>,
     attempts: u32,
 }
@@ -34,7 +40,7 @@ pub struct ActorHarness<A> {
 impl<A: Actor> ActorHarness<A> {
     /// The settings before the start. The actor's address is `/actor` by default.
     pub fn setup() -> Setup<A> {
-        Setup { kernel: FakeKernel::new(), callback: None, attempts: 3 }
+        Setup { kernel: FakeKernel::new(), callback: None, saved: None, attempts: 3 }
     }
 
     /// Starts the actor with the default settings: runs its `init` and its `prepare_children`.
@@ -155,11 +161,32 @@ impl<A: Actor> ActorHarness<A> {
         }
         // The incarnation ends also if the hook fails.
         let _ = self.shutdown();
-        let Self { instance, kernel, callback, attempts } = self;
+        let Self { instance, kernel, callback, saved, attempts } = self;
         drop(instance);
         let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
         kernel.incarnation += 1;
-        Ok(Setup { kernel, callback, attempts })
+        Ok(Setup { kernel, callback, saved, attempts })
+    }
+
+    /// Ends this incarnation at once, as a crash or the end of the host does, and starts the next one: the actor's value and its timers,
+    /// watches and children are lost, its state stays. Messages so far stay in [`sent`](Self::sent).
+    pub fn restart(self) -> Result<Self> {
+        let Self { instance, kernel, callback, saved, attempts } = self;
+        drop(instance);
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
+        kernel.end_incarnation();
+        Setup { kernel, callback, saved, attempts }.start()
+    }
+
+    /// The value of a key of the actor's state, read as JSON; none when it has none. Changes of a failed message are not there.
+    pub fn state<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let value = self.kernel.state.borrow().get(key).cloned();
+        Ok(value.map(|value| serde_json::from_slice(&value)).transpose()?)
+    }
+
+    /// The keys of the actor's state, in the order of their bytes.
+    pub fn state_keys(&self) -> Vec<String> {
+        self.kernel.state.borrow().keys().cloned().collect()
     }
 
     /// Passes a failed child to the actor; returns its directive.
@@ -344,6 +371,7 @@ impl<A: Actor> ActorHarness<A> {
 pub struct Setup<A> {
     kernel: FakeKernel,
     callback: Option<fn(&mut Instance<A>, TaskDone)>,
+    saved: Option<fn() -> SavedFns<A>>,
     attempts: u32,
 }
 
@@ -420,6 +448,37 @@ impl<A: Actor> Setup<A> {
         self
     }
 
+    /// Keeps the actor's value in its state, as the host does for `export_actor!(..., saved)`.
+    pub fn saved(mut self) -> Self
+    where
+        A: Serialize + DeserializeOwned + Clone,
+    {
+        self.saved = Some(SavedFns::new);
+        self
+    }
+
+    /// A value of the actor's state at the start, as JSON.
+    ///
+    /// # Panics
+    /// When the value has no JSON form.
+    pub fn state(mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Self {
+        let value = serde_json::to_vec(value).expect("a value that JSON can hold");
+        self.kernel.state.get_mut().insert(key.to_owned(), value);
+        self
+    }
+
+    /// The bounds of the actor's state, as `state.bytes` and `state.value` of the manifest. Default: 64 MiB and 1 MiB.
+    pub fn state_bounds(mut self, bytes: u64, value_bytes: u64) -> Self {
+        self.kernel.state_bounds = Some((bytes, value_bytes));
+        self
+    }
+
+    /// An actor without state, as without `[actor.state]` in the manifest: each use of it is a [`StateError::NotGranted`](crate::StateError::NotGranted).
+    pub fn without_state(mut self) -> Self {
+        self.kernel.state_bounds = None;
+        self
+    }
+
     /// The attempts of a message before it becomes a dead letter, as the manifest's `restart.attempts`. Default: 3.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
@@ -457,25 +516,26 @@ impl<A: Actor> Setup<A> {
     where
         A: Gate,
     {
-        let Self { kernel, callback, attempts } = self;
+        let Self { kernel, callback, saved, attempts } = self;
         let kernel = Rc::new(kernel);
         let decision = Instance::<A>::decide_to_start(Box::new(Rc::clone(&kernel)));
         kernel.end_turn(decision == Decision::Start);
         let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the gate's context held it, and it was dropped");
         if decision == Decision::Start {
-            return Setup { kernel, callback, attempts }.start().map(Ok);
+            return Setup { kernel, callback, saved, attempts }.start().map(Ok);
         }
         kernel.incarnation += 1;
-        Ok(Err((decision, Setup { kernel, callback, attempts })))
+        Ok(Err((decision, Setup { kernel, callback, saved, attempts })))
     }
 
     /// Starts the actor: runs its `init` and its `prepare_children`. A gate is not called.
     pub fn start(self) -> Result<ActorHarness<A>> {
         let kernel = Rc::new(self.kernel);
-        let mut instance = Instance::start(Box::new(Rc::clone(&kernel)))?;
+        let saved = self.saved.map(|saved| saved());
+        let mut instance = Instance::start(Box::new(Rc::clone(&kernel)), saved)?;
         kernel.end_turn(true);
         instance.prepare_children()?;
         kernel.end_turn(true);
-        Ok(ActorHarness { instance, callback: self.callback, kernel, attempts: self.attempts })
+        Ok(ActorHarness { instance, callback: self.callback, saved: self.saved, kernel, attempts: self.attempts })
     }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use playhouse_frame::Metadata;
+use playhouse_frame::{Metadata, check_key, cost_of};
 
 use super::effects::{Child, Sent};
 use crate::envelope::Envelope;
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::reply::Reply;
@@ -52,6 +52,9 @@ pub(super) struct FakeKernel {
     /// The sums of counts, and the observed values, by metric.
     pub(super) counted: RefCell<BTreeMap<String, u64>>,
     pub(super) observed: RefCell<BTreeMap<String, Vec<f64>>>,
+    /// The actor's state, and its bounds: `state.bytes` and `state.value`. No bounds: the actor has no state.
+    pub(super) state: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(super) state_bounds: Option<(u64, u64)>,
     last_watch: Cell<u64>,
     now_ms: Cell<u64>,
     last_timer: Cell<u64>,
@@ -69,6 +72,7 @@ enum Effect {
     Unwatched(u64),
     Counted(String, u64),
     Observed(String, f64),
+    Changed(String, Option<Vec<u8>>),
 }
 
 struct Timer {
@@ -79,7 +83,8 @@ struct Timer {
 
 impl FakeKernel {
     pub(super) fn new() -> Self {
-        Self { address: "/actor".to_owned(), incarnation: 1, most_timers: 1024, ..Self::default() }
+        let state_bounds = Some((64 << 20, 1 << 20));
+        Self { address: "/actor".to_owned(), incarnation: 1, most_timers: 1024, state_bounds, ..Self::default() }
     }
 
     pub(super) fn end_turn(&self, commit: bool) {
@@ -102,9 +107,47 @@ impl FakeKernel {
                     *sum = sum.saturating_add(by);
                 }
                 Effect::Observed(name, value) => self.observed.borrow_mut().entry(name).or_default().push(value),
+                Effect::Changed(key, Some(value)) => drop(self.state.borrow_mut().insert(key, value)),
+                Effect::Changed(key, None) => drop(self.state.borrow_mut().remove(&key)),
                 Effect::Cancelled(id) => self.set.borrow_mut().retain(|(_, set), _| *set != id),
             }
         }
+    }
+
+    /// Ends the incarnation as a crash does: what belonged to it goes.
+    pub(super) fn end_incarnation(&mut self) {
+        self.envelope.take();
+        self.done.take();
+        self.set.take();
+        self.watched.take();
+        self.spawned.take();
+        self.incarnation += 1;
+    }
+
+    /// The state with the changes of the current turn.
+    fn state_now(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut state = self.state.borrow().clone();
+        for effect in &*self.done.borrow() {
+            match effect {
+                Effect::Changed(key, Some(value)) => drop(state.insert(key.clone(), value.clone())),
+                Effect::Changed(key, None) => drop(state.remove(key)),
+                _ => {}
+            }
+        }
+        state
+    }
+
+    /// The bounds of the state, for a key that keeps the rule.
+    fn state_for(&self, key: &str) -> Result<(u64, u64), StateError> {
+        let why = || {
+            format!(
+                "`{}` has no state: add a table [actor.state] to its [[actor]], whose mailbox must be durable",
+                self.address
+            )
+        };
+        let bounds = self.state_bounds.ok_or_else(|| StateError::NotGranted(why()))?;
+        check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
+        Ok(bounds)
     }
 
     pub(super) fn advance(&self, ms: u64) {
@@ -386,6 +429,38 @@ impl Kernel for Rc<FakeKernel> {
         }
         self.did(Effect::Observed(name.to_owned(), value));
         Ok(())
+    }
+
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.state_for(key)?;
+        Ok(self.state_now().remove(key))
+    }
+
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        let (limit_bytes, value_bytes) = self.state_for(key)?;
+        if value.len() as u64 > value_bytes {
+            return Err(StateError::TooLarge { limit_bytes: value_bytes });
+        }
+        let mut state = self.state_now();
+        state.insert(key.to_owned(), value.to_vec());
+        if state.iter().map(|(key, value)| cost_of(key, value.len())).sum::<u64>() > limit_bytes {
+            return Err(StateError::Full { limit_bytes });
+        }
+        self.did(Effect::Changed(key.to_owned(), Some(value.to_vec())));
+        Ok(())
+    }
+
+    fn state_delete(&self, key: &str) -> Result<(), StateError> {
+        self.state_for(key)?;
+        self.did(Effect::Changed(key.to_owned(), None));
+        Ok(())
+    }
+
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError> {
+        self.state_for("")?;
+        let keys = self.state_now().into_keys();
+        let wanted = keys.filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+        Ok(wanted.take(most as usize).collect())
     }
 
     fn cancel(&self, timer: u64) {

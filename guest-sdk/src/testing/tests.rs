@@ -267,3 +267,68 @@ fn undeclared_metric_or_bad_value_is_an_error() {
     assert_eq!(harness.tell("negative"), Err(Failure::Retry(negative.to_owned())));
     assert!(puppet().tell("count").is_ok(), "a test that declares no names allows all");
 }
+
+/// Counts, in its value and in the state.
+#[derive(Default, Clone, serde::Serialize, serde::Deserialize)]
+struct Counter {
+    sum: u32,
+}
+
+impl Actor for Counter {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        self.sum += 1;
+        let state = ctx.state();
+        state.put(msg.text()?, &self.sum)?;
+        match msg.text()? {
+            "reject" => return Err(reject("told to")),
+            "large" => state.put_bytes("large", [0; 11])?,
+            "keys" => ctx.reply_json(&state.keys("")?)?,
+            "delete" => state.keys("")?.iter().try_for_each(|key| state.delete(key))?,
+            "json" => drop(state.get::<String>("json")?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn state_stays_over_a_restart_and_the_value_does_not() {
+    let mut harness = ActorHarness::<Counter>::setup().state("old", &9).start().unwrap();
+    harness.tell("a").unwrap();
+    harness.tell("reject").unwrap_err();
+    assert_eq!((harness.state_keys().join(" "), harness.state("a").unwrap()), ("a old".to_owned(), Some(1)));
+    let mut harness = harness.restart().unwrap();
+    assert_eq!(harness.actor().sum, 0);
+    assert_eq!(harness.ask("keys").unwrap(), br#"["a","keys","old"]"#);
+    harness.tell("delete").unwrap();
+    assert_eq!(harness.state_keys(), [""; 0]);
+}
+
+#[test]
+fn saved_value_stays_over_a_restart() {
+    let mut harness = ActorHarness::<Counter>::setup().saved().start().unwrap();
+    harness.tell("a").unwrap();
+    harness.tell("reject").unwrap_err();
+    assert_eq!(harness.actor().sum, 1, "put back");
+    let mut harness = harness.restart().unwrap();
+    harness.tell("b").unwrap();
+    assert_eq!(harness.actor().sum, 2);
+    let broken = ActorHarness::<Counter>::setup().saved().state("", "no counter").start();
+    let error = format!("{:#}", broken.err().unwrap());
+    assert!(error.starts_with("the saved state, key \"\", is not a "), "{error}");
+}
+
+#[test]
+fn bounds_of_the_state_are_those_of_the_setup() {
+    let mut harness = ActorHarness::<Counter>::setup().state_bounds(140, 10).start().unwrap();
+    let said = |told: Result<(), Failure>| told.unwrap_err().to_string();
+    assert_eq!(said(harness.tell("large")), "the value is larger than the 10 bytes that state.value allows");
+    harness.tell("a").unwrap();
+    harness.tell("b").unwrap();
+    assert_eq!(said(harness.tell("c")), "the state would be larger than the 140 bytes that state.bytes allows");
+    assert!(said(harness.tell("k".repeat(513))).contains("at most 512 bytes"));
+    let mut without = ActorHarness::<Counter>::setup().without_state().start().unwrap();
+    assert!(said(without.tell("a")).contains("`/actor` has no state"));
+    let mut typed = ActorHarness::<Counter>::start().unwrap();
+    assert!(said(typed.tell("json")).contains("the value of the key \"json\" is not the JSON expected"));
+}

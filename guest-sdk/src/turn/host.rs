@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::errors::{MetricError, SendError, SpawnError, StopError};
+use crate::errors::{MetricError, SendError, SpawnError, StateError, StopError};
 use crate::kernel::Kernel;
 use crate::spawn_options::SpawnOptions;
 
@@ -17,6 +17,8 @@ pub(crate) trait TurnHost: Kernel {
     fn find_child(&self, child: &str) -> Result<u32, StopError>;
     /// The number of timers that may still be set, and the limit on them.
     fn timers_left(&self) -> (u32, u32);
+    /// The ids of the next timers are above this number.
+    fn timer_base(&self) -> u64;
     fn sender_of(&self, message: u32) -> Option<String>;
     /// The time until the asker of that message stops waiting.
     fn time_left_of(&self, message: u32) -> Option<Duration>;
@@ -25,6 +27,14 @@ pub(crate) trait TurnHost: Kernel {
     fn metric(&self, name: &str) -> Result<u32, MetricError>;
     fn count_metric(&self, metric: u32, by: u64) -> Result<(), MetricError>;
     fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError>;
+    fn state_limits(&self) -> Result<StateLimits, StateError>;
+}
+
+/// The bounds of the actor's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateLimits {
+    pub(crate) value_bytes: u64,
+    pub(crate) left_bytes: u64,
 }
 
 /// An address, resolved.

@@ -2,24 +2,27 @@
 //! that cannot wait.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_frame::{Encoder, FrameError, Header, Inbound, Metadata};
+use playhouse_frame::{Encoder, FrameError, Header, Inbound, Metadata, check_key, cost_of};
 
 use super::current::CurrentMessage;
-use super::host::TurnHost;
+use super::host::{StateLimits, TurnHost};
 use super::metrics::Metrics;
 use super::routes::Routes;
+use super::state::StateOverlay;
 use super::timers::Timers;
 use crate::envelope::{Envelope, Flow, FlowId};
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
+use crate::saved::{SAVED_KEY, Snapshot};
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 
@@ -45,6 +48,11 @@ pub(crate) struct TurnKernel<H> {
     metrics: RefCell<Metrics>,
     /// The metadata of the reply to the current message.
     reply_metadata: RefCell<Metadata>,
+    state: RefCell<StateOverlay>,
+    /// Whether the current message changed the state, and whether the batch did.
+    state_changed: Cell<(bool, bool)>,
+    /// Puts the actor's own value into the frame. Only an actor that saves it has this, so that others import nothing for it.
+    save_now: Cell<Option<fn(&Self)>>,
 }
 
 impl<H: TurnHost> TurnKernel<H> {
@@ -61,6 +69,9 @@ impl<H: TurnHost> TurnKernel<H> {
             timers: Timers::new(),
             metrics: RefCell::new(Metrics::new()),
             reply_metadata: RefCell::new(Metadata::new()),
+            state: RefCell::new(StateOverlay::new()),
+            state_changed: Cell::new((false, false)),
+            save_now: Cell::new(None),
         }
     }
 
@@ -99,6 +110,10 @@ impl<H: TurnHost> TurnKernel<H> {
             if !self.reply_metadata.borrow().is_empty() {
                 self.reply_metadata.take();
             }
+            if self.state_changed.get().0 {
+                self.state.borrow_mut().end_message(failed);
+                self.state_changed.set((false, true));
+            }
             if self.reserved.replace(false) && failed {
                 // Until the host knows of the failure, the names are taken, and their routes lead to no actor.
                 drop(out);
@@ -110,7 +125,13 @@ impl<H: TurnHost> TurnKernel<H> {
                 break;
             }
         }
+        if let Some(save_now) = self.save_now.get() {
+            save_now(self);
+        }
         self.current.take();
+        if self.state_changed.take().1 {
+            self.state.borrow_mut().end_batch();
+        }
         self.routes.borrow_mut().forget(&self.stopped.take());
         let out = self.out.borrow_mut().take();
         self.usual_bytes.set(out.len().min(FULL_BYTES));
@@ -119,9 +140,78 @@ impl<H: TurnHost> TurnKernel<H> {
 
     /// Passes the outcomes of the batch so far to the host.
     fn hand_over(&self) {
+        if let Some(save_now) = self.save_now.get() {
+            save_now(self);
+        }
         let frame = self.out.borrow_mut().take();
+        self.state.borrow_mut().in_frame = 0;
         self.handed_over.update(|bytes| bytes + frame.len());
         self.host.hand_over(&frame);
+    }
+
+    /// Gives a key a value, as an effect of the current message of a batch.
+    fn frame_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
+        let cost = cost_of(key, value.len());
+        if !self.state.borrow().left.is_some_and(|left| left >= cost) {
+            self.learn_state_limits()?;
+        }
+        let (left, limit_bytes) = (self.state.borrow().left.unwrap_or_default(), self.state.borrow().value_bytes);
+        if value.len() as u64 > limit_bytes {
+            return Err(StateError::TooLarge { limit_bytes });
+        }
+        if left >= cost {
+            let mut state = self.state.borrow_mut();
+            state.left = Some(left - cost);
+            state.in_frame += cost;
+            self.out.borrow_mut().set(key, value);
+        } else {
+            // The host knows the size of the value that this one replaces. It must know the current message for that.
+            self.hand_over();
+            self.host.state_set(key, value)?;
+            self.state.borrow_mut().left = Some(0);
+        }
+        self.state.borrow_mut().change(key, Some(value));
+        self.state_changed.set((true, true));
+        Ok(())
+    }
+
+    /// Asks the host for the bounds of the state. The host counts only the changes that it knows of.
+    fn learn_state_limits(&self) -> Result<(), StateError> {
+        if self.state.borrow().left.is_some() {
+            self.hand_over();
+        }
+        let StateLimits { value_bytes, left_bytes } = self.host.state_limits()?;
+        let mut state = self.state.borrow_mut();
+        (state.value_bytes, state.left) = (value_bytes, Some(left_bytes));
+        Ok(())
+    }
+
+    /// Puts the actor's own value, after the last message that did not fail, into the frame. When that is not possible the
+    /// incarnation ends: its messages come again one at a time, and then each one gets the error.
+    fn save_in_frame(&self) {
+        let Some((place, value)) = self.state.borrow_mut().unsaved.take() else { return };
+        let value = value.bytes().unwrap_or_else(|error| panic!("{error:#}"));
+        let mut state = self.state.borrow_mut();
+        if state.saved.as_ref() == Some(&value) {
+            return;
+        }
+        let cost = cost_of(SAVED_KEY, value.len());
+        if !state.left.is_some_and(|left| left >= cost) {
+            let limits = self.host.state_limits().unwrap_or_else(|error| panic!("the value cannot be saved: {error}"));
+            state.value_bytes = limits.value_bytes;
+            state.left = Some(limits.left_bytes.saturating_sub(state.in_frame));
+        }
+        let (bytes, limit, left) = (value.len(), state.value_bytes, state.left.unwrap_or_default());
+        assert!(bytes as u64 <= limit, "the saved value has {bytes} bytes, and state.value allows {limit}");
+        assert!(
+            left >= cost,
+            "the saved value has {bytes} bytes, and the state has space for {left} beside the one before"
+        );
+        state.left = Some(left - cost);
+        state.in_frame += cost;
+        self.out.borrow_mut().set_at(place, SAVED_KEY, &value);
+        state.saved = Some(value);
     }
 
     /// Records a timer in the frame.
@@ -149,6 +239,7 @@ impl<H: TurnHost> TurnKernel<H> {
         if timers.left.get() == 0 {
             // The host counts only the timers that it knows of.
             self.hand_over();
+            timers.last.set(timers.last.get().max(self.host.timer_base()));
             let (left, most) = self.host.timers_left();
             if left == 0 {
                 return Err(TimerError::TooManyTimers { most });
@@ -364,6 +455,68 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
             return self.host.observe_metric(metric, value);
         }
         self.out.borrow_mut().observe(metric, value);
+        Ok(())
+    }
+
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        if self.state_changed.get().1
+            && let Some(value) = self.state.borrow().get(key)
+        {
+            return Ok(value);
+        }
+        self.host.state_get(key)
+    }
+
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        if self.current.borrow().is_none() {
+            self.state.borrow_mut().left = None;
+            return self.host.state_set(key, value);
+        }
+        self.frame_set(key, value)
+    }
+
+    fn state_delete(&self, key: &str) -> Result<(), StateError> {
+        if self.current.borrow().is_none() {
+            return self.host.state_delete(key);
+        }
+        check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
+        if self.state.borrow().left.is_none() {
+            // Whether the actor has state at all.
+            self.learn_state_limits()?;
+        }
+        self.out.borrow_mut().delete(key);
+        self.state.borrow_mut().change(key, None);
+        self.state_changed.set((true, true));
+        Ok(())
+    }
+
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError> {
+        if self.current.borrow().is_some() && self.state_changed.get().1 {
+            // The host must know the changes of the batch.
+            self.hand_over();
+        }
+        self.host.state_keys(prefix, after, most)
+    }
+
+    fn saved(&self) -> Result<Option<Vec<u8>>, StateError> {
+        let saved = self.host.state_get(SAVED_KEY)?;
+        self.state.borrow_mut().saved.clone_from(&saved);
+        Ok(saved)
+    }
+
+    fn save(&self, value: Rc<dyn Snapshot>) -> Result<()> {
+        if self.current.borrow().is_some() {
+            self.save_now.set(Some(Self::save_in_frame));
+            self.state.borrow_mut().unsaved = Some((self.out.borrow().place(), value));
+            return Ok(());
+        }
+        let value = value.bytes()?;
+        let mut state = self.state.borrow_mut();
+        if state.saved.as_ref() != Some(&value) {
+            self.host.state_set(SAVED_KEY, &value)?;
+            state.left = None;
+            state.saved = Some(value);
+        }
         Ok(())
     }
 

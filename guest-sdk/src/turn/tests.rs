@@ -11,14 +11,16 @@ use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::log::Level;
+use crate::saved::{SavedFns, Snapshot};
 use crate::{
     Actor, ActorState, AskError, Context, Envelope, Message, MetricError, Reply, Result, SendError, SpawnError,
-    SpawnOptions, StopError, TimerError, reject,
+    SpawnOptions, StateError, StopError, TimerError, reject,
 };
 
 mod children;
 mod metadata;
 mod metrics;
+mod state;
 
 /// A host that notes each call.
 #[derive(Default)]
@@ -131,6 +133,26 @@ impl Kernel for Rc<Boundary> {
         unreachable!("a turn observes by number")
     }
 
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.note(format!("get {key}"));
+        Ok((key == "old").then(|| b"kept".to_vec()))
+    }
+
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        self.note(format!("set {key} {}", String::from_utf8_lossy(value)));
+        if key.starts_with("one-too-many") { Err(StateError::Full { limit_bytes: 200 }) } else { Ok(()) }
+    }
+
+    fn state_delete(&self, key: &str) -> Result<(), StateError> {
+        self.note(format!("delete {key}"));
+        Ok(())
+    }
+
+    fn state_keys(&self, prefix: &str, after: Option<&str>, _: u32) -> Result<Vec<String>, StateError> {
+        self.note(format!("keys {prefix} {after:?}"));
+        Ok(if after.is_none() { vec!["x".to_owned()] } else { Vec::new() })
+    }
+
     fn log(&self, _: Level, text: &str) {
         self.note(format!("log {text}"));
     }
@@ -166,6 +188,10 @@ impl TurnHost for Rc<Boundary> {
         (if self.0.borrow().iter().any(|line| line.contains("timer(")) { 0 } else { 2 }, 2)
     }
 
+    fn timer_base(&self) -> u64 {
+        0
+    }
+
     fn time_left_of(&self, message: u32) -> Option<Duration> {
         self.note(format!("time left of {message}"));
         Some(Duration::from_millis(7))
@@ -189,6 +215,11 @@ impl TurnHost for Rc<Boundary> {
     fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError> {
         self.note(format!("observe {metric} {value}"));
         if value >= 0.0 { Ok(()) } else { Err(MetricError::BadValue("no".to_owned())) }
+    }
+
+    fn state_limits(&self) -> Result<StateLimits, StateError> {
+        self.note("limits".to_owned());
+        Ok(StateLimits { value_bytes: 20, left_bytes: 200 })
     }
 
     fn hand_over(&self, frame: &[u8]) {
@@ -217,6 +248,11 @@ fn shown(frame: &[u8]) -> String {
             format!("timer {}", labelled(&frame[timer.content], timer.metadata_bytes))
         }
         Op::Timer(timer) => format!("timer({:?})", timer.read(frame)).to_lowercase(),
+        Op::Set { key_bytes, content } => {
+            let (key, value) = frame[content].split_at(key_bytes.into());
+            format!("set {}={}", String::from_utf8_lossy(key), String::from_utf8_lossy(value))
+        }
+        Op::Delete(key) => format!("delete {}", text(key)),
         Op::Reply(reply) => format!("reply {}", text(reply)),
         Op::Reject(reason) => format!("reject({:?})", text(reason)),
         Op::Retry(reason) => format!("retry({:?})", text(reason)),
@@ -226,8 +262,10 @@ fn shown(frame: &[u8]) -> String {
 }
 
 /// Follows the words of the message, one after another.
-#[derive(Default)]
-struct Puppet;
+#[derive(Default, Clone, serde::Serialize, serde::Deserialize)]
+struct Puppet {
+    count: u32,
+}
 
 impl Actor for Puppet {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
@@ -260,6 +298,16 @@ impl Actor for Puppet {
                 }
                 "undeclared" => ctx.count("undeclared", 1)?,
                 "negative" => ctx.observe("amount_", -1.0)?,
+                "more" => self.count += 1,
+                "keys" => ctx.reply(ctx.state().keys("")?.join(",")),
+                word if word.starts_with("get:") => {
+                    ctx.reply(ctx.state().get_bytes(&word[4..])?.unwrap_or_else(|| b"none".to_vec()));
+                }
+                word if word.starts_with("unset:") => ctx.state().delete(&word[6..])?,
+                word if word.contains('=') => {
+                    let (key, value) = word.split_once('=').unwrap_or_default();
+                    ctx.state().put_bytes(key, value)?;
+                }
                 to => ctx.tell(to, word)?,
             }
         }
@@ -380,13 +428,42 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
         (**self).observe(name, value)
     }
+
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        (**self).state_get(key)
+    }
+
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        (**self).state_set(key, value)
+    }
+
+    fn state_delete(&self, key: &str) -> Result<(), StateError> {
+        (**self).state_delete(key)
+    }
+
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError> {
+        (**self).state_keys(prefix, after, most)
+    }
+
+    fn saved(&self) -> Result<Option<Vec<u8>>, StateError> {
+        (**self).saved()
+    }
+
+    fn save(&self, value: Rc<dyn Snapshot>) -> Result<()> {
+        (**self).save(value)
+    }
 }
 
 impl Play {
     fn start() -> Self {
+        Self::start_as(None)
+    }
+
+    /// `saved`: the functions that keep the puppet's value.
+    fn start_as(saved: Option<SavedFns<Puppet>>) -> Self {
         let boundary = Rc::new(Boundary::default());
         let turns = Rc::new(TurnKernel::new(Rc::clone(&boundary)));
-        let actor = Instance::start(Box::new(Rc::clone(&turns))).unwrap();
+        let actor = Instance::start(Box::new(Rc::clone(&turns)), saved).unwrap();
         Self { actor, turns, boundary }
     }
 

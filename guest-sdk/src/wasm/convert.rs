@@ -1,7 +1,7 @@
 //! Conversions between the contract's types and the SDK's, for results and arguments of calls to the kernel.
 
-use crate::bindings::playhouse::actor::{batch, metrics, types};
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::bindings::playhouse::actor::{batch, metrics, state, types};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::turn::Route;
@@ -70,6 +70,18 @@ impl From<metrics::MetricError> for MetricError {
         match error {
             metrics::MetricError::Undeclared(text) => Self::Undeclared(text),
             metrics::MetricError::BadValue(text) => Self::BadValue(text),
+        }
+    }
+}
+
+impl From<state::StateError> for StateError {
+    fn from(error: state::StateError) -> Self {
+        match error {
+            state::StateError::NotGranted(text) => Self::NotGranted(text),
+            state::StateError::BadKey(text) => Self::BadKey(text),
+            state::StateError::TooLarge(limit_bytes) => Self::TooLarge { limit_bytes },
+            state::StateError::Full(limit_bytes) => Self::Full { limit_bytes },
+            state::StateError::Failed(text) => Self::Failed(text),
         }
     }
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 use playhouse_frame::Metadata;
 
 use crate::bindings::logging::wasi::logging::logging;
-use crate::bindings::playhouse::actor::{batch, kernel, metrics};
+use crate::bindings::playhouse::actor::{batch, kernel, metrics, state};
 use crate::envelope::{Envelope, FlowId};
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::timer::whole_millis;
-use crate::turn::{Route, TurnHost};
+use crate::turn::{Route, StateLimits, TurnHost};
 
 /// The kernel on the other side of the contract's imports.
 pub(super) struct Imports;
@@ -40,6 +40,10 @@ impl TurnHost for Imports {
         batch::timers_left()
     }
 
+    fn timer_base(&self) -> u64 {
+        batch::timer_base()
+    }
+
     fn sender_of(&self, message: u32) -> Option<String> {
         batch::sender(message)
     }
@@ -62,6 +66,11 @@ impl TurnHost for Imports {
 
     fn observe_metric(&self, metric: u32, value: f64) -> Result<(), MetricError> {
         Ok(metrics::observe(metric, value)?)
+    }
+
+    fn state_limits(&self) -> Result<StateLimits, StateError> {
+        let state::StateLimits { value_bytes, left_bytes } = state::limits()?;
+        Ok(StateLimits { value_bytes, left_bytes })
     }
 }
 
@@ -171,6 +180,22 @@ impl Kernel for Imports {
 
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
         self.observe_metric(self.metric(name)?, value)
+    }
+
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(state::get(key)?)
+    }
+
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        Ok(state::set(key, value)?)
+    }
+
+    fn state_delete(&self, key: &str) -> Result<(), StateError> {
+        Ok(state::delete(key)?)
+    }
+
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError> {
+        Ok(state::keys(prefix, after, most)?)
     }
 
     fn log(&self, level: Level, text: &str) {

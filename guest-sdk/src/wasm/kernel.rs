@@ -1,18 +1,20 @@
 //! The kernel that an actor's context calls in a component.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use playhouse_frame::Metadata;
 
 use super::imports::Imports;
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
+use crate::saved::Snapshot;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::turn::TurnKernel;
@@ -139,6 +141,30 @@ impl Kernel for ComponentKernel {
 
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
         KERNEL.with(|kernel| kernel.observe(name, value))
+    }
+
+    fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        KERNEL.with(|kernel| kernel.state_get(key))
+    }
+
+    fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        KERNEL.with(|kernel| kernel.state_set(key, value))
+    }
+
+    fn state_delete(&self, key: &str) -> Result<(), StateError> {
+        KERNEL.with(|kernel| kernel.state_delete(key))
+    }
+
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError> {
+        KERNEL.with(|kernel| kernel.state_keys(prefix, after, most))
+    }
+
+    fn saved(&self) -> Result<Option<Vec<u8>>, StateError> {
+        KERNEL.with(TurnKernel::saved)
+    }
+
+    fn save(&self, value: Rc<dyn Snapshot>) -> Result<()> {
+        KERNEL.with(|kernel| kernel.save(value))
     }
 
     fn log(&self, level: Level, text: &str) {

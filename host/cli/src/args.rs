@@ -1,5 +1,6 @@
 //! The command line.
 
+mod stored;
 mod values;
 
 use std::path::PathBuf;
@@ -8,16 +9,20 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use playhouse_runtime::{Address, AddressPattern, DeadReason};
 
+pub use stored::{
+    Backup, DropMessages, Mailbox, OfMailbox, Restore, ShowMailbox, Store, StoreFolder, StoreHost, StoreLook,
+};
 pub use values::Lasting;
 use values::{
-    parse_address, parse_flow, parse_interval, parse_lasting, parse_log, parse_pattern, parse_tell, parse_time,
+    parse_address, parse_flow, parse_interval, parse_key, parse_lasting, parse_log, parse_pattern, parse_tell,
+    parse_time,
 };
 
 /// Hosts actors that are WebAssembly components.
 ///
 /// Exit codes: 0 fine; 1 it failed while running, messages were left unhandled, an ask had no reply, a tell was
-/// refused or dropped, a host did not answer; 2 bad arguments, manifest or plugin; 3 no host is running for this
-/// user; 4 a required actor was given up; 130 a second Ctrl-C.
+/// refused or dropped, a host did not answer; 2 bad arguments, manifest, plugin or store; 3 no host is running for this
+/// user; 4 a required actor was given up; 5 the store failed; 130 a second Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "playhouse", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -54,6 +59,16 @@ pub enum Command {
     /// List, show, send again or remove messages that no actor will handle.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Look at the values that an actor keeps in the play's store, or change them while the actor is stopped.
+    #[command(subcommand)]
+    State(State),
+    /// List durable mailboxes, and show, drop, export or import the messages that wait in one: of a running host, or in the store
+    /// of a stopped one.
+    #[command(subcommand)]
+    Mailbox(Mailbox),
+    /// Look at the store of a play, check it, back it up, restore or compact it.
+    #[command(subcommand)]
+    Store(Store),
 }
 
 /// `playhouse run`.
@@ -197,9 +212,13 @@ pub struct Tell {
     /// The message; one that looks like an option comes after `--`. Default: all of stdin.
     #[arg(conflicts_with = "lines", allow_hyphen_values = true)]
     pub body: Option<String>,
-    /// Each line of stdin is a message, without its newline.
+    /// Each line of stdin is a message, without its newline. Lines that come at once are sent together.
     #[arg(long)]
     pub lines: bool,
+    /// A key for this message: the same command once more sends nothing, as long as the play remembers the key (`keys_for` of
+    /// [play.store]). The receiver needs a durable mailbox. At most 255 bytes.
+    #[arg(long, value_name = "KEY", conflicts_with = "lines", value_parser = parse_key)]
+    pub key: Option<String>,
     /// The host.
     #[command(flatten)]
     pub host: Host,
@@ -336,6 +355,78 @@ pub struct MoveLetters {
     /// The host.
     #[command(flatten)]
     pub host: Host,
+}
+
+/// `playhouse state`.
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// List the keys, in the order of their bytes.
+    Keys(StateKeys),
+    /// Print the value of a key as it is; exit code 1 when it has none. JSON has text, or base64.
+    Get(StateKey),
+    /// Give a key a value.
+    Set(SetState),
+    /// Remove a key with its value.
+    Delete(StateKey),
+    /// Print all keys with their values, as lines of JSON that `import` takes: `{"key":…,"text":…}`, or with `"base64"` for a
+    /// value that is no text.
+    Export(StateKeys),
+    /// Read such lines from stdin and set their keys; other keys stay. An import that was cut off may be repeated.
+    Import(ImportState),
+}
+
+/// `playhouse state keys`, `playhouse state export`.
+#[derive(Debug, Args)]
+pub struct StateKeys {
+    /// The actor.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Address,
+    /// Only keys that begin with this text.
+    #[arg(default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// The host or the store, and the form of the output.
+    #[command(flatten)]
+    pub look: StoreLook,
+}
+
+/// `playhouse state get`, `playhouse state delete`.
+#[derive(Debug, Args)]
+pub struct StateKey {
+    /// The actor.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Address,
+    /// The key; one that looks like an option comes after `--`.
+    pub key: String,
+    /// The host or the store, and the form of the output.
+    #[command(flatten)]
+    pub look: StoreLook,
+}
+
+/// `playhouse state set`.
+#[derive(Debug, Args)]
+pub struct SetState {
+    /// The actor.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Address,
+    /// The key; one that looks like an option comes after `--`.
+    pub key: String,
+    /// The value; one that looks like an option comes after `--`. Default: all of stdin.
+    #[arg(allow_hyphen_values = true)]
+    pub value: Option<String>,
+    /// The host or the store, and the form of the output.
+    #[command(flatten)]
+    pub look: StoreLook,
+}
+
+/// `playhouse state import`.
+#[derive(Debug, Args)]
+pub struct ImportState {
+    /// The actor.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Address,
+    /// The host or the store, and the form of the output.
+    #[command(flatten)]
+    pub look: StoreLook,
 }
 
 #[cfg(test)]

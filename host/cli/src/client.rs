@@ -130,17 +130,31 @@ impl Time {
             | Request::Limit { .. }
             | Request::DeadLetters { .. }
             | Request::DeadLetter { .. }
-            | Request::DropLetter { .. }
-            | Request::DropLetters { .. }
+            | Request::StateKeys { .. }
+            | Request::StateValue { .. }
+            | Request::StateEntries { .. }
             | Request::LogLevels {}
             | Request::SetLogLevel(_)
             | Request::ResetLogLevel { .. } => Some(SILENCE),
+            // The host reads a store of any size, or waits for its disk.
+            Request::StoreInfo {}
+            | Request::CheckStore {}
+            | Request::BackUpStore { .. }
+            | Request::Mailboxes {}
+            | Request::Messages { .. }
+            | Request::DropMessages { .. }
+            | Request::ImportMessages { .. }
+            | Request::DropLetter { .. }
+            | Request::DropLetters { .. } => None,
             // The host waits for an actor, within the limits of the manifest.
             Request::Stop { .. }
             | Request::Start { .. }
             | Request::Tell { .. }
+            | Request::TellAll { .. }
             | Request::ReplayLetter { .. }
             | Request::ReplayLetters { .. }
+            // The host waits for the disk.
+            | Request::ChangeState { .. }
             // A response of many lines.
             | Request::Logs(_) => None,
         };
@@ -152,6 +166,13 @@ impl Time {
                 | Request::Limit { .. }
                 | Request::DeadLetters { .. }
                 | Request::DeadLetter { .. }
+                | Request::StateKeys { .. }
+                | Request::StateValue { .. }
+                | Request::StateEntries { .. }
+                | Request::StoreInfo {}
+                | Request::CheckStore {}
+                | Request::Mailboxes {}
+                | Request::Messages { .. }
                 | Request::LogLevels {}
         );
         Self { silence: SILENCE, total, began: Instant::now(), changes }
@@ -424,7 +445,7 @@ mod tests {
         });
         let mut client = Client::connect(&path).expect("it listens");
         let to = Address::parse("/a").expect("good");
-        let said = client.request(&Request::Tell { to, body: Body::default() });
+        let said = client.request(&Request::Tell { to, body: Body::default(), key: None });
         assert!(matches!(said, Ok(Response::Told { .. })), "{said:?}");
         assert!(host.join().expect("no panic").contains("\"request\":\"tell\""));
     }

@@ -6,13 +6,14 @@ use crate::console::Console;
 use crate::events::{HostFailed, ManifestWrong};
 
 use crate::client::ClientError;
+use playhouse_runtime::control::protocol::Refusal;
 use playhouse_runtime::control::socket::SocketError;
 use playhouse_runtime::manifest::ManifestError;
 use playhouse_runtime::plugins::PluginsError;
 use playhouse_runtime::printable::Printable;
 use playhouse_runtime::{AboutHost, PlayError, SandboxError, SystemLimit};
 
-pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
+pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST, STORE_FAILED};
 
 /// A failed end of the process: the exit code, and a text if there is one.
 #[derive(Debug)]
@@ -45,6 +46,12 @@ impl Exit {
     /// The same end, with these words before its own.
     pub(crate) fn after(mut self, words: &str) -> Self {
         self.text = self.text.map(|text| format!("{words}: {text}"));
+        self
+    }
+
+    /// The same end, with more words after its own.
+    pub(crate) fn and(mut self, words: &str) -> Self {
+        self.text = self.text.map(|text| format!("{text}; {words}"));
         self
     }
 
@@ -104,7 +111,8 @@ impl From<PlayError> for Exit {
             error @ (PlayError::NativeAddress(_)
             | PlayError::NativeMissing(_)
             | PlayError::NativeReserved(_)
-            | PlayError::Plan(_)) => Self::with(BAD_INPUT, error.to_string()),
+            | PlayError::Plan(_)
+            | PlayError::Store { .. }) => Self::with(BAD_INPUT, error.to_string()),
         }
     }
 }
@@ -120,10 +128,20 @@ impl From<ClientError> for Exit {
         let code = match &error {
             ClientError::Path(_) => BAD_INPUT,
             error if error.is_no_host() => NO_HOST,
+            ClientError::Refused(refusal) => code_of(refusal),
             _ => FAILED,
         };
         // The message of a host may quote its guests.
         Self::with(code, Printable(&error.to_string()).to_string())
+    }
+}
+
+/// The code for a request that was not done. Stores have codes of their own, as at the start of a play.
+fn code_of(refusal: &Refusal) -> u8 {
+    match refusal.kind.as_str() {
+        "store-damaged" | "store-newer" | "store-taken" => BAD_INPUT,
+        "store-failed" => STORE_FAILED,
+        _ => FAILED,
     }
 }
 
@@ -136,7 +154,6 @@ impl From<std::io::Error> for Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use playhouse_runtime::control::protocol::Refusal;
 
     #[test]
     fn guest_text_in_a_host_error_is_escaped_for_the_terminal() {

@@ -46,7 +46,7 @@ use std::time::Duration;
 
 pub use compiler::is_compiler;
 
-use args::{Cli, Command, DeadLetters};
+use args::{Cli, Command, DeadLetters, Mailbox, State, Store};
 use console::Console;
 
 /// Time that the end of a run waits for a reader of stderr.
@@ -90,6 +90,28 @@ pub fn main(cli: Cli) -> ExitCode {
             DeadLetters::Show(args) => commands::letters::show(&args),
             DeadLetters::Replay(args) => commands::letters::replay(&args, &console),
             DeadLetters::Drop(args) => commands::letters::drop(&args, &console),
+        },
+        Command::State(what) => match what {
+            State::Keys(args) => commands::state::keys(&args),
+            State::Get(args) => commands::state::get(&args),
+            State::Set(args) => commands::state::set(&args),
+            State::Delete(args) => commands::state::delete(&args),
+            State::Export(args) => commands::state::export(&args),
+            State::Import(args) => commands::state::import(&args),
+        },
+        Command::Mailbox(what) => match what {
+            Mailbox::List(args) => commands::mailbox::list(&args),
+            Mailbox::Show(args) => commands::mailbox::show(&args),
+            Mailbox::Drop(args) => commands::mailbox::drop(&args, &console),
+            Mailbox::Export(args) => commands::mailbox::export(&args),
+            Mailbox::Import(args) => commands::mailbox::import(&args),
+        },
+        Command::Store(what) => match what {
+            Store::Info(args) => commands::store::info(&args),
+            Store::Check(args) => commands::store::check(&args),
+            Store::Backup(args) => commands::store::backup(&args),
+            Store::Restore(args) => commands::store::restore(&args),
+            Store::Compact(args) => commands::store::compact(&args),
         },
     };
     let code = match done {

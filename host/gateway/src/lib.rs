@@ -14,7 +14,7 @@
 //! | [`secret`] | tokens that clients present, urls with a password |
 //! | [`websocket`] | connections of clients, each an actor |
 //! | [`letters`] | dead letters that leave |
-//! | `group`, `percent` | actors that only hold others; percent-encoding |
+//! | `group`, `percent`, `digest` | actors that only hold others; percent-encoding; digests of requests |
 //!
 //! A gateway that takes messages in is below `/gate`, starts after the actors of the manifest and stops before them. A sink is at
 //! the address of its manifest entry, starts before them and stops after them.
@@ -23,6 +23,7 @@ pub mod broker;
 pub mod broker_events;
 mod count;
 pub mod cron;
+mod digest;
 pub mod events;
 pub mod file;
 mod group;
@@ -50,6 +51,7 @@ use std::time::Duration;
 use playhouse_kernel::{ActorSpec, LetterFeed, Reserve, SupervisionSpec, Template};
 use tokio::sync::watch;
 
+pub use digest::request_digest;
 pub use group::{GATES, Group, place_groups_above};
 pub use secret::{Secret, SecretUrl};
 pub use status::Statuses;

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
-use playhouse_gateway::cron::{CronSettings, Overlap, Schedule, WallClock, place_with_clock, zone};
+use playhouse_gateway::cron::{CronSettings, Missed, Overlap, Schedule, WallClock, place_with_clock, zone};
 use playhouse_gateway::{Common, Placed, Statuses};
 use playhouse_kernel::{
-    ActorSpec, Address, Failure, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
+    ActorSpec, Address, Failure, JournalEntry, Keep, Kernel, MemoryStore, Message, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Op, Plan,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -104,6 +105,7 @@ impl Stage {
         let (draining, drains) = watch::channel(false);
         let common = Common::new(Statuses::default(), drains);
         let settings = CronSettings {
+            missed: Missed::Skip,
             address: Address::parse("/gate/tick").unwrap(),
             schedule: Schedule::parse(schedule, zone(in_zone).unwrap()).unwrap(),
             tell: Address::parse("/report").unwrap(),
@@ -278,4 +280,81 @@ async fn message_to_an_entry_is_a_dead_letter() {
     stage.kernel.tell(&Address::parse("/gate/tick").unwrap(), b"x", SECOND).await.unwrap();
     pass(MS * 10).await;
     assert_eq!(stage.kernel.dead_letters()[0].reason.kind(), "rejected");
+}
+
+/// One life of a host on a store, which is killed at its end. Returns the times that came, without the date.
+async fn life(store: &MemoryStore, keep: Keep, missed: Missed, (begin, lasts): (&str, Duration)) -> Vec<String> {
+    let calendar = Calendar::at(begin);
+    let receiver = Receiver {
+        came: Arc::default(),
+        permits: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        calendar: calendar.clone(),
+        latest: Arc::default(),
+    };
+    let (_draining, drains) = watch::channel(false);
+    let common = Common::new(Statuses::default(), drains);
+    let settings = CronSettings {
+        missed,
+        address: Address::parse("/gate/tick").unwrap(),
+        schedule: Schedule::parse("0 * * * *", zone("UTC").unwrap()).unwrap(),
+        tell: Address::parse("/report").unwrap(),
+        body: b"run"[..].into(),
+        overlap: Overlap::Skip,
+    };
+    let mut placed = Placed::default();
+    place_with_clock(&[settings], &common, &calendar.clock(), &mut placed);
+    let came = receiver.came.clone();
+    let code = NativeLauncher::new(move || receiver.clone());
+    let mut report = ActorSpec::new(Address::parse("/report").unwrap(), code);
+    report.mailbox.keep = keep;
+    let mut actors = vec![report];
+    actors.extend(placed.gates);
+    let kernel = Kernel::open(&Plan { actors, ..Plan::default() }, Arc::new(store.clone())).await.unwrap();
+    kernel.wait_booted().await;
+    pass(lasts).await;
+    kernel.wait_idle().await;
+    kernel.kill();
+    kernel.wait_stopped().await;
+    let came = came.lock();
+    came.iter().map(|line| line.split(' ').nth(2).unwrap()[11..19].to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_without_a_host_have_one_run_together_with_once() {
+    for keep in [Keep::Stored, Keep::Memory] {
+        let store = MemoryStore::new();
+        let first = life(&store, keep, Missed::Once, ("2026-03-01T01:30:00Z", HOUR)).await;
+        assert_eq!(first, ["02:00:00"], "nothing was missed before the first start");
+        let second = life(&store, keep, Missed::Once, ("2026-03-01T06:30:00Z", HOUR)).await;
+        assert_eq!(second, ["06:00:00", "07:00:00"]);
+        let third = life(&store, keep, Missed::Once, ("2026-03-01T07:59:59Z", SECOND / 2)).await;
+        assert_eq!(third, [""; 0], "nothing was missed");
+        let fourth = life(&store, keep, Missed::Skip, ("2026-03-01T12:30:00Z", HOUR)).await;
+        assert_eq!(fourth, ["13:00:00"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_has_two_runs_over_kills() {
+    for keep in [Keep::Stored, Keep::Memory] {
+        let store = MemoryStore::new();
+        let mut came = Vec::new();
+        for begin in ["02:59:59.900", "03:00:00.200", "02:59:59.500", "03:00:00"] {
+            let begin = format!("2026-03-01T{begin}Z");
+            came.extend(life(&store, keep, Missed::Once, (&begin, SECOND)).await);
+        }
+        assert_eq!(came, ["03:00:00"], "{keep:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_enters_with_its_message() {
+    let store = MemoryStore::new();
+    life(&store, Keep::Stored, Missed::Skip, ("2026-03-01T02:59:59Z", SECOND * 2)).await;
+    let entries: Vec<_> = store.history().iter().flat_map(|group| group.entries.clone()).collect();
+    let together = |entry: &JournalEntry| {
+        let has = |wanted: fn(&Op) -> bool| entry.ops.iter().any(wanted);
+        has(|op| matches!(op, Op::Put { .. })) && has(|op| matches!(op, Op::Origin { .. }))
+    };
+    assert_eq!(entries.iter().filter(|entry| together(entry)).count(), 1);
 }

@@ -67,6 +67,7 @@
 //! | `dispatch` | from one actor to others: addresses, delivery, asks, timers, dead letters |
 //! | `actor` | the data that an actor keeps between its incarnations |
 //! | [`supervision`], `mailbox`, `words` | the pure tree of supervisors; bounded queues; plain data |
+//! | `journal` | the order of everything that outlives the host, and the [`Store`] that keeps it |
 //!
 //! A layer imports only from those below it. The way of a message: [`Kernel::tell`] -> mailbox -> [`Turn`] ->
 //! [`Behavior::handle`] -> commit -> mailbox.
@@ -74,6 +75,7 @@
 mod actor;
 mod dispatch;
 mod incarnation;
+mod journal;
 mod kernel;
 mod mailbox;
 pub mod supervision;
@@ -86,17 +88,30 @@ pub use actor::directive_request::ChildFailed;
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;
+pub use actor::state_error::{StateError, StateOrderError};
 pub use actor::template::{Config, Template};
 pub use dispatch::ask::Ends;
 pub use dispatch::ask_counts::AskMetrics;
 pub use dispatch::dead_letters::feed::{LetterFeed, LetterReader};
-pub use dispatch::ingress::{Incoming, Ingress, Receipt};
+pub use dispatch::ingress::{Incoming, Ingress, Receipt, Told};
+pub use dispatch::keys::{KeySpec, MOST_KEPT_ANSWER, RequestKey};
+pub use dispatch::mailbox_orders::MailboxOrder;
+pub use dispatch::origins::{Admitted, Origin};
 pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
+pub use journal::entry::{
+    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredLetter, StoredOrigin,
+    StoredTimer, TimerIds,
+};
+pub use journal::faulty::{Fault, FaultyStore};
+pub use journal::memory::MemoryStore;
+pub use journal::store::{
+    Image, STARTS_OF_A_TIMELINE, Store, StoreError, StoreStatus, StoredActor, StoredMessage, StoredSuspect,
+};
 pub use kernel::metrics::{ActorMetrics, Metrics};
-pub use kernel::plan::{Plan, PlanError};
+pub use kernel::plan::{OpenError, Plan, PlanError};
 pub use kernel::progress::Progress;
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::admission::{MaxInstances, Reserve};
@@ -104,7 +119,8 @@ pub use mailbox::policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
     PolicyView, Rules, WhenFull,
 };
-pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
+pub use mailbox::{Keep, MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
+pub use playhouse_frame::{KEY_BYTES, KeyError, STATE_KEY_COST, check_key, cost_of};
 pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
 pub use supervisor::{InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
@@ -117,6 +133,7 @@ pub use words::clock::{Clock, HostClock, yield_to_others};
 pub use words::crash::{Crash, CrashReason, CrashReport};
 pub use words::dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
+    RecordedReason,
 };
 pub use words::decision::Decision;
 pub use words::event::{
@@ -127,16 +144,19 @@ pub use words::events::EVENTS;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
+pub use words::keyed_state::{StateChange, StateLimits, StateSize, StateSpec};
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
-pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
+pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken, records_of};
 pub use words::metric_names::{MAX_METRIC_NAME_BYTES, MAX_METRICS, MetricNameError, MetricNames};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::observed::{OBSERVATION_BOUNDS, Observed, OwnMetric};
 pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;
+pub use words::portable_message::PortableMessage;
 pub use words::resource_use::{Resource, ResourceUse, Resources};
 pub use words::restart::{Backoff, RestartKind, RestartSpec, StartKind, Strategy, SupervisionSpec};
 pub use words::secret::Secret;
 pub use words::send_error::{ASK_RESULTS, Answer, AskError, SendError};
 pub use words::state::State;
 pub use words::totals::{ActorTotals, DURATION_BOUNDS, Durations, TURN_SIZE_BOUNDS};
+pub use words::waiting_numbers::WaitingNumbers;

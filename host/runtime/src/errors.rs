@@ -1,6 +1,8 @@
 //! The reasons why a play does not start, and why a request to it fails.
 
-use playhouse_kernel::{Address, AddressError, AskError, PlanError, SendError};
+use std::path::PathBuf;
+
+use playhouse_kernel::{Address, AddressError, AskError, PlanError, SendError, StoreError};
 
 use crate::control::socket::SocketError;
 use crate::manifest::{ManifestError, Problems};
@@ -32,6 +34,14 @@ pub enum PlayError {
     /// The actors do not fit each other.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The store cannot be used.
+    #[error("{why}: the store of this play is `{}`", .path.display())]
+    Store {
+        /// The store's error.
+        why: StoreError,
+        /// Its folder.
+        path: PathBuf,
+    },
     /// The control socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),

@@ -38,6 +38,19 @@ log_events! {
     example "compiled shop again in 1.4s: its compiled code in the cache was damaged (its seal is wrong)";
     advice "If nobody changed the file, check the disk, and the rights of the cache's folder.";
 
+    /// The store was brought to the format of this version. An older version cannot read it any more.
+    pub(crate) struct StoreMigrated("store-migrated", INFO, HOST_TARGET) about AboutHost {
+        /// The format before.
+        from: u64,
+        /// The format now.
+        to: u64,
+        /// The file that has the store as it was.
+        copy: String,
+    }
+    text() "the store has format {to} now, and had {from}; as it was, it is in {copy}";
+    example "the store has format 2 now, and had 1; as it was, it is in .playhouse/store/store.db.v1";
+    advice "Remove the copy when you need no way back to the older version.";
+
     /// The HTTP server of `[play.metrics]` listens.
     pub(crate) struct MetricsListening("metrics-listening", INFO, HOST_TARGET) about AboutHost {
         /// Its address, with the port.
@@ -67,6 +80,18 @@ log_events! {
     }
     text(until: &'a str) "the log level of {pattern} is {to} {until}, set by {operator}";
     example "the log level of /shop/** is debug for 10m, set by user 1000";
+
+    /// An operator changed the state of a stopped actor (`playhouse state`).
+    pub(crate) struct StateChanged<'a>("state-changed", WARN, CONTROL_TARGET) about AboutHost {
+        /// The actor.
+        of: &'a str,
+        /// Number of keys that were set or removed.
+        keys: u64,
+        /// The operator: a user of the system.
+        operator: &'a str,
+    }
+    text() "{keys} keys of the state of {of} were changed by {operator}";
+    example "2 keys of the state of /till were changed by user 1000";
 
     /// An operator ended a level of the log that an operator had set.
     pub(crate) struct LogLevelReset<'a>("log-level-reset", WARN, CONTROL_TARGET) about AboutHost {

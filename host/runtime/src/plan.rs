@@ -66,6 +66,7 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         reserves: Vec::new(),
         clock: Clock::default(),
         runtime: None,
+        keys: play.keys,
         seed,
     }
 }
@@ -104,6 +105,7 @@ impl Template for Made {
         let settings = &self.settings;
         let limits = settings.sandbox_limits.bounded(&within);
         let grants = settings.grants.clone().bounded(&within);
+        let reaches_outside = grants.changes_outside();
         let accounts = self.plugin.accounts(&within, &address, settings.subtree);
         let mut whole = settings.config.clone();
         whole.extend(config);
@@ -130,6 +132,8 @@ impl Template for Made {
                 spawns: settings.spawns.clone(),
             },
             metrics: settings.metrics.clone(),
+            state: settings.state,
+            reaches_outside,
         }
     }
 

@@ -243,7 +243,7 @@ impl Play {
         let loading = tokio::task::spawn_blocking(|| play.load(&mut LogProgress));
         // The task is not aborted, so that an error is a panic of it.
         let loaded = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        loaded.start()
+        loaded.start().await
     }
 }
 
@@ -288,7 +288,7 @@ impl LoadedPlay {
     }
 
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
-    pub fn start(self) -> Result<RunningPlay, PlayError> {
+    pub async fn start(self) -> Result<RunningPlay, PlayError> {
         let Self { metrics, http, mut settings, natives, options, shares, plugins, variables, secrets } = self;
         let secrets = match secrets {
             Some(secrets) => secrets,
@@ -329,7 +329,7 @@ impl LoadedPlay {
             connections: shares.connections,
             log: options.log.clone(),
         };
-        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket, gateways)?;
+        let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket, gateways).await?;
         let play = play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log);
         Ok(play.with_levels(levels))
     }

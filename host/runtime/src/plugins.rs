@@ -213,10 +213,14 @@ fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option
     let Missing { import, grant } = settings.grants.missing(imports)?;
     let what = format!("`{whose}` is not granted what its plugin imports: `{}`", Printable(&import));
     let place = settings.plugin_place.clone();
-    let help = format!(
-        "grant it the hosts that it may talk to, as in grants = {{ {grant} = [\"https://api.example.com\"] }}, or use a \
-         plugin without that import"
-    );
+    let help = match grant {
+        "state" => "give an [[actor]] state with state = {} and mailbox = { kind = \"durable\" }; actors of a [[plugin]] have none"
+            .to_owned(),
+        grant => format!(
+            "grant it the hosts that it may talk to, as in grants = {{ {grant} = [\"https://api.example.com\"] }}, or use a \
+             plugin without that import"
+        ),
+    };
     Some(Problem::at(place, what, "this plugin").help(help))
 }
 

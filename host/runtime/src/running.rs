@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
     AboutHost, ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, LogEvent,
-    MessageId, Metadata, Plan, Reply, Stage, StartError, StartedActor, State,
+    MessageId, Metadata, OpenError, Plan, Reply, Stage, StartError, StartedActor, State, StoreError, Told,
 };
 use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
 use playhouse_sandbox::{Compilations, Sandbox};
+use playhouse_store::{Migrated, SqliteStore, StoreSettings};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
@@ -24,13 +25,27 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
-use crate::events::PlayDraining;
+use crate::events::{PlayDraining, StoreMigrated};
 use crate::gateway_feed;
 use crate::gateways::Gateways;
 use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::manifest::units::Time;
 use crate::memory::Watch;
+
+/// Opens the store, and starts a plan on it.
+async fn open(plan: &Plan, settings: &StoreSettings) -> Result<Kernel, PlayError> {
+    let store = Arc::new(SqliteStore::new(settings.clone()));
+    let opened = Kernel::open(plan, store.clone()).await;
+    if let Some(Migrated { from, to, copy }) = store.migrated() {
+        StoreMigrated { subject: AboutHost, from: (*from).into(), to: (*to).into(), copy: copy.display().to_string() }
+            .log();
+    }
+    opened.map_err(|error| match error {
+        OpenError::Plan(error) => error.into(),
+        OpenError::Store(why) => PlayError::Store { why, path: settings.path.clone() },
+    })
+}
 
 /// Time after which the threads of a play that was dropped end, whatever its actors do.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -104,7 +119,7 @@ impl Drop for ActorThreads {
 
 impl RunningPlay {
     /// Starts a plan on the current runtime, with its actors on `actors`.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         plan: &Plan,
         settings: &PlaySettings,
         actors: Runtime,
@@ -116,8 +131,12 @@ impl RunningPlay {
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
-        let kernel = Kernel::start(plan)?;
+        let kernel = match &settings.store {
+            None => Kernel::start(plan)?,
+            Some(store) => open(plan, store).await?,
+        };
         let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned(), gateways.statuses.clone());
+        let tree = tree.with_store(settings.store.as_ref().map(|store| store.path.display().to_string()));
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
         let patience: Arc<HashMap<_, _>> = Arc::new(patience.collect());
         // The first measurement comes before any input.
@@ -126,8 +145,11 @@ impl RunningPlay {
         let mut log_readers = None;
         if let Some(listener) = listener {
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
-            let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
+            let values = plan.actors.iter().filter_map(|actor| actor.state).map(|state| state.value_bytes);
+            let largest =
+                plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).chain(values).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
+            let server = server.with_store(settings.store.as_ref().map(|store| &*store.path));
             let server = server.with_connections(connections).with_log(log);
             log_readers = Some(server.subscriptions().clone());
             tasks.push(tokio::spawn(server.serve(listener)).abort_handle());
@@ -204,6 +226,17 @@ impl RunningPlay {
         Ok(self.kernel.tell(&*to.address()?, body.as_ref(), patience).await?)
     }
 
+    /// As [`RunningPlay::tell_within`], and returns before the message is durable: see [`Told::durable`]. A sender of many messages
+    /// to a durable mailbox waits for the disk once for many of them.
+    pub async fn tell_later(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        body: impl AsRef<[u8]>,
+        patience: Duration,
+    ) -> Result<Told, RequestError> {
+        Ok(self.kernel.tell_later(&*to.address()?, body.as_ref(), patience).await?)
+    }
+
     /// As [`RunningPlay::tell_within`], with metadata.
     pub async fn tell_with(
         &self,
@@ -239,6 +272,11 @@ impl RunningPlay {
     /// The size of the largest message that an actor takes; `None` without such an actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
         self.kernel.message_limit(address)
+    }
+
+    /// The error of the store that ended the play.
+    pub fn store_failure(&self) -> Option<StoreError> {
+        self.kernel.store_failure()
     }
 
     /// The stage of the play.

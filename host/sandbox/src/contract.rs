@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `interfaces` | the names of the interfaces |
 //! | `exports` | the functions that an actor exports |
-//! | `values`, `callback`, `metrics`, `supervisor` | the values that cross |
+//! | `values`, `callback`, `metrics`, `state`, `supervisor` | the values that cross |
 //! | `mailbox` | functions and values of a mailbox plugin |
 //! | `frame` | the frame that an actor returns for a batch |
 
@@ -14,6 +14,7 @@ mod frame;
 mod interfaces;
 mod mailbox;
 mod metrics;
+mod state;
 mod supervisor;
 mod values;
 
@@ -25,14 +26,15 @@ pub(crate) use exports::{
 };
 pub(crate) use frame::{BadFrame, End, record};
 pub(crate) use interfaces::{
-    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, METRICS, SDK, SUPERVISOR,
-    TURNS, VERSION, WATCHER,
+    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, METRICS, SDK, STATE,
+    SUPERVISOR, TURNS, VERSION, WATCHER,
 };
 pub(crate) use mailbox::{
     Entry, Policy, PolicyParams, PolicyResults, Put, PutParams, PutResults, Settings, Size, SizeResults, Take,
     TakeParams, TakeResults,
 };
 pub(crate) use metrics::MetricError;
+pub(crate) use state::{StateError, StateLimits};
 pub(crate) use values::{
     ActorState, AskError, Envelope, GuestPairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count, metadata, whole_millis,

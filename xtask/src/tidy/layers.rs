@@ -11,7 +11,18 @@ use crate::process::root;
 const LAYERS: [(&str, &[&str]); 2] = [
     (
         "host/kernel",
-        &["words", "mailbox", "supervision", "actor", "dispatch", "turn", "incarnation", "supervisor", "kernel"],
+        &[
+            "words",
+            "journal",
+            "mailbox",
+            "supervision",
+            "actor",
+            "dispatch",
+            "turn",
+            "incarnation",
+            "supervisor",
+            "kernel",
+        ],
     ),
     (
         "host/sandbox",

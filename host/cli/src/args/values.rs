@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use playhouse_runtime::control::protocol::MOST_KEY_BYTES;
 use playhouse_runtime::manifest::units::Time;
 use playhouse_runtime::{Address, AddressPattern, PatternError};
 
@@ -75,4 +76,10 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
 pub(super) fn parse_tell(text: &str) -> Result<(Address, String), String> {
     let (address, body) = text.split_once('=').ok_or("expected an address, `=` and a message, as in /count=hello")?;
     Ok((parse_address(address)?, body.to_owned()))
+}
+
+/// A key of a message, as the host takes it.
+pub(super) fn parse_key(text: &str) -> Result<String, String> {
+    let is_key = (1..=MOST_KEY_BYTES).contains(&text.len());
+    is_key.then(|| text.to_owned()).ok_or_else(|| format!("a key has 1 to {MOST_KEY_BYTES} bytes"))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::iter;
 
 use playhouse_runtime::cron::{CronSettings, next_run};
-use playhouse_runtime::{Address, LoadedPlay, Play, StartKind};
+use playhouse_runtime::{Address, Keep, LoadedPlay, Play, StartKind};
 use serde_json::json;
 
 use super::table::{as_tree, table};
@@ -95,11 +95,32 @@ fn warnings(loaded: &LoadedPlay, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec
     vec![
         cycles.collect(),
         files.collect(),
+        lost_between(play),
         early.collect(),
         left_out.into_iter().collect(),
         several.collect(),
         too_few_instances(play, loaded.instances_for_spawned()),
     ]
+}
+
+/// The edges from durable mailboxes to those in memory.
+fn lost_between(play: &PlaySettings) -> Vec<String> {
+    let is_durable = |actor: &&PlayActor| actor.settings.mailbox.keep == Keep::Stored;
+    let edges = play.actors.iter().filter(is_durable).flat_map(|from| {
+        let gets = |to: &&PlayActor| {
+            let below = from.settings.sends_below.iter().any(|above| to.address.is_below(above));
+            below || from.settings.sends_to.contains(&to.address)
+        };
+        let in_memory = play.actors.iter().filter(|to| !is_durable(to)).filter(gets);
+        in_memory.map(|to| (&from.address, &to.address))
+    });
+    let text = |(from, to)| {
+        format!(
+            "{from} is durable and may send to {to}, whose mailbox is in memory: a message between them is lost when the host ends \
+             before {to} handles it; give {to} a durable mailbox if that matters"
+        )
+    };
+    edges.map(text).collect()
 }
 
 /// The actors that may spawn, but whose children would have no instance.
@@ -296,7 +317,7 @@ fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
     });
     let bounds = &settings.mailbox;
     let overflow = settings.mailbox_plugin.is_none().then(|| overflow_name(bounds.overflow));
-    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
+    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "durable": bounds.keep == Keep::Stored, "memory": (bounds.keep == Keep::Stored).then_some(bounds.memory_bytes), "plugin": plugin })
 }
 
 fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[String]) -> serde_json::Value {

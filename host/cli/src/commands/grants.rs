@@ -24,7 +24,8 @@ pub(super) fn rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
         let imports = parts.iter().map(shown).collect::<Vec<_>>().join(" ");
         let sends_to = settings.sends_to_written().into_iter().map(|to| format!("sends_to {to}"));
         let config = settings.config.keys().map(|key| format!("config {}", key.escape_debug()));
-        let granted: Vec<_> = sends_to.chain(granted(&settings.grants)).chain(config).collect();
+        let state = settings.state.map(|state| format!("state up to {}", size(state.bytes)));
+        let granted: Vec<_> = sends_to.chain(granted(&settings.grants)).chain(state).chain(config).collect();
         let first = granted.first().map_or("-", String::as_str);
         rows.push(vec![who, imports, first.to_owned()]);
         rows.extend(granted.iter().skip(1).map(|grant| vec![String::new(), String::new(), grant.clone()]));
@@ -88,6 +89,7 @@ pub(super) fn as_json(grants: &Grants) -> Value {
         "hosts": grants.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "networks": grants.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "secrets": secrets.collect::<Vec<_>>(),
+        "state": grants.state,
     })
 }
 
@@ -108,6 +110,7 @@ pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins, of_actors: u64) -
             (Part::Environment, "secrets"),
             (Part::Filesystem, "dirs"),
             (Part::Http, "hosts"),
+            (Part::State, "state"),
         ] {
             if settings.grants.has(grant) && !parts.contains(&part) {
                 warnings

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::body::{short, shown_body};
 use super::remote::{connect, unexpected};
 use super::table::table;
 use super::tree::shortened;
@@ -14,10 +15,7 @@ use crate::exit::{Exit, FAILED};
 use playhouse_runtime::control::letter_views::{KeptLetter, Letter, Letters};
 use playhouse_runtime::control::protocol::{AddressText, Body, Request, Response, Which};
 use playhouse_runtime::control::views::{BlamedView, FatesView};
-use playhouse_runtime::printable::{Printable, age, counted, hex_dump, is_plain_text};
-
-/// Number of digits of an id in a list.
-const ID_DIGITS: usize = 12;
+use playhouse_runtime::printable::{Printable, age, counted};
 
 pub(crate) fn list(args: &args::ListLetters) -> Result<(), Exit> {
     let request = Request::DeadLetters { which: which(&args.which), bodies: args.look.json };
@@ -89,13 +87,6 @@ fn kept_on(failed: &[KeptLetter]) -> String {
         let _ = writeln!(out, "playhouse: {letters} {stay} (the first is {first}): {}", Printable(why));
     }
     out
-}
-
-/// The beginning of an id, and its copy.
-fn short(id: &str) -> String {
-    let (digits, copy) = id.split_once('-').unwrap_or((id, ""));
-    let digits: String = digits.chars().take(ID_DIGITS).collect();
-    if copy.is_empty() { digits } else { format!("{digits}-{copy}") }
 }
 
 fn listed(letters: &Letters) -> String {
@@ -175,18 +166,6 @@ fn shown(letter: &Letter, as_text: bool, as_hex: bool) -> String {
     out
 }
 
-fn shown_body(body: &[u8], as_text: bool, as_hex: bool) -> String {
-    let mut out = format!("body      {}\n", counted(body.len() as u64, "byte"));
-    if as_hex || !as_text && !is_plain_text(body) {
-        out.push_str(&hex_dump(body));
-        return out;
-    }
-    for line in String::from_utf8_lossy(body).lines() {
-        let _ = writeln!(out, "  {}", Printable(line));
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,33 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_plain_text_is_shown_in_hexadecimal() {
-        expect![[r#"
-            body      30 bytes
-              00000000  1b 5b 33 31 6d 72 65 64  20 61 6e 64 20 6d 6f 72  |.[31mred and mor|
-              00000010  65 20 74 68 61 6e 20 73  69 78 74 65 65 6e        |e than sixteen|
-        "#]]
-        .assert_eq(&shown_body(b"\x1b[31mred and more than sixteen", false, false));
-        expect![[r#"
-            body      14 bytes
-              \u{1b}[31mred�
-              line
-        "#]]
-        .assert_eq(&shown_body(b"\x1b[31mred\xff\nline", true, false));
-        expect![[r#"
-            body      3 bytes
-              00000000  c3 a9 21                                          |..!|
-        "#]]
-        .assert_eq(&shown_body("é!".as_bytes(), false, true));
-        expect![[r#"
-            body      0 bytes
-        "#]]
-        .assert_eq(&shown_body(b"", false, false));
-    }
-
-    #[test]
     fn list_ends_with_the_counts_of_all_letters() {
-        let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 8 };
+        let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 8, restored: 0 };
         let counts: BTreeMap<_, _> = [("crashed".to_owned(), fates)].into();
         expect![[r#"
             ID              AGE  TO      FROM    ATTEMPTS  REASON

@@ -1,14 +1,21 @@
 //! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters`, `logs` and `log_level` send
-//! requests to a running host, `tree` and `watch` show its actors, `table` aligns columns.
+//! requests to a running host, `tell_lines` many messages, `store`, `mailbox` and `state` send theirs to a running host or to the store of a stopped one (`stored`), `tree`
+//! and `watch` show actors, `body` shows messages, `table` aligns columns.
 
+mod body;
 pub(crate) mod check;
 mod grants;
 pub(crate) mod inspect;
 pub(crate) mod letters;
 pub(crate) mod log_level;
 pub(crate) mod logs;
+pub(crate) mod mailbox;
 pub(crate) mod remote;
+pub(crate) mod state;
+pub(crate) mod store;
+mod stored;
 pub(crate) mod table;
+mod tell_lines;
 pub(crate) mod tree;
 pub(crate) mod watch;
 

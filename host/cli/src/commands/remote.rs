@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Read};
 
 use playhouse_runtime::Address;
 
+use super::tell_lines::tell_lines;
 use super::{print, print_bytes};
 use crate::args;
 use crate::client::{Client, ClientError};
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
-use crate::lines::{Line, Lines};
 use playhouse_runtime::control::protocol::{Body, Request, Response};
-use playhouse_runtime::printable::{counted, for_terminal};
+use playhouse_runtime::printable::for_terminal;
 
 /// Prints the state; an exit code of 1 says that it is not good.
 pub(crate) fn health(args: &args::Health) -> Result<(), Exit> {
@@ -31,76 +31,23 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     }
     let within = Request::Limit { to: args.to.clone() };
     let body = body(&mut client, &args.to, args.body.as_deref(), &within)?;
-    tell_one(&mut client, &args.to, body).map_err(Exit::from)
+    tell_one(&mut client, &args.to, body, args.key.clone()).map_err(Exit::from)
 }
 
-/// Sends each line of stdin. The wait for stdin has no limit. A line that is too long, or that the mailbox drops, is reported,
-/// and the other lines are sent.
-fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<(), Exit> {
-    let limit = limit(client, to, &Request::Limit { to: to.clone() })?;
-    let mut lines = Lines::new(limit);
-    let (mut stdin, mut chunk) = (std::io::stdin().lock(), vec![0; 64 << 10]);
-    let (mut too_long, mut dropped) = (0_u64, 0_u64);
-    loop {
-        let read = match stdin.read(&mut chunk) {
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unreadable(&error)),
-        };
-        match read {
-            0 => lines.end(),
-            read => lines.fill(&chunk[..read]),
-        }
-        loop {
-            let number = lines.number();
-            match lines.next_line() {
-                None => break,
-                Some(Line::Whole(body)) => match tell_one(client, to, body.to_vec()) {
-                    Err(ClientError::Refused(refusal)) if refusal.kind == "dropped" => dropped += 1,
-                    Err(error) => {
-                        if dropped > 0 {
-                            console.print(&format!("playhouse: {}", drops(dropped, to)));
-                        }
-                        let words = format!("line {number} of stdin was not sent, nor were the lines after it");
-                        return Err(Exit::from(error).after(&words));
-                    }
-                    Ok(()) => {}
-                },
-                Some(Line::TooLong { number, bytes }) => {
-                    too_long += 1;
-                    crate::run::feed::say_too_long(console, number, bytes, limit, to);
-                }
-            }
-        }
-        if read == 0 {
-            break;
-        }
-    }
-    if dropped > 0 {
-        return Err(Exit::with(FAILED, drops(dropped, to)));
-    }
-    if too_long > 0 { Err(Exit::quiet(FAILED)) } else { Ok(()) }
-}
-
-/// The report of lines that the receiver's mailbox dropped.
-fn drops(lines: u64, to: &Address) -> String {
-    format!("{} dropped: the mailbox of `{to}` was full (drop-newest)", counted(lines, "line"))
-}
-
-fn unreadable(error: &std::io::Error) -> Exit {
+pub(super) fn unreadable(error: &std::io::Error) -> Exit {
     Exit::with(FAILED, format!("stdin cannot be read: {error}"))
 }
 
 /// The largest message that an actor takes. The request for it has the time of the request `within` that follows.
-fn limit(client: &mut Client, to: &Address, within: &Request) -> Result<usize, Exit> {
+pub(super) fn limit(client: &mut Client, to: &Address, within: &Request) -> Result<usize, Exit> {
     match client.request_within(&Request::Limit { to: to.clone() }, within)? {
         Response::Limit { message_bytes } => Ok(usize::try_from(message_bytes).unwrap_or(usize::MAX)),
         other => Err(unexpected(&other)),
     }
 }
 
-fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>) -> Result<(), ClientError> {
-    match client.request(&Request::Tell { to: to.clone(), body: Body(body) })? {
+fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>, key: Option<String>) -> Result<(), ClientError> {
+    match client.request(&Request::Tell { to: to.clone(), body: Body(body), key })? {
         Response::Told { .. } => Ok(()),
         other => Err(nonsense(&other)),
     }

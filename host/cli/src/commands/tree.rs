@@ -10,7 +10,9 @@ use crate::args;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 use playhouse_runtime::control::protocol::{Request, Response};
-use playhouse_runtime::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree, UsageView};
+use playhouse_runtime::control::views::{
+    ActorLine, FailedLine, MailboxLine, MailboxPluginLine, StoreView, Tree, UsageView,
+};
 use playhouse_runtime::printable::{Printable, age, counted, size};
 
 /// Maximum length of a crash reason in the tree.
@@ -41,11 +43,13 @@ struct Extra {
     cell: fn(&ActorLine) -> String,
 }
 
-/// The columns of what is going on now: rates of the last second, memory, and the age of the oldest message.
-const EXTRAS: [Extra; 4] = [
+/// The columns of what is going on now: rates of the last second, memory, durable mailboxes, states, and the age of the oldest message.
+const EXTRAS: [Extra; 6] = [
     Extra { name: "PER S", cell: |actor| shown_rate(actor.rates.handled_1s) },
     Extra { name: "CPU", cell: |actor| shown_percent(actor.rates.cpu_1s) },
     Extra { name: "MEMORY", cell: |actor| actor.memory_bytes.filter(|bytes| *bytes > 0).map(size).unwrap_or_default() },
+    Extra { name: "KEPT", cell: |actor| if actor.mailbox.durable { "durable" } else { "" }.to_owned() },
+    Extra { name: "STORED STATE", cell: |actor| actor.state_bytes.map(|state| size(state.used)).unwrap_or_default() },
     Extra { name: "OLDEST", cell: |actor| shown_age(actor.oldest_ms) },
 ];
 
@@ -97,10 +101,9 @@ fn shown_tree(tree: &Tree) -> String {
     let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
     let mut out = format!("{head}{}", table(&headline, &rows, &numbers));
     let mailboxes = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox));
-    let lines: Vec<_> = tree
-        .actors
-        .iter()
-        .filter_map(|actor| failed_line(actor).or_else(|| failed_instances(actor)))
+    let failed = tree.actors.iter().filter_map(|actor| failed_line(actor).or_else(|| failed_instances(actor)));
+    let lines: Vec<_> = (tree.store.iter().map(store_line))
+        .chain(failed)
         .chain(tree.actors.iter().filter_map(status_line))
         .chain(tree.actors.iter().filter_map(subtree_line))
         .chain(mailboxes)
@@ -112,6 +115,14 @@ fn shown_tree(tree: &Tree) -> String {
         }
     }
     out
+}
+
+/// The line about the store.
+fn store_line(store: &StoreView) -> String {
+    let StoreView { path, runs, behind, full } = store;
+    let behind = if *behind > 0 { format!(", {behind} entries behind") } else { String::new() };
+    let full = full.as_ref().map(|why| format!("; nothing from outside is taken: {}", Printable(why)));
+    format!("the store is {}, in its run {runs}{behind}{}", Printable(path), full.unwrap_or_default())
 }
 
 /// The line of a gateway about itself.
@@ -170,6 +181,9 @@ fn mailbox_lines(address: &str, mailbox: &MailboxLine) -> Vec<String> {
     if mailbox.full > 0 || !parts.is_empty() {
         let full = format!("the mailbox of {address} was full ({} of {})", mailbox.most, mailbox.capacity);
         lines.push(format!("{full}: {}", if parts.is_empty() { "nothing was lost".into() } else { parts.join(", ") }));
+    }
+    if mailbox.removed > 0 {
+        lines.push(format!("operators dropped {} that waited for {address}", counted(mailbox.removed, "message")));
     }
     if let Some(plugin) = mailbox.plugin.as_ref().filter(|plugin| plugin.crashes > 0) {
         let times = counted(plugin.crashes, "time");

@@ -2,11 +2,11 @@
 //! any length of the input.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::time::Duration;
 
-use playhouse_runtime::{AboutHost, Address, RequestError, RunningPlay, SendError};
+use playhouse_runtime::{AboutHost, Address, RequestError, RunningPlay, SendError, Stage, Told};
 use tokio::sync::mpsc;
 
 use crate::console::Console;
@@ -20,6 +20,10 @@ const CHUNK_BYTES: usize = 256 << 10;
 const CHUNKS_AHEAD: usize = 4;
 /// Maximum number of too long lines that are reported one by one; further ones are counted.
 const NAMED_LINES: u64 = 10;
+/// Most messages of the input that wait for the store to confirm them: one write of the disk confirms many.
+const UNCONFIRMED: usize = 4096;
+/// The pause before a message is sent again that a full store did not take.
+const STORE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Input that was not sent, by reason. Known also when a signal ends the run before its input does.
 #[derive(Default)]
@@ -75,11 +79,13 @@ pub(super) struct Input<'a> {
     unsent: &'a Unsent,
     /// Whether a message to an actor that failed and is not tried again is refused, instead of waiting for space.
     gives_up: bool,
+    /// Messages that are in their mailboxes, and may not be durable yet.
+    told: VecDeque<Told>,
 }
 
 impl<'a> Input<'a> {
     pub(super) fn new(play: &'a RunningPlay, console: &'a Console, unsent: &'a Unsent) -> Self {
-        Self { play, console, unsent, gives_up: false }
+        Self { play, console, unsent, gives_up: false, told: VecDeque::new() }
     }
 
     /// Sets whether messages to an actor that failed for good are refused, instead of waiting for space.
@@ -88,16 +94,28 @@ impl<'a> Input<'a> {
     }
 
     /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is
-    /// one that is refused because memory is short.
+    /// one that is refused because memory is short. The message may not be durable yet: see [`Input::confirm`].
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
-        let told = tokio::select! {
-            biased;
-            told = self.play.tell_within(to, body, Duration::MAX) => told,
-            // The mailbox will never have space again: the run ends without this message.
-            _ = self.play.wait_failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone()).into()),
+        let told = loop {
+            let told = tokio::select! {
+                biased;
+                told = self.play.tell_later(to, body, Duration::MAX) => told,
+                // The mailbox will never have space again: the run ends without this message.
+                _ = self.play.wait_failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone()).into()),
+            };
+            // A full store keeps nothing of the message, which waits until there is space.
+            let is_full = matches!(told, Err(RequestError::NotSent(SendError::NotStored { .. })))
+                && matches!(self.play.stage(), Stage::Starting | Stage::Running);
+            if !is_full {
+                break told;
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
         };
         match told {
-            Ok(_) => Ok(()),
+            Ok(told) => {
+                self.told.push_back(told);
+                self.confirm(UNCONFIRMED).await
+            }
             Err(RequestError::NotSent(error @ SendError::MemoryPressure(_))) => {
                 self.unsent.short.replace_with(|short| (short.0 + 1, error.to_string()));
                 Ok(())
@@ -112,6 +130,15 @@ impl<'a> Input<'a> {
             }
             Err(error) => Err(format!("the input was not sent: {error}")),
         }
+    }
+
+    /// Waits until at most `left` of the messages that were sent are not durable.
+    pub(super) async fn confirm(&mut self, left: usize) -> Result<(), String> {
+        while self.told.len() > left {
+            let Some(told) = self.told.pop_front() else { break };
+            told.durable().await.map_err(|error| format!("the input was not confirmed: {error}"))?;
+        }
+        Ok(())
     }
 
     /// Sends each line of stdin until it ends.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use playhouse_runtime::{DeadLetterCounts, RunningPlay};
+use playhouse_runtime::{DeadLetterCounts, Fates, RunningPlay};
 
 use playhouse_runtime::printable::counted;
 
@@ -29,7 +29,9 @@ impl Left {
     fn in_counts(counts: &DeadLetterCounts) -> Self {
         let count = |wanted: &dyn Fn(&str) -> bool| -> u64 {
             let fates = counts.by_reason.iter().filter(|(kind, _)| wanted(kind)).map(|(_, fates)| fates);
-            fates.map(|fates| fates.all.saturating_sub(fates.replayed + fates.dropped)).sum()
+            // Letters of earlier runs are not left by this one: those that an operator settled were the old ones.
+            let settled = |fates: &Fates| (fates.replayed + fates.dropped).saturating_sub(fates.restored);
+            fates.map(|fates| fates.all.saturating_sub(settled(fates))).sum()
         };
         Self { messages: count(&|kind| kind != BY_RULE), stopped: count(&|kind| kind == STOPPED) }
     }
@@ -50,14 +52,15 @@ impl fmt::Display for Left {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use playhouse_runtime::{DeadReason, Fates};
+    use playhouse_runtime::DeadReason;
 
     #[test]
     fn letters_of_drop_rules_and_settled_ones_are_not_left() {
         assert!([BY_RULE, STOPPED].iter().all(|kind| DeadReason::KINDS.contains(kind)));
         let all = |all| Fates { all, ..Fates::default() };
-        let crashed = Fates { all: 5, replayed: 2, dropped: 1, forgotten: 1 };
-        let by_reason = [("overflow", all(7)), ("crashed", crashed), ("stopped", all(4))].into();
+        let crashed = Fates { all: 5, replayed: 2, dropped: 1, forgotten: 1, restored: 0 };
+        let old = Fates { restored: 3, dropped: 2, ..Fates::default() };
+        let by_reason = [("overflow", all(7)), ("crashed", crashed), ("stopped", all(4)), ("failed", old)].into();
         let left = Left::in_counts(&DeadLetterCounts { by_reason });
         assert_eq!(left, Left { messages: 6, stopped: 4 });
         assert_eq!(left.since(Left { messages: 5, stopped: 3 }).messages, 1);

@@ -30,7 +30,7 @@ use playhouse_runtime::{AboutHost, Address, LoadedPlay, Log, LogEvent, LogFormat
 
 use crate::console::Console;
 use crate::events::{ActorsFailed, InputFailed, PlayUp, StdoutClosed};
-use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
+use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED, STORE_FAILED};
 use crate::log::start_log;
 use crate::progress::ConsoleProgress;
 use crate::{args, compiler, environment};
@@ -153,7 +153,7 @@ impl Run<'_> {
     async fn run(&self, play: LoadedPlay) -> Result<(), Exit> {
         // Before there is a socket that a signal could leave behind.
         let mut signals = Signals::new()?;
-        let play = play.start()?;
+        let play = play.start().await?;
         let stalls = async {
             if self.args.until_idle {
                 return stall::watch(&play, &self.stdout, self.console).await;
@@ -190,7 +190,7 @@ impl Run<'_> {
             if let Some(to) = &self.args.stdin {
                 input.stdin(to).await?;
             }
-            Ok(())
+            input.confirm(0).await
         };
         if let Err(text) = fed.await {
             return End::BadInput(Some(text));
@@ -243,6 +243,10 @@ impl Run<'_> {
             End::Signal => Left::of(play).since(before),
             _ => Left::of(play),
         };
+        if let Some(error) = play.store_failure() {
+            let next = "everything that was confirmed is in the store: start the play again";
+            return Err(Exit::with(STORE_FAILED, format!("{error}; {next}")));
+        }
         match (play.stage(), end) {
             (_, End::StdoutClosed) => Err(not_written(&self.stdout, left)),
             (Stage::GaveUp(failures), _) => {

@@ -182,7 +182,7 @@ mod tests {
             letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)).into(),
         ];
         let crashed = Fates { all: 1, ..Fates::default() };
-        let rejected = Fates { all: 7, forgotten: 3, replayed: 2, dropped: 1 };
+        let rejected = Fates { all: 7, forgotten: 3, replayed: 2, dropped: 1, restored: 0 };
         let counts = DeadLetterCounts { by_reason: [("crashed", crashed), ("rejected", rejected)].into() };
         expect![[r#"
             8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by an operator; 14 restarts; 1 failed shutdown

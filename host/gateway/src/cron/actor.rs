@@ -15,12 +15,13 @@ use tokio::time::Instant;
 use super::counts::CronCounts;
 use super::pace::{Pace, Step};
 use super::settings::{CronSettings, Overlap, WallClock, shown};
+use super::settled::Settled;
 use crate::events::{CronMissed, CronRefused, CronSkipped};
 use crate::sparse::Sparse;
 use crate::status::Statuses;
 
 /// Time that a message waits for space in the receiver's mailbox.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The name of the code in log lines, as the kernel makes it.
 const PLUGIN: &str = "native:Cron";
 
@@ -46,12 +47,21 @@ impl Cron {
 
 impl NativeActor for Cron {
     async fn init(&mut self, ctx: &mut NativeContext) -> NativeResult {
+        let ingress = Arc::new(ctx.ingress());
+        let kept = Settled::of(&self.settings, &ingress);
+        let now = (self.clock)();
+        let unreadable = |error| Failure::Retry(format!("the time of the last run cannot be read: {error}"));
+        let settled = match &kept {
+            Some(kept) => Some(kept.begin(&ingress, now).await.map_err(unreadable)?),
+            None => None,
+        };
         let task = Task {
-            pace: Pace::new(self.settings.schedule.clone(), (self.clock)()),
+            pace: Pace::new(self.settings.schedule.clone(), now, (self.settings.missed, settled)),
+            kept,
             settings: self.settings.clone(),
             statuses: self.statuses.clone(),
             clock: self.clock.clone(),
-            ingress: Arc::new(ctx.ingress()),
+            ingress,
             current: None,
             waiting: None,
             counts: self.counts.clone(),
@@ -75,7 +85,7 @@ struct Lines {
 }
 
 /// The end of a run's message.
-type End = Result<Result<(), AskError>, SendError>;
+pub(super) type End = Result<Result<(), AskError>, SendError>;
 
 struct Task {
     settings: Arc<CronSettings>,
@@ -83,6 +93,8 @@ struct Task {
     clock: WallClock,
     ingress: Arc<Ingress>,
     pace: Pace,
+    /// None without a store.
+    kept: Option<Settled>,
     /// The message of the last run, until it has ended.
     current: Option<BoxFuture<'static, End>>,
     /// The time whose run waits for that end.
@@ -128,6 +140,9 @@ impl Task {
         } else if self.settings.overlap == Overlap::Queue && self.waiting.is_none() {
             self.waiting = Some(due);
         } else {
+            if let Some(kept) = &self.kept {
+                kept.skip(&self.ingress, (self.clock)());
+            }
             self.counts.skipped.add(1);
             if let Some(left_out) = self.lines.skipped.pass(Instant::now()) {
                 let (due, skipped) = (self.shown(due), self.counts.skipped.get());
@@ -147,9 +162,13 @@ impl Task {
     /// Begins the run of a time.
     fn start(&mut self, due: DateTime<Utc>) {
         let (ingress, settings, due) = (self.ingress.clone(), self.settings.clone(), self.shown(due));
+        let kept = self.kept.clone().map(|kept| (kept, (self.clock)()));
         let run = async move {
             let metadata = metadata(&settings.address, &due);
             let message = Incoming::new(ingress.next_id(), &metadata, &settings.body);
+            if let Some((kept, now)) = kept {
+                return kept.tell(&ingress, &message, now).await;
+            }
             let receipt = ingress.tell_with_receipt(&settings.tell, &message, PATIENCE).await?;
             Ok(receipt.ended().await)
         };

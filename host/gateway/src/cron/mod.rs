@@ -6,6 +6,7 @@
 //! | `pace` | which time is due, is waited for or is missed, from the readings of two clocks |
 //! | `counts` | the counts of an entry |
 //! | `settings` | the keys of an entry, as plain data |
+//! | `settled` | how far an entry is, in the play's store |
 //! | `actor` | the actor, and its task that waits |
 
 mod actor;
@@ -13,6 +14,7 @@ mod counts;
 mod pace;
 mod schedule;
 mod settings;
+mod settled;
 
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ use settings::shown;
 
 pub use counts::CronCounts;
 pub use schedule::{Schedule, ScheduleError, Zone};
-pub use settings::{CronSettings, Overlap, WallClock};
+pub use settings::{CronSettings, Missed, Overlap, WallClock};
 
 /// All zones by their names in the IANA database, such as `Europe/Berlin`.
 pub fn zones() -> impl Iterator<Item = Zone> {

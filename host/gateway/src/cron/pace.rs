@@ -7,17 +7,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::schedule::Schedule;
+use super::settings::Missed;
 
 /// Maximum time between two looks at the clock: a clock that was set, or a machine that slept, is noticed within it.
 const LOOK: Duration = Duration::from_secs(1);
 /// A time that is noticed later than this is missed.
 const LATEST: TimeDelta = TimeDelta::minutes(1);
+/// A time up to which runs were decided is believed if it is no further ahead of the clock than this.
+const MOST_AHEAD: TimeDelta = TimeDelta::days(1);
 /// Maximum number of missed times that are counted at once.
 const MOST_MISSED: u64 = 1000;
 
 /// The progress of one schedule.
 pub(super) struct Pace {
     schedule: Schedule,
+    missed: Missed,
     /// The time that comes next.
     due: Option<DateTime<Utc>>,
     /// The latest reading of the clock.
@@ -43,9 +47,19 @@ pub(super) enum Step {
 }
 
 impl Pace {
-    /// The progress of a schedule whose first time is after `now`.
-    pub(super) fn new(schedule: Schedule, now: DateTime<Utc>) -> Self {
-        Self { due: schedule.next_after(now), schedule, seen: now, last: None }
+    /// The progress of a schedule from `now` on. `settled`: the time up to which runs before this one have decided.
+    pub(super) fn new(
+        schedule: Schedule,
+        now: DateTime<Utc>,
+        (missed, settled): (Missed, Option<DateTime<Utc>>),
+    ) -> Self {
+        let after = match settled {
+            // The clock was set back: what had its run has no other one, unless the clock was quite wrong.
+            Some(settled) if settled > now && settled - now <= MOST_AHEAD => settled,
+            Some(settled) if settled <= now && missed == Missed::Once => settled,
+            _ => now,
+        };
+        Self { due: schedule.next_after(after), schedule, missed, seen: now, last: None }
     }
 
     /// The time that comes next.
@@ -76,7 +90,7 @@ impl Pace {
             latest = next;
             self.due = self.schedule.next_after(next);
         }
-        let run = Some(latest).filter(|latest| now - *latest <= LATEST);
+        let run = Some(latest).filter(|latest| self.missed == Missed::Once || now - *latest <= LATEST);
         match run {
             Some(run) => self.last = Some((run, at)),
             None => missed += 1,
@@ -119,7 +133,16 @@ mod tests {
     fn stage(schedule: &str, now: &str) -> Stage {
         let now = time(now);
         let schedule = Schedule::parse(schedule, Zone::UTC).expect("a schedule");
-        Stage { pace: Pace::new(schedule, now), now, at: Instant::now(), runs: Vec::new(), missed: 0 }
+        let pace = Pace::new(schedule, now, (Missed::Skip, None));
+        Stage { pace, now, at: Instant::now(), runs: Vec::new(), missed: 0 }
+    }
+
+    /// A stage of a host that starts again.
+    fn stage_after(schedule: &str, now: &str, missed: Missed, settled: &str) -> Stage {
+        let mut stage = stage(schedule, now);
+        let schedule = Schedule::parse(schedule, Zone::UTC).expect("a schedule");
+        stage.pace = Pace::new(schedule, stage.now, (missed, Some(time(settled))));
+        stage
     }
 
     fn time(text: &str) -> DateTime<Utc> {
@@ -236,6 +259,40 @@ mod tests {
         stage.pass(SECOND * 2);
         assert_eq!(stage.runs, ["20:00:01"]);
         assert_eq!(stage.missed, MOST_MISSED + 1, "more are not counted");
+    }
+
+    #[test]
+    fn times_without_a_host_have_one_run_or_none() {
+        let mut once = stage_after("0 * * * *", "06:30:00", Missed::Once, "02:00:00.010");
+        once.pass(SECOND);
+        assert_eq!((once.runs, once.missed), (vec!["06:00:00".to_owned()], 3));
+        let mut skip = stage_after("0 * * * *", "06:30:00", Missed::Skip, "02:00:00.010");
+        skip.pass(HOUR);
+        assert_eq!((skip.runs, skip.missed), (vec!["07:00:00".to_owned()], 0));
+        let mut none = stage_after("0 * * * *", "02:30:00", Missed::Once, "02:00:00.010");
+        none.pass(SECOND);
+        assert_eq!((none.runs, none.missed), (Vec::new(), 0), "nothing was missed");
+    }
+
+    #[test]
+    fn time_that_had_its_run_has_no_other_after_a_start() {
+        for missed in [Missed::Once, Missed::Skip] {
+            let mut stage = stage_after("0 * * * *", "02:59:59", missed, "03:00:00.010");
+            stage.pass(HOUR + SECOND * 2);
+            assert_eq!(stage.runs, ["04:00:00"], "{missed:?}, by a clock that was set back a little");
+        }
+        let now = time("02:59:59");
+        let schedule = Schedule::parse("0 * * * *", Zone::UTC).expect("a schedule");
+        let wrong = Pace::new(schedule, now, (Missed::Once, Some(now + TimeDelta::days(300))));
+        assert_eq!(wrong.due(), Some(time("03:00:00")), "a clock that was quite wrong silences nothing");
+    }
+
+    #[test]
+    fn sleep_has_one_run_where_missed_times_have_one() {
+        let mut stage = stage_after("* * * * * *", "00:00:00", Missed::Once, "00:00:00");
+        stage.set("20:00:00");
+        stage.pass(SECOND * 2);
+        assert_eq!((stage.runs.len(), stage.missed), (2, MOST_MISSED));
     }
 
     #[test]

@@ -20,6 +20,16 @@ pub enum Overlap {
     Queue,
 }
 
+/// The rule for times that pass while nothing runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missed {
+    /// They have no run.
+    #[default]
+    Skip,
+    /// They have one run together. It needs a play with a store.
+    Once,
+}
+
 /// One entry: a message at each time of a schedule.
 #[derive(Debug, Clone)]
 pub struct CronSettings {
@@ -33,6 +43,8 @@ pub struct CronSettings {
     pub body: Arc<[u8]>,
     /// The rule for a time at which the last run has not ended.
     pub overlap: Overlap,
+    /// The rule for times that pass while the host does not run.
+    pub missed: Missed,
 }
 
 /// A time as messages and operators see it: RFC 3339 with the offset of the zone.

@@ -22,6 +22,8 @@ pub(super) struct Line {
     pub(super) bytes: Vec<u8>,
     /// The number of all its bytes.
     pub(super) length: u64,
+    /// The place after it and its end.
+    pub(super) next: u64,
 }
 
 impl Line {
@@ -32,6 +34,11 @@ impl Line {
 }
 
 impl Lines {
+    /// The place of the line that has no end yet.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// The lines from this place of a file on.
     pub(super) fn from(start: u64, most: usize) -> Self {
         Self { kept: Vec::new(), length: 0, start, most }
@@ -60,8 +67,9 @@ impl Lines {
 
     /// Ends the line, whose end has this many bytes.
     fn take(&mut self, end: u64) -> Line {
-        let line = Line { start: self.start, bytes: std::mem::take(&mut self.kept), length: self.length };
-        self.start += self.length + end;
+        let next = self.start + self.length + end;
+        let line = Line { start: self.start, bytes: std::mem::take(&mut self.kept), length: self.length, next };
+        self.start = next;
         self.length = 0;
         line
     }
@@ -83,7 +91,8 @@ mod tests {
     }
 
     fn line(start: u64, bytes: &[u8]) -> Line {
-        Line { start, bytes: bytes.to_vec(), length: bytes.len() as u64 }
+        let length = bytes.len() as u64;
+        Line { start, bytes: bytes.to_vec(), length, next: start + length + 1 }
     }
 
     #[test]
@@ -91,7 +100,11 @@ mod tests {
         let text = "grün\nrot".as_bytes();
         for cut in 0..text.len() {
             let (lines, rest) = read(&[&text[..cut], &text[cut..]], 100);
-            assert_eq!((lines, rest), (vec![line(0, "grün".as_bytes())], Some(line(6, b"rot"))), "{cut}");
+            assert_eq!(
+                (lines, rest),
+                (vec![line(0, "grün".as_bytes())], Some(Line { next: 9, ..line(6, b"rot") })),
+                "{cut}"
+            );
         }
     }
 
@@ -103,7 +116,7 @@ mod tests {
     #[test]
     fn long_line_keeps_its_first_bytes_and_its_length() {
         let (lines, _) = read(&[b"abc", b"defgh", b"i\nok\n"], 4);
-        assert_eq!(lines, [Line { start: 0, bytes: b"abcd".to_vec(), length: 9 }, line(10, b"ok")]);
+        assert_eq!(lines, [Line { start: 0, bytes: b"abcd".to_vec(), length: 9, next: 10 }, line(10, b"ok")]);
         assert!(lines[0].is_cut() && !lines[1].is_cut());
     }
 

@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `lines` | from bytes to lines |
+//! | `mark` | where a source goes on in a file |
 //! | `tail` | one path, followed over rotation and truncation, without a task |
 //! | `source` | the supply of a source |
 //! | `append` | one file that is appended to, and its rotation, without a task |
@@ -10,6 +11,7 @@
 
 mod append;
 mod lines;
+mod mark;
 mod sink;
 mod source;
 mod tail;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use playhouse_kernel::{BoxFuture, MessageId, Metadata};
+use playhouse_kernel::{BoxFuture, MessageId, Metadata, StoredOrigin};
 
+use super::mark::{BEGUN, Mark, part_of};
 use super::tail::{Found, From, Tail};
 use crate::broker::BrokerError;
-use crate::source::{Connected, Handle, Supplier, Supply, Taken};
+use crate::source::{Connected, Handle, Place, Supplier, Supply, Taken};
 
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_millis(200);
@@ -34,20 +35,24 @@ pub struct FileSupply(Arc<Mutex<State>>);
 
 /// The lines that were read and have not ended.
 struct State {
+    path: PathBuf,
     tail: Tail,
     /// Lines that are to be pulled, by their number.
     ready: BTreeMap<u64, Taken>,
     /// Lines that were pulled, by their handles.
     pulled: HashMap<Handle, (u64, Taken)>,
     last_number: u64,
+    /// Whether places are kept, and that the source has begun is to be kept.
+    keeps: Option<bool>,
 }
 
 impl FileSupply {
     /// The supply of this file. Nothing is opened before the first connection.
     pub fn new(settings: FileSourceSettings) -> Self {
         let FileSourceSettings { path, from, most_bytes } = settings;
-        let tail = Tail::new(path, from, most_bytes);
-        Self(Arc::new(Mutex::new(State { tail, ready: BTreeMap::new(), pulled: HashMap::new(), last_number: 0 })))
+        let tail = Tail::new(path.clone(), from, most_bytes);
+        let (ready, pulled) = (BTreeMap::new(), HashMap::new());
+        Self(Arc::new(Mutex::new(State { path, tail, ready, pulled, last_number: 0, keeps: None })))
     }
 }
 
@@ -65,6 +70,18 @@ impl Supply for FileSupply {
             let supplier: Arc<dyn Supplier> = Arc::new(FileSupplier(state));
             Ok(Connected { supplier, max_deliver: None, keep_alive: None, in_flight: None })
         })
+    }
+
+    fn origin(&self) -> String {
+        self.0.lock().path.display().to_string()
+    }
+
+    fn is_in_order(&self) -> bool {
+        true
+    }
+
+    fn go_on(&self, places: &[StoredOrigin]) {
+        self.0.lock().go_on(places);
     }
 }
 
@@ -99,6 +116,23 @@ impl Supplier for FileSupplier {
         Box::pin(async { Ok(()) })
     }
 
+    fn first_places(&self) -> Vec<Place> {
+        let mut state = self.0.lock();
+        let begun = state.keeps.replace(false).filter(|is_new| *is_new);
+        let begun = begun.map(|_| Place { part: BEGUN.into(), value: Vec::new() });
+        let new = state.tail.new_marks().into_iter().map(|mark| Place { part: mark.part(), value: mark.value() });
+        // At the end: with it, a file without a place is read from its start.
+        new.chain(begun).collect()
+    }
+
+    fn ended_parts(&self) -> Vec<Vec<u8>> {
+        let State { tail, ready, pulled, .. } = &mut *self.0.lock();
+        let left =
+            || ready.values().chain(pulled.values().map(|(_, taken)| taken)).filter_map(|taken| taken.place.as_ref());
+        let ended = tail.take_ended(|key| left().any(|place| place.part == part_of(key)));
+        ended.into_iter().map(part_of).collect()
+    }
+
     fn give_back<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
         let mut state = self.0.lock();
         for handle in handles {
@@ -130,7 +164,7 @@ async fn look(state: &Arc<Mutex<State>>, most: usize) -> Result<usize, BrokerErr
 impl State {
     fn add(&mut self, found: Found) {
         self.last_number += 1;
-        let Found { position, line } = found;
+        let Found { position, line, mark } = found;
         let mut metadata = Metadata::new();
         let place = [("file", self.tail.path().display().to_string()), ("offset", line.start.to_string())];
         let length = line.is_cut().then(|| ("length", line.length.to_string()));
@@ -145,6 +179,7 @@ impl State {
             handle,
             flow: None,
             deliveries: 1,
+            place: self.keeps.map(|_| Place { part: mark.part(), value: mark.value() }),
             fault: line
                 .is_cut()
                 .then(|| format!("the line has {} bytes; these are the first {}", line.length, line.bytes.len())),
@@ -163,6 +198,23 @@ impl State {
             taken.push(next);
         }
         taken
+    }
+
+    /// Lets the places be kept. At the first start of the source, goes on at those that are kept; later, leaves out the lines before them.
+    fn go_on(&mut self, places: &[StoredOrigin]) {
+        let marks: Vec<_> = places.iter().filter_map(Mark::read).collect();
+        if self.keeps.is_none() {
+            self.keeps = Some(places.iter().all(|place| place.position != BEGUN));
+            self.tail.go_on(marks, self.keeps == Some(false));
+            return;
+        }
+        self.take_back_all();
+        let of = |place: &Place| Mark::read(&StoredOrigin { position: place.part.clone(), value: place.value.clone() });
+        self.ready.retain(|_, taken| {
+            let Some(mark) = taken.place.as_ref().and_then(of) else { return true };
+            let kept = marks.iter().find(|kept| kept.key == mark.key);
+            kept.is_none_or(|kept| (kept.truncations, kept.next) < (mark.truncations, mark.next))
+        });
     }
 
     /// Lets all lines that were pulled and have not ended be pulled again.

@@ -4,7 +4,7 @@
 //! A file that was replaced is read on for some time, since its writer may not know yet. A file is truncated when it is shorter than
 //! what was read, or when its first bytes are others than before.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::lines::{Line, Lines};
+use super::mark::{Mark, find_beside, key_of};
 
 /// Bytes of a read.
 const READ_BYTES: usize = 64 << 10;
@@ -43,6 +44,8 @@ pub(super) struct Found {
     pub(super) position: String,
     /// The line.
     pub(super) line: Line,
+    /// The place after it.
+    pub(super) mark: Mark,
 }
 
 /// The reader of one path.
@@ -55,6 +58,18 @@ pub(super) struct Tail {
     current: Option<Opened>,
     /// Those that were there before, the oldest first.
     replaced: VecDeque<(Opened, Instant)>,
+    /// Where to go on, until there was a first look.
+    marks: Vec<Mark>,
+    kept: Option<KeptFiles>,
+}
+
+/// What is noted of files whose places are kept.
+#[derive(Default)]
+struct KeptFiles {
+    /// The truncations of each file, by device and inode. A later file with the same numbers counts on.
+    truncations: HashMap<(u64, u64), u32>,
+    /// Files that are given up.
+    ended: Vec<(u64, u64)>,
 }
 
 /// A file that is read.
@@ -67,12 +82,51 @@ struct Opened {
     truncations: u32,
     read_to: u64,
     lines: Lines,
+    /// Whether its place is kept, or follows from a line of it.
+    is_marked: bool,
 }
 
 impl Tail {
     /// A reader that keeps lines of at most `most` bytes whole.
     pub(super) fn new(path: PathBuf, from: From, most: usize) -> Self {
-        Self { path, most, from: Some(from), current: None, replaced: VecDeque::new() }
+        let (marks, replaced) = (Vec::new(), VecDeque::new());
+        Self { path, most, from: Some(from), current: None, replaced, marks, kept: None }
+    }
+
+    /// Lets the places be kept, and goes on at these ones. `begun`: the source has run before, so that new files are read from their
+    /// start. Before the first look.
+    pub(super) fn go_on(&mut self, marks: Vec<Mark>, begun: bool) {
+        self.kept = Some(KeptFiles::default());
+        self.marks = marks;
+        if begun {
+            self.from = Some(From::Start);
+        }
+    }
+
+    /// The places in files of which nothing is kept yet.
+    pub(super) fn new_marks(&mut self) -> Vec<Mark> {
+        let files = self.replaced.iter_mut().map(|(file, _)| file).chain(&mut self.current);
+        let new = files.filter_map(|file| {
+            let is_new = !std::mem::replace(&mut file.is_marked, true);
+            is_new.then(|| file.mark(file.lines.start()))
+        });
+        new.collect()
+    }
+
+    /// The files that were given up, and are not there as others now: nothing comes from them any more. `has_lines`: whether lines
+    /// of a file have not ended, so that it is named later.
+    pub(super) fn take_ended(&mut self, has_lines: impl Fn((u64, u64)) -> bool) -> Vec<(u64, u64)> {
+        let Some(kept) = &mut self.kept else { return Vec::new() };
+        let open = self.replaced.iter().map(|(file, _)| file).chain(&self.current);
+        let open: Vec<_> = open.map(Opened::key).collect();
+        let (later, now) = std::mem::take(&mut kept.ended).into_iter().partition(|key| has_lines(*key));
+        kept.ended = later;
+        // The next lines of a file with the same numbers replace its place.
+        let ended: Vec<_> = Vec::into_iter(now).filter(|key| !open.contains(key)).collect();
+        for key in &ended {
+            kept.truncations.remove(key);
+        }
+        ended
     }
 
     /// The path.
@@ -102,6 +156,10 @@ impl Tail {
             && now.saturating_duration_since(*last) >= QUIET
         {
             file.give_up(found);
+            if let Some(kept) = &mut self.kept {
+                kept.truncations.insert(file.key(), file.truncations);
+                kept.ended.push(file.key());
+            }
             self.replaced.pop_front();
         }
         if let Some(current) = &mut self.current {
@@ -122,7 +180,7 @@ impl Tail {
         let from = self.from.unwrap_or(From::Start);
         match std::fs::metadata(&self.path) {
             Ok(at_path) => {
-                let is_current = |file: &Opened| (file.device, file.inode) == (at_path.dev(), at_path.ino());
+                let is_current = |file: &Opened| file.key() == key_of(&at_path);
                 if self.current.as_ref().is_some_and(is_current) {
                     return Ok(());
                 }
@@ -130,7 +188,7 @@ impl Tail {
                     // A pipe would make the call that opens it wait.
                     return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
                 }
-                let opened = Opened::open(&self.path, from, self.most)?;
+                let opened = self.open(from)?;
                 if let Some(before) = self.current.replace(opened) {
                     self.replaced.push_back((before, now));
                 }
@@ -141,6 +199,49 @@ impl Tail {
         }
         // A file that comes later is new, and is read from its start.
         self.from = None;
+        if !self.marks.is_empty() {
+            self.open_renamed(now)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the file at the path.
+    fn open(&mut self, from: From) -> io::Result<Opened> {
+        let mut opened = Opened::open(&self.path, from, self.most)?;
+        let key = opened.key();
+        if let Some(at) = self.marks.iter().position(|mark| mark.key == key) {
+            opened.go_on(&self.marks.swap_remove(at), self.most)?;
+        } else if let Some(before) = self.kept.as_ref().and_then(|kept| kept.truncations.get(&key)) {
+            opened.truncations = before + 1;
+        }
+        self.note(&opened);
+        Ok(opened)
+    }
+
+    fn note(&mut self, opened: &Opened) {
+        if let Some(kept) = &mut self.kept {
+            kept.truncations.insert(opened.key(), opened.truncations);
+        }
+    }
+
+    /// Opens the files that were at the path when the host ran last, and have another name now.
+    fn open_renamed(&mut self, now: Instant) -> io::Result<()> {
+        for (path, mark) in find_beside(&self.path, &self.marks)? {
+            let mut opened = Opened::open(&path, From::Start, self.most)?;
+            if opened.key() != mark.key || !opened.has_mark(&mark)? {
+                continue;
+            }
+            opened.go_on(&mark, self.most)?;
+            self.note(&opened);
+            self.marks.retain(|other| *other != mark);
+            self.replaced.push_back((opened, now));
+        }
+        // Those that are not there: gone, or written anew.
+        let gone = std::mem::take(&mut self.marks).into_iter().map(|mark| mark.key);
+        self.kept.iter_mut().for_each(|kept| kept.ended.extend(gone.clone()));
+        if self.current.is_none() {
+            self.current = self.replaced.pop_back().map(|(file, _)| file);
+        }
         Ok(())
     }
 }
@@ -166,9 +267,36 @@ impl Opened {
         };
         let (device, inode) = (metadata.dev(), metadata.ino());
         let lines = Lines::from(start, most);
-        let mut opened = Self { file, device, inode, print: None, truncations: 0, read_to: start, lines };
+        let (read_to, is_marked) = (start, false);
+        let mut opened = Self { file, device, inode, print: None, truncations: 0, read_to, lines, is_marked };
         opened.print = opened.first_bytes()?;
         Ok(opened)
+    }
+
+    fn key(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// The mark of a place in it.
+    fn mark(&self, next: u64) -> Mark {
+        Mark { key: self.key(), truncations: self.truncations, next, print: self.print }
+    }
+
+    /// Whether it is the file of a mark, as far as its length and its first bytes tell.
+    fn has_mark(&self, mark: &Mark) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() >= mark.next && self.has_print(mark.print)?)
+    }
+
+    /// Goes on where a mark says, or at the start if the file was written anew.
+    fn go_on(&mut self, mark: &Mark, most: usize) -> io::Result<()> {
+        self.is_marked = self.has_mark(mark)?;
+        if self.is_marked {
+            self.print = mark.print.or(self.print);
+        }
+        self.truncations = mark.truncations + u32::from(!self.is_marked);
+        self.read_to = if self.is_marked { mark.next } else { 0 };
+        self.lines = Lines::from(self.read_to, most);
+        Ok(())
     }
 
     /// Reads lines until the end of the file, or until there are enough.
@@ -202,7 +330,8 @@ impl Opened {
             }
             for line in lines {
                 *bytes += line.bytes.len();
-                found.push(Found { position: self.position(line.start), line });
+                self.is_marked = true;
+                found.push(Found { position: self.position(line.start), mark: self.mark(line.next), line });
             }
         }
         Ok(Read { is_new, is_at_end })
@@ -211,7 +340,8 @@ impl Opened {
     /// Ends the line that has no end: no more of it will come.
     fn give_up(&mut self, found: &mut Vec<Found>) {
         if let Some(line) = self.lines.finish() {
-            found.push(Found { position: self.position(line.start), line });
+            self.is_marked = true;
+            found.push(Found { position: self.position(line.start), mark: self.mark(line.next), line });
         }
     }
 
@@ -231,7 +361,12 @@ impl Opened {
 
     /// Whether the first bytes are those of before.
     fn has_same_print(&self) -> io::Result<bool> {
-        let Some((print, length)) = self.print else { return Ok(true) };
+        self.has_print(self.print)
+    }
+
+    /// Whether the first bytes are these.
+    fn has_print(&self, print: Option<(u64, usize)>) -> io::Result<bool> {
+        let Some((print, length)) = print else { return Ok(true) };
         let mut first = [0; PRINT_BYTES];
         let count = self.read_first(&mut first[..length])?;
         Ok(digest(&first[..count]) == print)

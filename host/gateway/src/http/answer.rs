@@ -9,7 +9,7 @@ use ::http::request::Parts;
 use ::http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming as IncomingBody};
 use hyper::upgrade::OnUpgrade;
-use playhouse_kernel::{AboutActor, AboutMessage, Address, FlowId, Incoming, LogEvent, MessageId};
+use playhouse_kernel::{AboutActor, AboutMessage, Address, FlowId, Incoming, LogEvent, MessageId, RequestKey};
 
 use super::body::ReplyBody;
 use super::clients::Place;
@@ -24,6 +24,7 @@ use super::router::Found;
 use super::settings::{Action, HttpRoute, Receiver};
 use super::shared::Incarnation;
 use super::{trace, unread, upgrade};
+use crate::request_digest;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -184,6 +185,9 @@ impl<'r> Exchange<'r> {
         let limits = BodyLimits { bodies: &incarnation.gate.bodies, most: route.body_bytes, time: route.timeout };
         let body = request::body(&head.headers, body, limits, || self.connection.receive(self.ticket)).await?;
         let message = Incoming { flow: self.flow, ..Incoming::new(id, &metadata, &body) };
+        if let Some(key) = request::key(head).filter(|_| incarnation.ingress.is_stored(to)) {
+            return Box::pin(self.repeatable(key?, route, to, &message)).await;
+        }
         match &route.action {
             Action::Ask(_) => {
                 let reply = incarnation.ingress.ask(to, &message, route.timeout).await;
@@ -194,6 +198,31 @@ impl<'r> Exchange<'r> {
                 let sent = incarnation.ingress.tell(to, &message, route.timeout).await;
                 sent.map_err(|error| Refusal::from(&error))?;
                 Ok(response::accepted(id))
+            }
+        }
+    }
+
+    /// Carries out a request with a key for a durable actor: a repetition is the first one.
+    async fn repeatable(
+        &self,
+        key: &str,
+        route: &HttpRoute,
+        to: &Address,
+        message: &Incoming<'_>,
+    ) -> Result<Response<ReplyBody>, Refusal> {
+        let Self { incarnation, head, .. } = self;
+        let via = format!("{} {} {}", incarnation.gate.address, head.method, route.path);
+        let [path, query, allowed] = request::parts(head);
+        let key = RequestKey { via: &via, key, digest: request_digest(&[path, query, allowed, message.body]) };
+        match &route.action {
+            Action::Ask(_) => {
+                let reply = incarnation.ingress.ask_under(&key, to, message, route.timeout).await;
+                let reply = reply.map_err(|error| Refusal::from(&error))?;
+                response::of_reply(reply, &route.reply_headers, self.id).map_err(|why| self.bad_reply(to, route, &why))
+            }
+            Action::Tell(_) | Action::WebSocket(_) => {
+                let sent = incarnation.ingress.tell_under(&key, to, message, route.timeout).await;
+                Ok(response::accepted(sent.map_err(|error| Refusal::from(&error))?))
             }
         }
     }

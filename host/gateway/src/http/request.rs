@@ -121,6 +121,19 @@ pub(super) fn metadata(
     Ok(metadata)
 }
 
+/// The `Idempotency-Key` of a request, if it has one.
+pub(super) fn key(head: &Parts) -> Option<Result<&str, Refusal>> {
+    let value = text(head.headers.get(IDEMPOTENCY_KEY)?);
+    let value = value.filter(|value| !value.is_empty() && value.len() <= MOST_KEY_BYTES);
+    Some(value.ok_or_else(Refusal::bad_request))
+}
+
+/// Everything that a request says beside its body and its route, for [`request_digest`](crate::request_digest).
+pub(super) fn parts<'r>(head: &'r Parts) -> [&'r [u8]; 3] {
+    let allowed = head.headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+    [head.uri.path().as_bytes(), head.uri.query().unwrap_or_default().as_bytes(), allowed]
+}
+
 /// The text of a header; `None` if it is no UTF-8.
 fn text(value: &HeaderValue) -> Option<&str> {
     std::str::from_utf8(value.as_bytes()).ok()

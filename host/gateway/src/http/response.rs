@@ -159,8 +159,11 @@ impl From<&SendError> for Refusal {
             SendError::MailboxFull(_) | SendError::Dropped { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, kind).and_retry()
             }
+            SendError::KeyReused { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind),
             SendError::Stopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, kind),
-            SendError::MemoryPressure(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, kind).and_retry(),
+            SendError::MemoryPressure(_) | SendError::NotStored { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, kind).and_retry()
+            }
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, kind),
         }
     }
@@ -296,12 +299,14 @@ mod tests {
             (AskError::ActorFailed(why()), 503),
             (AskError::StoppedByOperator(at()), 503),
             (SendError::MemoryPressure(Arc::from("secret")).into(), 503),
+            (SendError::NotStored { to: at(), why: Arc::from("secret") }.into(), 503),
             (AskError::Timeout, 504),
             (AskError::Crashed(why()), 500),
             (AskError::Failed(why()), 500),
             (AskError::Deadlock(why()), 500),
             (SendError::TooLarge { to: at(), bytes: 2, limit_bytes: 1 }.into(), 413),
             (SendError::UnknownAddress(at()).into(), 404),
+            (SendError::KeyReused { to: at(), key: Arc::from("secret") }.into(), 422),
         ];
         for (error, status) in expected {
             let refusal = Refusal::from(&error);
@@ -309,7 +314,7 @@ mod tests {
             assert_eq!(refusal.kind, error.kind());
             assert_eq!(
                 refusal.retry.is_some(),
-                status == 429 || ["restarting", "memory-pressure"].contains(&refusal.kind)
+                status == 429 || ["restarting", "memory-pressure", "not-stored"].contains(&refusal.kind)
             );
             let response = refusal.response(MessageId(7));
             assert_eq!(response.headers()[MESSAGE_HEADER].to_str().ok(), Some(MessageId(7).to_string().as_str()));

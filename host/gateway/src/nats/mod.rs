@@ -11,6 +11,7 @@ mod sink;
 mod source;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::secret::SecretUrl;
 use crate::sink::Outlet;
@@ -19,7 +20,7 @@ pub use link::{NatsSink, NatsSource, is_url};
 
 /// A consumer as a source.
 pub fn supply(url: SecretUrl, settings: NatsSource) -> Arc<dyn Supply> {
-    Arc::new(source::NatsSupply { url, settings: Arc::new(settings) })
+    Arc::new(source::NatsSupply { url, settings: Arc::new(settings), is_stored: AtomicBool::new(false) })
 }
 
 /// A subject as a sink.

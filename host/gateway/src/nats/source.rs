@@ -2,6 +2,7 @@
 //! nobody keeps alive.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -9,7 +10,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{self, AckKind, Message, stream};
 use futures_util::StreamExt;
-use playhouse_kernel::{BoxFuture, MessageId, Metadata};
+use playhouse_kernel::{BoxFuture, MessageId, Metadata, StoredOrigin};
 
 use super::link::{ANSWER, Link, NatsSource, with_causes};
 use crate::broker::{BrokerError, flow_of_traceparent};
@@ -25,6 +26,8 @@ const SUBJECT: &str = "subject";
 pub(super) struct NatsSupply {
     pub(super) url: SecretUrl,
     pub(super) settings: Arc<NatsSource>,
+    /// Whether the receiver's messages are stored.
+    pub(super) is_stored: AtomicBool,
 }
 
 impl Supply for NatsSupply {
@@ -34,6 +37,14 @@ impl Supply for NatsSupply {
 
     fn connect(&self) -> BoxFuture<'_, Result<Connected, BrokerError>> {
         Box::pin(self.open())
+    }
+
+    fn origin(&self) -> String {
+        format!("{} {}", self.settings.stream, self.settings.consumer)
+    }
+
+    fn go_on(&self, _: &[StoredOrigin]) {
+        self.is_stored.store(true, Relaxed);
     }
 }
 
@@ -61,6 +72,7 @@ impl NatsSupply {
                 settings: self.settings.clone(),
                 link,
                 consumer,
+                waits: self.is_stored.load(Relaxed),
             }),
         })
     }
@@ -110,6 +122,8 @@ struct NatsSupplier {
     /// Causes the ids of the messages. It depends on the time at which the stream was created: a later stream of the same name has
     /// other messages.
     cause: MessageId,
+    /// Whether the server confirms acknowledgements.
+    waits: bool,
 }
 
 impl NatsSupplier {
@@ -145,6 +159,7 @@ impl NatsSupplier {
         let traced = headers.and_then(|headers| headers.get("traceparent"));
         Ok(Taken {
             fault: None,
+            place: None,
             id: self.cause.caused(sequence),
             position: Position::Number(sequence),
             handle,
@@ -153,6 +168,20 @@ impl NatsSupplier {
             metadata: metadata(message.subject.as_str(), headers, self.settings.meta.as_deref()),
             body: message.payload.clone(),
         })
+    }
+
+    /// As [`NatsSupplier::say`], and waits until the server has it, if that matters.
+    async fn end(&self, kind: AckKind, handles: &[Handle]) -> Result<(), BrokerError> {
+        if !self.waits {
+            return self.say(kind, handles).await;
+        }
+        let word: &'static [u8] = if matches!(kind, AckKind::Ack) { b"+ACK" } else { b"+TERM" };
+        let requests = handles.iter().map(|handle| self.link.client.request(handle.to_string(), word.into()));
+        let confirmed = async {
+            let confirmed = futures_util::future::try_join_all(requests).await;
+            confirmed.map(drop).map_err(|error| self.link.error(with_causes(&error)))
+        };
+        self.link.unless_broken(confirmed).await
     }
 
     /// Says the same about all of these messages, and waits until it is sent.
@@ -202,7 +231,19 @@ impl Supplier for NatsSupplier {
     }
 
     fn ack<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
-        Box::pin(self.say(AckKind::Ack, handles))
+        Box::pin(self.end(AckKind::Ack, handles))
+    }
+
+    fn ack_again<'a>(&'a self, known: &'a [(MessageId, Handle)]) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move {
+            // A stream of the same name that was made later has other messages.
+            let is_of_stream = |id: MessageId, handle: &str| {
+                sequence_of(handle).is_some_and(|sequence| self.cause.caused(sequence) == id)
+            };
+            let known = known.iter().filter(|(id, handle)| is_of_stream(*id, handle));
+            let handles: Vec<_> = known.map(|(_, handle)| handle.clone()).collect();
+            self.end(AckKind::Ack, &handles).await
+        })
     }
 
     fn give_back<'a>(&'a self, handles: &'a [Handle]) -> BoxFuture<'a, Result<(), BrokerError>> {
@@ -211,6 +252,14 @@ impl Supplier for NatsSupplier {
 
     /// The server tells its own watchers that the message was given up.
     fn refuse<'a>(&'a self, handles: &'a [Handle], _: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
-        Box::pin(self.say(AckKind::Term, handles))
+        Box::pin(self.end(AckKind::Term, handles))
     }
+}
+
+/// The number of a message in its stream, in the subject of its acknowledgement: `$JS.ACK.` and then the stream, the consumer, the
+/// deliveries and that number, or two names more before the stream.
+fn sequence_of(handle: &str) -> Option<u64> {
+    let parts: Vec<_> = handle.split('.').collect();
+    let at = if parts.len() >= 11 { 7 } else { 5 };
+    parts.get(at)?.parse().ok()
 }

@@ -62,7 +62,7 @@ pub(super) fn taken(
     };
     let handle = Handle::from(entry);
     let position = handle.clone().into();
-    Taken { id, position, handle, flow, deliveries, fault: None, metadata, body: body.into() }
+    Taken { id, position, handle, flow, deliveries, place: None, fault: None, metadata, body: body.into() }
 }
 
 /// All fields as one JSON object; bytes that are no UTF-8 are replaced.

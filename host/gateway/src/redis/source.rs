@@ -109,6 +109,10 @@ impl Supply for RedisSupply {
     fn connect(&self) -> BoxFuture<'_, Result<Connected, BrokerError>> {
         Box::pin(self.open())
     }
+
+    fn origin(&self) -> String {
+        format!("{} {}", self.settings.stream, self.settings.group)
+    }
 }
 
 /// The connection that reads, and where it is.

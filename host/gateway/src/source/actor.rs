@@ -7,7 +7,8 @@ use playhouse_kernel::{Failure, Message, NativeActor, NativeContext, NativeResul
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::deliver::{Deliverer, collect};
+use super::deliver::{Awaited, Deliverer, collect};
+use super::kept::Kept;
 use super::supply::{SourceSettings, Supply};
 use super::table::Table;
 use super::worker::{Phase, Worker};
@@ -48,14 +49,18 @@ impl Source {
         let ingress = Arc::new(ctx.ingress());
         let table: Arc<Table> = Arc::default();
         let (taken, to_deliver) = mpsc::unbounded_channel();
-        let (ends, to_collect) = mpsc::unbounded_channel();
+        let (turns, ended) = mpsc::unbounded_channel();
+        let (disk, to_be_durable) = mpsc::unbounded_channel();
         let (max_deliver, current) = watch::channel(None);
+        let is_stored = ingress.is_stored(&self.settings.tell);
+        let kept = is_stored.then(|| Arc::new(Kept::new(&self.settings, &*self.supply)));
         let deliverer = Deliverer {
             settings: self.settings.clone(),
             ingress: ingress.clone(),
             table: table.clone(),
             counts: self.counts.clone(),
             max_deliver: current,
+            kept: kept.clone(),
         };
         let worker = Worker {
             settings: self.settings.clone(),
@@ -67,9 +72,10 @@ impl Source {
             phase: self.phase.subscribe(),
             taken,
             max_deliver,
+            kept,
         };
-        self.tasks.spawn(ctx.task(deliverer.run(to_deliver, ends)));
-        self.tasks.spawn(ctx.task(collect(table, to_collect)));
+        self.tasks.spawn(ctx.task(deliverer.run(to_deliver, Awaited { turns, disk })));
+        self.tasks.spawn(ctx.task(collect(table, ended, to_be_durable)));
         self.worker.spawn(ctx.task(worker.run()));
     }
 

@@ -8,9 +8,11 @@
 //! | `required` | the start of a play that needs the broker |
 //! | `deliver` | the way into the mailbox, one message after another |
 //! | `table` | what was taken and has not ended |
+//! | `kept` | what the play's store keeps of the source, if the receiver is stored |
 
 mod actor;
 mod deliver;
+mod kept;
 mod required;
 mod supply;
 mod table;
@@ -23,7 +25,7 @@ use playhouse_kernel::{ActorSpec, NativeLauncher, SupervisionSpec};
 use crate::{Common, Placed};
 #[cfg(feature = "redis")]
 pub(crate) use supply::PLUGIN;
-pub use supply::{Connected, Handle, Position, SourceSettings, Supplier, Supply, Taken};
+pub use supply::{Connected, Handle, Place, Position, SourceSettings, Supplier, Supply, Taken};
 
 /// Places a source.
 pub fn place(settings: SourceSettings, supply: Arc<dyn Supply>, common: &Common, placed: &mut Placed) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use playhouse_kernel::{Address, BoxFuture, FlowId, MessageId, Metadata};
+use playhouse_kernel::{Address, BoxFuture, FlowId, MessageId, Metadata, StoredOrigin};
 
 use crate::broker::BrokerError;
 
@@ -66,12 +66,24 @@ pub struct Taken {
     pub flow: Option<FlowId>,
     /// Number of deliveries, this one included; at least 1.
     pub deliveries: u32,
+    /// The place to go on from after a crash, for a source that is read in order; `None` for one whose messages come in any order, and
+    /// are known by their ids.
+    pub place: Option<Place>,
     /// The reason why the message is a dead letter at once, and is not delivered.
     pub fault: Option<String>,
     /// The pairs beside the body.
     pub metadata: Metadata,
     /// The body.
     pub body: Bytes,
+}
+
+/// A place in a source that is read in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The part of the source, such as one of its files.
+    pub part: Vec<u8>,
+    /// Where to go on in that part.
+    pub value: Vec<u8>,
 }
 
 /// Connects a source to its broker.
@@ -81,6 +93,21 @@ pub trait Supply: Send + Sync + 'static {
 
     /// Connects. The caller drops the future after a time.
     fn connect(&self) -> BoxFuture<'_, Result<Connected, BrokerError>>;
+
+    /// The stream or the file, which names the source together with its address: another one has other positions.
+    fn origin(&self) -> String;
+
+    /// Whether the source is read in order, so that its messages have a [`Taken::place`].
+    fn is_in_order(&self) -> bool {
+        false
+    }
+
+    /// Says that the receiver's messages are stored, and gives the places that are kept, if the source is read in order. From now on
+    /// [`Supplier::ack`] and [`Supplier::refuse`] return when the broker has confirmed. Called before each connection that follows a
+    /// start of the source.
+    fn go_on(&self, places: &[StoredOrigin]) {
+        let _ = places;
+    }
 }
 
 /// A connection to a broker, with the facts that the broker told.
@@ -113,6 +140,25 @@ pub trait Supplier: Send + Sync {
     fn refuse<'a>(&'a self, handles: &'a [Handle], why: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
         let _ = why;
         self.ack(handles)
+    }
+
+    /// Tells the broker once more that these messages were handled, in a run of the host before this one. Those that are not this broker's
+    /// are left out.
+    fn ack_again<'a>(&'a self, known: &'a [(MessageId, Handle)]) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move {
+            let handles: Vec<_> = known.iter().map(|(_, handle)| handle.clone()).collect();
+            self.ack(&handles).await
+        })
+    }
+
+    /// The places to keep in parts of which no message came yet, of a source that is read in order: those since the last call.
+    fn first_places(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
+    /// The parts that nothing comes from any more, since the last call.
+    fn ended_parts(&self) -> Vec<Vec<u8>> {
+        Vec::new()
     }
 
     /// Number of positions, since the last call, whose messages are gone from the broker.

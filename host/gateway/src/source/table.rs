@@ -31,6 +31,17 @@ impl End {
     }
 }
 
+/// A message that ended, for the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// Its id.
+    pub(super) id: MessageId,
+    /// The texts by which the broker knows its copies.
+    pub(super) handles: Handles,
+    /// How it ended.
+    pub(super) end: End,
+}
+
 /// The handles of one message, with their positions. Several positions are copies of one message.
 pub(super) type Handles = Vec<(Position, Handle)>;
 
@@ -39,7 +50,7 @@ struct Inner {
     /// Taken, and not ended.
     open: HashMap<MessageId, Handles>,
     /// Ended; the broker does not know.
-    ended: Vec<(Handles, End)>,
+    ended: Vec<Ended>,
     /// Number of ended messages about which the broker is being told.
     being_told: usize,
     /// The messages that ended since the last pull began: the pull may still return them.
@@ -122,7 +133,7 @@ impl Table {
         for (id, end) in ends {
             if let Some(handles) = inner.open.remove(&id) {
                 inner.since_pull.insert(id);
-                inner.ended.push((handles, end));
+                inner.ended.push(Ended { id, handles, end });
             }
         }
         drop(inner);
@@ -133,13 +144,13 @@ impl Table {
     pub(super) fn give_all_back(&self) {
         let mut inner = self.inner.lock();
         let open = std::mem::take(&mut inner.open);
-        inner.ended.extend(open.into_values().map(|handles| (handles, End::GivenBack)));
+        inner.ended.extend(open.into_iter().map(|(id, handles)| (id, handles, End::GivenBack)));
         drop(inner);
         self.ended.notify_one();
     }
 
     /// The messages that ended, for the broker. [`Table::told`] or [`Table::not_told`] must follow.
-    pub(super) fn take_ended(&self) -> Vec<(Handles, End)> {
+    pub(super) fn take_ended(&self) -> Vec<Ended> {
         let mut inner = self.inner.lock();
         let ended = std::mem::take(&mut inner.ended);
         inner.being_told = ended.len();
@@ -153,7 +164,7 @@ impl Table {
     }
 
     /// The broker may not know of these messages.
-    pub(super) fn not_told(&self, mut ended: Vec<(Handles, End)>) {
+    pub(super) fn not_told(&self, mut ended: Vec<Ended>) {
         let mut inner = self.inner.lock();
         inner.being_told = 0;
         ended.append(&mut inner.ended);
@@ -187,9 +198,15 @@ mod tests {
             handle: handle.into(),
             flow: None,
             deliveries: 1,
+            place: None,
             metadata: Metadata::new(),
             body: Bytes::new(),
         }
+    }
+
+    fn ends(table: &Table) -> Vec<(String, End)> {
+        let joined = |handles: Handles| handles.iter().map(|(_, handle)| &**handle).collect::<Vec<_>>().join(" ");
+        table.take_ended().into_iter().map(|ended| (joined(ended.handles), ended.end)).collect()
     }
 
     #[test]
@@ -200,7 +217,7 @@ mod tests {
         assert!(!table.admit(&taken(1, "a", "a/2")));
         assert_eq!((table.handles(), table.outstanding()), (vec!["a/2".into()], 1));
         table.end(MessageId(1), End::Handled);
-        assert_eq!(table.take_ended(), [(vec![(Handle::from("a").into(), "a/2".into())], End::Handled)]);
+        assert_eq!(ends(&table), [("a/2".to_owned(), End::Handled)]);
     }
 
     #[test]
@@ -209,8 +226,7 @@ mod tests {
         assert!(table.admit(&taken(1, "a", "a")));
         assert!(!table.admit(&taken(1, "b", "b")));
         table.end(MessageId(1), End::Handled);
-        let both = ["a", "b"].map(|name| (Handle::from(name).into(), name.into()));
-        assert_eq!(table.take_ended(), [(both.to_vec(), End::Handled)]);
+        assert_eq!(ends(&table), [("a b".to_owned(), End::Handled)]);
     }
 
     #[test]
@@ -236,9 +252,7 @@ mod tests {
         table.end(MessageId(2), End::of(Err(AskError::Stopped)));
         assert_eq!(table.outstanding(), 2);
         table.not_told(first);
-        let again: Vec<_> =
-            table.take_ended().into_iter().map(|(handles, end)| (handles[0].1.to_string(), end)).collect();
-        assert_eq!(again, [("1".to_owned(), End::Handled), ("2".to_owned(), End::GivenBack)]);
+        assert_eq!(ends(&table), [("1".to_owned(), End::Handled), ("2".to_owned(), End::GivenBack)]);
         table.told();
         assert_eq!(table.outstanding(), 0);
     }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{AboutActor, Ingress, LogEvent};
+use playhouse_kernel::{AboutActor, Ingress, LogEvent, MessageId};
 use tokio::sync::{mpsc, watch};
 
+use super::kept::Kept;
 use super::supply::{Connected, Handle, PLUGIN, SourceSettings, Supplier, Supply, Taken};
-use super::table::{End, Handles, Table};
+use super::table::{End, Ended, Table};
 use crate::broker::{BrokerError, Pauses};
 use crate::broker_events::{BrokerConnected, BrokerLost};
 use crate::status::Statuses;
@@ -46,6 +47,8 @@ pub(super) struct Worker {
     /// Where the taken messages go. Dropped with the worker, which ends the other tasks.
     pub(super) taken: mpsc::UnboundedSender<Vec<Taken>>,
     pub(super) max_deliver: watch::Sender<Option<u32>>,
+    /// None when the receiver's messages are in memory.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl Worker {
@@ -55,7 +58,7 @@ impl Worker {
         self.say("connects");
         self.counts.connected.set(false);
         loop {
-            let connected = tokio::time::timeout(CALL_TIME, self.supply.connect()).await;
+            let connected = tokio::time::timeout(CALL_TIME, self.connect()).await;
             let error = match connected {
                 Ok(Ok(connected)) => {
                     pauses.succeeded();
@@ -87,6 +90,13 @@ impl Worker {
         self.statuses.remove(&self.settings.address);
     }
 
+    async fn connect(&self) -> Result<Connected, BrokerError> {
+        if let Some(kept) = &self.kept {
+            kept.read(&self.ingress, &*self.supply).await?;
+        }
+        self.supply.connect().await
+    }
+
     fn say(&self, line: impl Into<String>) {
         self.statuses.set(&self.settings.address, line);
     }
@@ -111,6 +121,10 @@ impl Worker {
         let Connected { supplier, max_deliver, keep_alive, in_flight } = connected;
         self.max_deliver.send_replace(max_deliver);
         let most = self.settings.in_flight.min(in_flight.unwrap_or(usize::MAX)).max(1);
+        if let Some(kept) = &self.kept {
+            let begun = tokio::time::timeout(CALL_TIME, kept.begin(&self.ingress, &*supplier)).await;
+            begun.unwrap_or_else(|_| Err(BrokerError::plain("no answer to an acknowledgement")))?;
+        }
         // Before the first pull: what it returns again is known to be done.
         self.tell(&*supplier).await?;
         tokio::select! {
@@ -138,6 +152,9 @@ impl Worker {
                 }
                 continue;
             }
+            if let Some(kept) = &self.kept {
+                kept.before_pull(&self.ingress, supplier).await?;
+            }
             self.table.begin_pull();
             let mut pull = supplier.pull(fits);
             let pulled = tokio::select! {
@@ -150,12 +167,35 @@ impl Worker {
             let all = pulled.len();
             self.counts.messages.add(all);
             self.counts.missing.add(supplier.missing());
-            let new: Vec<_> = pulled.into_iter().filter(|taken| self.table.admit(taken)).collect();
-            self.counts.repeated.add(all - new.len());
+            let mut known = Vec::new();
+            let mut new = Vec::with_capacity(all);
+            for taken in pulled {
+                let is_known = self.kept.as_ref().is_some_and(|kept| kept.knows(&self.ingress, taken.id));
+                let is_new = self.table.admit(&taken);
+                match (is_new, is_known) {
+                    (true, false) => new.push(taken),
+                    (true, true) => known.push(taken.id),
+                    (false, _) => self.counts.repeated.add(1),
+                }
+            }
             let _ = self.taken.send(new);
+            self.end_known(known).await;
         }
         self.table.end_pulls();
         std::future::pending().await
+    }
+
+    /// Ends messages that are in the store already, or on their way there.
+    async fn end_known(&self, known: Vec<MessageId>) {
+        if known.is_empty() {
+            return;
+        }
+        let is_kept = self.ingress.wait_durable().await.is_ok();
+        self.counts.repeated.add(known.len());
+        for id in known {
+            self.table.delivered();
+            self.table.end(id, if is_kept { End::Handled } else { End::GivenBack });
+        }
     }
 
     /// Tells the broker of each message that ended.
@@ -193,22 +233,25 @@ impl Worker {
         told
     }
 
-    async fn tell_of(&self, supplier: &dyn Supplier, ended: &[(Handles, End)]) -> Result<(), BrokerError> {
+    async fn tell_of(&self, supplier: &dyn Supplier, all: &[Ended]) -> Result<(), BrokerError> {
         let with = |wanted: &End| -> Vec<Handle> {
-            let some = ended.iter().filter(|(_, end)| end == wanted);
-            some.flat_map(|(handles, _)| handles.iter().map(|(_, handle)| handle.clone())).collect()
+            let some = all.iter().filter(|ended| ended.end == *wanted);
+            some.flat_map(|ended| ended.handles.iter().map(|(_, handle)| handle.clone())).collect()
         };
         let (handled, back) = (with(&End::Handled), with(&End::GivenBack));
         if !handled.is_empty() {
             supplier.ack(&handled).await?;
             self.counts.done.add(handled.len());
         }
-        for (handles, end) in ended {
+        for Ended { handles, end, .. } in all {
             if let End::Refused(why) = end {
                 let handles: Vec<_> = handles.iter().map(|(_, handle)| handle.clone()).collect();
                 supplier.refuse(&handles, why).await?;
                 self.counts.done.add(handles.len());
             }
+        }
+        if let Some(kept) = &self.kept {
+            kept.confirmed(all.iter().filter(|ended| ended.end != End::GivenBack).map(|ended| ended.id));
         }
         if !back.is_empty() {
             supplier.give_back(&back).await?;

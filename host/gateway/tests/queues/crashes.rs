@@ -58,6 +58,10 @@ impl Supply for Broker {
             Ok(Connected { supplier, max_deliver: None, keep_alive, in_flight: None })
         })
     }
+
+    fn origin(&self) -> String {
+        "numbers".to_owned()
+    }
 }
 
 impl Supplier for Supplied {
@@ -103,6 +107,7 @@ fn taken(number: usize) -> Taken {
         handle: number.to_string().into(),
         flow: None,
         deliveries: 1,
+        place: None,
         fault: None,
         metadata: Metadata::new(),
         body: number.to_string().into(),

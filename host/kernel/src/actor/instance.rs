@@ -2,7 +2,7 @@
 //! mailbox; each starts, crashes and restarts alone. This file holds the data that an instance keeps between its
 //! incarnations, and the requests of the supervision to its current incarnation.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::actor::host_waits::HostWaits;
 use crate::actor::own_metrics::OwnMetrics;
 use crate::actor::reports::{Reports, TaskDone};
 use crate::actor::turn_counts::TurnCounts;
-use crate::mailbox::MailboxSpec;
 use crate::mailbox::admission::EvictionState;
+use crate::mailbox::{Keep, MailboxSpec};
 use crate::words::crash::{Crash, CrashReport};
 use crate::words::message::{Message, MessageId};
 use crate::words::metric_names::MetricNames;
@@ -128,6 +128,9 @@ impl Instance {
     }
 }
 
+/// Messages that may have ended runs of the host, by number: how many runs each may have ended.
+pub(crate) type Suspects = BTreeMap<u64, u32>;
+
 /// Messages that were put back by an incarnation. They go before the messages in the mailbox, and only to this instance.
 #[derive(Default)]
 pub(crate) struct Backlog {
@@ -141,6 +144,8 @@ pub(crate) struct Backlog {
     cut_off: Option<Box<BTreeSet<(MessageId, u32)>>>,
     /// Whether the current message is one of those that are handled alone.
     pub(crate) alone: bool,
+    /// Messages that may have ended runs of the host, by number: how many runs each may have ended. They are handled one at a time.
+    suspects: Option<Box<Suspects>>,
     /// Messages to be handled again, with the time of the retry.
     pub(crate) delayed: Vec<(Instant, Message)>,
     /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
@@ -172,6 +177,27 @@ impl Backlog {
             bytes <= most_bytes
         });
         fits.count().max(1).min(self.returned.len())
+    }
+
+    /// Notes the messages that may have ended runs of the host.
+    pub(crate) fn suspect(&mut self, suspects: Suspects) {
+        self.suspects = (!suspects.is_empty()).then(|| Box::new(suspects));
+    }
+
+    /// How many of the next `take` messages go together: those before the first suspect, or that one alone; and whether it is that one.
+    pub(crate) fn up_to_suspect(&self, take: usize) -> (usize, bool) {
+        let Some(suspects) = &self.suspects else { return (take, false) };
+        let is_suspect = |message: &Message| suspects.contains_key(&message.sequence());
+        match self.returned.iter().take(take).position(is_suspect) {
+            None => (take, false),
+            Some(0) => (1, true),
+            Some(before) => (before, false),
+        }
+    }
+
+    /// The runs of the host that the message with this number may have ended.
+    pub(crate) fn ended_by(&self, number: u64) -> u32 {
+        self.suspects.as_ref().and_then(|suspects| suspects.get(&number).copied()).unwrap_or_default()
     }
 
     /// Returns messages to the front; `solo` of them are handled one at a time.
@@ -237,6 +263,9 @@ impl Backlog {
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);
         self.delayed.extend(other.delayed);
+        if let Some(suspects) = other.suspects {
+            self.suspects.get_or_insert_default().extend(*suspects);
+        }
         if let Some(cut_off) = other.cut_off {
             self.cut_off.get_or_insert_default().extend(*cut_off);
         }
@@ -245,10 +274,15 @@ impl Backlog {
         }
     }
 
-    /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is.
+    /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is, and all of
+    /// them are in memory.
     pub(crate) fn space(&self, spec: &MailboxSpec) -> usize {
         let bytes: usize = self.delayed.iter().map(|(_, message)| message.content_bytes() + HEADER_BYTES).sum();
-        if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
+        let most_bytes = match spec.keep {
+            Keep::Memory => spec.capacity_bytes,
+            Keep::Stored => spec.capacity_bytes.min(spec.memory_bytes),
+        };
+        if bytes < most_bytes || self.delayed.is_empty() { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }
 
     /// Moves messages that are due to `returned`, and returns when the next one is due.
@@ -279,6 +313,25 @@ impl Backlog {
         }
         let at = self.delayed.iter().position(|(_, message)| wanted(message))?;
         Some(self.delayed.remove(at).1)
+    }
+
+    /// Removes the messages whose numbers in the mailbox are wanted, and returns the numbers.
+    pub(crate) fn remove_stored(&mut self, is_wanted: &dyn Fn(u64) -> bool) -> Vec<u64> {
+        let (mut removed, mut at, solo) = (Vec::new(), 0, self.solo);
+        let mut stays = |message: &Message| {
+            let number = message.sequence();
+            let is_wanted = number != 0 && is_wanted(number);
+            removed.extend(is_wanted.then_some(number));
+            !is_wanted
+        };
+        self.returned.retain(|message| {
+            let stays = stays(message);
+            self.solo -= usize::from(!stays && at < solo);
+            at += 1;
+            stays
+        });
+        self.delayed.retain(|(_, message)| stays(message));
+        removed
     }
 
     pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {

@@ -8,6 +8,7 @@ use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
 use crate::words::grants::ActorGrants;
+use crate::words::keyed_state::StateSpec;
 use crate::words::limits::ActorLimits;
 use crate::words::metric_names::MetricNames;
 use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
@@ -29,6 +30,9 @@ pub struct ActorSpec {
     pub instances: usize,
     /// Most messages of one call; at least 1.
     pub batch: usize,
+    /// Whether its code reaches outside of the host by itself: it sends requests, or writes files. Stored messages come to it
+    /// when they are durable, so that nothing outside follows from a message that a crash undoes.
+    pub reaches_outside: bool,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
     /// The actor that gets the messages which others tell to this one, such as a sink that writes them to a queue outside. Asks,
@@ -49,6 +53,8 @@ pub struct ActorSpec {
     pub limits: ActorLimits,
     /// The actors and plugins that it may use.
     pub grants: ActorGrants,
+    /// Its keyed state in the play's store; none when it keeps none. Only with a stored mailbox and one instance.
+    pub state: Option<StateSpec>,
     /// The names of the metrics that its code may count and observe.
     pub metrics: MetricNames,
 }
@@ -63,6 +69,7 @@ impl ActorSpec {
             idle_stop: None,
             instances: 1,
             batch: 256,
+            reaches_outside: false,
             mailbox: MailboxSpec::default(),
             relay: None,
             policy: None,
@@ -72,6 +79,7 @@ impl ActorSpec {
             supervision: SupervisionSpec::default(),
             limits: ActorLimits::default(),
             grants: ActorGrants::default(),
+            state: None,
             metrics: MetricNames::default(),
         }
     }

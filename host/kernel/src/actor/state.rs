@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::actor::code::Code;
 use crate::actor::failure_counts::FailureCounts;
 use crate::actor::instance::Instance;
+use crate::actor::keyed_state::KeyedState;
 use crate::actor::spec::ActorSpec;
 use crate::actor::subtree::Membership;
 use crate::mailbox::Mailbox;
@@ -84,6 +85,8 @@ pub(crate) struct Actor {
     pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
     /// Its crashes and restarts so far.
     pub(crate) failures: FailureCounts,
+    /// Its keyed state; boxed, since most actors have none.
+    pub(crate) keyed_state: Option<Box<KeyedState>>,
     /// Made when code that counts its resources runs first.
     resources: OnceLock<Arc<ResourceUse>>,
 }
@@ -109,6 +112,7 @@ impl Actor {
             children: Mutex::default(),
             failed: Mutex::default(),
             failures: FailureCounts::default(),
+            keyed_state: spec.state.map(|spec| Box::new(KeyedState::new(spec))),
             resources: OnceLock::new(),
             spec,
         }
@@ -143,6 +147,12 @@ impl Actor {
     /// An incarnation of the actor as the subject of events.
     pub(crate) fn about_run(&self, incarnation: u64) -> AboutRun<'_> {
         AboutRun { actor: self.about(), incarnation }
+    }
+
+    /// Whether others than the store learn from it what it knows: its own state ends with the host, or its code reaches
+    /// outside. It gets only what is durable.
+    pub(crate) fn is_edge(&self) -> bool {
+        !self.mailbox.is_stored() || self.spec.reaches_outside
     }
 
     /// Messages that wait, including those that were put back.

@@ -19,6 +19,8 @@ use crate::words::message::{ActorId, MessageId, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
 
 const SHARDS: usize = 16;
+/// Timers for one moment fire within this time of each other.
+const SAME_TIME: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(crate) struct Asks {
@@ -100,7 +102,17 @@ impl Wait {
 impl Asks {
     /// Opens an ask. Dropping the result closes it; a later reply is dropped.
     pub(crate) fn open(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
-        let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
+        self.open_as(0, target, deadline)
+    }
+
+    /// As [`Asks::open`], for a question under a key.
+    pub(crate) fn open_keyed(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
+        self.open_as(ReplyToken::KEYED, target, deadline)
+    }
+
+    #[inline]
+    fn open_as(&self, bits: u64, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | bits;
         let (asker, receiver) = oneshot::channel();
         self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline });
         self.deadlines.add(deadline);
@@ -281,8 +293,8 @@ impl OpenAsk<'_> {
         ReplyToken(self.token)
     }
 
-    /// Delivers the message and waits for the answer, until the deadline of the ask, which is also that of the delivery. The
-    /// answer may come before the mailbox has space for the message.
+    /// Delivers the message and waits for the answer, until the deadline of the ask, which is also that of the delivery. The answer
+    /// may come before the mailbox has space for the message.
     pub(crate) async fn answer_to(
         &mut self,
         mut delivery: Pin<&mut impl Future<Output = Result<(), SendError>>>,
@@ -294,8 +306,11 @@ impl OpenAsk<'_> {
                 Err(error) => return Err(error.into()),
             },
             answer = &mut self.receiver => match answer {
-                // The delivery ends at the same time, and says what it waited for.
-                Ok(Err(AskError::Timeout)) => delivery.await.map(|()| answer)?,
+                // A delivery that waits for space in the mailbox ends at the same time, and says so.
+                Ok(Err(AskError::Timeout)) => match tokio::time::timeout(SAME_TIME, delivery).await {
+                    Ok(Err(error)) => return Err(error.into()),
+                    _ => answer,
+                },
                 answer => answer,
             },
         };

@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::ask::{Asks, Ends, end_of};
+use crate::dispatch::routing::entering::PlayJournal;
+use crate::journal::entry::EntryNumber;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -21,7 +23,7 @@ use crate::words::send_error::{AskError, FullAnswer, SendError};
 /// [`NativeContext::ingress`](crate::NativeContext::ingress): its messages have the actor as their sender. Each message passes
 /// the memory gate, and waits for space in the mailbox in the caller's task.
 pub struct Ingress {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     sender: ActorId,
     /// The id that causes all its messages, and their number: both make their ids.
     cause: MessageId,
@@ -49,6 +51,48 @@ pub struct Receipt {
     receiver: oneshot::Receiver<FullAnswer>,
 }
 
+/// A message from outside that is in its mailbox, at its place in the order. Dropping this changes nothing for the message.
+#[derive(Debug)]
+pub struct Told {
+    /// The id of the message.
+    pub id: MessageId,
+    /// None when there is nothing to wait for.
+    entry: Option<ToldEntry>,
+}
+
+/// The entry of a message that is told.
+struct ToldEntry {
+    journal: Arc<PlayJournal>,
+    number: EntryNumber,
+    to: Address,
+}
+
+impl std::fmt::Debug for ToldEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToldEntry").field("number", &self.number).field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    /// A message that has entered.
+    pub(super) fn entered(id: MessageId, journal: &Arc<PlayJournal>, number: EntryNumber, to: &Address) -> Self {
+        Self { id, entry: Some(ToldEntry { journal: journal.clone(), number, to: to.clone() }) }
+    }
+
+    /// Whether [`Told::durable`] returns at once.
+    pub fn is_durable(&self) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.journal.is_durable(entry.number))
+    }
+
+    /// Waits until the message is durable, if its mailbox is stored. `Err`: the store failed, and the message may be lost.
+    pub async fn durable(self) -> Result<MessageId, SendError> {
+        if let Some(ToldEntry { journal, number, to }) = self.entry {
+            journal.durable(number).await.map_err(|error| SendError::not_stored(&to, &error))?;
+        }
+        Ok(self.id)
+    }
+}
+
 /// Closes the record of a receipt whose message was not delivered: it was refused, or its sender stopped waiting for space.
 struct OpenReceipt<'a> {
     asks: &'a Asks,
@@ -56,6 +100,12 @@ struct OpenReceipt<'a> {
 }
 
 impl Receipt {
+    fn ended_already() -> Self {
+        let (answer, receiver) = oneshot::channel();
+        let _ = answer.send(Err(AskError::NoReply));
+        Self { receiver }
+    }
+
     /// Waits until the turn that handled the message has committed. `Err`: it is a dead letter; the error says why, in the words
     /// of an ask. [`AskError::Stopped`] also stands for a play that is over.
     pub async fn ended(self) -> Result<(), AskError> {
@@ -75,7 +125,8 @@ impl Ingress {
         self.cause.caused(self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Sends a message. Returns when it is in the mailbox; with `overflow = "block"` it waits for space, at most `patience`.
+    /// Sends a message. Returns when it is in the mailbox, and durable if the mailbox is stored; with `overflow = "block"` it waits for
+    /// space, at most `patience`.
     pub async fn tell(&self, to: &Address, message: &Incoming<'_>, patience: Duration) -> Result<(), SendError> {
         let target = self.shared.routing.relayed(self.target(to)?);
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
@@ -97,7 +148,31 @@ impl Ingress {
         Ok(message.id)
     }
 
-    /// As [`Ingress::tell`], with a receipt that tells when the message has ended.
+    /// As [`Ingress::tell`], and returns before the message is durable: a sender of many messages waits for the disk once for
+    /// many of them. Messages of one sender keep the order of their calls.
+    pub async fn tell_later(
+        &self,
+        to: &Address,
+        message: &Incoming<'_>,
+        patience: Duration,
+    ) -> Result<Told, SendError> {
+        let routing = &self.shared.routing;
+        let target = routing.relayed(self.target(to)?);
+        let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
+        match routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            None => {
+                routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
+                Ok(Told { id: message.id, entry: None })
+            }
+            Some(journal) => {
+                let number = routing.enter_told(journal, &target, (&envelope, &payload), later(patience)).await?;
+                Ok(Told::entered(message.id, journal, number, target.address()))
+            }
+        }
+    }
+
+    /// As [`Ingress::tell`], with a receipt that tells when the message has ended. A message in a stored mailbox counts as ended when
+    /// it is durable: from then on it is handled, or becomes a dead letter, whatever ends the host.
     pub async fn tell_with_receipt(
         &self,
         to: &Address,
@@ -105,6 +180,10 @@ impl Ingress {
         patience: Duration,
     ) -> Result<Receipt, SendError> {
         let target = self.target(to)?;
+        if target.mailbox.is_stored() {
+            self.tell_stored(&target, message, patience).await?;
+            return Ok(Receipt::ended_already());
+        }
         let (token, receiver) = self.shared.routing.asks.open_receipt(target.id);
         self.tell_by_token(&target, message, patience, token).await?;
         Ok(Receipt { receiver })
@@ -119,8 +198,24 @@ impl Ingress {
         ends: &Ends,
     ) -> Result<(), SendError> {
         let target = self.target(to)?;
+        if target.mailbox.is_stored() {
+            self.tell_stored(&target, message, patience).await?;
+            let _ = ends.send((message.id, Ok(())));
+            return Ok(());
+        }
         let token = self.shared.routing.asks.feed_end(target.id, message.id, ends);
         self.tell_by_token(&target, message, patience, token).await
+    }
+
+    /// Sends a message to a stored mailbox: for its sender it has ended when it is durable.
+    async fn tell_stored(
+        &self,
+        target: &Arc<Actor>,
+        message: &Incoming<'_>,
+        patience: Duration,
+    ) -> Result<(), SendError> {
+        let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
+        self.shared.routing.deliver_one(target, &envelope, &payload, later(patience)).await
     }
 
     async fn tell_by_token(
@@ -139,8 +234,8 @@ impl Ingress {
     }
 
     /// Makes a dead letter of a message that the receiver could never take, for a gateway that must not lose it. Of a body that is larger
-    /// than the receiver's messages, the letter has the first bytes.
-    pub fn reject(&self, to: &Address, message: &Incoming<'_>, why: String) -> Result<(), SendError> {
+    /// than the receiver's messages, the letter has the first bytes. Returns when the letter is durable, if the play has a store.
+    pub async fn reject(&self, to: &Address, message: &Incoming<'_>, why: String) -> Result<(), SendError> {
         let routing = &self.shared.routing;
         let target = routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
@@ -148,7 +243,10 @@ impl Ingress {
         let most = message.body.len().min(target.spec.limits.message_bytes);
         let payload = Payload { parts: message.metadata.as_bytes(), body: &message.body[..most] };
         routing.dead_letter(&target, [Message::of(envelope, payload)], &DeadReason::Rejected(why), false);
-        Ok(())
+        match &routing.journal {
+            None => Ok(()),
+            Some(journal) => journal.all_durable().await.map_err(|error| SendError::not_stored(to, &error)),
+        }
     }
 
     /// Sends a message and waits for the reply, at most `timeout`.
@@ -164,7 +262,7 @@ impl Ingress {
         let envelope = self.envelope(message, ask.token(), parts);
         let payload = Payload { parts: before, body: message.body };
         // Pinned in place: the futures are large, and each move would copy them.
-        let delivery = pin!(routing.deliver_one(&target, &envelope, &payload, deadline));
+        let delivery = pin!(routing.deliver_question(&target, &envelope, &payload, deadline));
         let answer = ask.answer_to(delivery).await;
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
@@ -184,7 +282,7 @@ impl Ingress {
     }
 
     /// The actor that a message is for, when messages from outside are taken.
-    fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
+    pub(super) fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
         let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
         Ok(target)
@@ -192,7 +290,7 @@ impl Ingress {
 
     /// A message as it is delivered. The futures of a tell hold it in place: each future around another one copies it.
     #[inline]
-    fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
+    pub(super) fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
         let payload = Payload { parts: message.metadata.as_bytes(), body: message.body };
         (self.envelope(message, reply, parts), payload)

@@ -46,6 +46,8 @@ pub(crate) struct Registry {
     by_address: [RwLock<ByAddress>; SHARDS],
     by_id: [RwLock<HashMap<ActorId, Arc<Actor>, FxBuildHasher>>; SHARDS],
     last_id: AtomicU64,
+    /// The ids that actors of the plan had in earlier runs of the host.
+    known: HashMap<Address, ActorId>,
     /// The counts of removed actors. Locked during a removal, so that a sum sees each actor either here or in the maps.
     removed: Mutex<Removed>,
 }
@@ -117,6 +119,21 @@ pub(crate) struct Census {
 }
 
 impl Registry {
+    /// A registry that gives no id below `free_id` but those that are `known`.
+    pub(crate) fn going_on(free_id: u64, known: HashMap<Address, ActorId>) -> Self {
+        Self { last_id: AtomicU64::new(free_id.max(1) - 1), known, ..Self::default() }
+    }
+
+    /// The id of an actor of the plan.
+    pub(crate) fn planned_id(&self, address: &Address) -> ActorId {
+        self.known.get(address).copied().unwrap_or_else(|| self.new_id())
+    }
+
+    /// The first id that is not given.
+    pub(crate) fn free_id(&self) -> u64 {
+        self.last_id.load(Ordering::Relaxed) + 1
+    }
+
     pub(crate) fn new_id(&self) -> ActorId {
         ActorId(kept_number(self.last_id.fetch_add(1, Ordering::Relaxed) + 1))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -38,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) admission: Option<PlaySlots>,
     /// When the kernel started.
     pub(crate) began: Instant,
+    /// The same moment on the clock of the world.
+    pub(crate) began_at: SystemTime,
+    /// Held while a message is in process that is a dead letter if the host dies once more.
+    pub(crate) last_chances: Arc<tokio::sync::Mutex<()>>,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
     /// Failed shutdown hooks, and runs that were killed because they did not stop in time.
@@ -62,6 +66,18 @@ impl Shared {
     pub(crate) fn time_of(&self, instant: Instant) -> u64 {
         let since = instant.saturating_duration_since(self.began);
         since.as_secs().saturating_mul(1_000_000).saturating_add(since.subsec_micros().into()).max(1)
+    }
+
+    /// A moment on the clock of the world, which outlives the host. While the host runs, that clock does not jump.
+    pub(crate) fn wall_time(&self, instant: Instant) -> SystemTime {
+        self.began_at + instant.saturating_duration_since(self.began)
+    }
+
+    /// The moment of such a time, or now when it has passed.
+    pub(crate) fn moment_of(&self, time: SystemTime) -> Instant {
+        let now = Instant::now();
+        let wait = time.duration_since(self.wall_time(now)).unwrap_or_default();
+        now.checked_add(wait).unwrap_or(now)
     }
 
     /// The time until such a time; zero when it has passed.

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
+use crate::dispatch::routing::entering::{PlayJournal, load_of};
+use crate::dispatch::routing::reservation::reserve_now;
 use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -97,14 +99,17 @@ impl Timers {
         }
     }
 
-    pub(crate) fn cancel(&self, id: u64) {
+    /// Returns whether there was such a timer.
+    pub(crate) fn cancel(&self, id: u64) -> bool {
         let mut inner = self.queue.inner.lock();
         let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
         inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.content.len());
         drop(inner);
+        let was_set = cancelled.is_some();
         if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
             self.queue.shared.activity.end(1);
         }
+        was_set
     }
 
     /// Ends all timers: none fires any more.
@@ -182,6 +187,11 @@ impl TimerQueue {
         if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
             return;
         }
+        let routing = &self.shared.routing;
+        if let Some(journal) = routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
+            let target = target.clone();
+            return self.tell_stored(journal, &target, timer);
+        }
         let (mut inside, mut place) = (false, None);
         let put = |space: &mut Space<'_>| {
             inside = space.put(&timer.envelope, &timer.payload());
@@ -209,5 +219,29 @@ impl TimerQueue {
         };
         let message = Message::of(timer.envelope, timer.payload());
         self.shared.routing.dead_letter(target, [message], &reason, false);
+    }
+
+    /// As [`TimerQueue::tell`], to an actor whose messages are stored.
+    fn tell_stored(&self, journal: &PlayJournal, target: &Arc<Actor>, timer: &mut Timer) {
+        let (routing, payload) = (&self.shared.routing, timer.payload());
+        let reason = match reserve_now(target, load_of(&payload)) {
+            Ok(space) => routing.put_now(journal, space, &timer.envelope, &payload),
+            Err(Refused::Closed) => Some(target.closed_because()),
+            Err(Refused::Full) if target.mailbox.overflow() == Overflow::DropNewest => Some(DeadReason::Overflow),
+            Err(Refused::Full) => Some(DeadReason::MailboxFull),
+        };
+        match reason {
+            // Others may have sent since: then a periodic timer waits for these messages as well.
+            None if !target.is_edge() => {
+                timer.latest = Some((target.id, MessagePlace::Log(target.mailbox.accepted())));
+            }
+            None => {}
+            // The actor itself is at its end, and its timers with it.
+            Some(DeadReason::Stopped) if target.id == self.actor.id => {}
+            Some(reason) => {
+                let message = Message::of(timer.envelope, payload);
+                routing.dead_letter(target, [message], &reason, false);
+            }
+        }
     }
 }

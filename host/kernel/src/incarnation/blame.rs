@@ -3,8 +3,12 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use crate::dispatch::routing::entering::hold;
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::state::{Broken, End, Incarnation};
+use crate::journal::order::EntrySpace;
 use crate::words::crash::{Crash, CrashReport, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, LogEvent};
@@ -28,6 +32,7 @@ impl Incarnation {
             } else if last {
                 self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
             } else {
+                self.note_attempt(&message);
                 self.put_back(vec![message], 1);
             }
             return End::Crashed(report, pending);
@@ -40,6 +45,15 @@ impl Incarnation {
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
+    }
+
+    /// Lets the attempts of a stored message outlive the host.
+    fn note_attempt(&self, message: &Message) {
+        let routing = &self.shared.routing;
+        if let Some(journal) = routing.journal.as_ref().filter(|_| message.sequence() != 0) {
+            let (id, now) = (self.actor.id, self.shared.wall_time(Instant::now()));
+            routing.enter(journal, Some(id), EntrySpace::NONE, |draft| hold(draft, id, message, now));
+        }
     }
 
     /// Returns messages to the front; `solo` of them are handled one at a time.

@@ -65,6 +65,7 @@ impl Incarnation {
                     next_due =
                         if signal == Signal::Drain { backlog.wake_all() } else { backlog.wake_due(Instant::now) };
                     let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
+                    let (take, is_suspect) = backlog.up_to_suspect(take);
                     backlog.alone = backlog.solo > 0;
                     backlog.solo = backlog.solo.saturating_sub(take);
                     for message in backlog.returned.drain(..take) {
@@ -72,6 +73,10 @@ impl Incarnation {
                             self.actor.failures.retries();
                         }
                         turn.batch_in_progress().push(&message);
+                    }
+                    if is_suspect {
+                        mailbox.pass_on();
+                        return Poll::Ready(Took::Suspect);
                     }
                     if take > 0 {
                         return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
@@ -90,7 +95,9 @@ impl Incarnation {
             } else {
                 let (instance, batch) = (self.instance.index, turn.batch_in_progress());
                 // With retries due later, an orderly stop waits for them.
-                mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch)
+                let took = mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch);
+                self.shared.read_back(&self.actor);
+                took
             };
             match polled {
                 Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.instance.index) => {
@@ -129,7 +136,7 @@ impl Incarnation {
         })
         .await;
         match took {
-            Took::Messages { shared: false } => {}
+            Took::Messages { shared: false } | Took::Suspect => {}
             Took::Messages { shared: true } => requeue().await,
             // The message that may have woken this instance is left to another instance.
             Took::Signal(_) | Took::DirectiveRequest | Took::TaskCrash | Took::Nothing => {

@@ -11,5 +11,6 @@ mod intake;
 pub(crate) mod native;
 mod run;
 mod state;
+mod suspects;
 
 pub(crate) use state::{End, Incarnation};

@@ -20,7 +20,7 @@ use crate::words::send_error::{Answer, SendError};
 use crate::words::state::State;
 use crate::{
     Address, AskError, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Ingress, Launcher, Message, Metadata,
-    MetricError, Notice, Outcome, Reply, SpawnError, StopError, TaskDone, TimerError, Turn, WatchError,
+    MetricError, Notice, Outcome, Reply, SpawnError, StateError, StopError, TaskDone, TimerError, Turn, WatchError,
 };
 
 /// The result of a handler or a hook. Any error converts into a [`Failure::Retry`], so that `?` works.
@@ -244,6 +244,32 @@ impl NativeContext {
     /// Observes a value of a metric of this actor's own. The value is finite and not negative.
     pub fn observe(&mut self, name: &str, value: f64) -> Result<(), MetricError> {
         self.turn.observe(name, value)
+    }
+
+    /// The value of a key of this actor's keyed state ([`crate::ActorSpec::state`]); `None` when it has none.
+    pub async fn state_value(&mut self, key: &str) -> Result<Option<Arc<[u8]>>, StateError> {
+        self.turn.state_value(key).await
+    }
+
+    /// Gives a key of the keyed state a value.
+    pub async fn set_state(&mut self, key: &str, value: impl AsRef<[u8]> + Send) -> Result<(), StateError> {
+        self.turn.set_state(key, value.as_ref()).await
+    }
+
+    /// Removes a key of the keyed state with its value.
+    pub fn delete_state(&mut self, key: &str) -> Result<(), StateError> {
+        self.turn.delete_state(key)
+    }
+
+    /// Keys of the keyed state that begin with `prefix` and come after `after`, in the order of their bytes: at most `most`, and
+    /// at most 1000.
+    pub async fn state_keys(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StateError> {
+        self.turn.state_keys(prefix, after, most).await
     }
 
     /// Watches an actor for the rest of this incarnation. Returns the watch's id.

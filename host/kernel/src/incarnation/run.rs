@@ -89,11 +89,21 @@ impl Incarnation {
         let calls_back = self.actor.spec.code.calls_back();
         let turns = self.instance.turns();
         loop {
+            // Held until the end of the turn.
+            let mut _last_chance = None;
             if calls_back && let Err(end) = self.call_back(behavior).await {
                 return end;
             }
             match self.next_batch(behavior.turn(), most, &mut gathering).await {
                 Took::Messages { .. } => {}
+                Took::Suspect => match self.note_suspect(behavior.turn().sequence()).await {
+                    Ok(alone) => _last_chance = alone,
+                    Err(_) => {
+                        let rest = behavior.turn().abandon();
+                        self.put_back(rest, 0);
+                        return End::Stopped;
+                    }
+                },
                 Took::DirectiveRequest => match self.request_directive(behavior).await {
                     Ok(()) => continue,
                     Err(end) => return end,

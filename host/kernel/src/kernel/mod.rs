@@ -1,9 +1,12 @@
 //! The kernel's public face: start a plan, send from outside, look, stop.
 
+mod keyed_state;
 pub(crate) mod metrics;
 pub(crate) mod plan;
 pub(crate) mod progress;
+mod restore;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,9 +21,13 @@ use crate::actor::spec::ActorSpec;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
-use crate::dispatch::ingress::{Incoming, Ingress};
+use crate::dispatch::ingress::{Incoming, Ingress, Told};
+use crate::dispatch::kept_timers::{KeptTimers, fire_timers};
+use crate::dispatch::keys::{Keys, RequestKey};
 use crate::dispatch::late_asks::answer_late;
+use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::memory_gate::MemoryGate;
+use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::replay::LetterOrders;
 use crate::dispatch::routing::Routing;
@@ -31,9 +38,13 @@ use crate::words::restart::StartKind;
 
 use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
-use crate::kernel::plan::{Plan, PlanError};
+use crate::journal::entry::Op;
+use crate::journal::order::{EntrySpace, Journal};
+use crate::journal::store::{Image, Store, StoreError, StoreStatus};
+use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
-use crate::mailbox::MailboxView;
+use crate::kernel::restore::restore;
+use crate::mailbox::{Keep, MailboxView};
 use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
@@ -91,6 +102,8 @@ pub struct ActorView {
     pub last_crash: Option<Arc<CrashReport>>,
     /// The use of the limits on its subtree; empty when it has none.
     pub subtree: Vec<Usage>,
+    /// The bytes of its keyed state, and the most that it may have; none when it keeps none.
+    pub keyed_state: Option<(u64, u64)>,
     /// The failure, while it, or the actor under `/` above it, is failed.
     pub failed: Option<Arc<FailedActor>>,
 }
@@ -98,18 +111,77 @@ pub struct ActorView {
 impl Kernel {
     /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
     /// background; see [`Kernel::wait_booted`].
+    ///
+    /// A plan with stored mailboxes needs [`Kernel::open`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
+        if let Some(stored) = plan.actors.iter().find(|spec| spec.mailbox.keep == Keep::Stored) {
+            return Err(PlanError::NoStore(stored.address.clone()));
+        }
+        let (kernel, supervisor, inbox) = Self::assemble(plan, None);
+        tokio::spawn(supervisor.run(inbox));
+        Ok(kernel)
+    }
+
+    /// As [`Kernel::start`], with a store: stored mailboxes have the messages that earlier runs of a host left there, and orders
+    /// of operators and dead letters are as they were. When the store fails, everything ends as with [`Kernel::kill`], and
+    /// [`Kernel::store_failure`] has the error.
+    pub async fn open(plan: &Plan, store: Arc<dyn Store>) -> Result<Self, OpenError> {
+        plan.check()?;
+        let image = store.open().await?;
+        let mut plan = plan.clone();
+        let orders: HashMap<_, _> =
+            image.actors.iter().filter_map(|known| Some((&known.address, known.halted?))).collect();
+        for spec in &mut plan.actors {
+            match orders.get(&spec.address) {
+                Some(true) => spec.start = StartKind::Manual,
+                Some(false) if spec.start == StartKind::Manual => spec.start = StartKind::Auto,
+                _ => {}
+            }
+        }
+        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
+        let shared = kernel.shared.clone();
+        restore(&shared, &image, &*store).await?;
+        let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
+        shared.spawn(fire_timers(shared.clone()));
+        let (supervised, ending) = (journal.clone(), shared.clone());
+        tokio::spawn(async move {
+            supervisor.run(inbox).await;
+            if let Some(journal) = supervised {
+                ending.routing.enter(&journal, None, EntrySpace::NONE, |draft| draft.op(Op::Ended));
+                journal.close();
+            }
+        });
+        tokio::spawn(async move {
+            let Some(journal) = journal else { return };
+            journal.write_to(&*store, &shared.routing).await;
+            if journal.failure().is_some() {
+                let _ = commands.send(Command::Kill);
+            }
+        });
+        Ok(kernel)
+    }
+
+    fn assemble(plan: &Plan, stored: Option<Stored<'_>>) -> (Self, Supervisor, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(shared(plan, &commands));
+        let shared = Arc::new(shared(plan, &commands, stored));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let tree = (plan.supervision, plan.seed);
         let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
-        tokio::spawn(supervisor.run(inbox));
         tokio::spawn(answer_late(Arc::downgrade(&shared), shared.routing.asks.deadlines().clone()));
-        let cause = MessageId::seeded("outside", plan.seed);
+        let cause = MessageId::seeded("outside", shared.seed);
         let outside = Arc::new(Ingress::new(shared.clone(), ActorId::OUTSIDE, cause));
-        Ok(Self { shared, commands, stage, outside, stops_soon: Arc::default() })
+        (Self { shared, commands, stage, outside, stops_soon: Arc::default() }, supervisor, inbox)
+    }
+
+    /// The error of the store that ended the play.
+    pub fn store_failure(&self) -> Option<StoreError> {
+        self.shared.routing.journal.as_ref()?.failure()
+    }
+
+    /// The state of the store; none without one.
+    pub fn store_status(&self) -> Option<StoreStatus> {
+        Some(self.shared.routing.journal.as_ref()?.view())
     }
 
     /// The stage of the play.
@@ -122,9 +194,13 @@ impl Kernel {
         self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
     }
 
-    /// Waits until nothing runs any more.
+    /// Waits until nothing runs any more, and everything is durable.
     pub async fn wait_stopped(&self) -> Stage {
-        self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await
+        let stage = self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await;
+        if let Some(journal) = &self.shared.routing.journal {
+            journal.wait_over().await;
+        }
+        stage
     }
 
     async fn stage_where(&self, wanted: impl Fn(&Stage) -> bool) -> Stage {
@@ -155,6 +231,31 @@ impl Kernel {
         patience: Duration,
     ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
         self.outside.tell_new(to, metadata, body, patience)
+    }
+
+    /// As [`Kernel::tell`], and returns before the message is durable: a sender of many messages waits for the disk once for many
+    /// of them. Messages keep the order of their calls.
+    pub async fn tell_later(&self, to: &Address, body: &[u8], patience: Duration) -> Result<Told, SendError> {
+        let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
+        self.outside.tell_later(to, &message, patience).await
+    }
+
+    /// Sends from outside under a key: see [`Ingress::tell_under`].
+    pub async fn tell_under(
+        &self,
+        key: &RequestKey<'_>,
+        to: &Address,
+        body: &[u8],
+        patience: Duration,
+    ) -> Result<MessageId, SendError> {
+        let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
+        self.outside.tell_under(key, to, &message, patience).await
+    }
+
+    /// Sends from outside under a key and waits for the reply: see [`Ingress::ask_under`].
+    pub async fn ask_under(&self, key: &RequestKey<'_>, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+        let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
+        Ok(self.outside.ask_under(key, to, &message, timeout).await?.body)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
@@ -243,6 +344,9 @@ impl Kernel {
         let _ = self.commands.send(Command::Look(answer));
         let mut seen = look.await.unwrap_or_default();
         seen.sort_by_key(|seen| seen.actor.id);
+        for Seen { actor, .. } in &seen {
+            self.shared.routing.measure_durable_state(actor).await;
+        }
         let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
             address: actor.address().clone(),
             plugin: actor.spec.code.plugin().to_owned(),
@@ -257,6 +361,7 @@ impl Kernel {
             resources: actor.resources(),
             last_crash: actor.last_crash(),
             subtree: actor.subtree_usage(),
+            keyed_state: actor.keyed_state.as_ref().map(|state| (state.used().0, state.spec.bytes)),
             failed: actor.failed.lock().clone(),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
@@ -311,14 +416,25 @@ impl Kernel {
         self.letters().replay_all(filter, patience).await
     }
 
-    /// Removes a dead letter for good.
-    pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        self.letters().drop_letter(id)
+    /// Removes a dead letter for good. Returns when that is durable, if the play has a store.
+    pub async fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
+        self.letters().drop_letter(id).await
     }
 
-    /// Removes the dead letters that match for good.
-    pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
-        self.letters().drop_letters(filter)
+    /// Removes the dead letters that match for good. Returns when that is durable, if the play has a store.
+    pub async fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
+        self.letters().drop_letters(filter).await
+    }
+
+    /// Begins an order about the messages in stored mailboxes. It waits for the order before, and until everything that happened
+    /// so far can be read from the store. `by`: the operator, for the log.
+    pub async fn order_mailboxes<'a>(&'a self, by: &'a str) -> Result<MailboxOrder<'a>, StoreError> {
+        MailboxOrder::begin(&self.shared, by).await
+    }
+
+    /// Whether an actor of the play has a stored mailbox at this address.
+    pub fn is_stored(&self, address: &Address) -> bool {
+        self.shared.routing.registry.get(address).is_some_and(|actor| actor.mailbox.is_stored())
     }
 
     /// Counts of the dead letters of this run, by their reason and their fate.
@@ -359,8 +475,12 @@ impl Kernel {
     }
 }
 
+/// A store, and what was in it.
+type Stored<'a> = (&'a Image, &'a Arc<dyn Store>);
+
 /// The state that the actors of a plan share.
-fn shared(plan: &Plan, commands: &Commands) -> Shared {
+fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Shared {
+    let image = stored.map(|(image, _)| image);
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
     let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
@@ -368,12 +488,19 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
     let left = |bound: &MaxInstances| bound.left_to_spawned(counted());
     Shared {
         routing: Routing {
-            registry: Registry::default(),
+            registry: image.map(|image| Registry::going_on(image.free_id, known_ids(image))).unwrap_or_default(),
             asks: Asks::default(),
             ask_counts: AskCounts::default(),
             dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
+            journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
+            store: stored.map(|(_, store)| Arc::downgrade(store)),
+            kept_timers: KeptTimers::default(),
+            mailbox_orders: tokio::sync::Mutex::default(),
+            host_ends: AtomicBool::new(false),
+            origins: Origins::default(),
+            keys: Arc::new(Keys::new(plan.keys)),
         },
         activity,
         memory_gate: MemoryGate::default(),
@@ -381,11 +508,22 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
         supervisor: Box::new(commands.clone()),
         admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound), &plan.reserves)),
         began: Instant::now(),
+        began_at: plan.clock.world(),
+        last_chances: Arc::default(),
         restarts: AtomicU64::new(0),
         failed_shutdowns: AtomicU64::new(0),
         clock: plan.clock.clone(),
         runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
-        seed: plan.seed,
+        seed: image.map_or(plan.seed, |image| seed_of_run(plan.seed, image.boots)),
         jitter: Jitter::new(plan.seed),
     }
+}
+
+/// A seed for ids: two runs on one store never have the same.
+fn seed_of_run(seed: u64, boots: u64) -> u64 {
+    MessageId::seeded("run", boots).caused(seed).0 as u64
+}
+
+fn known_ids(image: &Image) -> HashMap<Address, ActorId> {
+    image.actors.iter().map(|known| (known.address.clone(), known.id)).collect()
 }

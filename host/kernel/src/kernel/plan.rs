@@ -8,9 +8,11 @@ use tokio::runtime::Handle;
 use crate::actor::spec::ActorSpec;
 use crate::actor::template::Template;
 use crate::dispatch::dead_letters::feed::LetterFeed;
+use crate::dispatch::keys::KeySpec;
+use crate::journal::store::StoreError;
 use crate::mailbox::MOST_INSTANCES;
-use crate::mailbox::Overflow;
 use crate::mailbox::admission::{MaxInstances, Reserve};
+use crate::mailbox::{Keep, Overflow};
 use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::dead_letter::DeadLetterSpec;
@@ -41,6 +43,8 @@ pub struct Plan {
     ///
     /// [`Kernel::start`]: crate::Kernel::start
     pub runtime: Option<Handle>,
+    /// The bounds of the keys under which senders outside repeat requests.
+    pub keys: KeySpec,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }
@@ -66,6 +70,15 @@ pub enum PlanError {
     /// Only the policy knows which message to drop.
     #[error("`{0}` has a mailbox policy, which alone may drop a message that waits: `drop-oldest` is not for it")]
     DropOldest(Address),
+    /// Stored messages without a store.
+    #[error("the mailbox of `{0}` is stored, and the play has no store")]
+    NoStore(Address),
+    /// Something that a stored mailbox cannot do.
+    #[error("the mailbox of `{0}` is stored: {1} is not for it")]
+    NotForStored(Address, &'static str),
+    /// Keyed state of an actor that cannot have one.
+    #[error("`{0}` has state: that needs {1}")]
+    NoState(Address, &'static str),
     /// Only the kernel gives up an actor for good.
     #[error(
         "`{0}` is required, and is below another actor: its failures are its parent's; let `{1}` be required instead"
@@ -94,6 +107,17 @@ pub enum PlanError {
     },
 }
 
+/// Why a plan does not run on a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The plan cannot run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Plan {
     /// Checks that this plan can run.
     pub fn check(&self) -> Result<(), PlanError> {
@@ -118,7 +142,13 @@ impl Plan {
             check_bounds(actor)?;
         }
         let specimen = |template: &Arc<dyn Template>| template.spec(Address::root(), BTreeMap::new(), Bounds::NONE);
-        self.plugins.values().try_for_each(|template| check_bounds(&specimen(template)))
+        for spec in self.plugins.values().map(specimen) {
+            check_bounds(&spec)?;
+            if spec.mailbox.keep == Keep::Stored {
+                return Err(PlanError::NotForStored(spec.address, "a spawned actor"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -132,6 +162,24 @@ fn check_bounds(actor: &ActorSpec) -> Result<(), PlanError> {
     }
     if actor.policy.as_ref().is_some_and(|policy| policy.overflow == Some(Overflow::DropOldest)) {
         return Err(PlanError::DropOldest(actor.address.clone()));
+    }
+    if actor.mailbox.keep == Keep::Stored {
+        let unfit = [
+            ("a mailbox plugin", actor.policy.is_some()),
+            ("`drop-oldest`", actor.mailbox.overflow == Overflow::DropOldest),
+        ];
+        if let Some((what, _)) = unfit.into_iter().find(|(_, unfit)| *unfit) {
+            return Err(PlanError::NotForStored(actor.address.clone(), what));
+        }
+    }
+    if actor.state.is_some() {
+        let needs = [
+            ("a stored mailbox", actor.mailbox.keep == Keep::Stored),
+            ("one instance, since several would change it at a time", actor.instances == 1),
+        ];
+        if let Some((what, _)) = needs.into_iter().find(|(_, has)| !*has) {
+            return Err(PlanError::NoState(actor.address.clone(), what));
+        }
     }
     let zeros = [
         ("instances", actor.instances == 0),

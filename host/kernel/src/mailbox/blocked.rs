@@ -5,6 +5,7 @@ use std::task::Poll;
 use tokio::time::Instant;
 
 use crate::mailbox::inner::Blocked;
+use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::space::Space;
 use crate::words::event::Described;
@@ -14,8 +15,7 @@ impl Mailbox {
     /// Takes a place in the queue of senders that wait for space.
     pub(crate) fn queue_up(&self) -> Place<'_> {
         let mut inner = self.inner.lock();
-        let ticket = inner.next_ticket;
-        inner.next_ticket += 1;
+        let ticket = inner.blocked.back().map_or(0, |last| last.ticket + 1);
         inner.blocked.push_back(Blocked { ticket, waker: None });
         drop(inner);
         self.pressure.begins_to_wait();
@@ -58,6 +58,24 @@ impl Place<'_> {
             return Err(Refused::Full);
         }
         self.mailbox.push_as(owner, Some(self.ticket), fill)
+    }
+
+    /// Waits for space and reserves it, as [`Mailbox::reserve`]; `Err(Full)` when the deadline passes first.
+    pub(crate) async fn reserve(&self, load: Load, deadline: Instant) -> Result<(), Refused> {
+        let turn = std::future::poll_fn(|cx| {
+            let mut inner = self.mailbox.inner.lock();
+            if inner.refuses() {
+                return Poll::Ready(Err(Refused::Closed));
+            }
+            let is_first = inner.blocked.front().is_some_and(|first| first.ticket == self.ticket);
+            if is_first && inner.reserve(&self.mailbox.spec, load) {
+                return Poll::Ready(Ok(()));
+            }
+            let blocked = inner.blocked.iter_mut().find(|blocked| blocked.ticket == self.ticket);
+            blocked.expect("a place stays in the queue until it is dropped").waker = Some(cx.waker().clone());
+            Poll::Pending
+        });
+        tokio::time::timeout_at(deadline, turn).await.unwrap_or(Err(Refused::Full))
     }
 }
 

@@ -5,10 +5,13 @@ use std::task::{Context, Waker};
 
 use playhouse_frame::HEADER_BYTES;
 
-use crate::mailbox::message_log::MessageLog;
+use crate::mailbox::load::{Load, SpaceLeft};
+use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use crate::mailbox::policy::PolicyState;
 use crate::mailbox::spec::MailboxSpec;
+use crate::mailbox::spilled::Spilled;
+use crate::words::message::records_of;
 
 /// The supervisor's signal to a running incarnation. Signals only escalate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +26,7 @@ pub(crate) enum Signal {
     Kill,
 }
 
+/// The state of a mailbox. Its many fields are all that one lock guards.
 pub(super) struct Inner {
     /// The messages that instances take. Without a policy, all waiting messages.
     pub(super) log: MessageLog,
@@ -30,19 +34,32 @@ pub(super) struct Inner {
     pub(super) order: Option<Box<Order>>,
     /// Whether the mailbox refuses all new messages.
     pub(super) closed: bool,
+    /// Beside the messages, if they are stored. Boxed: most mailboxes are in memory alone.
+    pub(super) stored: Option<Box<StoredState>>,
+    /// The bounds, less the space that is reserved.
+    pub(super) space: SpaceLeft,
     /// By the index of the instance.
     pub(super) states: Box<[InstanceState]>,
     /// The instances that sleep until a message comes, one bit each.
     pub(super) idle: u64,
     /// The sleeping instances without an incarnation. An instance with an incarnation is woken first.
     pub(super) passivated: u64,
-    /// Senders that wait for space, in order of arrival.
+    /// Senders that wait for space, in order of arrival. Their tickets only grow from the first to the last.
     pub(super) blocked: VecDeque<Blocked>,
-    pub(super) next_ticket: u64,
     /// Number of messages ever accepted; whether the play is idle depends on it.
     pub(super) accepted: u64,
     /// Most messages that waited after a delivery, so far.
     pub(super) most: usize,
+}
+
+/// The state of a mailbox whose messages are stored, beside the messages.
+pub(super) struct StoredState {
+    /// The number of the last message.
+    pub(super) last_number: u64,
+    /// Whether the messages of turns are stored although the mailbox is closed: they wait for the next run of the host.
+    pub(super) goes_on: bool,
+    /// The messages that are not in memory.
+    pub(super) spilled: Spilled,
 }
 
 /// One sender in the queue.
@@ -80,29 +97,42 @@ impl InstanceState {
 }
 
 impl Inner {
-    /// Messages that wait, given out by the policy or not.
+    /// Whether messages of turns are refused.
+    pub(super) fn refuses(&self) -> bool {
+        self.closed && !self.stored.as_ref().is_some_and(|stored| stored.goes_on)
+    }
+
+    /// Messages that wait, given out by the policy or not, in memory or not.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
+        self.queued() + self.outside_log()
+    }
+
+    /// Messages that wait in the log or in the policy. Others take space as those do that are on their way.
+    #[inline]
+    fn queued(&self) -> usize {
         self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
     }
 
+    /// Bytes of the messages in the log or in the policy.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
     }
 
-    pub(super) fn has_space(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+    #[inline]
+    pub(super) fn has_space(&self, body_bytes: usize) -> bool {
         let (mut waiting, mut bytes) = (self.log.len(), self.log.bytes());
         if let Some(order) = &self.order {
             waiting += order.len();
             bytes += order.bytes();
         }
-        waiting == 0 || waiting < spec.capacity && bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+        waiting + self.outside_log() == 0 || self.space.lets_in(waiting + 1, bytes + HEADER_BYTES + body_bytes)
     }
 
     /// Whether a message is accepted: there is space, or the policy can make some.
     pub(super) fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        self.has_space(spec, body_bytes) || self.has_space_to_choose(spec, body_bytes)
+        self.has_space(body_bytes) || self.has_space_to_choose(spec, body_bytes)
     }
 
     /// Whether there is space beyond the bounds, for a policy that chooses which message to drop.
@@ -114,8 +144,21 @@ impl Inner {
     }
 
     /// Whether `messages` records of `bytes` bytes fit, all of them.
-    pub(super) fn has_space_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
-        self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
+    #[inline]
+    pub(super) fn has_space_for(&self, messages: usize, bytes: usize) -> bool {
+        self.space.lets_in(self.log.len() + messages, self.log.bytes() + bytes)
+    }
+
+    /// The tasks to be woken because messages came: an instance, or the policy driver and an instance without an incarnation.
+    #[inline]
+    pub(super) fn wanted_for_arrival(&mut self) -> (Option<Waker>, Option<Waker>) {
+        match &mut self.order {
+            Some(order) if order.decides() => {
+                let driver = order.driver.take();
+                (driver, self.next_sleeper())
+            }
+            _ => (self.next_instance(), None),
+        }
     }
 
     /// The first blocked sender, when there may be space for it now.
@@ -124,6 +167,7 @@ impl Inner {
     }
 
     /// An idle instance, to be woken for a message.
+    #[inline]
     pub(super) fn next_instance(&mut self) -> Option<Waker> {
         if self.idle == 0 {
             return None;
@@ -135,6 +179,7 @@ impl Inner {
     }
 
     /// An instance without an incarnation, if no other is idle: a policy gives out only messages that an instance asks for.
+    #[inline]
     pub(super) fn next_sleeper(&mut self) -> Option<Waker> {
         if self.idle & !self.passivated == 0 { self.next_instance() } else { None }
     }
@@ -163,13 +208,18 @@ impl Inner {
         if order.decides() && order.has_work(wanted) { order.driver.take() } else { None }
     }
 
-    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. Without a policy there are none: an
-    /// instance gets the messages that it waits for.
+    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. There are none when each gets the messages
+    /// that it waits for: no policy has them, nor the store.
     #[inline]
     pub(super) fn drained_instances(&mut self) -> Vec<Waker> {
-        if self.order.is_none() || self.waiting() > 0 {
+        if self.order.is_none() && self.stored.is_none() || self.waiting() > 0 {
             return Vec::new();
         }
+        self.draining()
+    }
+
+    /// The sleeping instances that drain.
+    pub(super) fn draining(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for (instance, state) in self.states.iter_mut().enumerate() {
             if state.signal == Signal::Drain && self.idle & bit(instance) != 0 {
@@ -178,6 +228,50 @@ impl Inner {
             }
         }
         wakers
+    }
+
+    /// Reserves space for all messages of a load, once there is space for the first: a load that is larger than the mailbox
+    /// could never come in otherwise. So the bounds are exceeded by one load at most.
+    pub(super) fn reserve(&mut self, spec: &MailboxSpec, load: Load) -> bool {
+        let bytes = self.bytes() + HEADER_BYTES + load.first_bytes;
+        let fits = self.space.lets_in(self.queued() + 1, bytes)
+            || self.waiting() == 0 && !self.is_reserved(spec)
+            || self.has_space_to_choose(spec, load.first_bytes);
+        if fits {
+            let space = load.space(spec.keep);
+            self.space.messages -= space.messages;
+            self.space.bytes -= space.bytes;
+        }
+        fits
+    }
+
+    pub(super) fn give_back(&mut self, spec: &MailboxSpec, load: Load) {
+        let space = load.space(spec.keep);
+        self.space.messages += space.messages;
+        self.space.bytes += space.bytes;
+    }
+
+    /// Whether space is reserved: messages are on their way.
+    pub(super) fn is_reserved(&self, spec: &MailboxSpec) -> bool {
+        self.space != SpaceLeft::of(spec)
+    }
+
+    /// Appends records whether or not there is space.
+    pub(super) fn arrive(&mut self, records: &[u8], messages: usize, wakers: &mut Vec<Waker>) {
+        match &mut self.order {
+            Some(order) if order.decides() => {
+                records_of(records).for_each(|record| order.arrive(message_of(record)));
+            }
+            _ => {
+                if !self.spill(records, messages) {
+                    self.log.append_run(records, messages);
+                }
+            }
+        }
+        self.accepted += messages as u64;
+        self.most = self.most.max(self.waiting());
+        let (waker, sleeper) = self.wanted_for_arrival();
+        wakers.extend(waker.into_iter().chain(sleeper));
     }
 
     /// Ends the current policy driver. Returns its waker, if it waits.

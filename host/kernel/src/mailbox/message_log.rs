@@ -56,6 +56,7 @@ impl MessageLog {
     }
 
     /// Appends `messages` records as they are.
+    #[inline]
     pub(crate) fn append_run(&mut self, records: &[u8], messages: usize) {
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + records.len() > SEGMENT_BYTES) {
             self.begin_segment(records.len());
@@ -121,6 +122,25 @@ impl MessageLog {
         let mut batch = TakenMessages::default();
         self.take(1, usize::MAX, &mut batch);
         (batch.len() == 1).then(|| batch.message(0))
+    }
+
+    /// Removes the messages whose records `is_unwanted` picks.
+    pub(crate) fn remove_where(&mut self, mut is_unwanted: impl FnMut(&[u8]) -> bool) {
+        for segment in &mut self.segments {
+            let (mut kept, before) = (Vec::new(), self.messages);
+            for record in message::records_of(&segment.bytes[segment.head..]) {
+                if is_unwanted(record) {
+                    self.messages -= 1;
+                    self.bytes -= record.len();
+                } else {
+                    kept.extend_from_slice(record);
+                }
+            }
+            if self.messages < before {
+                *segment = Segment { bytes: kept, head: 0 };
+            }
+        }
+        self.segments.retain(|segment| segment.head < segment.bytes.len());
     }
 
     /// Frees memory that is kept for later use.
@@ -270,6 +290,11 @@ impl TakenMessages {
         message::read(Header::parts_of(header), &bytes[start + HEADER_BYTES..start + Header::record_bytes(header)])
     }
 
+    /// The number of a message in its mailbox; 0 when the mailbox does not store it.
+    pub(crate) fn sequence(&self, index: usize) -> u64 {
+        if self.parts(index).has(Parts::SEQUENCE) { self.content(index).sequence } else { 0 }
+    }
+
     /// The optional parts that a message has.
     pub(crate) fn parts(&self, index: usize) -> Parts {
         Header::parts_of(record_at(self.bytes(), self.starts[index] as usize))
@@ -385,6 +410,24 @@ mod tests {
         batch.clear();
         batch.push(&Message::new(asked, vec![1]));
         assert_eq!((batch.len(), batch.envelope(0), batch.body(0)), (1, asked, &[1][..]));
+    }
+
+    #[test]
+    fn removed_messages_leave_the_others_in_order() {
+        let mut log = MessageLog::default();
+        for n in 0..200 {
+            log.append(&envelope(n), &Payload::plain(&[7; 1000]));
+        }
+        let mut batch = TakenMessages::default();
+        log.take(3, usize::MAX, &mut batch);
+        let number = |record: &[u8]| header_at(record, 0).0.id.0;
+        log.remove_where(|record| number(record) % 2 == 0 || (50..150).contains(&number(record)));
+        assert_eq!((log.len(), log.bytes()), (49, 49 * (1000 + HEADER_BYTES)));
+        let left: Vec<_> = log.drain().iter().map(|message| message.envelope.id.0).collect();
+        let expected: Vec<_> = (3..200).filter(|n| n % 2 == 1 && !(50..150).contains(n)).collect();
+        assert_eq!(left, expected);
+        log.remove_where(|_| true);
+        assert_eq!((log.len(), log.bytes()), (0, 0));
     }
 
     proptest! {

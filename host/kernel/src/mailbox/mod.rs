@@ -10,6 +10,7 @@ pub(crate) mod admission;
 mod blocked;
 pub(crate) mod driver;
 mod inner;
+mod load;
 pub(crate) mod message_log;
 mod order;
 mod ordered;
@@ -19,15 +20,19 @@ mod queue;
 mod signals;
 mod space;
 mod spec;
+mod spilled;
+mod stored;
 mod view;
 
 pub(crate) use blocked::Place;
 pub use inner::MOST_INSTANCES;
 pub(crate) use inner::{Signal, bit};
+pub(crate) use load::Load;
 pub use pressure::PressureView;
 pub(crate) use queue::{Mailbox, Refused, Took};
 pub(crate) use space::{MessagePlace, Space};
-pub use spec::{MailboxSpec, Overflow};
+pub use spec::{Keep, MailboxSpec, Overflow};
+pub(crate) use spilled::{Page, ReadPage};
 pub use view::MailboxView;
 
 #[cfg(test)]

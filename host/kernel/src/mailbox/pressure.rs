@@ -32,6 +32,7 @@ struct Counters {
     letters: [AtomicU64; DeadReason::KINDS.len()],
     /// Messages that were accepted and ended unhandled.
     unhandled: AtomicU64,
+    removed: AtomicU64,
     blocked: AtomicU64,
     blocked_us: AtomicU64,
     longest_us: AtomicU64,
@@ -48,6 +49,8 @@ pub struct PressureView {
     pub dropped: u64,
     /// Messages that a mailbox's policy dropped although there was space.
     pub abandoned: u64,
+    /// Messages that operators dropped while they waited.
+    pub removed: u64,
     /// Senders that wait for space now.
     pub blocked_now: usize,
     /// How often a sender waited for space.
@@ -104,6 +107,11 @@ impl Pressure {
         }
     }
 
+    /// Counts messages that an operator dropped.
+    pub(super) fn count_removed(&self, messages: u64) {
+        self.counters().removed.fetch_add(messages, Relaxed);
+    }
+
     /// Messages that were accepted and ended unhandled.
     pub(super) fn unhandled(&self) -> u64 {
         self.0.get().map_or(0, |counters| counters.unhandled.load(Relaxed))
@@ -137,6 +145,7 @@ impl Pressure {
             refused: counters.refused.load(Relaxed),
             dropped: counters.dropped.load(Relaxed),
             abandoned: counters.abandoned.load(Relaxed),
+            removed: counters.removed.load(Relaxed),
             blocked_now,
             blocked: counters.blocked.load(Relaxed),
             blocked_for: Duration::from_micros(counters.blocked_us.load(Relaxed)),

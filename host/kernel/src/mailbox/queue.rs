@@ -5,13 +5,15 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
+use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, StoredState, bit, remember};
+use crate::mailbox::load::SpaceLeft;
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
 use crate::mailbox::policy::PolicySpec;
 use crate::mailbox::pressure::Pressure;
 use crate::mailbox::space::{MessagePlace, Space};
-use crate::mailbox::spec::{MailboxSpec, Overflow};
+use crate::mailbox::spec::{Keep, MailboxSpec, Overflow};
+use crate::mailbox::spilled::Page;
 use crate::mailbox::view::MailboxView;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{Described, LogEvent};
@@ -35,6 +37,8 @@ pub(crate) enum Took {
         /// Whether messages are left, and another instance, or a sender that waited for space, was woken for them.
         shared: bool,
     },
+    /// The batch holds one message, which may have ended runs of the host.
+    Suspect,
     /// A signal of the supervisor comes first.
     Signal(Signal),
     /// A directive request of the supervisor comes first.
@@ -60,6 +64,8 @@ impl Mailbox {
             spec,
             pressure: Pressure::default(),
             inner: Mutex::new(Inner {
+                space: SpaceLeft::of(&spec),
+                stored: (spec.keep == Keep::Stored).then(|| Box::new(StoredState::new(&spec))),
                 log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
@@ -67,7 +73,6 @@ impl Mailbox {
                 idle: 0,
                 passivated: 0,
                 blocked: VecDeque::new(),
-                next_ticket: 0,
                 accepted: 0,
                 most: 0,
             }),
@@ -93,12 +98,15 @@ impl Mailbox {
     pub(crate) fn view(&self) -> MailboxView {
         let overflow = self.overflow();
         let inner = self.inner.lock();
+        let (in_memory, bytes) = inner.stored.as_ref().map_or((0, 0), |stored| stored.spilled.bytes());
         MailboxView {
             waiting: inner.waiting(),
-            bytes: inner.bytes(),
+            bytes: inner.bytes() + bytes,
+            memory_bytes: inner.bytes() + in_memory,
             most: inner.most,
             capacity: self.spec.capacity,
             overflow,
+            is_stored: self.is_stored(),
             pressure: self.pressure.view(inner.blocked.len()),
             letters: self.pressure.letters(),
             policy: inner.order.as_ref().map(|order| order.view()),
@@ -108,7 +116,8 @@ impl Mailbox {
     /// The current numbers: waiting messages, their bytes, and senders that wait for space.
     pub(crate) fn load(&self) -> (usize, usize, usize) {
         let inner = self.inner.lock();
-        (inner.waiting(), inner.bytes(), inner.blocked.len())
+        let (_, outside) = inner.stored.as_ref().map_or((0, 0), |stored| stored.spilled.bytes());
+        (inner.waiting(), inner.bytes() + outside, inner.blocked.len())
     }
 
     pub(crate) fn add_to(&self, totals: &mut ActorTotals) {
@@ -116,7 +125,7 @@ impl Mailbox {
     }
 
     /// Warns operators about a message that found no space, once in each episode.
-    fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
+    pub(super) fn warn_if_new(&self, owner: &impl Described, waiting: usize, bytes: usize) {
         if !self.pressure.is_full() {
             return;
         }
@@ -228,7 +237,7 @@ impl Mailbox {
             let InstanceState { signal, nudged, .. } = inner.states[instance];
             match signal {
                 Signal::Run => {}
-                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 => {}
+                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 || inner.is_reserved(&self.spec) => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
             let state = &mut inner.states[instance];
@@ -263,12 +272,12 @@ impl Mailbox {
         Poll::Ready(Took::Messages { shared })
     }
 
-    /// Whether an instance that drains is done: no message waits here, and no sender waits for space. The last instance that
+    /// Whether an instance that drains is done: no message waits here or is on its way, and no sender waits for space. The last instance that
     /// is done closes the mailbox; then nothing is accepted.
     pub(crate) fn is_drained(&self, instance: usize) -> bool {
         let mut inner = self.inner.lock();
         let mut driver = None;
-        if inner.waiting() == 0 && inner.blocked.is_empty() {
+        if inner.waiting() == 0 && inner.blocked.is_empty() && !inner.is_reserved(&self.spec) {
             inner.states[instance].done = true;
             inner.closed |= inner.states.iter().all(|state| state.done);
             driver = if inner.closed { inner.dismiss_driver() } else { None };
@@ -300,21 +309,22 @@ impl Mailbox {
         std::mem::replace(&mut inner.closed, false)
     }
 
-    /// Closes the mailbox and returns its waiting messages.
-    pub(crate) fn close(&self) -> Vec<Message> {
-        let (messages, wakers) = {
+    /// Closes the mailbox and returns its waiting messages, and those that only the store has.
+    pub(crate) fn close(&self) -> (Vec<Message>, Option<Page>) {
+        let (messages, unread, wakers) = {
             let mut inner = self.inner.lock();
             inner.closed = true;
             let mut wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
             wakers.extend(inner.dismiss_driver());
             let mut messages = inner.log.drain();
             messages.extend(inner.order.as_mut().into_iter().flat_map(|order| order.drain()));
-            (messages, wakers)
+            let unread = inner.forget_spilled(&mut messages);
+            (messages, unread, wakers)
         };
         for waker in wakers {
             waker.wake();
         }
-        messages
+        (messages, unread)
     }
 
     /// Whether the message at this place still waits. After the policy was given up, all messages that it held count as
@@ -343,6 +353,11 @@ impl Mailbox {
     /// Counts messages that were accepted and ended unhandled.
     pub(crate) fn count_unhandled(&self, messages: u64) {
         self.pressure.count_unhandled(messages);
+    }
+
+    /// Counts messages that an operator dropped.
+    pub(crate) fn count_removed(&self, messages: u64) {
+        self.pressure.count_removed(messages);
     }
 
     /// Messages that were accepted and ended unhandled.

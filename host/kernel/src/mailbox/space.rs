@@ -8,7 +8,7 @@ use crate::mailbox::inner::Inner;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::policy::Key;
 use crate::mailbox::spec::{MailboxSpec, Overflow};
-use crate::words::message::{Envelope, Message, Payload};
+use crate::words::message::{Envelope, Message, Payload, records_of};
 
 /// Accepts messages while the mailbox is locked once for all of them.
 pub(crate) struct Space<'a> {
@@ -36,7 +36,7 @@ impl<'a> Space<'a> {
 
     /// Whether there is space for a body of `body_bytes` bytes, after the overflow rule was applied.
     fn make_space(&mut self, body_bytes: usize) -> bool {
-        while !self.inner.has_space(self.spec, body_bytes) {
+        while !self.inner.has_space(body_bytes) {
             self.full = true;
             if self.inner.order.is_some() {
                 // Only the policy drops messages that it knows of.
@@ -59,7 +59,13 @@ impl<'a> Space<'a> {
             Some(order) if order.decides() => {
                 order.arrive(Message::of(*envelope, *payload));
             }
-            _ => self.inner.log.append(envelope, payload),
+            _ => {
+                if self.inner.outside_log() > 0 {
+                    self.inner.put_behind(Message::of(*envelope, *payload));
+                } else {
+                    self.inner.log.append(envelope, payload);
+                }
+            }
         }
         self.inner.accepted += 1;
         true
@@ -76,7 +82,7 @@ impl<'a> Space<'a> {
     /// Appends as many of `messages` records as fit, from the first. Returns their number and their bytes.
     pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
         let policy = self.inner.order.is_some();
-        if !policy && self.inner.has_space_for(self.spec, messages, records.len()) {
+        if !policy && self.inner.has_space_for(messages, records.len()) {
             self.append_run(records, messages);
             return (messages, records.len());
         }
@@ -97,7 +103,7 @@ impl<'a> Space<'a> {
         while fit < messages {
             let more = first_record(&records[bytes..]).len();
             let alone = self.inner.log.len() + fit == 0;
-            if !alone && !self.inner.has_space_for(self.spec, fit + 1, bytes + more) {
+            if !alone && !self.inner.has_space_for(fit + 1, bytes + more) {
                 break;
             }
             fit += 1;
@@ -115,7 +121,13 @@ impl<'a> Space<'a> {
                 debug_assert_eq!(messages, 1, "with a policy they come one by one");
                 order.arrive(message_of(records));
             }
-            _ => self.inner.log.append_run(records, messages),
+            _ => {
+                if self.inner.outside_log() > 0 {
+                    records_of(records).map(message_of).for_each(|message| self.inner.put_behind(message));
+                } else {
+                    self.inner.log.append_run(records, messages);
+                }
+            }
         }
         self.inner.accepted += messages as u64;
     }
@@ -123,7 +135,8 @@ impl<'a> Space<'a> {
     /// Appends the `messages` records in this range of `bytes`, if all of them fit, without a copy: the mailbox takes the
     /// buffer, and the bytes after the range are left in `bytes`.
     pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
-        let fits = self.inner.order.is_none() && self.inner.has_space_for(self.spec, messages, records.len());
+        let goes_there = self.inner.order.is_none() && self.inner.outside_log() == 0;
+        let fits = goes_there && self.inner.has_space_for(messages, records.len());
         if fits {
             let rest = bytes.split_off(records.end);
             self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);

@@ -38,6 +38,23 @@ pub struct MailboxSpec {
     pub overflow: Overflow,
     /// How long a sender waits under [`Overflow::Block`]. The sends of one turn to one actor wait together.
     pub block_timeout: Duration,
+    /// Where its messages are kept.
+    pub keep: Keep,
+    /// Of those that wait in a stored mailbox, most bytes in memory, headers included. The others are read back from the store
+    /// when their time comes. One turn's messages always fit.
+    pub memory_bytes: usize,
+}
+
+/// Where the messages of a mailbox are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// In memory: they end with the host.
+    #[default]
+    Memory,
+    /// In the kernel's [`Store`](crate::Store), too: they wait until they were handled, over all runs of the host. A turn of
+    /// such an actor is one entry of the store, with all that it took and sent. Questions of askers are not kept, since the
+    /// asker ends with the host.
+    Stored,
 }
 
 impl Default for MailboxSpec {
@@ -47,6 +64,8 @@ impl Default for MailboxSpec {
             capacity_bytes: 16 << 20,
             overflow: Overflow::Block,
             block_timeout: Duration::from_secs(30),
+            keep: Keep::Memory,
+            memory_bytes: 4 << 20,
         }
     }
 }

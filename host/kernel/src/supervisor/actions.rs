@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::dispatch::policies::attend;
 use crate::incarnation::{End, Incarnation};
 use crate::mailbox::Signal;
-use crate::supervision::events::{Action, Node};
+use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervisor::command::{Command, Stage};
 use crate::supervisor::failures::report_bug;
 use crate::supervisor::role::Role;
@@ -25,6 +25,8 @@ impl Supervisor {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
                 if let Some(role) = self.role_mut(node) {
+                    // Stored messages wait for the next run.
+                    let drain = drain && !role.actor.mailbox.is_stored();
                     role.drains = drain;
                     role.signal(if drain { Signal::Drain } else { Signal::Stop });
                 }
@@ -79,7 +81,12 @@ impl Supervisor {
                 self.verdicts.decided(node, decision);
             }
             Action::StartFailed(node) => self.start_failed(node),
-            Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
+            Action::GaveUp { node, child, why } => {
+                if node == ROOT {
+                    self.host_ends();
+                }
+                self.gave_up(node, child, why);
+            }
             Action::Failed { node, why, trial_in } => self.failed(node, why, trial_in),
             Action::Reset(node) => self.reset(node),
             Action::Booted => {
@@ -92,8 +99,10 @@ impl Supervisor {
                 });
             }
             Action::Over(gave_up) => {
+                self.host_ends();
                 for Role { actor, instance, .. } in self.roles.iter().flatten() {
-                    self.shared.routing.retire(actor, instance, 0);
+                    // Messages in the store wait there.
+                    let _ = self.shared.routing.retire(actor, instance, 0);
                 }
                 let failures = std::mem::take(&mut self.gave_up);
                 self.stage.send_replace(if gave_up { Stage::GaveUp(failures) } else { Stage::Stopped });
@@ -103,11 +112,20 @@ impl Supervisor {
         false
     }
 
+    /// From now on, stored messages that are left wait for the next run of the host.
+    pub(super) fn host_ends(&self) {
+        self.shared.routing.host_ends.store(true, Ordering::Release);
+        self.shared.routing.kept_timers.wake();
+    }
+
     pub(super) fn retire(&mut self, node: Node) {
         let why = self.end_of(node);
         self.verdicts.decided(node, why);
         let Role { actor, instance, .. } = self.role(node);
-        self.shared.routing.retire(actor, instance, self.live_instances(actor));
+        let unread = self.shared.routing.retire(actor, instance, self.live_instances(actor));
+        if let Some(unread) = unread {
+            self.shared.bury_unread(actor, unread, actor.closed_because());
+        }
     }
 
     /// `run`: the number of the run as the tree counts it. Operators see the actor's own number, which all its instances

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::actor::Actor;
 use crate::dispatch::requests::{Request, Requests};
 use crate::incarnation::End;
+use crate::journal::entry::EntryNumber;
 use crate::supervision::events::Node;
 use crate::supervisor::start_error::{StartError, StartedActor};
 use crate::supervisor::views::Seen;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
+use crate::words::keyed_state::StateChange;
 use crate::words::message::ActorId;
 use crate::words::state::State;
 
@@ -23,6 +26,14 @@ pub(crate) enum Command {
     Resume(Address, oneshot::Sender<Option<State>>),
     /// An operator starts an actor, and waits for the outcome.
     Start(Address, oneshot::Sender<Result<StartedActor, StartError>>),
+    /// An operator changes the keyed state of an actor that is stopped. The answer: the number of the entry, or the actor's state.
+    ChangeState {
+        actor: Arc<Actor>,
+        changes: Vec<StateChange>,
+        /// The bytes that they add.
+        grown: i64,
+        answer: oneshot::Sender<Result<EntryNumber, Option<State>>>,
+    },
     Look(oneshot::Sender<Vec<Seen>>),
     States(oneshot::Sender<HashMap<ActorId, (State, u32)>>),
     /// A message came for a node without an incarnation.

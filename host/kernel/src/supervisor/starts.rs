@@ -111,8 +111,11 @@ impl Supervisor {
                 self.ordered.push(OrderedStart { address, nodes, before, answer });
             } else {
                 let now = self.state_at(&address);
-                let _ =
-                    answer.send(now.map(|now| StartedActor { before, now }).ok_or(StartError::UnknownAddress(address)));
+                let started = now.map(|now| StartedActor { before, now });
+                let started = started.ok_or_else(|| StartError::UnknownAddress(address.clone()));
+                self.keep_order(&address, false, move || {
+                    let _ = answer.send(started);
+                });
             }
         }
     }

@@ -12,7 +12,10 @@ use crate::actor::{Actor, Presence};
 use crate::dispatch::Shared;
 use crate::dispatch::policies::attend;
 use crate::dispatch::requests::Request;
+use crate::dispatch::routing::output::Output;
 use crate::incarnation::End;
+use crate::journal::entry::Op;
+use crate::journal::order::EntrySpace;
 use crate::supervision::events::{Ended, Event, Node, ROOT};
 use crate::supervision::tree::Tree;
 use crate::supervisor::command::{Command, Commands, Stage};
@@ -61,7 +64,12 @@ impl Supervisor {
             let above = spec.address.parent().and_then(|parent| this.shared.routing.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
             let membership = Membership::planned(Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above));
-            let actor = Arc::new(Actor::new(this.shared.routing.registry.new_id(), spec.clone(), None, membership));
+            let actor = Arc::new(Actor::new(
+                this.shared.routing.registry.planned_id(&spec.address),
+                spec.clone(),
+                None,
+                membership,
+            ));
             actor.set_presence(Presence::There);
             this.shared.routing.registry.add(&actor);
             attend(&this.shared, &actor);
@@ -72,17 +80,8 @@ impl Supervisor {
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let mut over = self.step(Event::Boot);
-        while !over {
-            let timer = self.tree.next_timer();
-            let due = self.began + self.suspended() + timer.unwrap_or_default();
-            let events = tokio::select! {
-                // The order is fixed, so that one seed gives one play, and so that crashes without a pause do not delay
-                // timers.
-                biased;
-                () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
-                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
-            };
+        let (mut over, mut events) = (false, vec![Event::Boot]);
+        loop {
             for event in events {
                 over |= self.step(event);
             }
@@ -92,6 +91,18 @@ impl Supervisor {
             self.tree.end_orders_of_passivated();
             self.answer_ordered_starts(over);
             self.pending = None;
+            if over {
+                return;
+            }
+            let timer = self.tree.next_timer();
+            let due = self.began + self.suspended() + timer.unwrap_or_default();
+            events = tokio::select! {
+                // The order is fixed, so that one seed gives one play, and so that crashes without a pause do not delay
+                // timers.
+                biased;
+                () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
+                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
+            };
         }
     }
 
@@ -145,9 +156,19 @@ impl Supervisor {
                 self.verdicts.failed(node, report);
                 vec![account, Event::Ended(node, incarnation, how)]
             }
-            Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
-            Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
+            Command::Halt(address, answer) => self.about(&address, answer, true, Event::Halt),
+            Command::Resume(address, answer) => self.about(&address, answer, false, Event::Resume),
             Command::Start(address, answer) => self.order_start(address, answer),
+            Command::ChangeState { actor, changes, grown, answer } => {
+                let state = self.state_at(actor.address());
+                let entered = if state == Some(State::Stopped) {
+                    self.shared.routing.change_state(&actor, changes, grown).ok_or(state)
+                } else {
+                    Err(state)
+                };
+                let _ = answer.send(entered);
+                Vec::new()
+            }
             Command::States(answer) => {
                 let _ = answer.send(self.states());
                 Vec::new()
@@ -159,6 +180,7 @@ impl Supervisor {
             Command::Wanted(node) => vec![Event::Wanted(node)],
             Command::Request(request) => self.events_of_request(request),
             Command::Shutdown => {
+                self.host_ends();
                 self.stage.send_if_modified(|stage| {
                     let running = matches!(stage, Stage::Starting | Stage::Running);
                     if running {
@@ -168,7 +190,10 @@ impl Supervisor {
                 });
                 vec![Event::Shutdown]
             }
-            Command::Kill => vec![Event::Kill],
+            Command::Kill => {
+                self.host_ends();
+                vec![Event::Kill]
+            }
         }
     }
 
@@ -196,15 +221,32 @@ impl Supervisor {
         }
     }
 
-    /// Sends an operator's order to all instances of an actor.
+    /// Sends an operator's order to all instances of an actor. With a store the order outlives the host, and the operator gets
+    /// the answer when it is durable.
     fn about(
         &self,
         address: &Address,
         answer: oneshot::Sender<Option<State>>,
+        halted: bool,
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
-        let _ = answer.send(self.state_at(address));
+        let state = self.state_at(address);
+        self.keep_order(address, halted, move || {
+            let _ = answer.send(state);
+        });
         self.nodes_at(address).iter().copied().map(event).collect()
+    }
+
+    /// Keeps an operator's order if there is a store, and gives the answer when it is kept.
+    pub(super) fn keep_order(&self, address: &Address, halted: bool, answer: impl FnOnce() + Send + 'static) {
+        let Some(journal) = &self.shared.routing.journal else { return answer() };
+        let planned = self.shared.routing.registry.occupant(address).filter(|actor| actor.spawned.is_none());
+        self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
+            if let Some(actor) = planned {
+                draft.op(Op::Halted { actor: actor.id, halted });
+            }
+            draft.output(Output::Ordered(Box::new(answer)));
+        });
     }
 
     /// Carries out the actions that an event causes; true when nothing runs any more.

@@ -21,6 +21,13 @@ pub(crate) enum Hook {
     Gate = 5,
 }
 
+impl Hook {
+    /// Whether it runs at the start of each incarnation.
+    pub(super) fn comes_back(self) -> bool {
+        matches!(self, Self::Gate | Self::Init | Self::PrepareChildren)
+    }
+}
+
 /// More than the number of hooks, so that each hook has ids of its own.
 const HOOKS: u64 = 8;
 

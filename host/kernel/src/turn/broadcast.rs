@@ -6,7 +6,7 @@ use playhouse_frame::Metadata;
 
 use super::Turn;
 use crate::actor::Actor;
-use crate::dispatch::routing::delivery::check_size;
+use crate::dispatch::routing::entering::check_size;
 use crate::words::address::Address;
 use crate::words::message::Payload;
 use crate::words::send_error::SendError;

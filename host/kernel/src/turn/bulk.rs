@@ -9,10 +9,12 @@ use playhouse_frame::{HEADER_BYTES, Pairs, Parts};
 
 use super::Turn;
 use super::batch::NO_CAUSE;
-use super::effects::{CHOSEN_HERE, Effect};
+use super::effects::Effect;
 use super::measurements::Amount;
 use super::spawn::{SpawnError, StopError};
+use crate::actor::state_error::StateError;
 use crate::actor::template::Config;
+use crate::journal::entry::FIRST_CHOSEN_TIMER;
 use crate::words::address::Address;
 use crate::words::message::{Reply, ReplyToken};
 use crate::words::outcome::{Failure, Outcome};
@@ -89,6 +91,9 @@ pub enum BulkError {
         /// The number of the metric.
         metric: u32,
     },
+    /// A change of the actor's keyed state that is not allowed.
+    #[error("it changes the state of an actor that has none, or breaks one of its bounds or the rule for keys")]
+    State,
     /// The body is too large for its receiver.
     #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
     TooLarge {
@@ -187,7 +192,16 @@ impl BulkTurn<'_> {
 
     /// How many more timers may be recorded, and the limit on timers.
     pub fn timer_capacity(&self) -> (usize, usize) {
-        self.0.timer_capacity()
+        let (left, most) = self.0.timer_capacity();
+        let effects = &self.0.effects;
+        let ids = effects.given.end.saturating_sub(effects.last_given + 1);
+        let has_ids = self.0.keeps_timers() && !effects.given.is_empty();
+        (if has_ids { left.min(usize::try_from(ids).unwrap_or(usize::MAX)) } else { left }, most)
+    }
+
+    /// The ids of the next timers in frames are above this number. A stored actor gets no id again, also after a restart.
+    pub fn timer_base(&mut self) -> u64 {
+        self.0.timer_base()
     }
 
     /// Sends and other effects that are recorded and not yet committed.
@@ -339,7 +353,13 @@ impl Bulk<'_> {
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
-        if id <= self.turn.effects.last_given || id >= CHOSEN_HERE {
+        if self.turn.keeps_timers() && self.turn.effects.given.is_empty() {
+            // Code that does not know of the ids in earlier runs.
+            self.turn.timer_base();
+        }
+        let effects = &self.turn.effects;
+        let end = if self.turn.keeps_timers() { effects.given.end } else { FIRST_CHOSEN_TIMER };
+        if id <= effects.last_given || id >= end {
             return Err(BulkError::TimerId { id });
         }
         if let (0, most) = self.turn.timer_capacity() {
@@ -368,6 +388,28 @@ impl Bulk<'_> {
         self.measure(metric, Amount::Observed(value))
     }
 
+    /// Records that the current message gives a key of the actor's keyed state a value. `content`: the range of key and value, of
+    /// which the key has `key_bytes` bytes, and was checked to be UTF-8.
+    pub fn set_state(&mut self, key_bytes: u16, content: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let value = self.base + content.start + usize::from(key_bytes);
+        let (key, value) = (self.base + content.start..value, value..self.base + content.end);
+        let bytes = std::mem::take(&mut self.turn.outbox.bytes);
+        let set = key_of(&bytes, key).and_then(|key| state_result(self.turn.try_set_state(key, &bytes[value])));
+        self.turn.outbox.bytes = bytes;
+        set
+    }
+
+    /// Records that the current message removes a key of the actor's keyed state. `key`: its range, which was checked to be UTF-8.
+    pub fn delete_state(&mut self, key: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let bytes = std::mem::take(&mut self.turn.outbox.bytes);
+        let key = key_of(&bytes, self.base + key.start..self.base + key.end);
+        let deleted = key.and_then(|key| state_result(self.turn.delete_state(key)));
+        self.turn.outbox.bytes = bytes;
+        deleted
+    }
+
     fn measure(&mut self, metric: u32, amount: Amount) -> Result<(), BulkError> {
         self.check_current()?;
         if metric as usize >= self.turn.actor.spec.metrics.all().len() {
@@ -393,6 +435,7 @@ impl Bulk<'_> {
     pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
         self.check_current()?;
         if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
+            self.turn.check_state_of_refused()?;
             return self.failed(failure);
         }
         let reply = self.is_asked().then(|| self.bytes()[reply].to_vec());
@@ -406,6 +449,7 @@ impl Bulk<'_> {
         self.check_current()?;
         let (metadata, body) = self.bytes()[content].split_at(metadata_bytes.into());
         if let Err(failure) = self.turn.check_reply(body) {
+            self.turn.check_state_of_refused()?;
             return self.failed(failure);
         }
         if !self.is_asked() {
@@ -433,10 +477,25 @@ impl Bulk<'_> {
 
     /// Whether the current message recorded a send or another effect, metrics included.
     pub fn has_uncommitted_sends(&self) -> bool {
-        self.turn.outbox.has_current() || self.turn.measurements.has_current()
+        let maker = self.turn.state_maker();
+        let changes_state = self.turn.state.as_ref().is_some_and(|state| state.has_of(maker));
+        self.turn.outbox.has_current() || self.turn.measurements.has_current() || changes_state
     }
 
     fn check_current(&self) -> Result<(), BulkError> {
         self.turn.current().map(drop).ok_or(BulkError::NoMessage)
     }
+}
+
+/// The key in this range.
+fn key_of(bytes: &[u8], at: Range<usize>) -> Result<&str, BulkError> {
+    std::str::from_utf8(&bytes[at]).map_err(|_| BulkError::State)
+}
+
+/// The guest asks for the bounds of the state before it records a change, so that any refusal is its mistake.
+fn state_result(recorded: Result<(), StateError>) -> Result<(), BulkError> {
+    recorded.map_err(|error| match error {
+        StateError::Overrun(overrun) => overrun.into(),
+        _ => BulkError::State,
+    })
 }

@@ -2,7 +2,6 @@
 //! and then makes the outcomes of these messages final.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -11,8 +10,10 @@ use super::effects::Effect;
 use super::spawn;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
+use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
-use crate::dispatch::routing::delivery::{Patience, Run};
+use crate::dispatch::routing::delivery::Run;
+use crate::dispatch::routing::reservation::Patience;
 use crate::dispatch::timers::{Timer, Timers};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -22,9 +23,6 @@ use crate::words::message::Reply;
 use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::AskError;
-
-/// The shortest period of a timer.
-const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
 impl Turn {
     /// Commits the finished messages. May wait for space in mailboxes. If this future is dropped, the next commit goes on
@@ -45,8 +43,10 @@ impl Turn {
             return;
         }
 
-        // Entered: the finished messages with their sends, effects and outcomes are the entry of a journal, which belongs
-        // here: before the first of them is visible to others. Without a journal, nothing is written.
+        // Entered: in a play with a store, an entry of its journal is true before the first of its effects is visible to others.
+        if self.shared.routing.journal.is_some() && Box::pin(self.commit_entering(patience)).await {
+            return;
+        }
 
         // Delivered: sends and other effects, in the order in which they were recorded.
         while let Some(route) = self.outbox.next_route() {
@@ -93,11 +93,14 @@ impl Turn {
             }
         }
         self.batch.outcomes = outcomes;
+        if self.entered.is_some() {
+            self.entered = None;
+        }
         self.actor.finish(finished as u64);
     }
 
     /// The actor to which a route leads now.
-    fn current_target(&mut self, route: usize) -> Arc<Actor> {
+    pub(super) fn current_target(&mut self, route: usize) -> Arc<Actor> {
         if self.routes.at(route).target.is_gone() {
             self.routes.renew(route, &self.shared.routing.registry);
         }
@@ -105,7 +108,7 @@ impl Turn {
     }
 
     /// Carries out the next effect; the next run of the outbox is its place.
-    fn carry_out(&mut self) {
+    pub(super) fn carry_out(&mut self) {
         match self.effects.pop() {
             Effect::Spawn { route } => {
                 self.effects.end_reservation(route);
@@ -151,7 +154,7 @@ impl Turn {
     }
 
     /// Queues a report to the code about each finished message.
-    fn report_outcomes(&self) {
+    pub(super) fn report_outcomes(&self) {
         let attempts = self.actor.spec.restart.attempts;
         let mut notable = self.batch.outcomes.notable().peekable();
         let reports = self.batch.finished().map(|index| {
@@ -167,12 +170,12 @@ impl Turn {
             Outcome::Done(reply) => {
                 let token = self.batch.messages.reply(index);
                 if token.is_some() {
-                    self.shared.routing.asks.answer(token, reply.map(Reply::from).ok_or(AskError::NoReply));
+                    self.answer(token, reply.map(Reply::from).ok_or(AskError::NoReply));
                 }
                 true
             }
             Outcome::DoneWith(reply) => {
-                self.shared.routing.asks.answer(self.batch.messages.reply(index), Ok(*reply));
+                self.answer(self.batch.messages.reply(index), Ok(*reply));
                 true
             }
             Outcome::Failed(failure) => self.settle_failed(index, failure),

@@ -2,16 +2,15 @@
 //! and committed in their order.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::routes::Routes;
 use crate::actor::code::Code;
 use crate::dispatch::timers::Timers;
+use crate::journal::entry::FIRST_CHOSEN_TIMER;
 use crate::words::address::Address;
 use crate::words::message::{Envelope, kept_number};
-
-/// Timer ids that the kernel chooses begin here; those that the code chooses are below.
-pub(super) const CHOSEN_HERE: u64 = 1 << 52;
 
 /// An effect other than a send, ordered among the sends.
 pub(super) enum Effect {
@@ -33,6 +32,8 @@ pub(super) enum Effect {
         again: bool,
         bytes: usize,
         envelope: Envelope,
+        /// Whether the timer belongs to the actor, and not to this incarnation.
+        kept: bool,
     },
     Cancel {
         id: u64,
@@ -72,6 +73,8 @@ pub(super) struct Effects {
     /// The last id of each kind: given by the code, and chosen by the kernel.
     pub(super) last_given: u64,
     last_chosen: u64,
+    /// The ids that the code may give to the timers of a stored actor: empty until it asks for some.
+    pub(super) given: Range<u64>,
     pub(super) set: Option<Timers>,
     /// The incarnation is at its end: no more timers are set.
     ended: bool,
@@ -95,6 +98,39 @@ impl Effects {
             self.timer_bytes -= bytes;
         }
         effect
+    }
+
+    /// Whether any effect is recorded.
+    pub(super) fn has_recorded(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Takes the timers that belong to the actor and the cancellations out of the next `count` effects. There is one result for each of these effects; none
+    /// for one that stays.
+    pub(super) fn take_timers(&mut self, count: usize) -> Vec<Option<Effect>> {
+        let mut taken = Vec::with_capacity(count);
+        let later = self.queue.split_off(count);
+        for effect in std::mem::take(&mut self.queue) {
+            match effect {
+                Effect::Timer { bytes, kept: true, .. } => {
+                    self.timers -= 1;
+                    self.timer_bytes -= bytes;
+                    taken.push(Some(effect));
+                }
+                Effect::Cancel { .. } => taken.push(Some(effect)),
+                other => {
+                    self.queue.push_back(other);
+                    taken.push(None);
+                }
+            }
+        }
+        self.queue.extend(later);
+        taken
+    }
+
+    /// Bytes of the messages of timers in the queue.
+    pub(super) fn recorded_timer_bytes(&self) -> usize {
+        self.timer_bytes
     }
 
     /// Drops the last `count` effects and the reservations, all of them made by `message`, or by a hook.
@@ -189,7 +225,7 @@ impl Effects {
 impl Effects {
     pub(super) fn next_timer_id(&mut self) -> u64 {
         self.last_chosen += 1;
-        kept_number(CHOSEN_HERE + self.last_chosen - 1)
+        kept_number(FIRST_CHOSEN_TIMER + self.last_chosen - 1)
     }
 
     /// Number of timers, including those that are not set yet.

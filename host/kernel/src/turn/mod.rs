@@ -9,9 +9,11 @@
 //! | `budget` | the use of limits |
 //! | `effects` | what is recorded beside sends: children, timers, watches |
 //! | `measurements`, `metrics` | counts and observations of the actor's own metrics; the calls that record them |
+//! | `state_changes`, `keyed_state` | changes of the actor's keyed state; the calls that read and record them |
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk` | what code records for a whole batch of messages |
 //! | `commit` | the way out |
+//! | `entering`, `entered` | the way out in a play with a store |
 
 mod batch;
 mod broadcast;
@@ -20,6 +22,9 @@ pub(crate) mod bulk;
 mod children;
 mod commit;
 mod effects;
+mod entered;
+mod entering;
+mod keyed_state;
 mod measurements;
 pub(crate) mod metrics;
 mod outbox;
@@ -27,6 +32,7 @@ mod outcomes;
 mod routes;
 mod sends;
 pub(crate) mod spawn;
+mod state_changes;
 pub(crate) mod timer_effects;
 mod watch_effects;
 
@@ -52,15 +58,17 @@ use crate::words::resource_use::ResourceUse;
 use batch::Batch;
 use budget::{Budget, FULL_BYTES, FULL_SENDS};
 use effects::Effects;
+use entered::Entered;
 use measurements::Measurements;
 use outbox::Outbox;
 use routes::Routes;
+use state_changes::StateChanges;
 
 pub(crate) use batch::Hook;
 
 /// The messages of one incarnation's turn, and everything that they did so far.
 ///
-/// The turn is all that an actor's code has of the kernel, so that it has more methods than other types: for the current
+/// The turn is all that an actor's code has of the kernel, so that it has more fields and methods than other types: for the current
 /// message, its outcome, sends, children, timers, watches and metrics. Code that handles whole batches uses [`Turn::bulk`].
 pub struct Turn {
     shared: Arc<Shared>,
@@ -73,8 +81,12 @@ pub struct Turn {
     budget: Budget,
     effects: Effects,
     measurements: Measurements,
+    /// Changes of the keyed state, from the first one on.
+    state: Option<Box<StateChanges>>,
     /// Whether the code gets a report about each message.
     calls_back: bool,
+    /// A turn that has entered the journal, until all its effects are carried out.
+    entered: Option<Entered>,
     /// A function of the code that runs when no work is left.
     when_idle: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -93,6 +105,8 @@ impl Turn {
             budget: Budget::default(),
             effects: Effects::default(),
             measurements: Measurements::default(),
+            state: None,
+            entered: None,
             when_idle: None,
         }
     }
@@ -221,6 +235,8 @@ impl Turn {
             Outcome::Done(None) | Outcome::Failed(_) => Ok(()),
         };
         if let Err(failure) = checked {
+            // Reported as the incarnation's end, if it must be.
+            let _ = self.check_state_of_refused();
             outcome = Outcome::Failed(failure);
         }
         if let Outcome::Failed(_) = outcome {
@@ -262,8 +278,9 @@ impl Turn {
 
     /// Whether the recorded effects are so large that the remaining messages should wait until these are committed.
     pub fn is_full(&self) -> bool {
-        self.outbox.bytes.len() + self.batch.outcomes.bytes() >= FULL_BYTES
-            || self.outbox.recorded() + self.measurements.len() >= FULL_SENDS
+        let (changes, bytes) = self.state.as_ref().map_or((0, 0), |state| (state.len(), state.bytes()));
+        self.outbox.bytes.len() + self.batch.outcomes.bytes() + bytes >= FULL_BYTES
+            || self.outbox.recorded() + self.measurements.len() + changes >= FULL_SENDS
     }
 }
 
@@ -308,6 +325,9 @@ impl Turn {
         self.batch.end_hook();
         self.outbox.finish_hook();
         self.measurements.finish();
+        if let Some(state) = &mut self.state {
+            state.end_hook();
+        }
     }
 
     /// Cleans up after a crash: drops everything that is not committed. Returns the messages without a final outcome, in
@@ -317,6 +337,7 @@ impl Turn {
         self.outbox.clear();
         self.effects.clear();
         self.measurements.clear();
+        self.state = None;
         self.batch.abandon()
     }
 
@@ -327,7 +348,7 @@ impl Turn {
 
     /// Whether a commit was dropped before its end.
     pub(crate) fn commit_under_way(&self) -> bool {
-        self.outbox.is_half_delivered()
+        self.outbox.is_half_delivered() || self.entered.is_some()
     }
 
     /// Gives the next call the time of `messages` messages.
@@ -368,6 +389,17 @@ impl Turn {
         Err(Failure::BadReply(text))
     }
 
+    /// Ends the incarnation when the kernel refuses the reply of a message that changed the state: the code believes that the
+    /// message is done, and would go on with a state that is not kept.
+    fn check_state_of_refused(&mut self) -> Result<(), Overrun> {
+        let maker = self.state_maker();
+        if !self.state.as_ref().is_some_and(|state| state.has_of(maker)) {
+            return Ok(());
+        }
+        let most_bytes = self.actor.spec.limits.message_bytes;
+        self.budget.fail(Overrun::StateReply { most_bytes })
+    }
+
     /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.
     #[inline]
     fn admit(&mut self, bytes: usize) -> Result<(), Overrun> {
@@ -379,6 +411,10 @@ impl Turn {
         let effects = self.outbox.drop_current();
         self.effects.drop_current(effects, self.batch.current());
         self.measurements.drop_current();
+        if self.state.is_some() {
+            let maker = self.state_maker();
+            self.state.iter_mut().for_each(|state| state.drop_of(maker));
+        }
     }
 
     fn push_outcome(&mut self, outcome: Outcome) {

@@ -133,6 +133,36 @@ impl Outbox {
         }
     }
 
+    /// The places of the runs of finished messages that the commit has not carried out.
+    pub(super) fn finished_runs(&self) -> std::ops::Range<usize> {
+        self.carried_out..self.finished
+    }
+
+    pub(super) fn run(&self, at: usize) -> &Run {
+        &self.runs[at]
+    }
+
+    /// The records of a run.
+    pub(super) fn records(&self, at: usize) -> &[u8] {
+        let Run { from, to, .. } = self.runs[at];
+        &self.bytes[from..to]
+    }
+
+    /// Removes the runs at these places, which are in order: their messages were sent, or their effects carried out.
+    pub(super) fn mark_entered(&mut self, entered: &[usize]) {
+        let mut entered = entered.iter().copied().peekable();
+        let (mut at, before, mut messages) = (0, self.runs.len(), 0);
+        self.runs.retain(|run| {
+            let gone = entered.next_if_eq(&at).is_some();
+            // The place of another effect has no message, and counts as one.
+            messages += if gone { run.messages.max(1) } else { 0 };
+            at += 1;
+            !gone
+        });
+        self.finished -= before - self.runs.len();
+        self.delivered += messages;
+    }
+
     /// Marks the next run, the place of an effect, as carried out.
     pub(super) fn end_effect(&mut self) {
         self.delivered += 1;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Turn;
 use crate::actor::host_wait::passed_on;
 use crate::dispatch::ask::AskEndpoint;
-use crate::dispatch::routing::delivery::check_size;
+use crate::dispatch::routing::entering::check_size;
 use crate::words::message::{ActorId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 
@@ -87,10 +87,17 @@ impl Turn {
         let checked = shared.routing.asks.check(asker, index, AskEndpoint::of(&target), has_answer);
         checked.map_err(|error| shared.routing.ask_counts.refused(error))?;
         let deadline = Instant::now() + timeout;
+        let waits_for_disk = self.actor.mailbox.is_stored() && target.is_edge();
         let asked = async {
             // If the time is over in here, the next commit goes on.
-            if tokio::time::timeout_at(deadline, self.commit()).await.is_err() {
-                return Err(AskError::Timeout);
+            let committed = async {
+                self.commit().await;
+                !waits_for_disk || shared.routing.all_durable().await
+            };
+            match tokio::time::timeout_at(deadline, committed).await {
+                Ok(true) => {}
+                Ok(false) => return Err(AskError::Stopped),
+                Err(_) => return Err(AskError::Timeout),
             }
             let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
@@ -101,7 +108,7 @@ impl Turn {
             let (parts, before) = before.with(metadata);
             let envelope = self.caused_envelope(ask.token(), parts);
             let payload = Payload { parts: before, body };
-            let delivery = pin!(shared.routing.deliver_one(&target, &envelope, &payload, deadline));
+            let delivery = pin!(shared.routing.deliver_question(&target, &envelope, &payload, deadline));
             passed_on(&instance, &target, ask.answer_to(delivery)).await
         };
         let answer = asked.await;

@@ -148,7 +148,7 @@ pub(super) fn draft(
     let spawned = Spawned::new(parent.id, incarnation, spec.code.clone());
     let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), parent.membership.subtree().cloned());
     let membership = Membership::spawned(subtree)?;
-    Ok(Draft::New(Arc::new(Actor::new(shared.routing.registry.new_id(), spec, Some(spawned), membership))))
+    Ok(Draft::New(Arc::new(Actor::new(shared.routing.new_id(), spec, Some(spawned), membership))))
 }
 
 /// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use playhouse_frame::{Metadata, Parts};
 
+use super::Hook;
 use super::Turn;
 use super::effects::Effect;
-use crate::dispatch::routing::delivery::check_size;
+use crate::dispatch::routing::entering::check_size;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::overrun::Overrun;
@@ -66,7 +67,7 @@ impl Turn {
         self.timer(to, metadata, body, period, true)
     }
 
-    /// Records that a timer of this incarnation is cancelled.
+    /// Records that a timer is cancelled: one of this incarnation, or of a stored actor any.
     pub fn cancel(&mut self, id: u64) {
         let _ = self.push_effect(Effect::Cancel { id });
     }
@@ -87,7 +88,11 @@ impl Turn {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
         self.admit_timer(metadata.as_bytes().len() + body.len()).map_err(SendError::from)?;
-        let id = self.effects.next_timer_id();
+        let id = if self.keeps_timers() {
+            self.shared.routing.kept_timers.choose_id(self.actor.id)
+        } else {
+            self.effects.next_timer_id()
+        };
         let from = self.outbox.bytes.len();
         self.outbox.bytes.extend_from_slice(metadata.as_bytes());
         self.outbox.bytes.extend_from_slice(body);
@@ -99,12 +104,33 @@ impl Turn {
     /// How many more timers may be recorded, and the limit on timers.
     pub(super) fn timer_capacity(&self) -> (usize, usize) {
         let most = self.actor.spec.limits.max_timers;
-        (most.saturating_sub(self.effects.timers()), most)
+        (most.saturating_sub(self.effects.timers() + self.kept_timers().0), most)
+    }
+
+    /// Whether timers belong to the actor, and not to this incarnation: those of messages, and of hooks that do not run in each
+    /// incarnation.
+    pub(super) fn keeps_timers(&self) -> bool {
+        self.actor.mailbox.is_stored()
+    }
+
+    /// The number of the actor's own timers, and the bytes of their messages.
+    fn kept_timers(&self) -> (usize, usize) {
+        if self.keeps_timers() { self.shared.routing.kept_timers.load(self.actor.id) } else { (0, 0) }
+    }
+
+    /// The ids of the next timers in frames are above this one.
+    pub(super) fn timer_base(&mut self) -> u64 {
+        let effects = &mut self.effects;
+        if self.actor.mailbox.is_stored() && effects.last_given + 1 >= effects.given.end {
+            effects.given = self.shared.routing.kept_timers.choose_block(self.actor.id);
+            effects.last_given = effects.given.start - 1;
+        }
+        effects.last_given
     }
 
     /// Checks the limits before a timer with a body of `bytes` bytes is recorded.
     pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
-        let timer_bytes = self.effects.timer_bytes();
+        let timer_bytes = self.effects.timer_bytes() + self.kept_timers().1;
         self.budget.admit_timer(&self.actor.spec, bytes, self.outbox.recorded(), timer_bytes)
     }
 
@@ -112,6 +138,8 @@ impl Turn {
     pub(super) fn push_timer(&mut self, (route, id, wait, again): NewTimer, parts: Parts, from: usize, to: usize) {
         let envelope = self.caused_envelope(ReplyToken::NONE, parts);
         self.outbox.push_effect(from, to);
-        self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope });
+        // What `init` sets, it sets again in the next incarnation.
+        let kept = self.keeps_timers() && !self.batch.hook().is_some_and(Hook::comes_back);
+        self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope, kept });
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -26,6 +26,11 @@ pub trait HostClock: Send + Sync + 'static {
 
     /// Total time until `now` in which the process did not run at all although it had work: it was suspended.
     fn suspended(&self, now: Instant) -> Duration;
+
+    /// The time of the world. It is read once, at the start of a kernel, and compared with the times that a store keeps.
+    fn world(&self) -> SystemTime {
+        SystemTime::now()
+    }
 }
 
 /// The clock of a plan. The default is none: all time that passes counts for the actors.
@@ -45,6 +50,10 @@ impl fmt::Debug for Clock {
 }
 
 impl Clock {
+    pub(crate) fn world(&self) -> SystemTime {
+        self.0.as_ref().map_or_else(SystemTime::now, |clock| clock.world())
+    }
+
     pub(crate) fn thread_time(&self) -> Option<Duration> {
         self.0.as_ref().map(|clock| clock.thread_time())
     }

@@ -38,11 +38,30 @@ pub enum DeadReason {
     Expired,
     /// The receiver was spawned, and its first start failed.
     FailedStart(Arc<CrashReport>),
+    /// This number of runs of the host, `restart.attempts`, ended without order while it was in process.
+    HostDied(u32),
+    /// An earlier run of the host noted the reason in the store.
+    Recorded(Box<RecordedReason>),
+}
+
+/// The reason of a dead letter that a store kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedReason {
+    /// As [`DeadReason::kind`].
+    pub kind: &'static str,
+    /// Its text.
+    pub why: String,
 }
 
 impl DeadReason {
+    /// The reason of a letter that was stored. A kind that this version does not know counts as `stopped`.
+    pub(crate) fn recorded(kind: &str, why: &str) -> Self {
+        let known = Self::KINDS.into_iter().find(|known| *known == kind);
+        Self::Recorded(Box::new(RecordedReason { kind: known.unwrap_or("stopped"), why: why.to_owned() }))
+    }
+
     /// All values of [`DeadReason::kind`].
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 12] = [
         "rejected",
         "failed",
         "bad-reply",
@@ -54,6 +73,7 @@ impl DeadReason {
         "stopped",
         "expired",
         "failed-start",
+        "host-died",
     ];
 
     /// The kind in one word, for counters and programs.
@@ -70,6 +90,8 @@ impl DeadReason {
             Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::FailedStart(_) => "failed-start",
+            Self::HostDied(_) => "host-died",
+            Self::Recorded(recorded) => recorded.kind,
         }
     }
 
@@ -78,6 +100,7 @@ impl DeadReason {
         match self {
             Self::Rejected(text) | Self::Failed(text) | Self::BadReply(text) => text.len(),
             Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => report.text_bytes(),
+            Self::Recorded(recorded) => recorded.why.len(),
             _ => 0,
         }
     }
@@ -104,6 +127,8 @@ impl fmt::Display for DeadReason {
             Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
             Self::Stopped => f.write_str("the actor is stopped"),
             Self::FailedStart(report) => write!(f, "the actor did not start: it {}", report.crash.reason),
+            Self::HostDied(ends) => write!(f, "the host died {ends} times while it was in process"),
+            Self::Recorded(recorded) => f.write_str(&recorded.why),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }
     }
@@ -188,6 +213,14 @@ pub enum LetterError {
     /// Its receiver did not accept the message.
     #[error(transparent)]
     NotSent(#[from] SendError),
+    /// The store failed before it was noted there that the letter is gone. The next run of the host may have the letter again.
+    #[error("the store did not confirm that the letter `{letter}` is gone: {why}")]
+    NotStored {
+        /// The letter.
+        letter: LetterId,
+        /// The store's error.
+        why: String,
+    },
 }
 
 fn listed(ids: &[LetterId], count: usize) -> String {
@@ -264,12 +297,14 @@ pub struct Fates {
     pub dropped: u64,
     /// Evicted by the store's bounds.
     pub forgotten: u64,
+    /// Kept from earlier runs of the host: they are not in `all`.
+    pub restored: u64,
 }
 
 impl Fates {
     /// Those that are kept.
     pub fn kept(&self) -> u64 {
-        self.all - self.replayed - self.dropped - self.forgotten
+        self.restored + self.all - self.replayed - self.dropped - self.forgotten
     }
 }
 
@@ -288,6 +323,7 @@ impl DeadLetterCounts {
             replayed: sum.replayed + one.replayed,
             dropped: sum.dropped + one.dropped,
             forgotten: sum.forgotten + one.forgotten,
+            restored: sum.restored + one.restored,
         })
     }
 

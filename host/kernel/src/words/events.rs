@@ -6,7 +6,7 @@ use crate::words::address::Address;
 use crate::words::crash::CrashReason;
 use crate::words::dead_letter::{DeadReason, LetterId};
 use crate::words::decision::Decision;
-use crate::words::event::{AboutActor, AboutMessage, AboutRun, DECISION_TARGET, HOST_TARGET};
+use crate::words::event::{AboutActor, AboutHost, AboutMessage, AboutRun, DECISION_TARGET, HOST_TARGET};
 
 log_events! {
     /// All events of the kernel.
@@ -180,6 +180,26 @@ log_events! {
     text(of: &'a LetterId, why: &'a DeadReason) "dropped the dead letter {of}: {why}";
     example "dropped the dead letter 5d1f09c41b0e4a5f8f6c1f0a2b3c4d5e: rejected: no such product";
 
+    /// An operator dropped messages that waited in a durable mailbox. They are gone, and no dead letters.
+    pub(crate) struct MessagesRemoved<'a>("messages-removed", INFO, HOST_TARGET) about AboutActor<'a, Option<&'a str>> {
+        /// Messages that are gone.
+        messages: u64,
+        /// The operator.
+        by: &'a str,
+    }
+    text() "{by} dropped {messages} waiting messages";
+    example "user 1000 dropped 12 waiting messages";
+
+    /// An operator brought messages into a durable mailbox.
+    pub(crate) struct MessagesImported<'a>("messages-imported", INFO, HOST_TARGET) about AboutActor<'a> {
+        /// Messages that came.
+        messages: u64,
+        /// The operator.
+        by: &'a str,
+    }
+    text() "{by} imported {messages} messages";
+    example "user 1000 imported 12 messages";
+
     /// A mailbox has no space for a message. Logged once until it has had space for a while.
     pub(crate) struct MailboxFull<'a>("mailbox-full", WARN, HOST_TARGET) about AboutActor<'a> {
         /// The rule for further messages, in one word: `block`, `reject`, `drop-newest`, `drop-oldest`, or `policy` when the
@@ -196,6 +216,38 @@ log_events! {
     example "the mailbox is full: senders wait";
     advice "The actor is slower than its senders, or hangs: `playhouse tree` shows its state. Give it more `instances`, or \
             let senders send less.";
+
+    /// The store has no space. Turns of durable actors wait, and messages for them from outside are refused with `not-stored`.
+    pub(crate) struct StoreFull<'a>("store-full", WARN, HOST_TARGET) about AboutHost {
+        /// Entries that wait to be written.
+        behind: u64,
+    }
+    text(why: &'a str) "{why}: senders wait, and messages from outside are refused";
+    example "the store is full: the disk, or `size` of `[play.store]`, has no space left: senders wait, and messages from outside are refused";
+    advice "Make space on the disk, or raise `size` of `[play.store]`. Nothing that was confirmed is lost, and nothing has to be \
+            started again.";
+
+    /// The store has space again.
+    pub(crate) struct StoreFreed("store-freed", INFO, HOST_TARGET) about AboutHost {
+        /// The time without space, in seconds.
+        seconds: f64,
+    }
+    text() "the store has space again";
+    example "the store has space again";
+
+    /// The store has messages for an actor that the play does not have any more, or whose mailbox is not durable any more. They stay
+    /// in the store.
+    pub(crate) struct MessagesKept<'a>("messages-kept", WARN, HOST_TARGET) about AboutHost {
+        /// The address of the actor.
+        to: &'a str,
+        /// Messages that wait.
+        waiting: u64,
+        /// Its timers, which do not fire.
+        timers: u64,
+    }
+    text() "{waiting} messages and {timers} timers of {to} stay in the store: the play has no such actor with a durable mailbox";
+    example "12 messages and 1 timers of /till stay in the store: the play has no such actor with a durable mailbox";
+    advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
 
     /// The plugin of a mailbox crashed. It is started again, and gets all messages again.
     pub(crate) struct PolicyCrashed<'a>("policy-crashed", ERROR, HOST_TARGET) about AboutActor<'a> {

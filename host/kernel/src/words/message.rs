@@ -116,6 +116,14 @@ impl ReplyToken {
     /// The bit of the tokens of receipts.
     pub(crate) const RECEIPT: u64 = 1 << 63;
 
+    /// The bit of the tokens of questions under a key.
+    pub(crate) const KEYED: u64 = 1 << 62;
+
+    /// Whether a question has a key.
+    pub(crate) fn is_keyed(self) -> bool {
+        self.is_ask() && self.0 & Self::KEYED != 0
+    }
+
     /// Whether the end of the message is waited for: by an asker, or for a receipt.
     pub fn is_some(self) -> bool {
         self != Self::NONE
@@ -261,6 +269,41 @@ pub(crate) fn read(parts: Parts, content: &[u8]) -> Content<'_> {
     Content::read(parts, content).expect("contents are checked where they enter")
 }
 
+/// The records in some bytes, one after another, as in [`Op::Put`](crate::Op::Put). Bytes at the end that are no whole record are left out.
+pub fn records_of(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let header = bytes.first_chunk()?;
+        let (record, rest) = bytes.split_at_checked(Header::record_bytes(header))?;
+        bytes = rest;
+        Some(record)
+    })
+}
+
+/// Appends a record as a mailbox stores it: with its number, and without the token of its receipt, which ends with the host.
+pub(crate) fn append_numbered(record: &[u8], number: u64, to: &mut Vec<u8>) {
+    let first: &[u8; HEADER_BYTES] = record.first_chunk().expect("a record begins with its header");
+    let (mut header, content) = (Header::decode(first), &record[HEADER_BYTES..]);
+    let (before, mut after) = content.split_at(8 * usize::from(header.parts.has(Parts::DEADLINE)));
+    if header.parts.has(Parts::SEQUENCE) {
+        after = &after[8..];
+    } else {
+        header.content_bytes += 8;
+        header.parts = header.parts.with(Parts::SEQUENCE);
+    }
+    header.reply = ReplyToken::NONE.0;
+    to.extend_from_slice(&header.encode());
+    to.extend_from_slice(before);
+    to.extend_from_slice(&number.to_le_bytes());
+    to.extend_from_slice(after);
+}
+
+/// The number that a mailbox gave to the message with this record; 0 when the mailbox does not store it.
+pub(crate) fn number_of(record: &[u8]) -> u64 {
+    let header: &[u8; HEADER_BYTES] = record.first_chunk().expect("a record begins with its header");
+    let parts = Header::parts_of(header);
+    if parts.has(Parts::SEQUENCE) { read(parts, &record[HEADER_BYTES..]).sequence } else { 0 }
+}
+
 /// A message on its own, outside a mailbox: in a retry, a replay or a dead letter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
@@ -288,8 +331,37 @@ impl Message {
         read(self.envelope.parts, &self.parts).sequence
     }
 
+    /// A message with metadata.
+    pub fn with_metadata(envelope: Envelope, metadata: &Metadata, body: Vec<u8>) -> Self {
+        let (parts, bytes) = Content::parts(None, 0, metadata);
+        Self { envelope: Envelope { parts, ..envelope }, parts: bytes, body }
+    }
+
+    /// Reads a record as a store keeps it; none when the bytes are no record.
+    pub fn read(record: &[u8]) -> Option<Self> {
+        let (envelope, content_bytes) = Envelope::decode(record.first_chunk()?);
+        let content = &record[HEADER_BYTES..];
+        let is_whole = content.len() == content_bytes && Content::read(envelope.parts, content).is_ok();
+        is_whole.then(|| Self::of(envelope, Payload::of(envelope.parts, content)))
+    }
+
+    /// The record of the message as a stored mailbox keeps it, with its number.
+    pub fn stored_record(&self, number: u64) -> Vec<u8> {
+        let mut record = Vec::with_capacity(HEADER_BYTES + 8 + self.content_bytes());
+        append_numbered(&self.record(), number, &mut record);
+        record
+    }
+
     pub(crate) fn of(envelope: Envelope, payload: Payload<'_>) -> Self {
         Self { envelope, parts: payload.parts.to_vec(), body: payload.body.to_vec() }
+    }
+
+    /// The record of the message, without its token.
+    pub(crate) fn record(&self) -> Vec<u8> {
+        let mut record = Envelope { reply: ReplyToken::NONE, ..self.envelope }.encode(self.content_bytes()).to_vec();
+        record.extend_from_slice(&self.parts);
+        record.extend_from_slice(&self.body);
+        record
     }
 
     pub(crate) fn payload(&self) -> Payload<'_> {
@@ -337,10 +409,57 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_record_are_not_read() {
+        let record =
+            Message::new(Envelope { parts: Parts::NONE, ..Envelope::decode(&[0; HEADER_BYTES]).0 }, vec![1; 9]);
+        let good = record.stored_record(3);
+        assert!(Message::read(&good).is_some());
+        for length in [0, 10, HEADER_BYTES, good.len() - 1] {
+            assert_eq!(Message::read(&good[..length]), None, "{length} bytes");
+        }
+        let mut unknown_part = good.clone();
+        unknown_part[60..].iter_mut().take(4).for_each(|byte| *byte = 0xff);
+        assert_eq!(Message::read(&unknown_part), None);
+        assert_eq!(Message::read(&[good, vec![0]].concat()), None, "more than one");
+    }
+
+    #[test]
     fn kept_numbers_stay_exact_as_doubles() {
         assert_eq!(kept_number(MOST_NUMBER - 1), MOST_NUMBER - 1);
         assert_eq!(u64::BITS - MOST_NUMBER.leading_zeros(), f64::MANTISSA_DIGITS);
         assert!(std::panic::catch_unwind(|| kept_number(MOST_NUMBER)).is_err());
+    }
+
+    #[test]
+    fn numbered_record_keeps_all_but_its_token() {
+        let metadata = Metadata::collect([("k", "v")]).expect("good pairs");
+        let (parts, before) = Content::parts(None, 0, &metadata);
+        let envelope = Envelope {
+            id: MessageId(5),
+            sender: ActorId(7),
+            flow: FlowId(8),
+            hops: 9,
+            attempt: 2,
+            reply: ReplyToken(ReplyToken::RECEIPT | 3),
+            parts,
+        };
+        let mut record = envelope.encode(before.len() + 4).to_vec();
+        record.extend_from_slice(&before);
+        record.extend_from_slice(b"body");
+        let mut numbered = Vec::new();
+        append_numbered(&record, 77, &mut numbered);
+        let mut again = Vec::new();
+        append_numbered(&numbered, 78, &mut again);
+        for (record, number) in [(&numbered, 77), (&again, 78)] {
+            let read = records_of(record).collect::<Vec<_>>();
+            assert_eq!(read, [&record[..]]);
+            let (header, _) = Envelope::decode(record.first_chunk().expect("a header"));
+            let message = Message::of(header, Payload::of(header.parts, &record[HEADER_BYTES..]));
+            let same = Envelope { reply: ReplyToken::NONE, parts: parts.with(Parts::SEQUENCE), ..envelope };
+            assert_eq!((message.envelope, message.sequence(), &message.body[..]), (same, number, &b"body"[..]));
+            assert_eq!(message.metadata().get("k"), Some("v"));
+            assert_eq!(message.record(), *record);
+        }
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub enum Overrun {
         /// The limit.
         most_bytes: usize,
     },
+    /// The reply to a message that changed the keyed state: the code cannot know that the message failed.
+    #[error("{most_bytes} bytes in the reply to a message that changed the state (limits.message)")]
+    StateReply {
+        /// The limit.
+        most_bytes: usize,
+    },
     /// Sends and other effects of a whole batch.
     #[error("{MAX_RECORDED} sends and other effects before a commit")]
     Recorded,

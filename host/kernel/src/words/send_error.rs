@@ -60,9 +60,38 @@ pub enum SendError {
     /// send.
     #[error("memory is short, and no messages from outside are taken: {0}")]
     MemoryPressure(Arc<str>),
+    /// The receiver's messages are stored, and the store is full, failed or is closed: the message may be kept or not. Only
+    /// senders outside the play get this error.
+    #[error("the store did not confirm the message for `{to}`: {why}")]
+    NotStored {
+        /// The receiver.
+        to: Address,
+        /// The store's error.
+        why: Arc<str>,
+    },
+    /// Another request came under the key before. Only senders outside the play get this error.
+    #[error(
+        "the key `{key}` belongs to another request for `{to}`: a repetition has the same body, another request another key"
+    )]
+    KeyReused {
+        /// The receiver.
+        to: Address,
+        /// The key.
+        key: Arc<str>,
+    },
+    /// The receiver's messages are not stored, so a repetition could not be recognised. Only senders outside the play get this error.
+    #[error(
+        "a key needs a durable mailbox, and `{0}` has none: send without a key, or add mailbox = {{ kind = \"durable\" }}"
+    )]
+    NoKeys(Address),
 }
 
 impl SendError {
+    /// The store did not confirm a message for `to`.
+    pub(crate) fn not_stored(to: &Address, why: &impl ToString) -> Self {
+        Self::NotStored { to: to.clone(), why: why.to_string().into() }
+    }
+
     /// The kind in one word, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -74,6 +103,9 @@ impl SendError {
             Self::Dropped { .. } => "dropped",
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
+            Self::NotStored { .. } => "not-stored",
+            Self::KeyReused { .. } => "key-reused",
+            Self::NoKeys(_) => "not-durable",
             Self::Overrun(_) => "limit",
         }
     }
@@ -143,7 +175,7 @@ impl AskError {
 }
 
 /// The results of asks: a reply, and all values of [`AskError::kind`].
-pub const ASK_RESULTS: [&str; 20] = [
+pub const ASK_RESULTS: [&str; 23] = [
     "reply",
     "bad-address",
     "unknown-address",
@@ -153,6 +185,9 @@ pub const ASK_RESULTS: [&str; 20] = [
     "dropped",
     "stopped",
     "memory-pressure",
+    "not-stored",
+    "key-reused",
+    "not-durable",
     "limit",
     "timeout",
     "deadlock",

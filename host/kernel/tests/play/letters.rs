@@ -203,12 +203,12 @@ async fn letter_in_a_replay_is_locked() {
     let id = oldest(&kernel).id;
     let (waits, again) = tokio::join!(tokio::time::timeout(SOON, kernel.replay(id, SOON * 10)), async {
         tokio::task::yield_now().await;
-        (kernel.drop_letter(id), kernel.replay(id, SOON).await)
+        (kernel.drop_letter(id).await, kernel.replay(id, SOON).await)
     });
     assert!(waits.is_err(), "it waits for space");
     assert_eq!(again, (Err(LetterError::InReplay(id)), Err(LetterError::InReplay(id))));
     assert_eq!(fates(&kernel), [1, 0, 0, 1]);
-    assert_eq!(kernel.drop_letter(id), Ok(()));
+    assert_eq!(kernel.drop_letter(id).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,11 +220,11 @@ async fn a_dropped_letter_is_gone_and_counted() {
         kernel.wait_idle().await;
     }
     let id = oldest(&kernel).id;
-    assert_eq!(kernel.drop_letter(id), Ok(()));
-    assert_eq!(kernel.drop_letter(id), Err(LetterError::Unknown(id.to_string())));
+    assert_eq!(kernel.drop_letter(id).await, Ok(()));
+    assert_eq!(kernel.drop_letter(id).await, Err(LetterError::Unknown(id.to_string())));
     let of_b = LetterFilter { to: Some(addr("/b")), kind: Some("rejected".into()) };
-    assert_eq!(kernel.drop_letters(&of_b).done, 1);
-    assert_eq!(kernel.drop_letters(&LetterFilter { kind: Some("crashed".into()), to: None }).done, 0);
+    assert_eq!(kernel.drop_letters(&of_b).await.done, 1);
+    assert_eq!(kernel.drop_letters(&LetterFilter { kind: Some("crashed".into()), to: None }).await.done, 0);
     assert_eq!(fates(&kernel), [3, 0, 2, 1]);
 }
 

@@ -264,6 +264,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
                 Overflow::DropOldest,
             ]),
             block_timeout: dice.millis(0, 60),
+            ..MailboxSpec::default()
         },
         mind: None,
         subtree: None,

@@ -7,15 +7,19 @@
 //! | `wire` | bodies and addresses as JSON text |
 //! | `views` | actors and crashes in responses |
 //! | `letter_views` | dead letters in responses |
+//! | `store_views` | stores, mailboxes and their messages in responses, and the lines of exported messages |
+//! | `stored` | requests about a store, answered from the store itself: beside a running host, and without one |
 //! | `whole_tree` | the whole play, read for a response |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `mailboxes` the store and its mailboxes, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
 
 pub mod letter_views;
 pub mod protocol;
 mod refusal;
 pub(crate) mod server;
 pub mod socket;
+pub mod store_views;
+pub mod stored;
 pub mod views;
 pub(crate) mod whole_tree;
 mod wire;

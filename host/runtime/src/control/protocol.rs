@@ -17,6 +17,18 @@
 //! {"v":1,"request":"log-levels"}                             ->  {"v":1,"log-levels":{"levels":[…]}}
 //! {"v":1,"request":"set-log-level","actors":"/count","level":"debug","for_ms":600000} -> {"v":1,"log-level-set":{"matching":1,…}}
 //! {"v":1,"request":"reset-log-level","actors":"/count"}      ->  {"v":1,"log-level-reset":{"level":"debug"}}
+//! {"v":1,"request":"state-keys","of":"/till","prefix":"","most":1000} ->  {"v":1,"state-keys":{"keys":["sum"]}}
+//! {"v":1,"request":"state-value","of":"/till","key":"sum"}   ->  {"v":1,"state-value":{"value":"NDI="}}
+//! {"v":1,"request":"state-entries","of":"/till","prefix":""} ->  {"v":1,"state-entries":{"entries":[{"key":"sum","value":"NDI="}]}}
+//! {"v":1,"request":"change-state","of":"/till","changes":[{"key":"sum","value":"NDM="}]} -> {"v":1,"state-changed":{"keys":1}}
+//! {"v":1,"request":"tell-all","to":"/count","bodies":["aGk="]} -> {"v":1,"told-all":{"told":1,"dropped":0}}
+//! {"v":1,"request":"store-info"}                             ->  {"v":1,"store-info":{…}}
+//! {"v":1,"request":"check-store"}                            ->  {"v":1,"store-checked":{"damages":[],…}}
+//! {"v":1,"request":"back-up-store","to":"/backups/monday.db"} -> {"v":1,"store-backed-up":{"bytes":9,"last_entry":5}}
+//! {"v":1,"request":"mailboxes"}                              ->  {"v":1,"mailboxes":[…]}
+//! {"v":1,"request":"messages","of":"/till","from":0,"most":20} -> {"v":1,"messages":{"waiting":3,"messages":[…]}}
+//! {"v":1,"request":"drop-messages","of":"/till","id":"5d1f"} ->  {"v":1,"messages-dropped":{"dropped":1,"left":0}}
+//! {"v":1,"request":"import-messages","to":"/till","messages":[…]} -> {"v":1,"messages-imported":{"imported":2,"there":1}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
 //! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer, the host
@@ -33,9 +45,12 @@ pub use super::refusal::Refusal;
 pub use super::wire::{AddressText, Body};
 
 use super::letter_views::{KeptLetter, Letter, Letters};
+use super::store_views::{MessagesPage, PortableLine, StoreChecked, StoreInfo, StoredMailbox};
 use super::views::Tree;
 use super::wire::as_text;
 
+/// The longest key of a message, in bytes.
+pub const MOST_KEY_BYTES: usize = 255;
 /// The version of the protocol that this host uses.
 pub const VERSION: u64 = 1;
 
@@ -61,6 +76,17 @@ pub enum Request {
         to: Address,
         /// The message's body.
         body: Body,
+        /// The key under which a repetition is the same message, for a durable mailbox; at most 255 bytes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
+    },
+    /// Send messages in order, up to the first one that is refused.
+    TellAll {
+        /// The receiver.
+        #[serde(with = "as_text")]
+        to: Address,
+        /// The messages' bodies.
+        bodies: Vec<Body>,
     },
     /// Send a message and wait for the reply.
     Ask {
@@ -122,6 +148,84 @@ pub enum Request {
         /// The selected letters.
         which: Which,
     },
+    /// Keys of an actor's state, in the order of their bytes.
+    StateKeys {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The beginning of the keys.
+        prefix: String,
+        /// Only keys after this one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        after: Option<String>,
+        /// Maximum number of keys.
+        most: u32,
+    },
+    /// The value of a key of an actor's state.
+    StateValue {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The key.
+        key: String,
+    },
+    /// Keys of an actor's state with their values, about a mebibyte of them.
+    StateEntries {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The beginning of the keys.
+        prefix: String,
+        /// Only keys after this one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        after: Option<String>,
+    },
+    /// Change keys of the state of an actor that an operator has stopped, in one step.
+    ChangeState {
+        /// The actor.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The keys with their new values; a key without one goes.
+        changes: Vec<StateEntry>,
+    },
+    /// The facts about the play's store.
+    StoreInfo {},
+    /// Read the whole store, and name each damage.
+    CheckStore {},
+    /// Write the store into a new file.
+    BackUpStore {
+        /// The absolute path of the file, on the host's machine.
+        to: String,
+    },
+    /// The durable mailboxes.
+    Mailboxes {},
+    /// Messages that wait in a durable mailbox.
+    Messages {
+        /// The owner of the mailbox.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The number of the first message that is wanted.
+        from: u64,
+        /// Most messages of the response, which may have fewer: see [`MessagesPage::next`].
+        most: u64,
+    },
+    /// Drop messages that wait in a durable mailbox.
+    DropMessages {
+        /// The owner of the mailbox.
+        #[serde(with = "as_text")]
+        of: Address,
+        /// The id of a message, or the beginning of the id; without it, all messages.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<String>,
+    },
+    /// Put messages into a durable mailbox: all of them, or none. A message whose id waits there is left out.
+    ImportMessages {
+        /// The owner of the mailbox.
+        #[serde(with = "as_text")]
+        to: Address,
+        /// The messages, in order.
+        messages: Vec<PortableLine>,
+    },
     /// The levels of the log by actor.
     LogLevels {},
     /// Set the level of some actors.
@@ -181,6 +285,17 @@ pub struct Which {
     pub reason: Option<String>,
 }
 
+/// A key of an actor's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateEntry {
+    /// The key.
+    pub key: String,
+    /// The value; in a change none for a key that goes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<Body>,
+}
+
 /// A response of a host.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -202,6 +317,16 @@ pub enum Response {
     Told {
         /// The message's id.
         id: String,
+    },
+    /// The response to [`Request::TellAll`]: the messages are in the mailbox, and durable if the mailbox is.
+    ToldAll {
+        /// Number of messages in the mailbox.
+        told: u64,
+        /// Number of messages among them that the rule `drop-newest` dropped.
+        dropped: u64,
+        /// The reason why the next message was not sent, nor those after it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        refused: Option<Refusal>,
     },
     /// The response to [`Request::Ask`].
     Answer {
@@ -260,6 +385,55 @@ pub enum Response {
         done: u64,
         /// The letters that are still in the store, although the request was to send or remove them.
         failed: Vec<KeptLetter>,
+    },
+    /// The response to [`Request::StateKeys`].
+    StateKeys {
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// The response to [`Request::StateValue`].
+    StateValue {
+        /// The value; `None` when the key has none.
+        value: Option<Body>,
+    },
+    /// The response to [`Request::StateEntries`].
+    StateEntries {
+        /// The keys with their values; none when there are no more.
+        entries: Vec<StateEntry>,
+    },
+    /// The response to [`Request::ChangeState`]: the changes are on the disk.
+    StateChanged {
+        /// Number of changes.
+        keys: u64,
+    },
+    /// The response to [`Request::StoreInfo`].
+    StoreInfo(StoreInfo),
+    /// The response to [`Request::CheckStore`].
+    StoreChecked(StoreChecked),
+    /// The response to [`Request::BackUpStore`].
+    StoreBackedUp {
+        /// The size of the file.
+        bytes: u64,
+        /// The number of the last entry in it.
+        last_entry: u64,
+    },
+    /// The response to [`Request::Mailboxes`].
+    Mailboxes(Vec<StoredMailbox>),
+    /// The response to [`Request::Messages`].
+    Messages(MessagesPage),
+    /// The response to [`Request::DropMessages`].
+    MessagesDropped {
+        /// Number of messages that are gone.
+        dropped: u64,
+        /// Number of messages that stay, because they are being handled, or ended meanwhile.
+        left: u64,
+    },
+    /// The response to [`Request::ImportMessages`].
+    MessagesImported {
+        /// Number of messages that came.
+        imported: u64,
+        /// Number of messages that were left out, because messages with their ids wait there.
+        there: u64,
     },
     /// The response to [`Request::LogLevels`].
     LogLevels {
@@ -391,7 +565,8 @@ mod tests {
                 lines: Some(2),
                 follow: true,
             }),
-            Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']) },
+            Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']), key: None },
+            Request::Tell { to: to(), body: Body::default(), key: Some("k".into()) },
             Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
             Request::Limit { to: to() },
             Request::Stop { address: to() },
@@ -402,6 +577,25 @@ mod tests {
             Request::ReplayLetters { which: Which { to: Some(AddressText(to())), reason: None } },
             Request::DropLetter { id: String::new() },
             Request::DropLetters { which: Which { to: None, reason: Some("failed".into()) } },
+            Request::StateKeys { of: to(), prefix: "a".into(), after: Some("ab".into()), most: 7 },
+            Request::StateValue { of: to(), key: String::new() },
+            Request::StateEntries { of: to(), prefix: String::new(), after: None },
+            Request::ChangeState {
+                of: to(),
+                changes: vec![
+                    StateEntry { key: "a".into(), value: Some(Body(vec![0, 255])) },
+                    StateEntry { key: "b".into(), value: None },
+                ],
+            },
+            Request::TellAll { to: to(), bodies: vec![Body(b"a".to_vec()), Body::default()] },
+            Request::StoreInfo {},
+            Request::CheckStore {},
+            Request::BackUpStore { to: "/b".into() },
+            Request::Mailboxes {},
+            Request::Messages { of: to(), from: 3, most: 4 },
+            Request::DropMessages { of: to(), id: None },
+            Request::DropMessages { of: to(), id: Some("5d1f".into()) },
+            Request::ImportMessages { to: to(), messages: vec![PortableLine::default()] },
             Request::LogLevels {},
             Request::SetLogLevel(SetLogLevel { actors: "/**".into(), level: "debug".into(), for_ms: Some(5) }),
             Request::SetLogLevel(SetLogLevel { actors: "/a".into(), level: "warn".into(), for_ms: None }),
@@ -449,7 +643,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `log-levels`, `set-log-level`, `reset-log-level`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `tell-all`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `state-keys`, `state-value`, `state-entries`, `change-state`, `store-info`, `check-store`, `back-up-store`, `mailboxes`, `messages`, `drop-messages`, `import-messages`, `log-levels`, `set-log-level`, `reset-log-level`"
             ]],
         );
         check(

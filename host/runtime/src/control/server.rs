@@ -6,8 +6,10 @@ mod letters;
 pub(crate) mod levels;
 mod line;
 mod logs;
+mod mailboxes;
 mod orders;
 mod start_outcome;
+mod states;
 pub(crate) mod subscriptions;
 
 use std::collections::HashMap;
@@ -30,6 +32,7 @@ use self::line::{Line, PATIENCE, read_line};
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
+use super::stored::WaitingIds;
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
 use crate::manifest::nearest;
@@ -58,6 +61,10 @@ pub(crate) struct Server {
     patience: Arc<HashMap<Address, Duration>>,
     /// Longest request in bytes.
     longest_request: usize,
+    /// The folder of the play's store.
+    store: Option<Arc<std::path::Path>>,
+    /// The ids of messages that an import of this connection has read.
+    import_ids: Arc<tokio::sync::Mutex<WaitingIds>>,
     /// The log lines about bad requests and connections.
     complaints: Arc<Complaints>,
     /// The log that operators read; `None` when the program has given none.
@@ -80,12 +87,20 @@ impl Server {
             patience,
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
+            store: None,
+            import_ids: Arc::default(),
             complaints: Arc::default(),
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),
             connections: CONNECTIONS,
             may_connect,
         }
+    }
+
+    /// The host with a store in this folder.
+    #[must_use]
+    pub(crate) fn with_store(self, folder: Option<&std::path::Path>) -> Self {
+        Self { store: folder.map(Arc::from), ..self }
     }
 
     /// The host with a log that operators read.
@@ -118,7 +133,7 @@ impl Server {
                         refuse(&stream, most);
                         continue;
                     };
-                    let host = self.clone();
+                    let host = Self { import_ids: Arc::default(), ..self.clone() };
                     tokio::spawn(async move { host.converse(stream, &connection).await });
                 }
                 Err(error) => {
@@ -223,10 +238,8 @@ impl Server {
             }
             Request::Tree {} => Ok(Response::Tree(self.tree.read().await)),
             Request::Logs(_) => Err(Refusal::new("refused", "the log is sent in many lines")),
-            Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
-                Ok(id) => Ok(Response::Told { id: id.to_string() }),
-                Err(error) => Err(self.refusal(error).await),
-            },
+            Request::Tell { to, body, key } => self.tell(&to, &body.0, key.as_deref()).await,
+            Request::TellAll { to, bodies } => self.tell_all(&to, bodies).await,
             Request::Limit { to } => match self.kernel.message_limit(&to) {
                 Some(bytes) => Ok(Response::Limit { message_bytes: bytes as u64 }),
                 None => Err(self.refusal(SendError::UnknownAddress(to)).await),
@@ -280,8 +293,21 @@ impl Server {
             Request::DeadLetter { id } => self.letter(&id),
             Request::ReplayLetter { id } => self.replay(&id).await,
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
-            Request::DropLetter { id } => self.drop(&id),
-            Request::DropLetters { which } => Ok(self.drop_all(which)),
+            Request::DropLetter { id } => self.drop(&id).await,
+            Request::DropLetters { which } => Ok(self.drop_all(which).await),
+            Request::StateKeys { of, prefix, after, most } => {
+                self.state_keys(&of, &prefix, after.as_deref(), most).await
+            }
+            Request::StateValue { of, key } => self.state_value(&of, &key).await,
+            Request::StateEntries { of, prefix, after } => self.state_entries(&of, &prefix, after).await,
+            Request::ChangeState { of, changes } => self.change_state(&of, changes, operator).await,
+            request @ (Request::StoreInfo {}
+            | Request::CheckStore {}
+            | Request::BackUpStore { .. }
+            | Request::Mailboxes {}
+            | Request::Messages { .. }
+            | Request::DropMessages { .. }
+            | Request::ImportMessages { .. }) => self.about_store(request, operator).await,
             Request::LogLevels {} => self.log_levels(),
             Request::SetLogLevel(order) => self.set_log_level(order, operator).await,
             Request::ResetLogLevel { actors } => self.reset_log_level(&actors, operator),
@@ -362,6 +388,8 @@ mod tests {
             tree,
             patience: Arc::default(),
             longest_request: 1 << 10,
+            store: None,
+            import_ids: Arc::default(),
             complaints,
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),

@@ -24,6 +24,9 @@ pub struct Tree {
     /// The reason why memory is short, so that messages from outside are refused; `None` while it is not.
     #[serde(default)]
     pub memory_pressure: Option<String>,
+    /// The play's store; `None` without one.
+    #[serde(default)]
+    pub store: Option<StoreView>,
     /// Bytes of memory of all instances together: `play.limits.memory`.
     #[serde(default)]
     pub guest_memory: Option<UsageView>,
@@ -31,6 +34,19 @@ pub struct Tree {
     /// reserve.
     #[serde(default)]
     pub guest_descriptors: Option<UsageView>,
+}
+
+/// The store of a play.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreView {
+    /// Its folder.
+    pub path: String,
+    /// Number of runs of a host on it, this one included.
+    pub runs: u64,
+    /// Entries that wait to be written.
+    pub behind: u64,
+    /// The reason why it takes nothing now, so that messages from outside are refused; `None` while it does.
+    pub full: Option<String>,
 }
 
 /// The use of a limit.
@@ -55,6 +71,9 @@ pub struct FatesView {
     pub forgotten: u64,
     /// All letters so far.
     pub all: u64,
+    /// Letters of earlier runs of the host, which the store kept; they are not in `all`.
+    #[serde(default)]
+    pub restored: u64,
 }
 
 /// One actor. Its fields are those of the JSON that `playhouse tree --json` prints.
@@ -103,6 +122,9 @@ pub struct ActorLine {
     /// The use by the actor and all actors below it, by the keys of its `limits.subtree`; `None` without that table.
     #[serde(default)]
     pub subtree: Option<BTreeMap<String, UsageView>>,
+    /// Bytes of the actor's state in the play's store: `state.bytes`; `None` for an actor without state.
+    #[serde(default)]
+    pub state_bytes: Option<UsageView>,
     /// The failure, while the actor is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
@@ -149,12 +171,18 @@ pub struct MailboxLine {
     pub waiting: u64,
     /// The bytes of these messages, with 64 more for each.
     pub bytes: u64,
+    /// Of these bytes, those in the host's memory. The others are only in the play's store.
+    #[serde(default)]
+    pub memory_bytes: u64,
     /// The largest number of messages that waited so far.
     pub most: u64,
     /// Maximum number of waiting messages.
     pub capacity: u64,
     /// The rule in force for a message that finds the mailbox full.
     pub overflow: String,
+    /// Whether the messages are in the play's store as well.
+    #[serde(default)]
+    pub durable: bool,
     /// How often the mailbox became full, after at least ten seconds in which it was not: the number of warnings.
     pub full: u64,
     /// Messages that were refused, or whose wait for space ended without space.
@@ -163,6 +191,9 @@ pub struct MailboxLine {
     pub dropped: u64,
     /// Messages that the plugin dropped although the mailbox had space.
     pub abandoned: u64,
+    /// Messages that operators dropped while they waited.
+    #[serde(default)]
+    pub removed: u64,
     /// Senders that wait for space now.
     pub blocked_now: u64,
     /// Number of times that a sender waited for space.
@@ -305,6 +336,7 @@ impl ActorLine {
                 let usage = |usage: &Usage| (usage.key.to_owned(), UsageView { used: usage.used, most: usage.most });
                 actor.subtree.iter().map(usage).collect()
             }),
+            state_bytes: actor.keyed_state.map(|(used, most)| UsageView { used, most }),
             failed: actor.failed.as_deref().map(FailedLine::from),
             status: None,
         }
@@ -338,13 +370,16 @@ impl From<&MailboxView> for MailboxLine {
         Self {
             waiting: mailbox.waiting as u64,
             bytes: mailbox.bytes as u64,
+            memory_bytes: mailbox.memory_bytes as u64,
             most: mailbox.most as u64,
             capacity: mailbox.capacity as u64,
             overflow: overflow_name(mailbox.overflow).to_owned(),
+            durable: mailbox.is_stored,
             full: pressure.episodes,
             refused: pressure.refused,
             dropped: pressure.dropped,
             abandoned: pressure.abandoned,
+            removed: pressure.removed,
             blocked_now: pressure.blocked_now as u64,
             blocked: pressure.blocked,
             blocked_ms: ms(pressure.blocked_for),
@@ -441,6 +476,7 @@ pub fn fates(counts: &DeadLetterCounts) -> BTreeMap<String, FatesView> {
         dropped: fates.dropped,
         forgotten: fates.forgotten,
         all: fates.all,
+        restored: fates.restored,
     };
     counts.by_reason.iter().map(|(kind, fates)| ((*kind).to_owned(), view(fates))).collect()
 }

@@ -8,7 +8,7 @@ use playhouse_observe::Sampler;
 use playhouse_sandbox::Sandbox;
 use tokio::time::Instant;
 
-use super::views::{ActorLine, Tree, UsageView, fates};
+use super::views::{ActorLine, StoreView, Tree, UsageView, fates};
 
 /// Reads a running play.
 #[derive(Clone)]
@@ -18,12 +18,19 @@ pub(crate) struct WholeTree {
     sandbox: Option<Sandbox>,
     statuses: Statuses,
     sampler: Arc<Sampler>,
+    /// The folder of the store.
+    store: Option<String>,
 }
 
 impl WholeTree {
     pub(crate) fn new(kernel: Kernel, play: String, sandbox: Option<Sandbox>, statuses: Statuses) -> Self {
         let sampler = Arc::new(Sampler::new(Instant::now().into_std()));
-        Self { kernel, play, sandbox, statuses, sampler }
+        Self { kernel, play, sandbox, statuses, sampler, store: None }
+    }
+
+    /// Shows the play's store, which is in this folder.
+    pub(crate) fn with_store(self, store: Option<String>) -> Self {
+        Self { store, ..self }
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
@@ -47,6 +54,12 @@ impl WholeTree {
             actors: actors.iter().map(line).collect(),
             dead_letters: fates(&self.kernel.dead_letter_counts()),
             memory_pressure: self.kernel.memory_pressure().map(|why| why.to_string()),
+            store: self.store.clone().zip(self.kernel.store_status()).map(|(path, status)| StoreView {
+                path,
+                runs: status.runs,
+                behind: status.behind,
+                full: status.full,
+            }),
             guest_memory: self.sandbox.as_ref().map(|sandbox| usage(sandbox.memory())),
             guest_descriptors: self.sandbox.as_ref().map(|sandbox| usage(sandbox.descriptors())),
         }

@@ -14,11 +14,12 @@ use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret, StartKind,
-    SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, KeySpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret,
+    StartKind, StateSpec, SupervisionSpec,
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
+use playhouse_store::StoreSettings;
 
 use super::problem::Source;
 use super::same_file::same_file;
@@ -44,6 +45,10 @@ pub struct PlaySettings {
     pub memory_high: MemoryMark,
     /// The kernel's supervision of the actors directly under `/`.
     pub supervision: SupervisionSpec,
+    /// The store that keeps the play over the runs of its host.
+    pub store: Option<StoreSettings>,
+    /// The bounds of the keys under which requests are repeated.
+    pub keys: KeySpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
     /// The actor that each dead letter is also sent to.
@@ -288,6 +293,8 @@ pub struct Settings {
     pub subtree: SubtreeLimits,
     /// The actor's access to the world outside.
     pub grants: Grants,
+    /// The actor's state in the play's store; `None` for one without, such as a spawned one.
+    pub state: Option<StateSpec>,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
     /// The level of the actor's log; `None` for that of its parent, or of the host.
@@ -352,6 +359,8 @@ impl PlaySettings {
             },
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
+            store: None,
+            keys: KeySpec::default(),
             dead_letters: DeadLetterSpec::default(),
             dead_letters_to: None,
             metrics: None,

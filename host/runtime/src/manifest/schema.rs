@@ -9,6 +9,8 @@ mod limits;
 mod queues;
 mod rules;
 mod secrets;
+mod state;
+mod store;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use cron::{Cron, CronOverlap};
+pub use cron::{Cron, CronMissed, CronOverlap};
 pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};
@@ -25,6 +27,8 @@ pub use queues::{FileFrame, FileRotation, Sink, SinkAuth, SinkKind, SinkMailbox,
 pub use rules::{Backoff, Overflow};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};
+pub use state::ActorState;
+pub use store::{Store, Survives};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
@@ -93,6 +97,8 @@ pub struct Play {
     /// The kernel's supervision of the actors directly under `/`.
     #[serde(default)]
     pub supervision: Supervision,
+    /// The folder that keeps the play over the runs of its host. Without it, everything ends with the host.
+    pub store: Option<Store>,
     /// The store of dead letters: messages that no actor will handle.
     #[serde(default)]
     pub dead_letters: DeadLetters,
@@ -184,6 +190,8 @@ pub struct Actor {
     /// The actor's mailbox.
     #[serde(default)]
     pub mailbox: Mailbox,
+    /// The actor's state in the play's store. Without it, the actor's code cannot keep values there.
+    pub state: Option<Spanned<ActorState>>,
     /// Restarts of the actor after a failure.
     #[serde(default)]
     pub restart: Restart,
@@ -288,8 +296,9 @@ pub enum Idle {
 #[serde(deny_unknown_fields)]
 pub struct Mailbox {
     /// The storage of the mailbox and its order: `"memory"` (the host's memory; first in, first out), `"plugin"` (the host's memory
-    /// as well; a mailbox plugin decides the order), or `"redis"` (a stream of Redis, which feeds the host's memory; see
-    /// `docs/gateways.md`). Example: `kind = "plugin"`. Default: `"memory"`.
+    /// as well; a mailbox plugin decides the order), `"durable"` (the host's memory and the store of the play, so that messages
+    /// wait for the next run of the host; see `docs/durability.md`), or `"redis"` (a stream of Redis, which feeds the host's
+    /// memory; see `docs/gateways.md`). Example: `kind = "plugin"`. Default: `"memory"`.
     pub kind: Option<Spanned<MailboxKind>>,
     /// The mailbox plugin: a file of the plugins folder, without `.wasm`, that exports `playhouse:actor/mailbox`. The plugin
     /// decides the order of the messages, and which message is dropped when the mailbox is full; the messages stay with the
@@ -322,15 +331,18 @@ pub struct Mailbox {
     pub claim_after: Option<Spanned<Time>>,
     /// With `redis`: a stream that gets dead letters, as `dead` of a source. Example: `dead = "orders:dead"`. Default: none.
     pub dead: Option<Spanned<String>>,
+    /// With `durable`: of the waiting messages, maximum bytes in the host's memory. The others are read back from the store when their
+    /// time comes. Example: `memory = "64MiB"`. Default: `"4MiB"`.
+    pub memory: Option<Spanned<ByteSize>>,
     /// Maximum number of waiting messages; with `redis` of entries in the stream. Example: `capacity = 64`. Default: 1024; with
-    /// `redis` 100000.
+    /// `durable` 1000000, with `redis` 100000.
     pub capacity: Option<AtLeastOne>,
     /// Maximum bytes of the waiting messages, with 64 more for each message; at least `limits.message`. Example: `bytes =
-    /// "64MiB"`. Default: `"16MiB"`.
+    /// "64MiB"`. Default: `"16MiB"`; with `durable` `"1GiB"`.
     pub bytes: Option<Spanned<ByteSize>>,
     /// Treatment of a message that finds the mailbox full: `"block"` (the sender waits, up to `timeout`), `"reject"` (senders
     /// outside and askers get an error; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"` (not with
-    /// `plugin`, which chooses itself). Example: `overflow = "drop-oldest"`. Default: `"block"`; with `plugin` the plugin's
+    /// `plugin`, which chooses itself, and not with `durable`). Example: `overflow = "drop-oldest"`. Default: `"block"`; with `plugin` the plugin's
     /// choice.
     pub overflow: Option<Spanned<Overflow>>,
     /// With `overflow = "block"`: time that a sender waits for space before its message becomes a dead letter. Example: `timeout
@@ -347,6 +359,8 @@ pub enum MailboxKind {
     Memory,
     /// The host's memory, and a mailbox plugin decides the order.
     Plugin,
+    /// The host's memory, and the play's store.
+    Durable,
     /// A stream of Redis.
     Redis,
 }

@@ -1,7 +1,7 @@
 //! `[[cron]]`: names, schedules, zones, receivers.
 
 use expect_test::expect;
-use playhouse_runtime::cron::Overlap;
+use playhouse_runtime::cron::{Missed, Overlap};
 
 use crate::message::{check, understood};
 
@@ -200,4 +200,14 @@ fn gate_is_the_place_of_gateways() {
 
     "#]],
     );
+}
+
+#[test]
+fn missed_times_need_a_store() {
+    let lines = "name = \"a\"\nschedule = \"@daily\"\ntell = \"/report\"\nmissed = \"once\"";
+    let play = understood(&format!("[play.store]\n{}", entry(lines))).expect("sound");
+    assert_eq!(play.cron[0].missed, Missed::Once);
+    let skip = understood(&entry(&lines.replace("once", "skip"))).expect("sound without a store");
+    assert_eq!(skip.cron[0].missed, Missed::Skip);
+    check(&entry(lines), expect![[""]]);
 }

@@ -20,6 +20,7 @@ mod passivation;
 mod plugins;
 mod reference;
 mod spawned;
+mod store;
 mod syntax;
 mod units;
 mod websocket;

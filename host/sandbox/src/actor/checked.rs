@@ -11,6 +11,7 @@ use crate::contract::{
     HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams,
     TurnsParams, TurnsResults, WATCHER,
 };
+use crate::wasi::keyvalue;
 
 /// A component that can run as an actor: its imports are provided, its exports have the right types.
 pub(crate) struct Checked {
@@ -37,8 +38,11 @@ pub(crate) fn check(file: &Path, linker: &Linker<ActorData>, component: &Compone
         }));
     };
     let handler = function::<HandlerParams, HandlerResults>(file, component, &handler, HANDLER, "msg-handler")?;
+    // These imports do not say which message of a batch they are for.
+    let alone = Interface::of(component).imports.iter().any(|import| import.starts_with(keyvalue::PREFIX));
     let turns = component
         .get_export_index(None, TURNS)
+        .filter(|_| !alone)
         .map(|turns| function::<TurnsParams, TurnsResults>(file, component, &turns, TURNS, "handle"))
         .transpose()?;
     let hook = |interface, name| {

@@ -1,4 +1,4 @@
-//! The imports of an actor: the interfaces `kernel`, `batch` and `metrics` of the contract, and WASI with outgoing HTTP.
+//! The imports of an actor: the interfaces `kernel`, `batch`, `metrics` and `state` of the contract, and WASI with outgoing HTTP.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,13 +12,15 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::contract::{
     ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, METRICS, MetricError, Reply, Resolved,
-    SendError, SpawnError, SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
+    STATE, SendError, SpawnError, SpawnOptions, StateError, StateLimits, StopError, TimerError, WatchError, count,
+    metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
 use crate::output::{HandledMessage, Logger};
 use crate::run::{Panic, RunFacts};
 use crate::wasi::filesystem::{self, Files, View};
 use crate::wasi::http::{self, Http};
+use crate::wasi::keyvalue::{self, KeyValue};
 use crate::wasi::logging::{self, Logging};
 use crate::wasi::polling;
 
@@ -86,6 +88,12 @@ impl http::Requests for ActorData {
     }
 }
 
+impl KeyValue for ActorData {
+    fn state(&mut self) -> (&mut Turn, &mut ResourceTable) {
+        (self.turn.get_mut(), &mut self.resources)
+    }
+}
+
 impl RunFacts for ActorData {
     fn memory(&self) -> &MemoryLimiter {
         &self.memory
@@ -103,6 +111,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<ActorData>> {
     add_kernel_to(&mut linker)?;
     add_batch_to(&mut linker)?;
     add_metrics_to(&mut linker)?;
+    add_state_to(&mut linker)?;
+    keyvalue::add_to(&mut linker)?;
     Ok(linker)
 }
 
@@ -232,6 +242,9 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         let (left, most) = store.data().turn.borrow_mut().bulk().timer_capacity();
         Ok(((count(left), count(most)),))
     })?;
+    batch.func_wrap("timer-base", |store: Caller<'_>, (): ()| {
+        Ok((store.data().turn.borrow_mut().bulk().timer_base(),))
+    })?;
     batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
         let sender = store.data().turn.borrow_mut().bulk().sender_of(message as usize);
         Ok((sender.map(|address| address.to_string()),))
@@ -264,6 +277,43 @@ fn add_metrics_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     metrics.func_wrap("observe", |store: Caller<'_>, (metric, value): (u32, f64)| {
         let observed = recorded(&store, |turn| turn.observe_metric(metric, value))?;
         Ok((observed.map_err(MetricError::from),))
+    })
+}
+
+fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
+    let mut state = linker.instance(STATE)?;
+    state.func_wrap_async("get", |mut store: Caller<'_>, (key,): (String,)| {
+        Box::new(async move {
+            let value = store.data_mut().turn.get_mut().state_value(&key).await;
+            Ok((value.map_err(StateError::from),))
+        })
+    })?;
+    state.func_wrap_async("set", |mut store: Caller<'_>, (key, value): (String, Vec<u8>)| {
+        Box::new(async move {
+            let turn = store.data_mut().turn.get_mut();
+            let set = turn.set_state(&key, &value).await;
+            turn.within_limits()?;
+            Ok((set.map_err(StateError::from),))
+        })
+    })?;
+    state.func_wrap("delete", |store: Caller<'_>, (key,): (WasmStr,)| {
+        let key = key.to_str(&store)?;
+        let deleted = recorded(&store, |turn| turn.delete_state(&key))?;
+        Ok((deleted.map_err(StateError::from),))
+    })?;
+    type KeysParams = (String, Option<String>, u32);
+    state.func_wrap_async("keys", |mut store: Caller<'_>, (prefix, after, most): KeysParams| {
+        Box::new(async move {
+            let turn = store.data_mut().turn.get_mut();
+            let keys = turn.state_keys(&prefix, after.as_deref(), most as usize).await;
+            Ok((keys.map_err(StateError::from),))
+        })
+    })?;
+    state.func_wrap_async("limits", |mut store: Caller<'_>, (): ()| {
+        Box::new(async move {
+            let limits = store.data_mut().turn.get_mut().measured_state_limits().await;
+            Ok((limits.map(StateLimits::from).map_err(StateError::from),))
+        })
     })
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::contract::{BATCH, KERNEL, MAILBOX, MAILBOX_HOST, METRICS, SDK, VERSION};
+use crate::contract::{BATCH, KERNEL, MAILBOX, MAILBOX_HOST, METRICS, SDK, STATE, VERSION};
 
 /// Bytes of a text from a component that an error shows: the component's author chose the text.
 const SHOWN_BYTES: usize = 400;
@@ -255,8 +255,8 @@ pub enum LoadError {
     /// The component has an import that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `{KERNEL}`, `{BATCH}`, `{METRICS}`, WASI 0.2 and, with `hosts` granted, \
-         `wasi:http/outgoing-handler`",
+         `{KERNEL}`, `{BATCH}`, `{METRICS}`, WASI 0.2; with `hosts` granted `wasi:http/outgoing-handler`; and with \
+         [actor.state] `{STATE}` and `wasi:keyvalue/store`",
         file.display()
     )]
     MissingImport {

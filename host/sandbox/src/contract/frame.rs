@@ -86,6 +86,8 @@ fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
         Op::Cancel { id } => bulk.cancel(id),
         Op::Count { metric, by } => bulk.count(metric, by),
         Op::Observe { metric, value } => bulk.observe(metric, value),
+        Op::Set { key_bytes, content } => bulk.set_state(key_bytes, content),
+        Op::Delete(key) => bulk.delete_state(key),
     }
 }
 
@@ -168,7 +170,7 @@ mod tests {
 
     /// A frame of a few operations, mostly with some bytes broken.
     fn frame() -> impl Strategy<Value = Vec<u8>> {
-        let ops = prop::collection::vec((0..19u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
+        let ops = prop::collection::vec((0..21u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
         let breaks = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
         (ops, breaks).prop_map(|(ops, breaks)| {
             let mut encoder = Encoder::new();
@@ -194,6 +196,8 @@ mod tests {
                     11 => encoder.done_with(&metadata, &body),
                     17 => encoder.count(route, u64::from(route)),
                     18 => encoder.observe(route, body.len() as f64),
+                    19 => encoder.set(&"k".repeat(route as usize), &body),
+                    20 => encoder.delete(&"k".repeat(route as usize)),
                     12 => encoder.timer(u64::from(route) + 9, route, u64::from(route), true, &metadata, &body),
                     _ => encoder.tell(route, &body),
                 }

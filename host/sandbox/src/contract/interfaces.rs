@@ -24,6 +24,8 @@ pub(crate) const TURNS: &str = "playhouse:actor/turns@0.2.0";
 pub(crate) const BATCH: &str = "playhouse:actor/batch@0.2.0";
 /// The import of an actor that has metrics of its own.
 pub(crate) const METRICS: &str = "playhouse:actor/metrics@0.2.0";
+/// The import of an actor that has state in the play's store.
+pub(crate) const STATE: &str = "playhouse:actor/state@0.2.0";
 /// The import through which an actor reaches the kernel.
 pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.2.0";
 /// The export that makes a component a mailbox plugin.

@@ -24,6 +24,8 @@ pub struct Grants {
     pub networks: Vec<Network>,
     /// The secrets that its requests carry, and that it does not know.
     pub secrets: Vec<SecretGrant>,
+    /// Whether it has state in the play's store: the kernel keeps it ([`playhouse_kernel::ActorSpec::state`]).
+    pub state: bool,
     /// HTTP requests at a time, of all instances of the actor. A request counts until its response is dropped. Default: 16.
     pub requests: usize,
     /// Blocking calls at a time, of all instances of the actor: file operations and look-ups of host names. Default: 4.
@@ -40,6 +42,7 @@ impl Default for Grants {
             hosts: Vec::new(),
             networks: Vec::new(),
             secrets: Vec::new(),
+            state: false,
             requests: 16,
             blocking: Blocking::default(),
             descriptors: Descriptors::default(),
@@ -84,6 +87,7 @@ impl Grants {
             hosts: common(&self.hosts, &parent.hosts, Host::covers),
             networks: common(&self.networks, &parent.networks, Network::covers),
             secrets: self.secrets.iter().filter_map(|secret| secret.within(&parent.secrets)).collect(),
+            state: self.state,
             requests: self.requests.min(parent.requests),
             blocking: self.blocking.below(&parent.blocking),
             descriptors: self.descriptors.below(&parent.descriptors),
@@ -95,6 +99,11 @@ impl Grants {
         for secret in &self.secrets {
             secret.put_into(target, headers);
         }
+    }
+
+    /// Whether the actor changes anything outside of the host by itself: it sends requests, or writes files.
+    pub fn changes_outside(&self) -> bool {
+        !self.hosts.is_empty() || self.dirs.iter().any(|folder| folder.growth_bytes().is_some())
     }
 
     /// As [`Grants::within`] with the grants in these bounds of the parent; without a parent the grants stay as they are.

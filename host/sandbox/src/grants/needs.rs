@@ -8,6 +8,8 @@ use super::actor::Grants;
 pub enum Part {
     /// `playhouse:actor`: messages, children, timers, configuration.
     Kernel,
+    /// `playhouse:actor/state`, and `wasi:keyvalue`, which is the same.
+    State,
     /// Standard output and error, exit, and the streams beneath.
     Stdio,
     /// `wasi:logging`.
@@ -53,7 +55,9 @@ impl Part {
     pub fn of(import: &str) -> Option<Self> {
         let (package, interface) = import.split_once('/')?;
         Some(match package {
+            "playhouse:actor" if interface.starts_with("state@") => Self::State,
             "playhouse:actor" => Self::Kernel,
+            "wasi:keyvalue" => Self::State,
             "wasi:cli" if interface.starts_with("environment@") => Self::Environment,
             "wasi:cli" | "wasi:io" => Self::Stdio,
             "wasi:logging" => Self::Logging,
@@ -78,6 +82,7 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
+            Self::State => "state",
             Self::Stdio => "stdio",
             Self::Logging => "logging",
             Self::Clocks => "clocks",
@@ -97,6 +102,7 @@ impl Part {
             Self::Filesystem => Access::EmptyWithout("dirs"),
             Self::Sockets => Access::Nobody,
             Self::Http => Access::RefusedWithout("hosts"),
+            Self::State => Access::RefusedWithout("state"),
         }
     }
 }
@@ -110,6 +116,7 @@ impl Grants {
             "hosts" => !self.hosts.is_empty(),
             "networks" => !self.networks.is_empty(),
             "secrets" => !self.secrets.is_empty(),
+            "state" => self.state,
             _ => false,
         }
     }
@@ -141,11 +148,12 @@ mod tests {
             "wasi:sockets/tcp@0.2.6",
             "wasi:logging/logging@0.1.0-draft",
             "somebody:else/thing@1.0.0",
+            "playhouse:actor/state@0.2.0",
         ];
         let imports = imports.map(str::to_owned);
         assert_eq!(
             Part::all_of(&imports),
-            [Part::Kernel, Part::Stdio, Part::Logging, Part::Environment, Part::Sockets, Part::Http]
+            [Part::Kernel, Part::State, Part::Stdio, Part::Logging, Part::Environment, Part::Sockets, Part::Http]
         );
         let missing = Missing { import: imports[5].clone(), grant: "hosts" };
         assert_eq!(Grants::default().missing(&imports), Some(missing));

@@ -44,12 +44,12 @@ struct Kept {
 }
 
 impl DeadLetters {
-    /// An empty store. Each letter also goes to `feed`.
+    /// An empty store. [`DeadLetters::feed`] passes letters on to `feed`.
     pub(crate) fn new(spec: DeadLetterSpec, feed: Option<LetterFeed>) -> Self {
         Self { spec, feed, inner: Mutex::default() }
     }
 
-    /// Keeps a letter, which counts for `owner`.
+    /// Keeps a letter, which counts for `owner`. Returns its number, itself, and the numbers of the evicted ones.
     pub(crate) fn add(
         &self,
         owner: ActorId,
@@ -57,21 +57,38 @@ impl DeadLetters {
         to: Address,
         sender: Option<Address>,
         reason: DeadReason,
-    ) {
+    ) -> (u64, Arc<DeadLetter>, Vec<u64>) {
         let mut inner = self.inner.lock();
         let id = inner.next_id(&message);
         let letter = Arc::new(DeadLetter { id, message, to, sender, reason, at: SystemTime::now() });
-        if let Some(feed) = &self.feed {
-            feed.offer(&letter);
-        }
         inner.fates(&letter).all += 1;
         inner.bytes += letter.bytes();
         inner.last_number += 1;
         let number = inner.last_number;
-        inner.by_id.insert(id, number);
-        inner.shares.add(owner, number, letter.bytes());
-        inner.kept.insert(number, Kept { letter, owner, in_replay: false });
-        inner.trim(self.spec);
+        inner.keep(number, letter.clone(), owner);
+        let evicted = inner.trim(self.spec);
+        (number, letter, evicted)
+    }
+
+    /// Passes a letter on to the feed, if there is one.
+    pub(crate) fn feed(&self, letter: &Arc<DeadLetter>) {
+        if let Some(feed) = &self.feed {
+            feed.offer(letter);
+        }
+    }
+
+    /// Keeps a letter of an earlier run. Returns the numbers of the evicted ones.
+    pub(crate) fn restore(&self, number: u64, letter: DeadLetter, owner: ActorId) -> Vec<u64> {
+        let mut inner = self.inner.lock();
+        inner.fates(&letter).restored += 1;
+        inner.bytes += letter.bytes();
+        inner.keep(number, Arc::new(letter), owner);
+        inner.trim(self.spec)
+    }
+
+    /// Goes on after the numbers of earlier runs.
+    pub(crate) fn count_on_from(&self, last_number: u64) {
+        self.inner.lock().last_number = last_number;
     }
 
     /// Bytes of the kept letters.
@@ -120,16 +137,22 @@ impl DeadLetters {
     }
 
     /// Removes a letter by an operator's order.
-    pub(crate) fn remove(&self, id: LetterId) -> Result<Arc<DeadLetter>, LetterError> {
+    pub(crate) fn remove(&self, id: LetterId) -> Result<(u64, Arc<DeadLetter>), LetterError> {
         let mut inner = self.inner.lock();
         let number = inner.free(id)?;
         let letter = inner.take(number);
         inner.fates(&letter).dropped += 1;
-        Ok(letter)
+        Ok((number, letter))
     }
 }
 
 impl Inner {
+    fn keep(&mut self, number: u64, letter: Arc<DeadLetter>, owner: ActorId) {
+        self.by_id.insert(letter.id, number);
+        self.shares.add(owner, number, letter.bytes());
+        self.kept.insert(number, Kept { letter, owner, in_replay: false });
+    }
+
     fn next_id(&self, message: &Message) -> LetterId {
         let id = |copy| LetterId { message: message.envelope.id, copy };
         let last = self.by_id.range(id(0)..=id(u32::MAX)).next_back();
@@ -155,19 +178,21 @@ impl Inner {
     }
 
     /// Evicts letters until the store is within its bounds: the oldest of the actor that has the most letters, or the most
-    /// bytes.
-    fn trim(&mut self, spec: DeadLetterSpec) {
+    /// bytes. Returns their numbers.
+    fn trim(&mut self, spec: DeadLetterSpec) -> Vec<u64> {
+        let mut evicted = Vec::new();
         loop {
             let largest = if self.kept.len() > spec.capacity {
                 self.shares.oldest_of_most_letters()
             } else if self.bytes > spec.capacity_bytes {
                 self.shares.oldest_of_most_bytes()
             } else {
-                return;
+                return evicted;
             };
-            let Some(number) = largest else { return };
+            let Some(number) = largest else { return evicted };
             let letter = self.take(number);
             self.fates(&letter).forgotten += 1;
+            evicted.push(number);
         }
     }
 }

@@ -4,10 +4,12 @@ use std::sync::atomic::Ordering;
 
 use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
+use crate::journal::order::EntrySpace;
+use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
-use crate::words::event::{AboutMessage, AboutRun, Described, LogEvent};
+use crate::words::event::{AboutActor, AboutMessage, AboutRun, Described, LogEvent};
 use crate::words::events::{DeadLettered, MessagesDropped};
-use crate::words::message::{ActorId, Message};
+use crate::words::message::{ActorId, Envelope, Message};
 use crate::words::restart::RestartKind;
 use crate::words::send_error::{AskError, SendError};
 
@@ -48,41 +50,23 @@ impl Routing {
                 // The next run would ignore this notice.
                 continue;
             }
-            let answer = match reason {
-                DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
-                DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
-                DeadReason::BadReply(text) => AskError::Failed(text.clone()),
-                DeadReason::AskCrashed(report)
-                    if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
-                {
-                    AskError::Restarting(format!("while it handled several messages, it {}", report.crash.reason))
-                }
-                DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
-                    AskError::Crashed(report.crash.reason.to_string())
-                }
-                DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
-                    SendError::MailboxFull(actor.address().clone()).into()
-                }
-                DeadReason::Stopped => AskError::Stopped,
-                DeadReason::Expired => AskError::Timeout,
-            };
-            self.asks.answer(message.envelope.reply, Err(answer));
             if is_dropped {
+                self.asks.answer(message.envelope.reply, Err(Self::answer_of(actor, reason)));
                 actor.mailbox.count_loss(reason);
                 continue;
             }
-            actor.mailbox.count_letter(reason);
-            let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
-            let event = DeadLettered {
-                subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(&message.envelope)),
-                reason: reason.kind(),
-                crash: reason.crash().map(|report| report.crash.reason.kind()),
-                why: reason,
+            log_letter(run, actor, &message.envelope, reason);
+            let Some(journal) = &self.journal else {
+                self.asks.answer(message.envelope.reply, Err(Self::answer_of(actor, reason)));
+                let sender = self.sender_of(&message);
+                // The letters of all descendants count for the actor of the plan above them.
+                let owner = self.registry.planned_above(actor);
+                let (_, letter, _) =
+                    self.dead_letters.add(owner, message, actor.address().clone(), sender, reason.clone());
+                self.dead_letters.feed(&letter);
+                continue;
             };
-            event.log();
-            // The letters of all descendants count for the actor of the plan above them.
-            let accountable = self.registry.planned_above(actor);
-            self.dead_letters.add(accountable, message, actor.address().clone(), sender, reason.clone());
+            self.enter(journal, None, EntrySpace::NONE, |draft| self.letter_in(draft, actor, message, reason));
         }
         if is_dropped && counted && ended > 0 {
             MessagesDropped { subject: actor.about(), messages: ended }.log();
@@ -96,4 +80,50 @@ impl Routing {
             actor.finish(ended);
         }
     }
+
+    /// The sender of a message; none for the outside, or when the sender is gone.
+    pub(super) fn sender_of(&self, message: &Message) -> Option<Address> {
+        self.registry.by_id(message.envelope.sender).map(|sender| sender.address().clone())
+    }
+
+    /// The error for the asker of a message that became a dead letter.
+    pub(super) fn answer_of(actor: &Actor, reason: &DeadReason) -> AskError {
+        match reason {
+            DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
+            DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
+            DeadReason::BadReply(text) => AskError::Failed(text.clone()),
+            DeadReason::AskCrashed(report)
+                if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
+            {
+                AskError::Restarting(format!("while it handled several messages, it {}", report.crash.reason))
+            }
+            DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
+                AskError::Crashed(report.crash.reason.to_string())
+            }
+            DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
+                SendError::MailboxFull(actor.address().clone()).into()
+            }
+            DeadReason::Stopped | DeadReason::HostDied(_) | DeadReason::Recorded(..) => AskError::Stopped,
+            DeadReason::Expired => AskError::Timeout,
+        }
+    }
+}
+
+/// Logs and counts a letter.
+pub(crate) fn log_letter(run: Option<u64>, actor: &Actor, envelope: &Envelope, reason: &DeadReason) {
+    actor.mailbox.count_letter(reason);
+    let event = DeadLettered {
+        subject: (AboutRun { actor: actor.about(), incarnation: run }, AboutMessage::from(envelope)),
+        reason: reason.kind(),
+        crash: reason.crash().map(|report| report.crash.reason.kind()),
+        why: reason,
+    };
+    event.log();
+}
+
+/// As [`log_letter`], of a message to an address that no actor has.
+pub(crate) fn log_letter_to_none(to: &Address, envelope: &Envelope, reason: &DeadReason) {
+    let run = AboutRun { actor: AboutActor { address: to, plugin: "" }, incarnation: None };
+    DeadLettered { subject: (run, AboutMessage::from(envelope)), reason: reason.kind(), crash: None, why: reason }
+        .log();
 }

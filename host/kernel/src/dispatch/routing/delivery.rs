@@ -11,18 +11,14 @@ use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::dispatch::routing::Routing;
+use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
+use crate::dispatch::routing::reservation::Patience;
+use crate::journal::entry::EntryNumber;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{Envelope, Message, Payload};
 use crate::words::send_error::SendError;
-
-/// Whether a delivery may wait for space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    Yes,
-    No,
-}
 
 /// Smaller runs are copied: that costs less than a new buffer.
 const MOVED_BYTES: usize = 16 << 10;
@@ -66,15 +62,6 @@ impl Run {
     }
 }
 
-/// Refuses a body that is too large for its receiver.
-pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
-    let limit_bytes = target.spec.limits.message_bytes;
-    if body.len() <= limit_bytes {
-        return Ok(());
-    }
-    Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
-}
-
 impl Routing {
     /// The actor that gets what others tell to `target`.
     #[inline]
@@ -97,7 +84,12 @@ impl Routing {
     ) -> Result<(), Refused> {
         let whole = run.is_most_of(bytes);
         let pushed = target.mailbox.push(target, |space| run.fill(space, bytes, delivered, whole));
-        pushed.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true))
+        pushed.map(|displaced| {
+            // The call for none would cost each delivery some instructions.
+            if !displaced.is_empty() {
+                self.dead_letter(target, displaced, &DeadReason::Overflow, true);
+            }
+        })
     }
 
     /// Delivers the messages of a run that did not fit, or were refused. May wait for space in the mailbox. After this future
@@ -159,56 +151,144 @@ impl Routing {
         }
     }
 
-    /// Delivers one message now, or says why not. Used where the sender gets the result: asks, and senders outside.
+    /// Delivers one message that is told from outside of turns, or says why not. Into a stored mailbox: returns when the message is
+    /// durable.
     pub(crate) async fn deliver_one(
         &self,
-        target: &Actor,
+        target: &Arc<Actor>,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        match self.offer(target, envelope, payload, deadline).await {
-            Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                let message = Message::of(*envelope, *payload);
-                self.dead_letter(target, [message], &DeadReason::Overflow, false);
-                Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
-            }
-            offered => offered,
+        let stores = target.mailbox.is_stored();
+        if !stores && let Some(offered) = self.offer_now(target, envelope, payload) {
+            return offered;
         }
+        // Boxed, so that the usual future stays small.
+        Box::pin(self.deliver_waiting(target, (envelope, payload), deadline, stores)).await
+    }
+
+    /// Delivers a question, or says why not. Questions are not stored: their askers end with the host.
+    pub(crate) async fn deliver_question(
+        &self,
+        target: &Arc<Actor>,
+        envelope: &Envelope,
+        payload: &Payload<'_>,
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        if let Some(offered) = self.offer_now(target, envelope, payload) {
+            return offered;
+        }
+        Box::pin(self.deliver_waiting(target, (envelope, payload), deadline, false)).await
+    }
+
+    /// As [`Routing::deliver_one`] into a stored mailbox, without waiting until the message is durable: returns the number of its
+    /// entry.
+    pub(crate) async fn enter_told(
+        &self,
+        journal: &PlayJournal,
+        target: &Arc<Actor>,
+        message: (&Envelope, &Payload<'_>),
+        deadline: Instant,
+    ) -> Result<EntryNumber, SendError> {
+        let entered = self.enter_one(journal, target, message, deadline, |_| ()).await;
+        entered.map_err(|error| self.refused(target, message, error))
+    }
+
+    async fn deliver_waiting(
+        &self,
+        target: &Arc<Actor>,
+        message: (&Envelope, &Payload<'_>),
+        deadline: Instant,
+        stores: bool,
+    ) -> Result<(), SendError> {
+        let offered = match self.journal.as_ref().filter(|_| stores) {
+            Some(journal) => self.offer_stored(journal, target, message, deadline).await,
+            None => self.offer_waiting(target, message, deadline).await,
+        };
+        offered.map_err(|error| self.refused(target, message, error))
+    }
+
+    /// The error for the sender of a message that was refused. With the rule `drop-newest`, one that found no space becomes a
+    /// dead letter.
+    fn refused(&self, target: &Actor, (envelope, payload): (&Envelope, &Payload<'_>), error: SendError) -> SendError {
+        match error {
+            SendError::MailboxFull(_) if target.mailbox.overflow() == Overflow::DropNewest => {
+                self.drop_newest(target, envelope, payload)
+            }
+            error => error,
+        }
+    }
+
+    /// Makes a dead letter of a message for which there was no space.
+    pub(super) fn drop_newest(&self, target: &Actor, envelope: &Envelope, payload: &Payload<'_>) -> SendError {
+        let message = Message::of(*envelope, *payload);
+        self.dead_letter(target, [message], &DeadReason::Overflow, false);
+        SendError::Dropped { to: target.address().clone(), id: envelope.id }
     }
 
     /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here.
     pub(crate) async fn offer(
         &self,
-        target: &Actor,
+        target: &Arc<Actor>,
         envelope: &Envelope,
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        check_size(target, payload.body)?;
-        let mut inside = false;
-        let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
-        let mut pushed = target.mailbox.push(target, fill);
-        let full = match &pushed {
-            Ok(_) => !inside,
-            Err(refused) => *refused == Refused::Full,
-        };
-        if full && target.mailbox.overflow() == Overflow::Block {
-            let place = target.mailbox.queue_up();
-            pushed = place.push(target, payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
+        match self.offer_now(target, envelope, payload) {
+            Some(offered) => offered,
+            None => self.offer_waiting(target, (envelope, payload), deadline).await,
         }
+    }
+
+    /// As [`Routing::offer`], without waiting; none when there is no space.
+    #[inline]
+    fn offer_now(
+        &self,
+        target: &Arc<Actor>,
+        envelope: &Envelope,
+        payload: &Payload<'_>,
+    ) -> Option<Result<(), SendError>> {
+        if let Err(error) = check_size(target, payload.body) {
+            return Some(Err(error));
+        }
+        let mut inside = false;
+        let pushed = target.mailbox.push(&**target, |space| inside = space.put(envelope, payload));
+        self.offered(target, inside, pushed)
+    }
+
+    /// As [`Routing::offer`], of a message that found no space.
+    async fn offer_waiting(
+        &self,
+        target: &Arc<Actor>,
+        (envelope, payload): (&Envelope, &Payload<'_>),
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        if target.mailbox.overflow() != Overflow::Block {
+            return Err(found_full(target));
+        }
+        let place = target.mailbox.queue_up();
+        let mut inside = false;
+        let put = |space: &mut Space<'_>| inside = space.put(envelope, payload);
+        let pushed = place.push(&**target, payload.len(), deadline, put).await;
+        self.offered(target, inside, pushed).unwrap_or_else(|| Err(found_full(target)))
+    }
+
+    /// The result of a push; none when there was no space.
+    #[inline]
+    fn offered(
+        &self,
+        target: &Actor,
+        inside: bool,
+        pushed: Result<Vec<Message>, Refused>,
+    ) -> Option<Result<(), SendError>> {
         match pushed {
+            // The call for none would cost each delivery some instructions.
+            Ok(displaced) if displaced.is_empty() => {}
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
-            Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
+            Err(Refused::Closed) => return Some(Err(SendError::Stopped(target.address().clone()))),
             Err(Refused::Full) => {}
         }
-        if inside {
-            return Ok(());
-        }
-        // A message that an overflow rule drops is counted with its dead letter.
-        if target.mailbox.overflow() != Overflow::DropNewest {
-            target.mailbox.count_loss(&DeadReason::MailboxFull);
-        }
-        Err(SendError::MailboxFull(target.address().clone()))
+        inside.then_some(Ok(()))
     }
 }

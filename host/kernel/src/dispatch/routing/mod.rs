@@ -1,9 +1,14 @@
 //! The way of messages between actors: actors by address, open asks, dead letters, delivery into mailboxes.
 
-mod dead_letter;
+pub(crate) mod dead_letter;
 pub(crate) mod delivery;
+mod edge;
+pub(crate) mod entering;
 mod failed;
 mod host_waits;
+mod keyed_state;
+pub(crate) mod output;
+pub(crate) mod reservation;
 mod retirement;
 mod state;
 

@@ -5,17 +5,37 @@ use std::sync::atomic::Ordering;
 use crate::actor::instance::{Backlog, Instance};
 use crate::actor::{Actor, Presence};
 use crate::dispatch::routing::Routing;
+use crate::mailbox::Page;
 use crate::words::dead_letter::DeadReason;
 
 impl Routing {
     /// Retires an instance that will not run again. Its messages go to another instance. After the last instance, these and
     /// all waiting messages become dead letters, and the mailbox is closed. `live`: the instances that go on, one bit each.
-    pub(crate) fn retire(&self, actor: &Actor, instance: &Instance, live: u64) {
-        if !self.move_to_sibling(actor, instance, live) {
-            let left = self.without_blamed(actor, instance).into_messages().chain(actor.mailbox.close());
+    /// Returns the messages that only the store has, which become dead letters as well.
+    pub(crate) fn retire(&self, actor: &Actor, instance: &Instance, live: u64) -> Option<Page> {
+        let mut unread = None;
+        if self.host_ends.load(Ordering::Acquire) && actor.mailbox.is_stored() {
+            self.keep_stored(actor, instance);
+        } else if !self.move_to_sibling(actor, instance, live) {
+            let (waiting, only_stored) = actor.mailbox.close();
+            let left = self.without_blamed(actor, instance).into_messages().chain(waiting);
             self.dead_letter(actor, left, &actor.closed_because(), true);
+            unread = only_stored;
         }
         self.activity.changed();
+        unread
+    }
+
+    /// Closes the mailbox at the end of the host. Stored messages wait for the next run; only the others become dead letters.
+    fn keep_stored(&self, actor: &Actor, instance: &Instance) {
+        let (waiting, unread) = actor.mailbox.close_at_end();
+        let left = std::mem::take(&mut *instance.backlog.lock()).into_messages().chain(waiting);
+        let (stored, others): (Vec<_>, Vec<_>) = left.partition(|message| message.sequence() != 0);
+        let stored = (stored.len() + unread.map_or(0, |unread| unread.most)) as u64;
+        actor.mailbox.count_unhandled(stored);
+        self.unhandled.fetch_add(stored, Ordering::Relaxed);
+        actor.finish(stored);
+        self.dead_letter(actor, others, &actor.closed_because(), true);
     }
 
     /// Moves an instance's messages to a live sibling, or else to one that may be started again; false when there is none.
@@ -44,7 +64,9 @@ impl Routing {
     pub(crate) fn forget(&self, actor: &Actor) {
         actor.set_presence(Presence::Gone);
         for instance in &actor.instances {
-            self.retire(actor, instance, 0);
+            // No spawned actor has a stored mailbox.
+            let unread = self.retire(actor, instance, 0);
+            debug_assert!(unread.is_none(), "{} has messages in the store", actor.address());
         }
         actor.membership.count_out();
         self.unmark_failed(actor);

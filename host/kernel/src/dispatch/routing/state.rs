@@ -1,15 +1,21 @@
 //! The state by which a message finds its receiver, and an answer its asker.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Weak};
 
 use crate::actor::activity::Activity;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::kept_timers::KeptTimers;
+use crate::dispatch::keys::Keys;
+use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
+use crate::dispatch::routing::output::Output;
+use crate::journal::order::Journal;
+use crate::journal::store::Store;
 
-/// Actors, open asks and dead letters of one kernel. There is no task here: a delivery runs in the sender's task.
+/// Actors, open asks and dead letters of one kernel. Its many methods are the ends that a message can have. There is no task here: a delivery runs in the sender's task.
 pub(crate) struct Routing {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
@@ -19,4 +25,18 @@ pub(crate) struct Routing {
     pub(crate) unhandled: AtomicU64,
     /// Messages that move or end may make the play idle.
     pub(crate) activity: Arc<Activity>,
+    /// The order of everything that is stored; none without a store.
+    pub(crate) journal: Option<Arc<Journal<Output>>>,
+    /// The store itself, for reads, until the play is over.
+    pub(crate) store: Option<Weak<dyn Store>>,
+    /// The timers of stored actors.
+    pub(crate) kept_timers: KeptTimers,
+    /// Held by an operator's order about stored mailboxes.
+    pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
+    /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
+    pub(crate) host_ends: AtomicBool,
+    /// The positions of sources whose messages are in the store.
+    pub(crate) origins: Origins,
+    /// The keys under which senders outside repeat requests.
+    pub(crate) keys: Arc<Keys>,
 }

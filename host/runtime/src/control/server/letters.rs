@@ -28,14 +28,14 @@ impl Server {
         moved(self.kernel.replay_all(&filter(which), |to| self.patience(to)).await)
     }
 
-    pub(super) fn drop(&self, id: &str) -> Result<Response, Refusal> {
+    pub(super) async fn drop(&self, id: &str) -> Result<Response, Refusal> {
         let letter = self.kernel.find_letter(id).map_err(refusal)?;
-        self.kernel.drop_letter(letter.id).map_err(refusal)?;
+        self.kernel.drop_letter(letter.id).await.map_err(refusal)?;
         Ok(Response::Dropped { letter: letter.id.to_string(), to: letter.to.to_string() })
     }
 
-    pub(super) fn drop_all(&self, which: Which) -> Response {
-        moved(self.kernel.drop_letters(&filter(which)))
+    pub(super) async fn drop_all(&self, which: Which) -> Response {
+        moved(self.kernel.drop_letters(&filter(which)).await)
     }
 }
 
@@ -61,7 +61,11 @@ fn refusal(error: LetterError) -> Refusal {
         LetterError::NotSent(SendError::MemoryPressure(_)) => {
             ("memory-pressure", "the letter stays; replay it when memory is free again")
         }
+        LetterError::NotSent(SendError::NotStored { .. }) => {
+            ("not-stored", "the letter stays; replay it when the store has space again")
+        }
         LetterError::NotSent(_) => ("refused", "the letter stays until it is dropped"),
+        LetterError::NotStored { .. } => ("not-stored", "the next run of the host shows whether the letter is gone"),
         _ => ("refused", "try again"),
     };
     Refusal::new(kind, format!("{error}: {hint}"))
@@ -114,6 +118,15 @@ mod tests {
             LetterError::NotSent(SendError::MemoryPressure("too much".into())),
             expect![
                 "memory is short, and no messages from outside are taken: too much: the letter stays; replay it when memory is free again"
+            ],
+        );
+        check(
+            LetterError::NotSent(SendError::NotStored {
+                to: address.clone(),
+                why: "the store is full: no space".into(),
+            }),
+            expect![
+                "the store did not confirm the message for `/count`: the store is full: no space: the letter stays; replay it when the store has space again"
             ],
         );
         check(

@@ -1,6 +1,6 @@
 //! `[[cron]]`: names, schedules, zones and receivers.
 
-use playhouse_gateway::cron::{self, CronSettings, Overlap, Schedule, Zone};
+use playhouse_gateway::cron::{self, CronSettings, Missed, Overlap, Schedule, Zone};
 use toml::Spanned;
 
 use super::addresses::Addresses;
@@ -8,7 +8,7 @@ use super::findings::Checks;
 use super::gate::{body_problem, part_place};
 use crate::manifest::play::PlayActor;
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{Cron, CronOverlap};
+use crate::manifest::schema::{Cron, CronMissed, CronOverlap};
 
 impl Checks {
     pub(super) fn cron(
@@ -17,6 +17,7 @@ impl Checks {
         actors: &[PlayActor],
         addresses: &Addresses,
         source: &str,
+        has_store: bool,
     ) -> Vec<CronSettings> {
         let mut entries = Vec::new();
         for entry in written.iter().map(Spanned::get_ref) {
@@ -28,7 +29,9 @@ impl Checks {
                 continue;
             };
             self.problems.extend(body_problem(entry.body.as_ref(), &tell, actors));
+            let missed = self.missed(entry.missed.as_ref(), has_store);
             entries.push(CronSettings {
+                missed,
                 address,
                 schedule,
                 tell,
@@ -40,6 +43,15 @@ impl Checks {
             });
         }
         entries
+    }
+
+    fn missed(&mut self, written: Option<&Spanned<CronMissed>>, has_store: bool) -> Missed {
+        let Some(once) = written.filter(|missed| *missed.get_ref() == CronMissed::Once) else { return Missed::Skip };
+        if !has_store {
+            let problem = Problem::at(once.span(), "without a store nobody knows which times were missed", "here");
+            self.add(problem.help("add a table [play.store], or leave `missed` out"));
+        }
+        Missed::Once
     }
 }
 

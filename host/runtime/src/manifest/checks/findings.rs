@@ -48,7 +48,12 @@ impl Checks {
             folder,
             plugins: plugins.to_owned(),
             beside: beside.to_owned(),
-            kept_apart: KeptApart::of_play(beside, plugins, Path::new(name).file_name()),
+            kept_apart: KeptApart::of_play(
+                beside,
+                plugins,
+                manifest.play.store.as_ref().map(|store| store.folder().into()),
+                Path::new(name).file_name(),
+            ),
             secrets: SecretUses::default(),
             gates: HashMap::new(),
         }

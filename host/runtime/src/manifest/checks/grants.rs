@@ -22,6 +22,7 @@ impl Checks {
             dirs: self.dirs(&written.dirs),
             hosts,
             networks: self.networks(written),
+            state: false,
             requests: limits.requests.map_or(default.requests, |n| n.0 as usize),
             blocking: limits.blocking.map_or(default.blocking, |n| Blocking::new(n.0 as usize)),
             descriptors: limits.descriptors.map_or(default.descriptors, |n| Descriptors::new(n.0.into())),

@@ -18,8 +18,9 @@ pub(super) struct KeptApart {
 
 impl KeptApart {
     /// The manifest and the folders of one play, and the folders that all plays of this user share.
-    pub(super) fn of_play(beside: &Path, plugins: &Path, manifest: Option<&OsStr>) -> Self {
+    pub(super) fn of_play(beside: &Path, plugins: &Path, store: Option<PathBuf>, manifest: Option<&OsStr>) -> Self {
         let mut named = vec![("the plugins of this play", plugins.to_owned())];
+        named.extend(store.map(|path| ("the store of this play", beside.join(path))));
         named.extend(manifest.map(|name| ("the manifest of this play", beside.join(name))));
         named.push(("the folder `.playhouse` of this play", beside.join(".playhouse")));
         named.extend(playhouse_sandbox::default_cache_dir().map(|path| ("the cache of compiled code", path)));

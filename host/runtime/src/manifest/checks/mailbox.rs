@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, MailboxSpec, PolicySpec};
+use playhouse_kernel::{self as kernel, Keep, MailboxSpec, PolicySpec};
 use toml::Spanned;
 
 use super::findings::Checks;
@@ -19,9 +19,18 @@ pub(super) fn is_redis(written: &Mailbox) -> bool {
     written.kind.as_ref().is_some_and(|kind| matches!(kind.get_ref(), MailboxKind::Redis))
 }
 
+/// Whether the play's store has its messages, too.
+pub(super) fn is_durable(written: &Mailbox) -> bool {
+    written.kind.as_ref().is_some_and(|kind| matches!(kind.get_ref(), MailboxKind::Durable))
+}
+
 /// The limits of a mailbox.
 pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
-    let default = MailboxSpec::default();
+    let mut default = MailboxSpec::default();
+    if is_durable(written) {
+        // Most of them are on the disk alone.
+        (default.capacity, default.capacity_bytes) = (1_000_000, 1 << 30);
+    }
     MailboxSpec {
         // That of a stream does not bound the memory.
         capacity: match written.capacity {
@@ -32,6 +41,8 @@ pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
         capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| size.get_ref().in_memory()),
         overflow: overflow(written).unwrap_or(default.overflow),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
+        keep: if is_durable(written) { Keep::Stored } else { Keep::Memory },
+        memory_bytes: written.memory.as_ref().map_or(default.memory_bytes, |size| size.get_ref().in_memory()),
     }
 }
 

@@ -24,6 +24,8 @@ mod secret_uses;
 mod secrets;
 mod settings;
 mod shared_files;
+mod state;
+mod store;
 mod subtrees;
 mod websocket;
 
@@ -84,7 +86,10 @@ pub fn understand(
         sinks.push(sink);
     }
     checks.shared_files(&manifest);
-    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text);
+    let has_store = manifest.play.store.is_some();
+    let cron = checks.cron(&manifest.cron, &actors, &addresses, &source.text, has_store);
+    let store = checks.store(&manifest);
+    let keys = checks.keys(&manifest);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
@@ -108,6 +113,8 @@ pub fn understand(
         limits,
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
+        store,
+        keys,
         dead_letters,
         dead_letters_to,
         metrics,
@@ -135,7 +142,9 @@ impl Checks {
     fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
         let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
             let actor = actor.get_ref();
-            let settings = self.settings(&Written::actor(actor), manifest, addresses);
+            let mut settings = self.settings(&Written::actor(actor), manifest, addresses);
+            settings.state = self.state(actor, settings.limits.max_effect_bytes);
+            settings.grants.state = settings.state.is_some();
             let instances = instances::of(actor);
             let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
             Some(PlayActor { address: address.clone()?, instances, required, relay: None, settings })

@@ -348,6 +348,9 @@ fn sink_mailbox(written: &SinkMailbox) -> MailboxSpec {
         capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| size.get_ref().in_memory()),
         overflow: written.overflow.as_ref().map_or(default.overflow, |rule| overflow_rule(*rule.get_ref())),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
+        // Its messages are on their way to a queue outside.
+        keep: default.keep,
+        memory_bytes: default.memory_bytes,
     }
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_kernel::{
-    self as kernel, ActorLimits, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
-};
+use playhouse_kernel::{self as kernel, ActorLimits, Address, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec};
 use playhouse_sandbox::{Limits, SandboxConfig, SubtreeLimits};
 use toml::Spanned;
 
@@ -129,6 +127,7 @@ impl Checks {
             subtree: limits.subtree.as_ref().map(shared_limits).unwrap_or_default(),
             absent_env: absent(&written.grants.env),
             log_level: written.log.level,
+            state: None,
             grants,
         }
     }
@@ -319,11 +318,7 @@ impl Checks {
             let problem = Problem::at(place.unwrap_or_default(), what, "here");
             self.add(problem.help("a message must fit into the actor's memory: raise `memory`, or lower `message`"));
         }
-        let mailbox_bytes = written
-            .mailbox
-            .bytes
-            .as_ref()
-            .map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
+        let mailbox_bytes = mailbox::bounds(written.mailbox).capacity_bytes as u64;
         if mailbox_bytes < message {
             let place = written.mailbox.bytes.as_ref().map(Spanned::span).or(limit_place);
             let what = format!(

@@ -25,6 +25,20 @@ pub struct Cron {
     /// time has no run; `"queue"`: one run waits for that end, and further times have none. Example: `overlap = "queue"`. Default:
     /// `"skip"`.
     pub overlap: Option<CronOverlap>,
+    /// The rule for times that pass while the host does not run, or the machine sleeps. `"skip"`: they have no run; `"once"`: together they
+    /// have one run, at once, with `due` of the latest. It needs a table [play.store], where the entry keeps how far it is. Example: `missed =
+    /// "once"`. Default: `"skip"`.
+    pub missed: Option<Spanned<CronMissed>>,
+}
+
+/// The rule for times that pass while nothing runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CronMissed {
+    /// They have no run.
+    Skip,
+    /// They have one run together.
+    Once,
 }
 
 /// The rule for a time at which the last run has not ended.

@@ -1,0 +1,65 @@
+//! The part of a batch that concerns the actor's state: changes that the host does not know of yet, since they are in the frame.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use playhouse_frame::Place;
+
+use crate::saved::Snapshot;
+
+/// The changes of a batch, and what is known of the state's bounds.
+pub(super) struct StateOverlay {
+    values: BTreeMap<String, Option<Vec<u8>>>,
+    /// What the current message replaced in `values`, the last change last.
+    replaced: Vec<(String, Option<Option<Vec<u8>>>)>,
+    /// The bytes that may be set before the host is asked for the bounds again; none when it was never asked.
+    pub(super) left: Option<u64>,
+    pub(super) value_bytes: u64,
+    /// The bytes of the sets in the frame, of which the host does not know.
+    pub(super) in_frame: u64,
+    /// The actor's own value after the last message that did not fail, and the place in the frame where it belongs.
+    pub(super) unsaved: Option<(Place, Rc<dyn Snapshot>)>,
+    /// The bytes that the actor's own value has in the state.
+    pub(super) saved: Option<Vec<u8>>,
+}
+
+impl StateOverlay {
+    pub(super) const fn new() -> Self {
+        Self {
+            values: BTreeMap::new(),
+            replaced: Vec::new(),
+            left: None,
+            value_bytes: 0,
+            in_frame: 0,
+            unsaved: None,
+            saved: None,
+        }
+    }
+
+    /// The value of a key that the batch changed.
+    pub(super) fn get(&self, key: &str) -> Option<Option<Vec<u8>>> {
+        self.values.get(key).cloned()
+    }
+
+    /// Notes a change by the current message.
+    pub(super) fn change(&mut self, key: &str, value: Option<&[u8]>) {
+        let before = self.values.insert(key.to_owned(), value.map(<[u8]>::to_vec));
+        self.replaced.push((key.to_owned(), before));
+    }
+
+    /// Ends the current message.
+    pub(super) fn end_message(&mut self, failed: bool) {
+        for (key, before) in self.replaced.drain(..).rev().filter(|_| failed) {
+            match before {
+                Some(value) => drop(self.values.insert(key, value)),
+                None => drop(self.values.remove(&key)),
+            }
+        }
+    }
+
+    /// Ends the batch: the host gets the frame with all changes.
+    pub(super) fn end_batch(&mut self) {
+        self.values.clear();
+        self.in_frame = 0;
+    }
+}

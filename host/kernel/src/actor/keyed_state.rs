@@ -1,0 +1,222 @@
+//! The keyed state of one actor, as far as it is in memory: changes that are on their way to the store, and a bounded cache of what the
+//! store has. The actor is the only one that changes it, so that the cache is never out of date.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use playhouse_frame::cost_of;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::journal::entry::EntryNumber;
+use crate::words::keyed_state::{StateSize, StateSpec};
+
+/// Keys that an eviction looks at, after which it gives up until the next change: they are in use, or not durable yet.
+const MOST_KEPT: usize = 16;
+
+/// A value; none for a key without one.
+pub(crate) type Value = Option<Arc<[u8]>>;
+
+/// The keyed state of an actor.
+pub(crate) struct KeyedState {
+    pub(crate) spec: StateSpec,
+    inner: Mutex<Inner>,
+    /// Held by an operator's change from its check to its entry.
+    pub(crate) operator: AsyncMutex<()>,
+}
+
+#[derive(Default)]
+struct Inner {
+    slots: HashMap<Arc<str>, Slot>,
+    /// Each key of `slots` once: the next one to be evicted is the first.
+    order: VecDeque<Arc<str>>,
+    /// The cost of all slots.
+    cached: u64,
+    /// The bytes of the state, or more: the size of a value that was replaced is not always known.
+    used: u64,
+    /// Whether `used` may be too high.
+    is_bound: bool,
+    /// The last entry with a change.
+    last_entry: EntryNumber,
+}
+
+struct Slot {
+    value: Value,
+    /// The entry with the change; 0 for a value that was read.
+    entry: EntryNumber,
+    /// Whether it was read or changed again since an eviction last looked.
+    is_used: bool,
+}
+
+/// The cost of a key in the bounds of a state.
+pub(crate) fn cost(key: &str, value: &Value) -> u64 {
+    value.as_ref().map_or(0, |value| cost_of(key, value.len()))
+}
+
+impl KeyedState {
+    pub(crate) fn new(spec: StateSpec) -> Self {
+        Self { spec, inner: Mutex::default(), operator: AsyncMutex::default() }
+    }
+
+    /// Takes over the size that the store has at the start.
+    pub(crate) fn restore(&self, size: StateSize) {
+        self.inner.lock().used = size.bytes;
+    }
+
+    /// The value of a key, if it is in memory.
+    pub(crate) fn known(&self, key: &str) -> Option<Value> {
+        let mut inner = self.inner.lock();
+        let slot = inner.slots.get_mut(key)?;
+        slot.is_used = true;
+        Some(slot.value.clone())
+    }
+
+    /// Keeps a value that was read. No change may have come in between.
+    pub(crate) fn keep_read(&self, key: &str, value: &Value, durable: EntryNumber) {
+        let mut inner = self.inner.lock();
+        inner.put(key.into(), value.clone(), 0);
+        inner.evict(self.spec.cache_bytes as u64, durable);
+    }
+
+    /// Takes over the changes of an entry. `grown`: the bytes that they add; `is_bound`: they may add less.
+    pub(crate) fn changed(
+        &self,
+        changes: impl IntoIterator<Item = (Arc<str>, Value)>,
+        (grown, is_bound): (i64, bool),
+        entry: EntryNumber,
+        durable: EntryNumber,
+    ) {
+        let mut inner = self.inner.lock();
+        for (key, value) in changes {
+            inner.put(key, value, entry);
+        }
+        inner.used = inner.used.saturating_add_signed(grown);
+        inner.is_bound |= is_bound;
+        inner.last_entry = entry;
+        inner.evict(self.spec.cache_bytes as u64, durable);
+    }
+
+    /// The bytes of the state, and whether there may be fewer.
+    pub(crate) fn used(&self) -> (u64, bool) {
+        let inner = self.inner.lock();
+        (inner.used, inner.is_bound)
+    }
+
+    /// The last entry with a change.
+    pub(crate) fn last_entry(&self) -> EntryNumber {
+        self.inner.lock().last_entry
+    }
+
+    /// Takes over the exact size after this entry, unless there are more changes by now.
+    pub(crate) fn measured(&self, size: StateSize, after: EntryNumber) {
+        let mut inner = self.inner.lock();
+        if inner.last_entry == after {
+            (inner.used, inner.is_bound) = (size.bytes, false);
+        }
+    }
+
+    /// Adds the keys with this prefix whose changes are not durable, and whether each has a value.
+    pub(crate) fn add_unwritten(&self, prefix: &str, durable: EntryNumber, keys: &mut BTreeMap<Arc<str>, bool>) {
+        let inner = self.inner.lock();
+        let unwritten = inner.slots.iter().filter(|(key, slot)| slot.entry > durable && key.starts_with(prefix));
+        keys.extend(unwritten.map(|(key, slot)| (key.clone(), slot.value.is_some())));
+    }
+}
+
+impl Inner {
+    fn put(&mut self, key: Arc<str>, value: Value, entry: EntryNumber) {
+        let cost = slot_cost(&key, &value);
+        self.cached += cost;
+        // A key that is new here is evicted before those that were used again.
+        let is_used = self.slots.contains_key(&key);
+        match self.slots.insert(key.clone(), Slot { value, entry, is_used }) {
+            Some(before) => self.cached -= slot_cost(&key, &before.value),
+            None => self.order.push_back(key),
+        }
+    }
+
+    /// Evicts keys that were not used lately, down to `most` bytes. Changes that are not durable stay: only memory has them.
+    fn evict(&mut self, most: u64, durable: EntryNumber) {
+        let mut kept = 0;
+        while self.cached > most && kept < MOST_KEPT {
+            let Some(key) = self.order.pop_front() else { return };
+            let Some(slot) = self.slots.get_mut(&key) else { continue };
+            if slot.entry > durable || std::mem::take(&mut slot.is_used) {
+                kept += 1;
+                self.order.push_back(key);
+            } else if let Some(slot) = self.slots.remove(&key) {
+                self.cached -= slot_cost(&key, &slot.value);
+            }
+        }
+    }
+}
+
+/// The memory of a slot: that a key has no value takes some, too.
+fn slot_cost(key: &str, value: &Value) -> u64 {
+    cost_of(key, value.as_ref().map_or(0, |value| value.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(bytes: usize) -> Value {
+        Some(vec![7; bytes].into())
+    }
+
+    fn state(cache_bytes: usize) -> KeyedState {
+        KeyedState::new(StateSpec { cache_bytes, ..StateSpec::default() })
+    }
+
+    #[test]
+    fn cache_is_bounded_and_keeps_what_is_used() {
+        let state = state(10 * 100);
+        state.keep_read("often", &value(31), 0);
+        for n in 0..100 {
+            state.keep_read(&format!("k{n:04}"), &value(31), 0);
+            assert_eq!(state.known("often"), Some(value(31)), "{n}");
+            assert!(state.inner.lock().cached <= 11 * 100, "{n}");
+        }
+        assert_eq!(state.known("k0001"), None);
+        let inner = state.inner.lock();
+        assert_eq!(inner.order.len(), inner.slots.len());
+    }
+
+    #[test]
+    fn changes_stay_until_they_are_durable() {
+        let state = state(0);
+        for entry in 1..=50 {
+            state.changed([(format!("k{entry}").into(), value(9))], (1, false), entry, 0);
+        }
+        assert!((1..=50).all(|entry| state.known(&format!("k{entry}")).is_some()));
+        for entry in 51..60 {
+            state.changed([("last".into(), None)], (0, false), entry, entry - 1);
+        }
+        assert_eq!((state.known("k1"), state.known("last")), (None, Some(None)));
+    }
+
+    #[test]
+    fn size_is_measured_only_without_later_changes() {
+        let state = state(0);
+        state.restore(StateSize { keys: 1, bytes: 100 });
+        state.changed([("a".into(), value(1))], (66, true), 5, 0);
+        state.measured(StateSize { keys: 1, bytes: 90 }, 4);
+        assert_eq!(state.used(), (166, true));
+        state.measured(StateSize { keys: 1, bytes: 90 }, 5);
+        assert_eq!(state.used(), (90, false));
+    }
+
+    #[test]
+    fn unwritten_keys_are_those_after_the_durable_entry() {
+        let state = state(1 << 20);
+        state.changed([("a1".into(), value(1)), ("b".into(), value(1))], (0, false), 1, 0);
+        state.changed([("a2".into(), value(1)), ("a1".into(), None)], (0, false), 2, 0);
+        let keys = |durable| {
+            let mut keys = BTreeMap::new();
+            state.add_unwritten("a", durable, &mut keys);
+            keys.into_iter().map(|(key, has)| format!("{key} {has}")).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(0), ["a1 false", "a2 true"]);
+        assert_eq!(keys(2), [""; 0]);
+    }
+}

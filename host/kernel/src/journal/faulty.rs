@@ -1,0 +1,129 @@
+//! A store that fails when it is told to, for tests of everything that writes to a store.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use crate::journal::entry::{Group, StoredLetter, StoredOrigin, StoredTimer};
+use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::words::keyed_state::StateSize;
+use crate::words::message::ActorId;
+
+/// The fate of one call of [`Store::write`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It takes this long.
+    Slow(Duration),
+    /// It fails, and nothing is kept.
+    Lost(StoreError),
+    /// It fails, and only these first entries of the group are kept: as after a crash in the middle of the write.
+    Torn {
+        /// The number of entries that are kept.
+        kept: usize,
+        /// The error.
+        error: StoreError,
+    },
+    /// The group is kept, and the call never returns.
+    Unanswered,
+}
+
+/// Wraps a store, and lets its writes fail in the order of the given faults.
+pub struct FaultyStore<S> {
+    inner: S,
+    faults: Mutex<VecDeque<Option<Fault>>>,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// `faults`: for each call of [`Store::write`] from now on, what happens to it; none lets it pass. Calls after those pass.
+    pub fn new(inner: S, faults: impl IntoIterator<Item = Option<Fault>>) -> Self {
+        Self { inner, faults: Mutex::new(faults.into_iter().collect()) }
+    }
+
+    async fn write_faulty(&self, group: Arc<Group>) -> Result<(), StoreError> {
+        let fault = self.faults.lock().pop_front().flatten();
+        match fault {
+            None => self.inner.write(group).await,
+            Some(Fault::Slow(pause)) => {
+                tokio::time::sleep(pause).await;
+                self.inner.write(group).await
+            }
+            Some(Fault::Lost(error)) => Err(error),
+            Some(Fault::Torn { kept, error }) => {
+                let entries: Vec<_> = group.entries.iter().take(kept).cloned().collect();
+                if !entries.is_empty() {
+                    self.inner.write(Arc::new(Group { boot: group.boot, first: group.first, entries })).await?;
+                }
+                Err(error)
+            }
+            Some(Fault::Unanswered) => {
+                self.inner.write(group).await?;
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
+        self.inner.open()
+    }
+
+    fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.write_faulty(group))
+    }
+
+    fn messages(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.inner.messages(mailbox, from, most_bytes)
+    }
+
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.inner.held(mailbox, from, most_bytes)
+    }
+
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.inner.bytes(mailbox, from)
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.inner.value(actor, key)
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.inner.keys(actor, prefix, after, most)
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        self.inner.state_size(actor)
+    }
+
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.inner.timers(actor, after, most)
+    }
+
+    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
+        self.inner.letters(after, most)
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.inner.origins(source, from, most)
+    }
+}

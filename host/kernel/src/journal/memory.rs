@@ -1,0 +1,116 @@
+//! A store in memory, for tests and for the simulator: it survives a kernel, and not the process.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin, StoredTimer};
+use crate::journal::fold::Fold;
+use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::words::keyed_state::StateSize;
+use crate::words::message::ActorId;
+
+/// Keeps entries in memory. Clones are handles to the same store. It checks each entry: an entry that cannot be true, such as
+/// one that takes a message twice, is refused as [`StoreError::Damaged`].
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    fold: Fold,
+    /// All groups of all runs, in order, for those who check a history.
+    history: Vec<Arc<Group>>,
+}
+
+impl MemoryStore {
+    /// A store without entries.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All groups that were written, of all runs, in order.
+    pub fn history(&self) -> Vec<Arc<Group>> {
+        self.inner.lock().history.clone()
+    }
+
+    /// The number of the last entry.
+    pub fn last(&self) -> EntryNumber {
+        self.inner.lock().fold.last
+    }
+}
+
+impl Store for MemoryStore {
+    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
+        let mut inner = self.inner.lock();
+        let image = inner.fold.begin();
+        Box::pin(async { Ok(image) })
+    }
+
+    fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>> {
+        // Nothing happens before the first poll, as with a real store.
+        Box::pin(async move {
+            let mut inner = self.inner.lock();
+            inner.fold.apply(&group).map_err(|at| StoreError::Damaged { at })?;
+            inner.history.push(group);
+            Ok(())
+        })
+    }
+
+    fn messages(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.messages(mailbox, from, most_bytes)) })
+    }
+
+    fn held(
+        &self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.held(mailbox, from, most_bytes)) })
+    }
+
+    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.bytes(mailbox, from)) })
+    }
+
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(async move { Ok(self.inner.lock().fold.value(actor, &key)) })
+    }
+
+    fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        Box::pin(async move { Ok(self.inner.lock().fold.keys(actor, &prefix, after.as_deref(), most)) })
+    }
+
+    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.state_size(actor)) })
+    }
+
+    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.timers(actor, after, most)) })
+    }
+
+    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.letters(after, most)) })
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        let (source, from) = (source.to_owned(), from.to_vec());
+        Box::pin(async move { Ok(self.inner.lock().fold.origins(&source, &from, most)) })
+    }
+}

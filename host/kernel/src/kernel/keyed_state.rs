@@ -1,0 +1,115 @@
+//! Looks of operators at keyed states, and changes of them. What they see is durable.
+
+use std::sync::Arc;
+
+use playhouse_frame::check_key;
+use tokio::sync::oneshot;
+
+use crate::actor::Actor;
+use crate::actor::keyed_state::{KeyedState, cost};
+use crate::actor::state_error::{StateError, StateOrderError};
+use crate::journal::store::StoreError;
+use crate::kernel::Kernel;
+use crate::supervisor::Command;
+use crate::words::address::Address;
+use crate::words::keyed_state::StateChange;
+use crate::words::state::State;
+
+impl Kernel {
+    /// Keys of an actor's keyed state that begin with `prefix` and come after `after`, in the order of their bytes, at most `most`.
+    pub async fn state_keys(
+        &self,
+        address: &Address,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StateOrderError> {
+        let actor = self.with_state(address)?;
+        let store = self.shared.routing.store().map_err(StateError::from)?;
+        let keys = store.keys(actor.id, prefix, after, most).await;
+        Ok(keys.map_err(|error| self.read_failed(error))?)
+    }
+
+    /// The value of a key of an actor's keyed state; none when it has none.
+    pub async fn state_value(&self, address: &Address, key: &str) -> Result<Option<Vec<u8>>, StateOrderError> {
+        let actor = self.with_state(address)?;
+        let store = self.shared.routing.store().map_err(StateError::from)?;
+        let value = store.value(actor.id, key).await;
+        Ok(value.map_err(|error| self.read_failed(error))?)
+    }
+
+    /// Changes keys of an actor's keyed state in one step, while the actor is stopped by an operator. Returns when the changes are
+    /// durable. The bounds of the state hold.
+    pub async fn change_state(&self, address: &Address, changes: Vec<StateChange>) -> Result<(), StateOrderError> {
+        let actor = self.with_state(address)?;
+        let Some(state) = &actor.keyed_state else { return Ok(()) };
+        let _one_at_a_time = state.operator.lock().await;
+        let now = self.shared.state(address.clone()).await;
+        if now != Some(State::Stopped) {
+            return Err(not_stopped(address, now));
+        }
+        let grown = self.growth(&actor, state, &changes).await?;
+        let (answer, entered) = oneshot::channel();
+        let _ = self.commands.send(Command::ChangeState { actor: actor.clone(), changes, grown, answer });
+        match entered.await {
+            Ok(Ok(entry)) => match &self.shared.routing.journal {
+                Some(journal) => Ok(journal.durable(entry).await.map_err(StateError::from)?),
+                None => Ok(()),
+            },
+            Ok(Err(now)) => Err(not_stopped(address, now)),
+            Err(_) => Err(StateError::from(StoreError::Failed("the play is over".to_owned())).into()),
+        }
+    }
+
+    /// The bytes that changes add to the state of a stopped actor. `Err`: they are not allowed.
+    async fn growth(&self, actor: &Actor, state: &KeyedState, changes: &[StateChange]) -> Result<i64, StateError> {
+        let routing = &self.shared.routing;
+        for (key, value) in changes {
+            check_key(key)?;
+            if let Some(value) = value.as_ref().filter(|value| value.len() > state.spec.value_bytes) {
+                return Err(StateError::TooLarge { bytes: value.len(), limit_bytes: state.spec.value_bytes });
+            }
+        }
+        routing.measure_state(actor).await?;
+        let store = routing.store()?;
+        let (mut costs, mut grown) = (std::collections::HashMap::new(), 0_i64);
+        for (key, value) in changes {
+            let before = match costs.get(key) {
+                Some(before) => *before,
+                None => {
+                    let value = store.value(actor.id, key).await.map_err(|error| self.read_failed(error))?;
+                    cost(key, &value.map(Arc::from))
+                }
+            };
+            let after = cost(key, &value.as_deref().map(Arc::from));
+            costs.insert(key, after);
+            grown += after.cast_signed() - before.cast_signed();
+        }
+        let limit_bytes = state.spec.bytes;
+        if grown > 0 && state.used().0.saturating_add_signed(grown) > limit_bytes {
+            return Err(StateError::Full { actor: actor.address().clone(), limit_bytes });
+        }
+        Ok(grown)
+    }
+
+    /// The actor at an address, which has a keyed state.
+    fn with_state(&self, address: &Address) -> Result<Arc<Actor>, StateOrderError> {
+        let actor = self.shared.routing.registry.occupant(address);
+        let actor = actor.ok_or_else(|| StateOrderError::UnknownAddress(address.clone()))?;
+        if actor.keyed_state.is_none() {
+            return Err(StateError::NotGranted { actor: address.clone() }.into());
+        }
+        Ok(actor)
+    }
+
+    fn read_failed(&self, error: StoreError) -> StateError {
+        self.shared.routing.store_read_failed(error).into()
+    }
+}
+
+fn not_stopped(actor: &Address, state: Option<State>) -> StateOrderError {
+    match state {
+        Some(state) => StateOrderError::NotStopped { actor: actor.clone(), state },
+        None => StateOrderError::UnknownAddress(actor.clone()),
+    }
+}

@@ -1,0 +1,317 @@
+//! The commit in a play with a store. A turn of a stored actor is one entry of the journal: the messages that it took, its sends,
+//! its retries and dead letters. Of another actor's turn, the sends to stored actors are one entry.
+//!
+//! All waits come before the entry. If the commit is dropped in one of them, nothing has happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Turn;
+use super::effects::Effect;
+use super::entered::Entered;
+use crate::actor::Actor;
+use crate::dispatch::kept_timers::KeptTimer;
+use crate::dispatch::routing::dead_letter::log_letter;
+use crate::dispatch::routing::delivery::Run;
+use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
+use crate::dispatch::routing::output::Output;
+use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
+use crate::journal::order::{Draft, EntrySpace};
+use crate::mailbox::Load;
+use crate::mailbox::message_log::{first_record, message_of};
+use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutMessage, LogEvent};
+use crate::words::events::MessageRetried;
+use crate::words::message::{Envelope, Message, Reply, ReplyToken, records_of};
+use crate::words::outcome::{Failure, Outcome};
+use crate::words::send_error::{AskError, FullAnswer};
+
+/// The sends of a turn that enter, and space for them.
+struct Sends {
+    wanted: Vec<Wanted>,
+    given: Vec<Given>,
+    /// For each run that enters, its place in the outbox and the place of its target in `wanted`.
+    runs: Vec<(usize, usize)>,
+}
+
+/// Dead letters and retries that are logged after the entry.
+#[derive(Default)]
+struct News {
+    letters: Vec<(Arc<Actor>, Envelope, DeadReason)>,
+    retried: Vec<(Envelope, String)>,
+    /// Timers that were cancelled, and for which the play waited.
+    cancelled: u64,
+}
+
+impl Turn {
+    /// Whether messages of this actor are stored.
+    fn is_stored(&self) -> bool {
+        self.actor.mailbox.is_stored()
+    }
+
+    /// Enters the finished messages, or their sends to stored actors. Returns true when the turn is over with that.
+    pub(super) async fn commit_entering(&mut self, patience: Patience) -> bool {
+        let Some(journal) = &self.shared.routing.journal.clone() else { return false };
+        if self.entered.is_none() {
+            let sends = self.reserve(patience).await;
+            if !self.is_stored() && sends.runs.is_empty() {
+                return false;
+            }
+            let state_bytes = self.state.as_ref().map_or(0, |state| state.bytes());
+            let timer_bytes = if self.is_stored() { self.effects.recorded_timer_bytes() } else { 0 };
+            let space_in_journal = match patience {
+                Patience::Yes => {
+                    journal
+                        .space(
+                            sends.wanted.iter().map(|wanted| wanted.load.bytes).sum::<usize>()
+                                + state_bytes
+                                + timer_bytes,
+                        )
+                        .await
+                }
+                Patience::No => EntrySpace::NONE,
+            };
+            self.enter(journal, space_in_journal, sends);
+        }
+        if !self.is_stored() {
+            // The other sends and effects follow at once: what this actor knows is durable already.
+            return false;
+        }
+        if let Some(entered) = &self.entered
+            && self.outbox.next_route().is_some()
+            && patience == Patience::Yes
+        {
+            // A child could act at once, and a timer could tell others. When the store fails, the play ends.
+            let _ = journal.durable(entered.number).await;
+        }
+        while self.outbox.next_route().is_some() {
+            self.carry_out();
+            self.outbox.end_effect();
+        }
+        self.outbox.forget_delivered();
+        if let Some(entered) = self.entered.take() {
+            self.actor.finish(entered.finished);
+        }
+        true
+    }
+
+    /// Reserves space for the sends that enter. May wait; nothing has happened yet.
+    async fn reserve(&mut self, patience: Patience) -> Sends {
+        let (mut wanted, mut runs): (Vec<Wanted>, Vec<(usize, usize)>) = Default::default();
+        for at in self.outbox.finished_runs() {
+            let Run { route, from, to, messages } = *self.outbox.run(at);
+            if route == Run::EFFECT {
+                continue;
+            }
+            let target = self.current_target(route);
+            let target = self.shared.routing.relayed(target);
+            if !self.is_stored() && !target.mailbox.is_stored() {
+                continue;
+            }
+            let known = wanted.iter().position(|wanted| wanted.target.id == target.id);
+            let place = known.unwrap_or_else(|| {
+                let first_bytes = first_record(&self.outbox.bytes[from..to]).len() - playhouse_frame::HEADER_BYTES;
+                wanted.push(Wanted { target, load: Load { first_bytes, ..Load::default() } });
+                wanted.len() - 1
+            });
+            wanted[place].load.messages += messages;
+            wanted[place].load.bytes += to - from;
+            runs.push((at, place));
+        }
+        let given = self.shared.routing.reserve_all(&wanted, (patience, &self.instance)).await;
+        Sends { wanted, given, runs }
+    }
+
+    /// From here on the turn is true.
+    fn enter(&mut self, journal: &Arc<PlayJournal>, space_in_journal: EntrySpace<'_>, sends: Sends) {
+        let stored = self.is_stored();
+        if stored {
+            // Before the messages end, so that an asker that has its reply finds them.
+            if self.measurements.len() > 0 {
+                self.measurements.commit(self.instance.own_metrics(&self.actor.spec.metrics));
+            }
+            if self.calls_back {
+                self.report_outcomes();
+            }
+        }
+        let finished = self.batch.finished();
+        let state = self.state.as_mut().filter(|state| state.len() > 0).map(|state| state.take_finished(finished.end));
+        let mut outcomes = std::mem::take(&mut self.batch.outcomes);
+        let (shared, mut news, mut kept) = (self.shared.clone(), News::default(), 0);
+        let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
+            let mut places = self.put_sends(draft, sends, &mut news);
+            if stored && self.effects.has_recorded() {
+                places.extend(self.enter_timers(draft, &mut news));
+                places.sort_unstable();
+            }
+            self.outbox.mark_entered(&places);
+            if stored {
+                let mut notable = outcomes.drain().peekable();
+                for index in finished.clone() {
+                    let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
+                    kept += u64::from(self.enter_outcome(draft, index, outcome, &mut news));
+                }
+            }
+            for (key, value) in state.iter().flat_map(|state| &state.changes) {
+                change_state(draft, self.actor.id, key, value.as_deref());
+            }
+        });
+        if let (Some(state), Some(keyed)) = (state, &self.actor.keyed_state) {
+            keyed.changed(state.changes, state.grown, entered.number, journal.last_durable());
+        }
+        if stored {
+            self.batch.commit_finished(finished.len());
+        }
+        let finished = if stored { finished.len() as u64 - kept } else { 0 };
+        self.entered = Some(Entered { number: entered.number, finished });
+        self.batch.outcomes = outcomes;
+        if news.cancelled > 0 {
+            self.shared.activity.end(news.cancelled);
+        }
+        self.log(news);
+    }
+
+    /// Returns the places of the sends in the outbox, in order.
+    fn put_sends(&mut self, draft: &mut Draft<Output>, sends: Sends, news: &mut News) -> Vec<usize> {
+        let Sends { wanted, given, runs } = sends;
+        for (place, given) in given.into_iter().enumerate() {
+            let target = &wanted[place].target;
+            let of_target = runs.iter().filter(|(_, of)| *of == place).map(|(at, _)| *at);
+            let refused = match given {
+                Ok(mut space) => {
+                    // The runs to one target come in together; their order with those to others cannot be seen.
+                    let mut of_target = of_target.peekable();
+                    let first = of_target.next().map(|at| self.outbox.records(at)).unwrap_or_default();
+                    if of_target.peek().is_none() {
+                        put(draft, &mut space, first)
+                    } else {
+                        let mut records = first.to_vec();
+                        of_target.for_each(|at| records.extend_from_slice(self.outbox.records(at)));
+                        put(draft, &mut space, &records)
+                    }
+                }
+                Err(reason) => {
+                    let records = of_target.flat_map(|at| records_of(self.outbox.records(at)));
+                    Some((records.map(message_of).collect(), reason))
+                }
+            };
+            let Some((messages, reason)) = refused else { continue };
+            for message in messages {
+                news.letters.push((target.clone(), message.envelope, reason.clone()));
+                self.shared.routing.letter_in(draft, target, message, &reason);
+            }
+        }
+        runs.into_iter().map(|(at, _)| at).collect()
+    }
+
+    /// Sets and cancels the timers of finished messages, which belong to the actor. Returns their places in the outbox, in order.
+    fn enter_timers(&mut self, draft: &mut Draft<Output>, news: &mut News) -> Vec<usize> {
+        let at_effects = self.outbox.finished_runs().filter(|at| self.outbox.run(*at).route == Run::EFFECT);
+        let at_effects: Vec<_> = at_effects.collect();
+        let timers = &self.shared.routing.kept_timers;
+        let mut places = Vec::new();
+        for (at, effect) in at_effects.iter().zip(self.effects.take_timers(at_effects.len())) {
+            match effect {
+                None => continue,
+                Some(Effect::Timer { route, id, wait, again, envelope, .. }) => {
+                    let to = self.routes.at(route).target.address().clone();
+                    let timer = KeptTimer::new(to, (envelope, self.outbox.records(*at)), wait, again);
+                    timers.set(&self.shared, draft, (self.actor.id, id), timer);
+                }
+                Some(Effect::Cancel { id }) if self.effects.set.as_ref().is_some_and(|set| set.cancel(id)) => {}
+                Some(Effect::Cancel { id }) => {
+                    news.cancelled += u64::from(timers.cancel(draft, self.actor.id, id));
+                }
+                Some(_) => unreachable!("only timers were taken"),
+            }
+            places.push(*at);
+        }
+        places
+    }
+
+    /// Adds the outcome of one message to the entry; true when the message is kept for a retry.
+    fn enter_outcome(
+        &self,
+        draft: &mut Draft<Output>,
+        index: usize,
+        outcome: Option<Outcome>,
+        news: &mut News,
+    ) -> bool {
+        let token = self.batch.messages.reply(index);
+        let answer = |draft: &mut Draft<Output>, answer: FullAnswer| {
+            if token.is_keyed() {
+                let (id, now) = (self.batch.messages.message(index).envelope.id, self.shared.wall_time(Instant::now()));
+                self.shared.routing.keys.keep_answer(draft, token, &answer, (id, now));
+            }
+            if token.is_some() {
+                draft.output(Output::Answer(token, answer));
+            }
+        };
+        match outcome {
+            None | Some(Outcome::Done(None)) => answer(draft, Err(AskError::NoReply)),
+            Some(Outcome::Done(Some(reply))) => answer(draft, Ok(Reply::from(reply))),
+            Some(Outcome::DoneWith(reply)) => answer(draft, Ok(*reply)),
+            Some(Outcome::Failed(failure)) => return self.enter_failure(draft, index, failure, news),
+        }
+        let number = self.batch.messages.sequence(index);
+        if number != 0 {
+            draft.take(self.actor.id, number);
+        }
+        false
+    }
+
+    fn enter_failure(&self, draft: &mut Draft<Output>, index: usize, failure: Failure, news: &mut News) -> bool {
+        let mut message: Message = self.batch.messages.message(index);
+        message.envelope.attempt += self.batch.attempts(index);
+        let restart = &self.actor.spec.restart;
+        let reason = match failure {
+            Failure::Retry(text) if message.envelope.attempt < restart.attempts => {
+                let ceiling: Duration = restart.backoff.ceiling(message.envelope.attempt);
+                let due = Instant::now() + self.shared.jitter.below(ceiling);
+                hold(draft, self.actor.id, &message, self.shared.wall_time(due));
+                news.retried.push((message.envelope, text));
+                self.instance.backlog.lock().delayed.push((due, message));
+                return true;
+            }
+            Failure::Retry(text) => DeadReason::Failed(text),
+            Failure::Reject(text) => DeadReason::Rejected(text),
+            Failure::BadReply(text) => DeadReason::BadReply(text),
+        };
+        news.letters.push((self.actor.clone(), message.envelope, reason.clone()));
+        self.shared.routing.count_unhandled(&self.actor, 1);
+        self.shared.routing.letter_in(draft, &self.actor, message, &reason);
+        false
+    }
+
+    /// Answers an asker. When sends of the same turn are on their way to the store, the answer follows them.
+    #[inline]
+    pub(super) fn answer(&self, token: ReplyToken, answer: FullAnswer) {
+        if self.entered.is_some() && token.is_some() {
+            self.answer_later(token, answer);
+        } else {
+            self.shared.routing.asks.answer(token, answer);
+        }
+    }
+
+    #[cold]
+    fn answer_later(&self, token: ReplyToken, answer: FullAnswer) {
+        let routing = &self.shared.routing;
+        if let Some(journal) = &routing.journal {
+            routing.enter(journal, None, EntrySpace::NONE, |draft| draft.output(Output::Answer(token, answer)));
+        }
+    }
+
+    fn log(&self, news: News) {
+        for (actor, envelope, reason) in news.letters {
+            let run = (actor.id == self.actor.id).then_some(self.incarnation);
+            log_letter(run, &actor, &envelope, &reason);
+        }
+        let (attempts, run) = (self.actor.spec.restart.attempts, self.incarnation());
+        for (envelope, failure) in news.retried {
+            let subject = (self.actor.about_run(run), AboutMessage::from(&envelope));
+            MessageRetried { subject, reason: "failed", attempts, failure: &failure }.log();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The keyed state of an actor as data: its bounds and its size. It is called keyed, since [`State`](crate::State) is what an actor
+//! does now.
+
+/// The bounds of one actor's keyed state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateSpec {
+    /// Most bytes of the whole: of keys and values, with [`STATE_KEY_COST`](playhouse_frame::STATE_KEY_COST) more for each key.
+    pub bytes: u64,
+    /// Most bytes of one value.
+    pub value_bytes: usize,
+    /// Bytes of keys and values that are kept in memory. Changes that are not durable yet are kept in addition.
+    pub cache_bytes: usize,
+}
+
+impl Default for StateSpec {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, value_bytes: 1 << 20, cache_bytes: 1 << 20 }
+    }
+}
+
+/// The size of a keyed state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StateSize {
+    /// The number of keys.
+    pub keys: u64,
+    /// The bytes, as [`StateSpec::bytes`] counts them.
+    pub bytes: u64,
+}
+
+/// The bounds for the next changes of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateLimits {
+    /// Most bytes of one value.
+    pub value_bytes: usize,
+    /// The bytes that are surely free. There may be more: the sizes of values that are replaced are not all known.
+    pub left_bytes: u64,
+}
+
+/// A change of one key; without a value the key goes.
+pub type StateChange = (String, Option<Vec<u8>>);

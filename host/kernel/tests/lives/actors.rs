@@ -1,0 +1,355 @@
+//! The work of actors on a message: sends, asks, pauses, and faults by their dice, which no crash turns back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use playhouse_kernel::{
+    ActorGrants, ActorSpec, AskError, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep,
+    Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
+};
+use tokio::time::Instant;
+
+use crate::dice::Dice;
+use crate::ledger::{Book, Run, RunId, body_of, serial_of};
+use crate::play::{Kind, Play, Who};
+
+/// The state that actors of all lives share.
+#[derive(Clone)]
+pub struct Stage {
+    pub play: Arc<Play>,
+    pub book: Book,
+    pub dice: Arc<Mutex<Dice>>,
+    /// The virtual time that passed in earlier lives.
+    pub before: Arc<Mutex<Duration>>,
+    /// When this life began.
+    pub began: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Stage {
+    /// The virtual time since the first life began.
+    pub fn now(&self) -> Duration {
+        *self.before.lock() + self.began.lock().map_or(Duration::ZERO, |began| began.elapsed())
+    }
+}
+
+impl HostClock for Stage {
+    fn thread_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn delayed(&self, _: tokio::time::Instant) -> Duration {
+        Duration::ZERO
+    }
+
+    fn suspended(&self, _: tokio::time::Instant) -> Duration {
+        Duration::ZERO
+    }
+
+    fn world(&self) -> std::time::SystemTime {
+        let jumped_ms: i64 = self.play.jumps[..=self.book.lock().life].iter().sum();
+        let world = std::time::SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 365) + *self.before.lock();
+        let jump = Duration::from_millis(jumped_ms.unsigned_abs());
+        if jumped_ms < 0 { world - jump } else { world + jump }
+    }
+}
+
+pub fn plan(stage: &Stage, seed: u64) -> Plan {
+    let specs = stage.play.roles.iter().enumerate().map(|(who, role)| {
+        let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who });
+        let targets = role.targets.iter().map(|&to| stage.play.roles[to].address.clone());
+        ActorSpec {
+            instances: role.instances,
+            batch: role.batch,
+            idle_stop: role.idle_stop,
+            reaches_outside: role.kind == Kind::Outside,
+            state: role.state.map(|cache_bytes| StateSpec { cache_bytes, ..StateSpec::default() }),
+            mailbox: MailboxSpec {
+                capacity: role.capacity,
+                memory_bytes: role.memory,
+                overflow: role.overflow,
+                block_timeout: role.block_timeout,
+                keep: if role.kind == Kind::Memory { Keep::Memory } else { Keep::Stored },
+                ..MailboxSpec::default()
+            },
+            restart: RestartSpec { attempts: role.attempts, backoff: role.backoff, ..RestartSpec::default() },
+            grants: ActorGrants { sends_to: targets.collect(), ..ActorGrants::default() },
+            ..ActorSpec::new(role.address.clone(), code)
+        }
+    });
+    Plan {
+        actors: specs.collect(),
+        supervision: SupervisionSpec { intensity: 10_000, ..SupervisionSpec::default() },
+        clock: Clock::from(Arc::new(stage.clone())),
+        seed,
+        ..Plan::default()
+    }
+}
+
+struct Code {
+    stage: Stage,
+    who: Who,
+}
+
+impl Launcher for Code {
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let acting: Box<dyn Behavior> =
+            Box::new(Acting { turn, stage: self.stage.clone(), who: self.who, uncommitted: Vec::new() });
+        Box::pin(async { Ok(acting) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "acting"
+    }
+}
+
+struct Acting {
+    turn: Turn,
+    stage: Stage,
+    who: Who,
+    /// Finished runs of this call; an ask commits them.
+    uncommitted: Vec<RunId>,
+}
+
+impl Behavior for Acting {
+    fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async move {
+            while self.turn.current().is_some() {
+                let run = self.arrives();
+                self.remember(run).await;
+                let worked = self.work(run).await;
+                let mut book = self.stage.book.lock();
+                let Ok(outcome) = &worked else {
+                    for run in self.uncommitted.drain(..) {
+                        (book.runs[run].done, book.runs[run].retried) = (None, false);
+                    }
+                    drop(book);
+                    return worked.map(drop);
+                };
+                book.runs[run].done = Some(matches!(outcome, Outcome::Done(_)));
+                let attempts = self.stage.play.roles[self.who].attempts;
+                let again = self.turn.envelope().is_some_and(|envelope| envelope.attempt + 1 < attempts);
+                book.runs[run].retried = again && matches!(outcome, Outcome::Failed(Failure::Retry(_)));
+                drop(book);
+                self.uncommitted.push(run);
+                self.turn.finish(worked?);
+            }
+            self.uncommitted.clear();
+            Ok(())
+        })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Acting {
+    fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
+        roll(&mut self.stage.dice.lock())
+    }
+
+    /// Checks a message on its arrival.
+    fn arrives(&self) -> RunId {
+        let (play, who) = (&self.stage.play, self.who);
+        let serial = serial_of(self.turn.body());
+        let envelope = self.turn.envelope().unwrap();
+        let (sender, number) = (self.turn.sender(), self.turn.sequence());
+        let mut book = self.stage.book.lock();
+        let run = book.begins(who, serial);
+        let life = book.life;
+        let attempt = envelope.attempt;
+        book.note(format!("{who} gets #{serial}, number {number}, attempt {attempt}, run {run}"));
+        let sent = &book.sent[serial];
+        let by = sent.by.map(|run| (book.runs[run].who, book.runs[run].of));
+        let expected = by.map(|(who, _)| play.roles[who].address.clone());
+        let (earlier, is_ask, sent_by) = (sent.life < life, sent.is_ask, sent.by);
+        book.must(sender == expected, || format!("#{serial} of {expected:?} seems to come from {sender:?}"));
+        if earlier {
+            book.seen.insert("a send from an earlier life");
+        }
+        let stored = play.roles[who].kind != Kind::Memory && !is_ask;
+        book.must((number != 0) == stored, || format!("#{serial} has number {number}"));
+        let kept = book.kept.get(&serial).cloned().unwrap_or_default();
+        book.must(kept.taken.is_empty(), || format!("#{serial} is handled again after its end"));
+        book.must(attempt >= kept.holds, || format!("#{serial} has {attempt} failures, and had {}", kept.holds));
+        let mailbox = book.addresses.get(play.roles[who].address.as_str()).map(|id| id.0);
+        if let Some(mailbox) = mailbox
+            && number != 0
+            && book.first_suspects.get(&mailbox) == Some(&number)
+        {
+            let is_noted = book.noted.get(&serial).is_some_and(|noted| noted.contains(&life));
+            book.must(is_noted, || format!("#{serial} may have ended its host, and is handed over without a note"));
+            book.seen.insert("a suspect");
+        }
+        if let Some((id, fires_at)) = book.sent[serial].timer {
+            let (now, is_steady) = (self.stage.now(), play.jumps.iter().all(|jump| *jump == 0));
+            book.must(now >= fires_at || !is_steady, || {
+                format!("timer {id} sends #{serial} at {now:?}, and was set for {fires_at:?}")
+            });
+            if earlier {
+                book.seen.insert("a timer survived");
+            }
+        }
+        if kept.holds > 0 && earlier {
+            book.seen.insert("a retry survived");
+        }
+        if book.runs.iter().any(|run| run.of == serial && run.life < life) {
+            book.seen.insert("a message came again in a later life");
+        }
+        // The edge sees only what is durable.
+        if play.roles[who].kind != Kind::Stored
+            && let Some((by, cause)) = by
+            && play.roles[by].kind != Kind::Memory
+        {
+            let safe = if is_ask {
+                // The question is of a turn that goes on; all turns before are durable.
+                book.seen.insert("an ask to the edge");
+                let asking = sent_by.unwrap_or_default();
+                let before = book.runs[..asking].iter().filter(|run| run.who == by && run.life == life);
+                let is_done = |run: &&Run| run.done == Some(true) && !run.is_unsure && !book.sent[run.of].is_ask;
+                let mut before = before.filter(is_done);
+                play.roles[by].instances > 1 || before.all(|run| book.is_taken(run.of))
+            } else {
+                book.seen.insert("the edge saw a stored message");
+                book.is_taken(cause) || book.sent[cause].is_ask
+            };
+            book.must(safe, || format!("the edge sees #{serial} before the end of #{cause} is durable"));
+        }
+        if play.roles[who].kind == Kind::Outside && !is_ask {
+            let durable = book.is_put(serial);
+            book.must(durable, || format!("#{serial} reaches outside before it is durable"));
+        }
+        run
+    }
+
+    /// Writes into the state that the message was handled, and checks what the state says so far: `n` is the number of messages
+    /// that were handled before, and each of them has a key `m` with its serial.
+    async fn remember(&mut self, run: RunId) {
+        if self.stage.play.roles[self.who].state.is_none() {
+            return;
+        }
+        let serial = self.stage.book.lock().runs[run].of;
+        let key = format!("m{serial}");
+        let handled = match self.turn.state_value("n").await {
+            Ok(value) => value.map_or(0, |value| u64::from_le_bytes(value[..].try_into().unwrap())),
+            // The store has failed.
+            Err(_) => return,
+        };
+        let known = self.turn.state_value(&key).await;
+        if handled > 0 && self.roll(|dice| dice.percent(10)) {
+            let keys = self.turn.state_keys("m", None, 1000).await;
+            let mut book = self.stage.book.lock();
+            let count = keys.as_ref().map_or(handled, |keys| keys.len() as u64);
+            book.must(count == handled, || format!("the state counts {handled} messages, and has the keys {keys:?}"));
+        }
+        {
+            let mut book = self.stage.book.lock();
+            let is_new = known.as_ref().is_ok_and(|known| known.is_none());
+            book.must(is_new || known.is_err(), || format!("#{serial} is handled again, and the state has it"));
+            if handled > 0 && book.life > 0 {
+                book.seen.insert("state from an earlier life");
+            }
+        }
+        let _ = self.turn.set_state("n", &(handled + 1).to_le_bytes()).await;
+        let _ = self.turn.set_state(&key, b"").await;
+    }
+
+    async fn work(&mut self, run: RunId) -> Result<Outcome, Crash> {
+        let (fuel, temper, attempt) = (self.turn.body()[4], self.turn.body()[5], self.turn.envelope().unwrap().attempt);
+        for _ in 0..self.roll(|dice| dice.below(4)) {
+            self.step(run, fuel).await;
+        }
+        let bad = self.roll(|dice| dice.percent(50));
+        match temper {
+            1 if bad || attempt == 0 => return Err(Crash::new(CrashReason::Trap { kind: "simulated".into() })),
+            2 if bad => return Ok(Outcome::Failed(Failure::Reject("no".into()))),
+            3 if bad || attempt == 0 => return Ok(Outcome::Failed(Failure::Retry("not now".into()))),
+            _ => {}
+        }
+        let reply = self.roll(|dice| dice.percent(70));
+        Ok(Outcome::Done(reply.then(|| (run as u64).to_le_bytes().to_vec())))
+    }
+
+    async fn step(&mut self, run: RunId, fuel: u8) {
+        let play = self.stage.play.clone();
+        if self.roll(|dice| dice.percent(play.slow)) {
+            let pause = self.roll(|dice| dice.millis(0, 10));
+            return tokio::time::sleep(pause).await;
+        }
+        let targets = &play.roles[self.who].targets;
+        if fuel == 0 || targets.is_empty() {
+            return;
+        }
+        if self.roll(|dice| dice.percent(15)) {
+            return self.set_timer(run, fuel);
+        }
+        if self.roll(|dice| dice.percent(5)) {
+            return self.cancel_timer(run);
+        }
+        let (to, is_ask) = self.roll(|dice| (dice.pick(targets), dice.percent(20)));
+        let temper = self.roll(|dice| if dice.percent(play.temper) { dice.between(1, 3) as u8 } else { 0 });
+        let address = play.roles[to].address.as_str();
+        let serial = self.stage.book.lock().sends(Some(run), to, is_ask);
+        let body = body_of(serial, fuel - 1, temper);
+        if is_ask {
+            let committed = std::mem::take(&mut self.uncommitted);
+            let timeout = self.roll(|dice| dice.millis(0, 40));
+            let answer = self.turn.ask(address, &body, timeout).await;
+            let mut book = self.stage.book.lock();
+            let is_answered = matches!(
+                answer,
+                Ok(_)
+                    | Err(AskError::NoReply | AskError::Rejected(_) | AskError::RetriesSpent(_) | AskError::Crashed(_))
+            );
+            if !is_answered {
+                committed.into_iter().for_each(|run| book.runs[run].is_unsure = true);
+            }
+            book.note(format!("run {run}: the answer to #{serial} is {answer:?}"));
+        } else {
+            self.turn.tell(address, &body).expect("it is granted");
+        }
+    }
+
+    fn set_timer(&mut self, run: RunId, fuel: u8) {
+        let play = self.stage.play.clone();
+        let (to, delay) = self.roll(|dice| (dice.pick(&play.roles[self.who].targets), dice.millis(0, 40)));
+        let fires_at = self.stage.now() + delay;
+        let serial = self.stage.book.lock().sends_later(run, to);
+        let body = body_of(serial, fuel - 1, 0);
+        let id = self.turn.tell_after(play.roles[to].address.as_str(), &body, delay).expect("it is granted");
+        let mut book = self.stage.book.lock();
+        book.sent[serial].timer = Some((id, fires_at));
+        book.note(format!("run {run}: timer {id} sends #{serial} in {delay:?}"));
+    }
+
+    /// Cancels a timer of any run of this actor: it may have fired. The id of a timer that an earlier life did not keep is in no
+    /// state.
+    fn cancel_timer(&mut self, run: RunId) {
+        let serials: Vec<_> = {
+            let book = self.stage.book.lock();
+            let of_actor = book.runs.iter().filter(|run| run.who == self.who);
+            let timers = of_actor.flat_map(|run| run.timers.iter().copied());
+            let is_kept = |serial: &usize| book.kept.get(serial).is_some_and(|kept| !kept.set.is_empty());
+            timers.filter(|serial| book.sent[*serial].life == book.life || is_kept(serial)).collect()
+        };
+        if serials.is_empty() {
+            return;
+        }
+        let serial = self.roll(|dice| dice.pick(&serials));
+        let mut book = self.stage.book.lock();
+        let Some((id, _)) = book.sent[serial].timer else { return };
+        book.runs[run].cancels.push(serial);
+        book.note(format!("run {run}: cancels timer {id}"));
+        drop(book);
+        self.turn.cancel(id);
+    }
+}

@@ -1,0 +1,137 @@
+//! A random play, as plain data.
+
+use std::time::Duration;
+
+use playhouse_kernel::{Address, Backoff, Overflow};
+
+use crate::dice::Dice;
+
+/// An actor by its place in the plan.
+pub type Who = usize;
+
+pub struct Role {
+    pub address: Address,
+    pub kind: Kind,
+    pub targets: Vec<Who>,
+    pub instances: usize,
+    pub batch: usize,
+    pub capacity: usize,
+    /// Most bytes of its messages in memory.
+    pub memory: usize,
+    pub overflow: Overflow,
+    pub block_timeout: Duration,
+    pub attempts: u32,
+    pub backoff: Backoff,
+    pub idle_stop: Option<Duration>,
+    /// The bytes of the cache of its keyed state; none for an actor without.
+    pub state: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Stored,
+    /// Stored, and its code reaches outside.
+    Outside,
+    Memory,
+}
+
+pub enum Deed {
+    Tell(Who, u8),
+    Ask(Who, u8),
+    Halt(Who),
+    Resume(Who),
+    /// An operator drops messages that wait, each with this chance in percent.
+    Drop(Who, usize),
+    Pause(Duration),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// The host dies.
+    Crash(Duration),
+    /// An orderly stop, which may be cut off.
+    Stop(Duration),
+}
+
+pub struct Play {
+    pub roles: Vec<Role>,
+    /// For each life, the senders outside.
+    pub crowds: Vec<Vec<Vec<Deed>>>,
+    pub ends: Vec<End>,
+    /// In percent: a message that crashes, rejects or retries; a slow step.
+    pub temper: usize,
+    pub slow: usize,
+    /// In percent of its writes: the store is full, or fails for good.
+    pub full: usize,
+    pub fails: usize,
+    pub write: (usize, usize),
+    /// By how many milliseconds the world's clock jumps before each life, forward or back.
+    pub jumps: Vec<i64>,
+}
+
+impl Play {
+    pub fn roll(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, 0);
+        let count = dice.between(1, 5);
+        let roles: Vec<_> = (0..count).map(|who| role(&mut dice, who, count)).collect();
+        let lives = dice.between(1, 4);
+        let crowds = (0..lives).map(|_| (0..dice.between(1, 3)).map(|_| crowd(&mut dice, count)).collect()).collect();
+        let ends = (0..lives - 1).map(|_| match dice.below(4) {
+            0 => End::Stop(dice.millis(0, 40)),
+            _ => End::Crash(dice.millis(0, 40)),
+        });
+        Self {
+            roles,
+            crowds,
+            ends: ends.collect(),
+            temper: dice.pick(&[0, 5, 20, 50]),
+            slow: dice.below(40),
+            full: dice.pick(&[0, 0, 0, 20]),
+            fails: dice.pick(&[0, 0, 0, 3]),
+            write: dice.pick(&[(0, 0), (0, 2), (1, 10)]),
+            jumps: (0..lives).map(|_| dice.pick(&[0, 0, 0, 0, 0, 30, -30, DAY_MS, -DAY_MS])).collect(),
+        }
+    }
+}
+
+/// A day, in milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+fn role(dice: &mut Dice, who: Who, count: usize) -> Role {
+    let role = role_without_state(dice, who, count);
+    let state = dice.pick(&[None, Some(0), Some(300), Some(1 << 20)]);
+    Role { state: state.filter(|_| role.kind != Kind::Memory && role.instances == 1), ..role }
+}
+
+fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
+    Role {
+        address: Address::parse(&format!("/{}", char::from(b'a' + who as u8))).unwrap(),
+        kind: dice.pick(&[Kind::Stored, Kind::Stored, Kind::Stored, Kind::Outside, Kind::Memory]),
+        targets: (0..count).filter(|_| dice.percent(60)).collect(),
+        instances: dice.pick(&[1, 1, 1, 2]),
+        batch: dice.pick(&[1, 2, 8, 64]),
+        capacity: dice.pick(&[1, 2, 8, 1024]),
+        memory: dice.pick(&[0, 200, 500, 4 << 20]),
+        overflow: dice.pick(&[Overflow::Block, Overflow::Block, Overflow::Reject, Overflow::DropNewest]),
+        block_timeout: dice.millis(0, 60),
+        attempts: dice.between(1, 4) as u32,
+        backoff: Backoff { initial: dice.millis(0, 10), max: dice.millis(0, 30) },
+        idle_stop: dice.percent(20).then(|| dice.millis(0, 20)),
+        state: None,
+    }
+}
+
+fn crowd(dice: &mut Dice, count: usize) -> Vec<Deed> {
+    let deed = |dice: &mut Dice| {
+        let (to, fuel) = (dice.below(count), dice.below(4) as u8);
+        match dice.below(25) {
+            0..14 => Deed::Tell(to, fuel),
+            14..17 => Deed::Ask(to, fuel),
+            17 => Deed::Halt(to),
+            18 => Deed::Resume(to),
+            19 => Deed::Drop(to, dice.pick(&[20, 60, 100])),
+            _ => Deed::Pause(dice.millis(0, 10)),
+        }
+    };
+    (0..dice.between(1, 12)).map(|_| deed(dice)).collect()
+}

@@ -1,0 +1,62 @@
+//! `[actor.state]`: the bounds of a state, and the mailbox and instances that it needs.
+
+use playhouse_kernel::StateSpec;
+use toml::Spanned;
+
+use super::findings::Checks;
+use super::instances;
+use super::mailbox::is_durable;
+use crate::manifest::problem::Problem;
+use crate::manifest::schema::{Actor, ActorState};
+use crate::manifest::units::ByteSize;
+
+/// The largest value: it passes the journal, and the memory of the actor.
+const MOST_VALUE: ByteSize = ByteSize(32 << 20);
+
+impl Checks {
+    /// The state of an actor of the manifest, if it has one.
+    pub(super) fn state(&mut self, actor: &Actor, effect_bytes: usize) -> Option<StateSpec> {
+        let written = actor.state.as_ref()?;
+        let address = actor.address.get_ref();
+        if !is_durable(&actor.mailbox) {
+            let problem =
+                Problem::at(written.span(), format!("`{address}` has state, and its mailbox is not durable"), "here");
+            let help = "add mailbox = { kind = \"durable\" } and a table [play.store], or leave `state` out";
+            self.add(match &actor.mailbox.kind {
+                Some(kind) => problem.and_at(kind.span(), "this is not durable").help(help),
+                None => problem.help(help),
+            });
+        }
+        if let Some(several) = actor.instances.as_ref().filter(|_| instances::of(actor) > 1) {
+            let problem = Problem::at(written.span(), format!("`{address}` has state and several instances"), "here");
+            let help = "one instance alone changes a state: give the actor one, or leave `state` out";
+            self.add(problem.and_at(several.span(), "these are several").help(help));
+        }
+        Some(self.bounds_of_state(written.get_ref(), effect_bytes))
+    }
+
+    fn bounds_of_state(&mut self, written: &ActorState, effect_bytes: usize) -> StateSpec {
+        let default = StateSpec::default();
+        let bytes = written.bytes.as_ref().map_or(default.bytes, |size| size.get_ref().0);
+        let usual = ByteSize(bytes.min(default.value_bytes as u64));
+        self.at_most(
+            written.value.as_ref(),
+            "state.value",
+            MOST_VALUE,
+            "put larger values into several keys, or into files",
+        );
+        let value = written.value.as_ref().map_or(usual, |size| *size.get_ref());
+        for (bound, key) in [(bytes, "state.bytes"), (effect_bytes as u64, "limits.effect_bytes")] {
+            if value.0 > bound {
+                let place = written.value.as_ref().or(written.bytes.as_ref()).map(Spanned::span).unwrap_or_default();
+                let what = format!("`state.value` ({value}) is more than `{key}` ({})", ByteSize(bound));
+                self.add(Problem::at(place, what, "here").help(format!("lower `value`, or raise `{key}`")));
+            }
+        }
+        StateSpec {
+            bytes,
+            value_bytes: value.in_memory(),
+            cache_bytes: written.cache.map_or(default.cache_bytes, ByteSize::in_memory),
+        }
+    }
+}

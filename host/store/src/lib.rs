@@ -1,0 +1,72 @@
+//! Keeps a play over the runs of its host, in a SQLite database: the kernel's [`Store`](playhouse_kernel::Store) on a disk.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use playhouse_kernel::{Kernel, Plan};
+//! use playhouse_store::{SqliteStore, StoreSettings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path().join("store");
+//! let store = SqliteStore::new(StoreSettings::new(&folder));
+//! let kernel = Kernel::open(&Plan::default(), Arc::new(store)).await?;
+//! kernel.shut_down();
+//! kernel.wait_stopped().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A group of entries is one transaction, which is synced before [`Store::write`](playhouse_kernel::Store::write) returns. Of a
+//! group, only the net change is written: a message that is put and taken in it never reaches the disk.
+//!
+//! | file | content |
+//! |---|---|
+//! | `settings`, `store` | the public face |
+//! | `worker` | a thread that owns a connection, and does one job after another |
+//! | `folder` | the folder of a store: its lock, and the kind of its file system |
+//! | `schema` | the tables, the format's number, the settings of a connection |
+//! | `error` | errors of SQLite as errors of a store |
+//! | `tail` | the note of the last group, by which a log that lost its end is found |
+//! | `taken` | the numbers of a mailbox that are gone: pure |
+//! | `mailbox` | what the writer knows of a mailbox, and its changes within a group: pure |
+//! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
+//! | `origins` | positions of sources outside |
+//! | `writer` | groups as transactions |
+//! | `reader` | messages, states and dead letters |
+//! | `migrations` | stores of older formats, brought to the current one |
+//! | `inspection`, `check` | facts, messages, states and backups; the check of everything |
+//! | `stopped`, `restore` | orders for a store without a host; a backup that becomes a store |
+//! | `tail` | the note of the last group, which tells that the log lost its end |
+//! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
+
+mod check;
+mod checkpoint;
+mod error;
+mod folder;
+mod inspection;
+mod mailbox;
+mod migrations;
+mod origins;
+mod reader;
+mod restore;
+mod rows;
+mod schema;
+mod settings;
+mod state;
+mod stopped;
+mod store;
+mod tail;
+mod taken;
+mod worker;
+mod writer;
+
+pub use check::Checked;
+pub use error::OrderError;
+pub use inspection::{BackupFacts, Inspection, MailboxFacts, StoreFacts};
+pub use migrations::Migrated;
+pub use restore::restore;
+pub use settings::{StoreSettings, Survives};
+pub use stopped::StoppedStore;
+pub use store::SqliteStore;

@@ -1,0 +1,308 @@
+//! The reader: messages, states and dead letters, on a connection of its own, so that it never waits for the writer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, StoredTimer, records_of};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use crate::error::store_error;
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned};
+use crate::schema::connect;
+use crate::settings::StoreSettings;
+use crate::taken::Taken;
+
+/// A connection that only reads.
+pub(crate) struct Reader {
+    db: Connection,
+}
+
+/// The part of a mailbox that a reader needs.
+struct Mailbox {
+    id: u64,
+    taken: Taken,
+    last_number: u64,
+}
+
+impl Reader {
+    pub(crate) fn open(database: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
+        Ok(Self { db: connect(database, settings, OpenFlags::SQLITE_OPEN_READ_ONLY)? })
+    }
+
+    /// Its connection.
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    /// As [`Store::messages`](playhouse_kernel::Store::messages).
+    pub(crate) fn messages(
+        &mut self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        // Both tables as they were at one moment.
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        let Some(mailbox) = Mailbox::read(&tx, mailbox.0)? else { return Ok(Vec::new()) };
+        let held = mailbox.held(&tx, from, most_bytes)?;
+        let in_order = mailbox.in_order(&tx, from, most_bytes)?;
+        let mut messages: Vec<_> = held.into_iter().chain(in_order).collect();
+        messages.sort_by_key(|message| message.number);
+        Ok(fitting(messages, most_bytes))
+    }
+
+    /// As [`Store::held`](playhouse_kernel::Store::held).
+    pub(crate) fn held(
+        &mut self,
+        mailbox: ActorId,
+        from: u64,
+        most_bytes: usize,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        let Some(mailbox) = Mailbox::read(&tx, mailbox.0)? else { return Ok(Vec::new()) };
+        Ok(fitting(mailbox.held(&tx, from, most_bytes)?, most_bytes))
+    }
+
+    /// As [`Store::bytes`](playhouse_kernel::Store::bytes).
+    pub(crate) fn bytes(&mut self, mailbox: ActorId, from: u64) -> Result<u64, StoreError> {
+        let sum = "select coalesce(sum(length(records)), 0) from frame where mailbox = ? and first + messages > ?";
+        let bytes = self
+            .db
+            .prepare_cached(sum)
+            .and_then(|mut sum| sum.query_row(params![signed(mailbox.0), signed(from)], |row| unsigned(row, 0)));
+        bytes.map_err(store_error)
+    }
+
+    /// As [`Store::value`](playhouse_kernel::Store::value).
+    pub(crate) fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = || {
+            let mut row = self.db.prepare_cached("select value, checksum from state where actor = ? and key = ?")?;
+            row.query_row(params![signed(actor.0), key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        };
+        let found: Option<(Vec<u8>, i64)> = read().map_err(store_error)?;
+        let Some((value, sum)) = found else { return Ok(None) };
+        if state_sum(actor.0, key, &value) == sum {
+            return Ok(Some(value));
+        }
+        Err(StoreError::Damaged {
+            at: format!("the value of `{}` of actor {} in table `state`", key.escape_debug(), actor.0),
+        })
+    }
+
+    /// As [`Store::keys`](playhouse_kernel::Store::keys).
+    pub(crate) fn keys(
+        &mut self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql_limit = i64::try_from(most).unwrap_or(i64::MAX);
+        // SQLite compares texts by their bytes. The keys with a prefix follow one another, from the prefix itself on.
+        let sql = match after {
+            Some(after) if after >= prefix => {
+                "select key from state where actor = ?1 and key > ?2 order by key limit ?3"
+            }
+            _ => "select key from state where actor = ?1 and key >= ?2 order by key limit ?3",
+        };
+        let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        let read = || {
+            let mut rows = tx.prepare_cached(sql)?;
+            let keys = rows.query_map(params![signed(actor.0), from, sql_limit], |row| row.get::<_, String>(0))?;
+            let has_prefix = |key: &rusqlite::Result<String>| key.as_ref().map_or(true, |key| key.starts_with(prefix));
+            keys.take_while(has_prefix).collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let keys = read().map_err(store_error)?;
+        let is_all = prefix.is_empty() && after.is_none() && keys.len() < most;
+        // A row that is not there has no checksum.
+        if is_all && size_of(&tx, actor)?.keys != keys.len() as u64 {
+            return Err(StoreError::Damaged { at: format!("the keys of actor {} in table `state`", actor.0) });
+        }
+        Ok(keys)
+    }
+
+    /// As [`Store::state_size`](playhouse_kernel::Store::state_size).
+    pub(crate) fn state_size(&mut self, actor: ActorId) -> Result<StateSize, StoreError> {
+        size_of(&self.db, actor)
+    }
+
+    /// As [`Store::timers`](playhouse_kernel::Store::timers).
+    pub(crate) fn timers(&mut self, actor: ActorId, after: u64, most: usize) -> Result<Vec<StoredTimer>, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut rows = self
+            .db
+            .prepare_cached("select * from timer where actor = ? and id > ? order by id limit ?")
+            .map_err(store_error)?;
+        let timers = rows.query_map(params![signed(actor.0), signed(after), most], timer_of).map_err(store_error)?;
+        let checked = timers.map(|row| {
+            let (_, id, timer, sum) = row.map_err(store_error)?;
+            let damaged = || StoreError::Damaged { at: format!("timer {id} of actor {} in table `timer`", actor.0) };
+            timer.filter(|timer| timer_sum(actor.0, timer) == sum).ok_or_else(damaged)
+        });
+        checked.collect()
+    }
+
+    /// As [`Store::letters`](playhouse_kernel::Store::letters).
+    pub(crate) fn letters(&mut self, after: u64, most: usize) -> Result<Vec<StoredLetter>, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut rows = self
+            .db
+            .prepare_cached("select * from letter where number > ? order by number limit ?")
+            .map_err(store_error)?;
+        let letters = rows.query_map(params![signed(after), most], letter_of).map_err(store_error)?;
+        let checked = letters.map(|row| {
+            let (number, letter, sum) = row.map_err(store_error)?;
+            let damaged = || StoreError::Damaged { at: format!("dead letter {number}") };
+            letter.filter(|letter| letter_sum(letter) == sum).ok_or_else(damaged)
+        });
+        checked.collect()
+    }
+}
+
+impl Mailbox {
+    fn read(tx: &Transaction<'_>, id: u64) -> Result<Option<Self>, StoreError> {
+        let columns = |row: &Row<'_>| {
+            let taken = Taken::read(unsigned(row, 0)?, row.get_ref(1)?.as_blob()?);
+            Ok((taken, unsigned(row, 2)?))
+        };
+        let mut row = tx
+            .prepare_cached("select taken_below, taken_later, last_number from actor where id = ?")
+            .map_err(store_error)?;
+        match row.query_row([signed(id)], columns).optional().map_err(store_error)? {
+            None => Ok(None),
+            Some((Some(taken), last_number)) => Ok(Some(Self { id, taken, last_number })),
+            Some((None, _)) => Err(StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") }),
+        }
+    }
+
+    fn held(&self, tx: &Transaction<'_>, from: u64, most_bytes: usize) -> Result<Vec<StoredMessage>, StoreError> {
+        let mut rows = tx
+            .prepare_cached(
+                "select number, due_ns, record, checksum from held where mailbox = ? and number >= ? order by number",
+            )
+            .map_err(store_error)?;
+        let columns = |row: &Row<'_>| {
+            Ok((unsigned(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?, row.get::<_, i64>(3)?))
+        };
+        let (mut held, mut bytes) = (Vec::new(), 0);
+        for row in rows.query_map(params![signed(self.id), signed(from)], columns).map_err(store_error)? {
+            let (number, due_ns, record, sum) = row.map_err(store_error)?;
+            if held_sum(self.id, number, due_ns, &record) != sum {
+                return Err(StoreError::Damaged { at: format!("held message {number} of actor {}", self.id) });
+            }
+            bytes += record.len();
+            held.push(StoredMessage { number, due: Some(time(due_ns)), record });
+            if bytes > most_bytes {
+                break;
+            }
+        }
+        Ok(held)
+    }
+
+    /// The messages in frames. Each number that is not taken must be there.
+    fn in_order(&self, tx: &Transaction<'_>, from: u64, most_bytes: usize) -> Result<Vec<StoredMessage>, StoreError> {
+        let mut next = from.max(self.taken.below());
+        let mut rows = tx
+            .prepare_cached(
+                "select first, messages, records, checksum from frame where mailbox = ?1 and first >=
+                    coalesce((select max(first) from frame where mailbox = ?1 and first <= ?2), 0)
+                 order by first",
+            )
+            .map_err(store_error)?;
+        let mut rows = rows.query(params![signed(self.id), signed(next)]).map_err(store_error)?;
+        let (mut messages, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let (first, count, sum) = frame_of(row).map_err(store_error)?;
+            let records = row.get_ref(2).and_then(|records| Ok(records.as_blob()?)).map_err(store_error)?;
+            if frame_sum(self.id, first, count, records) != sum {
+                return Err(self.damaged(first));
+            }
+            self.check_no_gap(next, first)?;
+            for (number, record) in (first..first + count).zip(records_of(records)) {
+                if number >= next && !self.taken.contains(number) {
+                    bytes += record.len();
+                    messages.push(StoredMessage { number, due: None, record: record.to_vec() });
+                }
+            }
+            next = next.max(first + count);
+            if bytes > most_bytes {
+                return Ok(messages);
+            }
+        }
+        self.check_no_gap(next, self.last_number + 1)?;
+        Ok(messages)
+    }
+
+    /// Checks that no message from `next` to before `end` should be there.
+    fn check_no_gap(&self, next: u64, end: u64) -> Result<(), StoreError> {
+        self.taken.first_missing(next..end).map_or(Ok(()), |missing| Err(self.damaged(missing)))
+    }
+
+    fn damaged(&self, number: u64) -> StoreError {
+        StoreError::Damaged { at: format!("message {number} of actor {} in table `frame`", self.id) }
+    }
+}
+
+/// The first message, and those after it as far as all of them have no more bytes than `most_bytes`.
+fn fitting(mut messages: Vec<StoredMessage>, most_bytes: usize) -> Vec<StoredMessage> {
+    let mut bytes = 0;
+    let fits = messages.iter().position(|message| {
+        bytes += message.record.len();
+        bytes > most_bytes
+    });
+    messages.truncate(fits.map_or(usize::MAX, |at| at.max(1)));
+    messages
+}
+
+fn frame_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, i64)> {
+    Ok((unsigned(row, 0)?, unsigned(row, 1)?, row.get(3)?))
+}
+
+/// A row of `timer`: its actor, its id, the timer if its receiver is an address, and its checksum.
+pub(crate) fn timer_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, Option<StoredTimer>, i64)> {
+    let (actor, id, to) = (unsigned(row, 1)?, unsigned(row, 2)?, row.get::<_, String>(6)?);
+    let timer = match Address::parse(&to) {
+        Ok(to) => Some(StoredTimer {
+            id,
+            due: time(row.get(3)?),
+            wait: Duration::from_nanos(unsigned(row, 4)?),
+            again: row.get(5)?,
+            to,
+            record: row.get(7)?,
+        }),
+        Err(_) => None,
+    };
+    Ok((actor, id, timer, row.get(8)?))
+}
+
+/// A row of `letter`: its number, the letter if its addresses are some, and its checksum.
+pub(crate) fn letter_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredLetter>, i64)> {
+    let number = unsigned(row, 0)?;
+    let (to, sender): (String, Option<String>) = (row.get(3)?, row.get(5)?);
+    let sender = sender.map(|sender| Address::parse(&sender)).transpose();
+    let letter = match (Address::parse(&to), sender) {
+        (Ok(to), Ok(sender)) => Some(StoredLetter {
+            number,
+            copy: row.get(1)?,
+            record: row.get(2)?,
+            to,
+            owner: ActorId(unsigned(row, 4)?),
+            sender,
+            kind: row.get(6)?,
+            why: row.get(7)?,
+            at: time(row.get(8)?),
+        }),
+        _ => None,
+    };
+    Ok((number, letter, row.get(9)?))
+}
+
+/// The size of an actor's state, as its row says.
+fn size_of(db: &Connection, actor: ActorId) -> Result<StateSize, StoreError> {
+    let read =
+        || db.prepare_cached("select * from actor where id = ?")?.query_row([signed(actor.0)], known_of).optional();
+    let Some((id, known, sum)) = read().map_err(store_error)? else { return Ok(StateSize::default()) };
+    let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
+    Ok(known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?.state)
+}

@@ -1,0 +1,144 @@
+//! A backup becomes a store.
+
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use playhouse_kernel::{STARTS_OF_A_TIMELINE, StoreError};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::check::check;
+use crate::checkpoint::checkpoint;
+use crate::error::{OrderError, failed_file, store_error};
+use crate::folder::Folder;
+use crate::migrations::{FORMATS, migrate};
+use crate::schema::{FORMAT, Format, connect, format_of};
+use crate::settings::StoreSettings;
+use crate::state::State;
+use crate::stopped::{put_in_place, remove_if_there};
+use crate::tail::{Note, TAIL};
+
+/// The timelines that a store may have; the first one is that of stores which were never restored.
+const TIMELINES: u64 = 1 << 31;
+
+/// Makes a store in a folder from the file of an [`Inspection::backup`](crate::Inspection::backup). Its next run begins a new
+/// timeline: no id is given that a run after the backup has given. `replaces`: a store that is there is kept under another name,
+/// which is returned; without it, the folder must have no store.
+///
+/// Whenever the process ends, the folder has the store from before, or the restored one.
+pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBuf>, OrderError> {
+    for ending in ["-wal", "-journal"] {
+        let log = PathBuf::from(format!("{}{ending}", from.display()));
+        if log.exists() {
+            let what = format!("`{}` has a log beside it (`{}`)", from.display(), log.display());
+            return Err(OrderError::Refused(format!("{what}: it is the database of a store, and no backup")));
+        }
+    }
+    let mut backup = File::open(from).map_err(OrderError::file(from))?;
+    let folder = Folder::take(path)?;
+    let is_there = folder.database().exists() || folder.beside("-wal").exists();
+    if is_there && !replaces {
+        let there = format!("there is a store in `{}` already", path.display());
+        return Err(OrderError::Refused(format!(
+            "{there}: with --replace it is kept aside, and the backup takes its place"
+        )));
+    }
+    let part = folder.part(".restored");
+    let copied = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
+    let copied = copied.and_then(|mut copy| std::io::copy(&mut backup, &mut copy));
+    copied.map_err(|error| failed_file(&part, &error))?;
+    begin_timeline(&part, from)?;
+    File::open(&part).and_then(|copy| copy.sync_all()).map_err(|error| failed_file(&part, &error))?;
+    let kept = if is_there { keep_aside(&folder)? } else { None };
+    // The note is of another history.
+    remove_if_there(&folder.path().join(TAIL))?;
+    put_in_place(&folder, &part)?;
+    Ok(kept)
+}
+
+/// Checks a backup, brings it to the current format, and lets its runs have numbers that no run before had: ids are made from
+/// them.
+fn begin_timeline(part: &Path, from: &Path) -> Result<(), OrderError> {
+    let folder = part.parent().unwrap_or(part);
+    let mut db = connect(part, &StoreSettings::new(folder), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    match format_of(&db, from, FORMAT)? {
+        Format::Current => {}
+        // The backup itself is the copy from before.
+        Format::Older(found) => migrate(&mut db, &FORMATS, found)?,
+        Format::None => return Err(OrderError::Refused(format!("`{}` is empty, and no backup", from.display()))),
+    }
+    let checked = check(&db, None)?;
+    if let Some(damage) = checked.damages.into_iter().next() {
+        return Err(StoreError::Damaged { at: format!("{damage}, in the backup `{}`", from.display()) }.into());
+    }
+    let mut state = State::read(&db)?;
+    let runs = state.boots % STARTS_OF_A_TIMELINE;
+    let timeline = new_timeline(state.boots / STARTS_OF_A_TIMELINE, || RandomState::new().hash_one(0));
+    state.boots = timeline * STARTS_OF_A_TIMELINE + runs;
+    // The run of the backup did not die: it is another store's.
+    state.is_running = false;
+    write_boots(&mut db, &state).map_err(store_error)?;
+    Ok(())
+}
+
+/// A timeline that no restore of the same backup has had: a random one.
+fn new_timeline(before: u64, mut random: impl FnMut() -> u64) -> u64 {
+    loop {
+        let timeline = random() % TIMELINES;
+        if timeline != 0 && timeline != before {
+            return timeline;
+        }
+    }
+}
+
+fn write_boots(db: &mut Connection, state: &State) -> rusqlite::Result<()> {
+    // A copy of a stopped store has the mode with a log, which would be one more file.
+    db.query_row("pragma journal_mode = delete", [], |_| Ok(()))?;
+    let tx = Transaction::new(db, TransactionBehavior::Immediate)?;
+    state.write_store_row(&tx)?;
+    tx.commit()
+}
+
+/// Keeps the store that is there under another name, beside the place that the next one takes.
+fn keep_aside(folder: &Folder) -> Result<Option<PathBuf>, OrderError> {
+    let place = folder.database();
+    let names = std::iter::once(String::new()).chain((2..).map(|number| format!("-{number}")));
+    let free = names.map(|name| folder.beside(&format!(".replaced{name}"))).find(|kept| !kept.exists());
+    let kept = free.ok_or_else(|| OrderError::Refused("too many stores were replaced here".to_owned()))?;
+    let failed = |error: std::io::Error| failed_file(&kept, &error);
+    if place.exists() && fold(&place).is_ok() {
+        // Under both names, so that there is a store at each moment.
+        std::fs::hard_link(&place, &kept).map_err(failed)?;
+        return Ok(Some(kept));
+    }
+    // The store is damaged, or has a log alone: its files are kept as they are, together.
+    let moved = |from: &Path, to: &Path| match std::fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed_file(to, &error)),
+        _ => Ok(()),
+    };
+    moved(&folder.beside("-wal"), &PathBuf::from(format!("{}-wal", kept.display())))?;
+    moved(&folder.path().join(TAIL), &PathBuf::from(format!("{}-{TAIL}", kept.display())))?;
+    moved(&place, &kept)?;
+    Ok(Some(kept))
+}
+
+/// Moves the log of a database into it, if both are whole.
+fn fold(place: &Path) -> Result<(), StoreError> {
+    let folder = place.parent().unwrap_or(place);
+    let db = connect(place, &StoreSettings::new(folder), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let position = State::read(&db)?.position();
+    Note::find(folder)?.map_or(Ok(()), |note| note.check(position))?;
+    checkpoint(&db, "truncate").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeline_is_another_one_and_not_the_first() {
+        let mut numbers = [0, 7, TIMELINES, TIMELINES + 9].into_iter();
+        assert_eq!(new_timeline(7, || numbers.next().unwrap_or_default()), 9);
+    }
+}

@@ -1,0 +1,95 @@
+//! The writer: a group is one transaction.
+
+use playhouse_kernel::{Image, JournalGroup, StoreError};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::checkpoint::{Checkpoints, checkpoint};
+use crate::error::store_error;
+use crate::folder::Folder;
+use crate::migrations::{FORMATS, Migrated, open_migrated};
+use crate::settings::StoreSettings;
+use crate::state::State;
+use crate::tail::{Note, Tail};
+
+/// The writer of an open store.
+pub(crate) struct Writer {
+    /// None while the writer ends.
+    checkpoints: Option<Checkpoints>,
+    db: Connection,
+    state: State,
+    tail: Tail,
+    /// After this error the database is not touched again: the system may have dropped pages that it could not write.
+    failure: Option<StoreError>,
+    /// Released last.
+    folder: Folder,
+}
+
+impl Writer {
+    /// Opens the store in a folder, and counts one more start.
+    pub(crate) fn open(settings: &StoreSettings) -> Result<(Self, Image, Option<Migrated>), StoreError> {
+        let folder = Folder::take(&settings.path)?;
+        let (mut db, migrated) = open_migrated(&folder, settings, &FORMATS)?;
+        let mut state = State::read(&db)?;
+        Note::find(folder.path())?.map_or(Ok(()), |note| note.check(state.position()))?;
+        state.boots += 1;
+        let image = state.image()?;
+        state.is_running = true;
+        let mut started = || {
+            let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
+            state.write_store_row(&tx)?;
+            tx.commit()
+        };
+        started().map_err(store_error)?;
+        let tail = Tail::open(folder.path(), settings.survives)?;
+        tail.note(state.position())?;
+        let checkpoints = Some(Checkpoints::start(&folder.database(), settings)?);
+        Ok((Self { checkpoints, db, state, tail, failure: None, folder }, image, migrated))
+    }
+
+    /// The folder of the store.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Writes a group. With [`StoreError::Full`], everything is as before.
+    pub(crate) fn write(&mut self, group: &JournalGroup) -> Result<(), StoreError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let written = self.try_write(group);
+        match &written {
+            Ok(()) => {
+                let bytes = group.entries.iter().map(|entry| entry.bytes.len()).sum();
+                self.checkpoints.iter_mut().for_each(|checkpoints| checkpoints.after_group(bytes));
+            }
+            // The state in memory is that of a group which was rolled back.
+            Err(StoreError::Full(_)) => match State::read(&self.db) {
+                Ok(state) => self.state = state,
+                Err(error) => self.failure = Some(error),
+            },
+            Err(error) => self.failure = Some(error.clone()),
+        }
+        written
+    }
+
+    fn try_write(&mut self, group: &JournalGroup) -> Result<(), StoreError> {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.before_group(&self.db)?;
+        }
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Immediate).map_err(store_error)?;
+        self.state.apply(group, &tx)?;
+        tx.commit().map_err(store_error)?;
+        self.tail.note(self.state.position())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Its connection is closed before the last checkpoint.
+        drop(self.checkpoints.take());
+        if self.failure.is_none() {
+            // The log is read at the next start if this fails.
+            let _ = checkpoint(&self.db, "truncate");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The rules of a store, which each store must pass: the one in memory, which is the model, and the one on SQLite. A rule is an
+//! async function of a [`Home`]; `rules!` makes a test of it for each store.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod histories;
+mod home;
+mod rules;
+mod words;
+
+/// One test for each store and each rule.
+macro_rules! rules {
+    ($($module:ident: $($rule:ident),+;)+) => {
+        mod memory {
+            $($(#[tokio::test] async fn $rule() { crate::$module::$rule(crate::home::InMemory::default()).await; })+)+
+        }
+        mod sqlite {
+            $($(#[tokio::test] async fn $rule() { crate::$module::$rule(crate::home::OnDisk::default()).await; })+)+
+        }
+    };
+}
+
+rules! {
+    rules:
+        new_store_is_empty,
+        each_opening_is_one_more_start,
+        written_groups_are_there_at_the_next_start,
+        messages_come_in_order_and_in_pages,
+        held_messages_come_alone_and_bytes_are_those_of_the_others,
+        taken_messages_are_gone,
+        messages_are_taken_in_any_order,
+        held_message_has_its_time_and_its_new_record,
+        message_that_ends_in_its_group_leaves_its_number,
+        numbers_and_ids_are_never_given_again,
+        letters_come_in_order_and_in_pages,
+        last_order_of_an_operator_counts,
+        mailboxes_are_apart,
+        large_messages_come_back_whole,
+        state_is_that_of_the_last_changes,
+        keys_come_in_order_and_in_pages,
+        large_values_come_back_whole,
+        origins_are_those_of_the_last_changes,
+        timers_come_back_as_they_were_set_last,
+        ids_of_timers_are_never_given_again,
+        suspects_stay_until_they_end,
+        run_that_did_not_end_in_order_is_unclean,
+        entry_that_cannot_be_true_ends_the_store;
+    histories:
+        random_histories_are_as_in_the_model;
+}
