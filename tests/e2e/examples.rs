@@ -127,7 +127,7 @@ fn body_of(fields: &[Reply]) -> &str {
 }
 
 #[test]
-fn till_example_adds_up_and_is_corrected_by_hand() {
+fn till_example_adds_up_and_is_corrected_by_an_operator() {
     let (folder, _) = example("till");
     let host = Host::start(folder, &[]);
     host.ok(&["tell", "/till", "250"]);

@@ -93,7 +93,7 @@ fn start(store: &Path) -> (Host, String) {
     (host, at)
 }
 
-/// What a producer knows when its host is gone: how many transfers it sent, and how many of them, from the first, were confirmed.
+/// Knowledge of a producer when its host is gone: how many transfers it sent, and how many of them, from the first, were confirmed.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     sent: u64,

@@ -68,7 +68,7 @@ fn sum_is_right_after_kill_9_at_any_moment() {
 }
 
 #[test]
-fn operator_looks_at_a_state_and_changes_it_while_the_actor_is_stopped() {
+fn operator_changes_the_state_of_a_stopped_actor() {
     let home = tempfile::tempdir().unwrap();
     let host = Host::start(play(&home), &[]);
     host.ok(&["tell", "/till", "40"]);

@@ -277,7 +277,7 @@ fn start(home: &TempDir, arguments: &[&str]) -> Child {
 }
 
 #[test]
-fn killed_orders_leave_a_good_store() {
+fn store_is_good_after_killed_orders() {
     let home = home();
     let lines = large_store(&home);
     let in_store = |name: &str| home.path().join("store").join(name);
