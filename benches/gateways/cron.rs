@@ -6,11 +6,11 @@ use anyhow::{Result, ensure};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::effort::Effort;
-use crate::load;
-use crate::manifest::manifest;
-use crate::process::Server;
-use crate::report::Report;
+use playhouse_benches::effort::Effort;
+use playhouse_benches::load;
+use playhouse_benches::manifest::manifest;
+use playhouse_benches::process::Server;
+use playhouse_benches::report::Report;
 
 const TICKS: &str = r#"
 [play]

@@ -6,12 +6,12 @@ use anyhow::Result;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::effort::Effort;
-use crate::load;
-use crate::load::{connection, percentile};
-use crate::manifest::manifest;
-use crate::process::Server;
-use crate::report::{Report, median};
+use playhouse_benches::effort::Effort;
+use playhouse_benches::load;
+use playhouse_benches::load::{connection, percentile};
+use playhouse_benches::manifest::manifest;
+use playhouse_benches::process::Server;
+use playhouse_benches::report::{Report, median};
 
 const CONNECTIONS: usize = 64;
 

@@ -6,30 +6,23 @@
 //! | file | content |
 //! |---|---|
 //! | `server.rs` | the process that serves: a play, or hyper alone |
-//! | `process.rs` | starts it on a core, reads its CPU time and memory |
-//! | `http.rs`, `load.rs` | requests over kept connections; idle connections |
+//! | `http.rs` | requests over kept connections; idle connections |
 //! | `websocket.rs` | ten thousand connections, a broadcast to all |
 //! | `queues.rs` | NATS and Redis, with servers of their own |
 //! | `cron.rs` | the lateness of ticks |
-//! | `effort.rs`, `manifest.rs` | the amount of work; the folder of a play |
-//! | `report.rs` | the figures, the goals and the table |
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod cron;
-mod effort;
 mod http;
-mod load;
-mod manifest;
-mod process;
 mod queues;
-mod report;
 mod server;
 mod websocket;
 
 use anyhow::{Context, Result, bail};
-use effort::Effort;
-use report::Report;
+use playhouse_benches::effort::Effort;
+use playhouse_benches::process;
+use playhouse_benches::report::Report;
 
 const USAGE: &str = "usage: cargo xtask bench gateways [--quick] [--rounds N] [WORD...]
 

@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use redis::AsyncCommands;
 use tempfile::TempDir;
 
-use crate::effort::Effort;
-use crate::manifest;
-use crate::process::Server;
-use crate::report::{Report, median};
+use playhouse_benches::effort::Effort;
+use playhouse_benches::manifest;
+use playhouse_benches::process::Server;
+use playhouse_benches::report::{Report, median};
 
 const STREAM: &str = "ORDERS";
 const GROUP: &str = "playhouse";

@@ -13,8 +13,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use playhouse_runtime::{Message, NativeActor, NativeContext, NativeResult, Play};
 
-use crate::process::{Side, raise_descriptor_limit};
 use crate::queues;
+use playhouse_benches::process::{Side, raise_descriptor_limit};
 
 /// Serves until stdin is closed.
 pub(crate) fn serve(role: &str, arguments: &[String]) -> Result<()> {

@@ -6,10 +6,10 @@ use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::manifest::manifest;
-use crate::process::Server;
-use crate::report::Report;
 use crate::{Effort, load};
+use playhouse_benches::manifest::manifest;
+use playhouse_benches::process::Server;
+use playhouse_benches::report::Report;
 
 const CHAT: &str = r#"
 [play]

@@ -8,15 +8,21 @@
 //! | [`manifest`] | `playhouse.toml` |
 //! | [`control`] | requests on the control socket, and the answers of hosts |
 //! | [`component`] | files that are loaded as plugins |
+//! | [`entries`] | entries that are written to a store |
+//! | [`store`] | the files of a store |
 
 mod address;
 mod component;
 mod control;
+mod entries;
 mod frames;
 mod manifest;
+mod store;
 
 pub use address::address;
 pub use component::component;
 pub use control::control;
+pub use entries::entries;
 pub use frames::frames;
 pub use manifest::manifest;
+pub use store::store;

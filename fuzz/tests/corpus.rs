@@ -41,3 +41,13 @@ fn control_requests_of_the_corpus_break_no_rule() {
 fn components_of_the_corpus_break_no_rule() {
     check("component", 10, playhouse_fuzz::component);
 }
+
+#[test]
+fn entries_of_the_corpus_break_no_rule() {
+    check("entries", 8, playhouse_fuzz::entries);
+}
+
+#[test]
+fn stores_of_the_corpus_break_no_rule() {
+    check("store", 8, playhouse_fuzz::store);
+}

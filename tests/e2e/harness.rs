@@ -104,6 +104,16 @@ impl Host {
         host
     }
 
+    /// Like [`Host::spawn`], and has its system calls written to a file by `strace`.
+    pub fn start_traced(folder: TempDir, calls: &str, trace: &Path) -> Self {
+        let mut command = Command::new("strace");
+        // The names of files, and whole buffers.
+        command.args(["-f", "-y", "-s", "100000", "-e", calls, "-o"]).arg(trace);
+        command.arg(playhouse()).current_dir(folder.path()).env_remove("RUST_LOG");
+        command.env("XDG_CACHE_HOME", cache()).arg("run");
+        Self::run_by(command, folder)
+    }
+
     fn spawn_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = command(folder.path());
         command.envs(environment.iter().copied()).arg("run").args(arguments);

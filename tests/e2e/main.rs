@@ -50,6 +50,7 @@ mod states;
 mod stored;
 mod stuck;
 mod subtrees;
+mod synced;
 mod system_limits;
 mod terminal;
 mod watch;

@@ -19,6 +19,8 @@ fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
 pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
 /// The same for the benches of the gateways.
 pub(crate) const QUICK_GATEWAYS: [&str; 4] = ["test", "--workspace", "--bench", "gateways"];
+/// The same for the benches of plays with a store.
+pub(crate) const QUICK_DURABLE: [&str; 4] = ["test", "--workspace", "--bench", "durable"];
 /// The same for the soak.
 pub(crate) const SOAK: [&str; 4] = ["test", "--workspace", "--test", "soak"];
 
@@ -31,7 +33,7 @@ pub(crate) fn run(with_counts: bool) -> Done {
         counts::tools()?;
     }
     run_step(&["fmt", "--all", "--check"])?;
-    guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
+    guests::build(&[guests::PLUGINS, guests::BENCH_GUESTS].concat())?;
     run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     check_features()?;
     let test = |arguments: &[&str]| {

@@ -26,8 +26,8 @@ pub(crate) const PLUGINS: &[&str] = &[
     "worker",
 ];
 
-/// The guest that only benches use.
-pub(crate) const BENCH_DRIVER: &str = "bench-driver";
+/// The guests that only benches use.
+pub(crate) const BENCH_GUESTS: &[&str] = &["bench-adder", "bench-driver"];
 
 const TARGET: &str = "wasm32-wasip2";
 

@@ -49,7 +49,8 @@ fn main() -> ExitCode {
         ["kill", kills] => kill(kills),
         ["counts"] => counts::run_check(),
         ["counts", "--update"] => counts::update(),
-        ["bench", "gateways", ..] => bench_gateways(&words[2..]),
+        ["bench", "gateways", ..] => bench_servers("gateways", &checks::QUICK_GATEWAYS, &words[2..]),
+        ["bench", "durable", ..] => bench_servers("durable", &checks::QUICK_DURABLE, &words[2..]),
         ["bench", ..] => bench(&words[1..]),
         ["docs"] => reference::write(),
         ["build-guests"] => guests::build(guests::PLUGINS),
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
 
 /// Runs the benches. A quick run only checks correctness, and is built with the tests.
 fn bench(arguments: &[&str]) -> Done {
-    guests::build(&[guests::BENCH_DRIVER])?;
+    guests::build(guests::BENCH_GUESTS)?;
     let mut bench = cargo();
     if arguments.contains(&"--quick") {
         bench.args(checks::QUICK_BENCH);
@@ -80,14 +81,14 @@ fn bench(arguments: &[&str]) -> Done {
     run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
 }
 
-/// Runs the benches of the gateways. They start `nats-server` and `redis-server`.
-fn bench_gateways(arguments: &[&str]) -> Done {
-    guests::build(guests::PLUGINS)?;
+/// Runs the benches of gateways, or of plays with a store. They start `nats-server` and `redis-server`.
+fn bench_servers(name: &str, quick: &[&str], arguments: &[&str]) -> Done {
+    guests::build(&[guests::PLUGINS, guests::BENCH_GUESTS].concat())?;
     let mut bench = cargo();
     if arguments.contains(&"--quick") {
-        bench.args(checks::QUICK_GATEWAYS);
+        bench.args(quick);
     } else {
-        bench.args(["bench", "--package", "playhouse-benches", "--bench", "gateways"]);
+        bench.args(["bench", "--package", "playhouse-benches", "--bench", name]);
     }
     run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
 }

@@ -3,13 +3,15 @@
 //! | role | message | effect |
 //! |---|---|---|
 //! | `clerk` | `KEY FROM TO AMOUNT`, a transfer | two bookings in one turn: `KEY -AMOUNT` to the account FROM, `KEY AMOUNT` to TO |
-//! | `account` | `KEY AMOUNT`, a booking | `KEY ACCOUNT AMOUNT` to `/ledger` |
+//! | `account` | `KEY AMOUNT`, a booking | adds it to `balance` of its state, and sends `KEY ACCOUNT AMOUNT` to `/ledger`. Some keys set a timer, which sends `timer KEY ACCOUNT` to `/ledger` |
 //! | `ledger` | any line | prints it |
 //!
-//! A key ends with `-` and a number. By that number the clerk makes trouble after its sends, which must leave no trace then:
+//! A key ends with `-` and a number. By that number an account sets a timer: see [`reminds`]. By it the clerk makes trouble after its sends, which must leave no trace then:
 //! see [`trouble`].
 
 #![allow(missing_docs)]
+
+use std::time::Duration;
 
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor, reject, retry};
 
@@ -41,7 +43,15 @@ impl Actor for Bank {
                     _ => Ok(()),
                 }
             }
-            ("account", [key, amount]) => Ok(ctx.tell("/ledger", format!("{key} {} {amount}", ctx.address()))?),
+            ("account", [key, amount]) => {
+                let state = ctx.state();
+                let balance: i64 = state.get("balance")?.unwrap_or_default();
+                state.put("balance", &(balance + amount.parse::<i64>()?))?;
+                if let Some(delay) = reminds(key) {
+                    ctx.tell_after(delay, "/ledger", format!("timer {key} {}", ctx.address()))?;
+                }
+                Ok(ctx.tell("/ledger", format!("{key} {} {amount}", ctx.address()))?)
+            }
             ("ledger", _) => {
                 println!("{line}");
                 Ok(())
@@ -61,8 +71,19 @@ enum Trouble {
     None,
 }
 
+/// The number at the end of a key.
+fn number_of(key: &str) -> u64 {
+    key.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// The delay of the timer that a booking sets: some fire in the same life, and some in a later one.
+fn reminds(key: &str) -> Option<Duration> {
+    let number = number_of(key);
+    (number % 5 == 2).then(|| Duration::from_millis(number % 50))
+}
+
 fn trouble(key: &str) -> Trouble {
-    let number: u64 = key.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    let number = number_of(key);
     match number {
         _ if number % 11 == 5 => Trouble::Rejects,
         _ if number % 7 == 3 => Trouble::Retries,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 
 /// A folder with a manifest, and the free port that it names.
-pub(crate) fn manifest(text: &str) -> Result<(TempDir, String)> {
+pub fn manifest(text: &str) -> Result<(TempDir, String)> {
     let folder = tempfile::tempdir()?;
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let plugins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").canonicalize()?;

@@ -9,14 +9,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The two sides of a measurement.
 #[derive(Clone, Copy)]
-pub(crate) enum Side {
+pub enum Side {
     Server = 0,
     Load = 1,
 }
 
 impl Side {
     /// Keeps this process on the core of its side, if the machine has two and `taskset`.
-    pub(crate) fn pin(self) {
+    pub fn pin(self) {
         if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2) {
             let (core, process) = ((self as usize).to_string(), std::process::id().to_string());
             let _ = Command::new("taskset").args(["-cp", &core, &process]).stdout(Stdio::null()).status();
@@ -24,22 +24,22 @@ impl Side {
     }
 }
 
-pub(crate) fn raise_descriptor_limit() -> Result<()> {
+pub fn raise_descriptor_limit() -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
 /// A serving process. It ends when this is dropped.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     _stdin: ChildStdin,
     /// The words that it printed when it was up.
-    pub(crate) up: Vec<String>,
+    pub up: Vec<String>,
 }
 
 impl Server {
     /// Starts the role `role` with these arguments, and waits until it is up.
-    pub(crate) fn start(role: &str, arguments: &[&str]) -> Result<Self> {
+    pub fn start(role: &str, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--serve", role]).args(arguments).env_remove("RUST_BACKTRACE");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -53,12 +53,12 @@ impl Server {
     }
 
     /// The address at which it listens.
-    pub(crate) fn address(&self) -> Result<std::net::SocketAddr> {
+    pub fn address(&self) -> Result<std::net::SocketAddr> {
         Ok(self.up[0].parse()?)
     }
 
     /// The CPU time that it used, user and system.
-    pub(crate) fn cpu(&self) -> Result<Duration> {
+    pub fn cpu(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let after_name = stat.rsplit_once(") ").context("a name")?.1;
         let fields: Vec<&str> = after_name.split(' ').collect();
@@ -67,7 +67,7 @@ impl Server {
     }
 
     /// Its resident memory in bytes.
-    pub(crate) fn memory(&self) -> Result<u64> {
+    pub fn memory(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)

@@ -2,14 +2,14 @@
 
 /// How much work is done.
 #[derive(Clone, Copy)]
-pub(crate) struct Effort {
-    pub(crate) quick: bool,
-    pub(crate) rounds: usize,
+pub struct Effort {
+    pub quick: bool,
+    pub rounds: usize,
 }
 
 impl Effort {
     /// `full`, or a hundredth of it in a quick run.
-    pub(crate) fn of(self, full: usize) -> usize {
+    pub fn of(self, full: usize) -> usize {
         if self.quick { (full / 100).max(10) } else { full }
     }
 }

@@ -1,0 +1,82 @@
+//! A store that counts the groups and entries that are written to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use playhouse_kernel::{
+    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin,
+    StoredTimer,
+};
+use playhouse_store::SqliteStore;
+
+/// The store of a measurement.
+pub(crate) struct CountedStore {
+    pub(crate) inner: SqliteStore,
+    groups: AtomicU64,
+    entries: AtomicU64,
+}
+
+impl CountedStore {
+    pub(crate) fn new(inner: SqliteStore) -> Self {
+        Self { inner, groups: AtomicU64::new(0), entries: AtomicU64::new(0) }
+    }
+
+    /// The groups and the entries that were written.
+    pub(crate) fn written(&self) -> (u64, u64) {
+        (self.groups.load(Ordering::Relaxed), self.entries.load(Ordering::Relaxed))
+    }
+}
+
+impl Store for CountedStore {
+    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
+        self.inner.open()
+    }
+
+    fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.entries.fetch_add(group.entries.len() as u64, Ordering::Relaxed);
+        self.inner.write(group)
+    }
+
+    fn messages(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.inner.messages(of, from, most)
+    }
+
+    fn held(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
+        self.inner.held(of, from, most)
+    }
+
+    fn bytes(&self, of: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.inner.bytes(of, from)
+    }
+
+    fn value(&self, of: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.inner.value(of, key)
+    }
+
+    fn keys(
+        &self,
+        of: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.inner.keys(of, prefix, after, most)
+    }
+
+    fn state_size(&self, of: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        self.inner.state_size(of)
+    }
+
+    fn timers(&self, of: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
+        self.inner.timers(of, after, most)
+    }
+
+    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
+        self.inner.letters(after, most)
+    }
+
+    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
+        self.inner.origins(source, from, most)
+    }
+}

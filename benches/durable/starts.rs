@@ -1,0 +1,156 @@
+//! Hosts that are killed with messages waiting, and start again.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use playhouse_kernel::{ActorSpec, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, StartKind};
+use tokio::sync::Notify;
+
+use crate::figures::Figures;
+use crate::house::{PATIENCE, Running, address, runtime, stored};
+
+/// The mailboxes of a host with many messages.
+const MAILBOXES: usize = 1000;
+
+/// Milliseconds from the start of a process to its first message, after a kill with `units` messages in one mailbox.
+pub(crate) fn after_kill(units: usize, folder: &Path) -> Result<Figures> {
+    fill(units, 1, folder)?;
+    Ok(Figures::of("start-killed", first(units, "one", folder)?))
+}
+
+/// As [`after_kill`], with many messages in many mailboxes.
+pub(crate) fn with_many(units: usize, folder: &Path) -> Result<Figures> {
+    fill(units, MAILBOXES, folder)?;
+    Ok(Figures::of("start-many", first(units, "many", folder)?))
+}
+
+/// Handles all messages of many mailboxes, most of which are on the disk alone: messages in a second.
+pub(crate) fn drain(units: usize, folder: &Path) -> Result<Figures> {
+    fill(units, MAILBOXES, folder)?;
+    let child = role("drain", units, folder)?;
+    let lines = read_lines(child)?;
+    let words: Vec<f64> = lines.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [per_second, mib] = words[..] else { bail!("figures: {lines}") };
+    Ok(Figures::of("drain", per_second).with("drain-memory", mib))
+}
+
+/// Starts a process in a role.
+fn role(name: &str, units: usize, folder: &Path) -> Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--role", name]).arg(folder).arg(units.to_string()).env_remove("RUST_BACKTRACE");
+    Ok(command.stdout(Stdio::piped()).spawn()?)
+}
+
+fn read_lines(mut child: Child) -> Result<String> {
+    let line = read_line(&mut child)?;
+    ensure!(child.wait()?.success(), "the process failed");
+    Ok(line)
+}
+
+fn read_line(child: &mut Child) -> Result<String> {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line)?;
+    ensure!(!line.is_empty(), "the process ended");
+    Ok(line)
+}
+
+/// Fills mailboxes, and kills the process when all messages are confirmed.
+fn fill(units: usize, mailboxes: usize, folder: &Path) -> Result<()> {
+    let mut child = role(if mailboxes == 1 { "fill-one" } else { "fill-many" }, units, folder)?;
+    let filled = read_line(&mut child);
+    child.kill()?;
+    child.wait()?;
+    filled.map(drop)
+}
+
+fn first(units: usize, mailboxes: &str, folder: &Path) -> Result<f64> {
+    let began = Instant::now();
+    let mut child = role(&format!("first-{mailboxes}"), units, folder)?;
+    let line = read_line(&mut child);
+    let took = began.elapsed();
+    child.kill()?;
+    child.wait()?;
+    ensure!(line?.trim() == "first", "the process did not handle a message");
+    Ok(took.as_secs_f64() * 1e3)
+}
+
+/// A process of this measurement.
+pub(crate) fn play_role(role: &str, folder: &Path, units: usize) -> Result<()> {
+    playhouse_runtime::allocator::keep_freed();
+    let mailboxes = if role.ends_with("one") { 1 } else { MAILBOXES };
+    let names: Vec<_> = (0..mailboxes).map(|n| format!("/m{n}")).collect();
+    let counter = Counter::default();
+    let actor = |at: &String| {
+        let counter = counter.clone();
+        let spec = ActorSpec::new(address(at), NativeLauncher::new(move || counter.clone()));
+        stored(ActorSpec { start: if role.starts_with("fill") { StartKind::Manual } else { StartKind::Auto }, ..spec })
+    };
+    let actors = names.iter().map(actor).collect();
+    runtime()?.block_on(async {
+        let before = Instant::now();
+        let running = Running::open(folder, actors).await?;
+        if role.starts_with("fill") {
+            let to: Vec<_> = names.iter().map(|at| address(at)).collect();
+            let mut last = None;
+            for n in 0..units {
+                last = Some(running.kernel.tell_later(&to[n % mailboxes], &[b'x'; 100], PATIENCE).await?);
+            }
+            if let Some(last) = last {
+                last.durable().await?;
+            }
+            println!("filled");
+            std::future::pending::<()>().await;
+        }
+        if role.starts_with("first") {
+            counter.wait(1).await;
+            println!("first");
+            std::future::pending::<()>().await;
+        }
+        counter.wait(units as u64).await;
+        let per_second = units as f64 / before.elapsed().as_secs_f64();
+        let windows = mailboxes as f64 * 4.0;
+        println!("{per_second} {}", (peak_mib()? - windows).max(0.0));
+        running.stop().await;
+        Ok(())
+    })
+}
+
+/// The most memory that this process had, in MiB.
+fn peak_mib() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+}
+
+/// Counts the messages of all actors.
+#[derive(Clone, Default)]
+struct Counter {
+    handled: Arc<AtomicU64>,
+    more: Arc<Notify>,
+    /// The count that [`Counter::wait`] waits for.
+    goal: Arc<AtomicU64>,
+}
+
+impl Counter {
+    async fn wait(&self, goal: u64) {
+        self.goal.store(goal, Ordering::SeqCst);
+        while self.handled.load(Ordering::SeqCst) < goal {
+            self.more.notified().await;
+        }
+    }
+}
+
+impl NativeActor for Counter {
+    async fn msg_handler(&mut self, _: Message, _: &mut NativeContext) -> NativeResult {
+        let handled = self.handled.fetch_add(1, Ordering::SeqCst) + 1;
+        if handled >= self.goal.load(Ordering::SeqCst) {
+            self.more.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Requests over kept connections, each with one request under way.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A request that is sent many times.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its path.
+    pub path: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Whether the response must have the same body.
+    pub echo: bool,
+}
+
+/// Sends `requests` requests with a body of 64 bytes, one after another, and checks that the body comes back.
+pub async fn connection(address: SocketAddr, requests: usize) -> Result<Vec<Duration>> {
+    let request = Request { path: "/echo".into(), body: vec![b'x'; 64], echo: true };
+    self::requests(address, &request, requests).await
+}
+
+/// Sends a request `number` times, one after another, over one connection. Returns the times until their responses.
+pub async fn requests(address: SocketAddr, request: &Request, number: usize) -> Result<Vec<Duration>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let Request { path, body, echo } = request;
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let bytes = [head.as_bytes(), body].concat();
+    let (mut times, mut buffer) = (Vec::with_capacity(number), vec![0; 4096]);
+    for _ in 0..number {
+        let began = Instant::now();
+        stream.write_all(&bytes).await?;
+        let mut filled = 0;
+        loop {
+            let read = stream.read(&mut buffer[filled..]).await?;
+            ensure!(read > 0, "the server closed the connection");
+            filled += read;
+            let Some(end) = memchr::memmem::find(&buffer[..filled], b"\r\n\r\n") else { continue };
+            let length = if *echo { body.len() } else { content_length(&buffer[..end]).context("a length")? };
+            if filled >= end + 4 + length {
+                ensure!(buffer.starts_with(b"HTTP/1.1 200"), "not answered with 200: {}", first_line(&buffer));
+                ensure!(!echo || buffer[end + 4..filled] == body[..], "the body is another one");
+                break;
+            }
+        }
+        times.push(began.elapsed());
+    }
+    Ok(times)
+}
+
+fn content_length(head: &[u8]) -> Option<usize> {
+    let head = std::str::from_utf8(head).ok()?;
+    let value = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().to_owned())
+    };
+    head.lines().find_map(value)?.parse().ok()
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
+}
+
+/// The latency below which this share of the requests is, in percent.
+pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
+/// Reads the head of a response, and what came after it.
+pub async fn read_head(stream: &mut TcpStream) -> Result<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    loop {
+        let read = stream.read_buf(&mut bytes).await?;
+        ensure!(read > 0, "the server closed the connection");
+        if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Ok((String::from_utf8(bytes).context("text")?, rest));
+        }
+    }
+}
