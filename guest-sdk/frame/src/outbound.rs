@@ -292,7 +292,7 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
                 if matches!(kind, TELL_AFTER | TELL_EVERY) { 0 } else { metadata(at, &body[TIMER_BYTES..])? };
             Ok(Op::Timer(TimerAt { again, metadata_bytes, route, at: from..from + body.len() }))
         }
-        CANCEL if route != 0 => Err(FrameError::NotZero { at }),
+        CANCEL | SET | DELETE if route != 0 => Err(FrameError::NotZero { at }),
         CANCEL | COUNT | OBSERVE if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
         CANCEL => Ok(Op::Cancel { id: number(0)? }),
         COUNT => Ok(Op::Count { metric: route, by: number(0)? }),
@@ -300,7 +300,6 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
             value if value.is_finite() && value >= 0.0 => Ok(Op::Observe { metric: route, value }),
             _ => Err(FrameError::Value { at }),
         },
-        SET | DELETE if route != 0 => Err(FrameError::NotZero { at }),
         SET => {
             let (key, _) = key_and_value(body).ok_or(FrameError::Length { at, found: body.len() })?;
             core::str::from_utf8(key).map_err(|_| FrameError::Text { at })?;

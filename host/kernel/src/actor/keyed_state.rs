@@ -160,8 +160,8 @@ fn slot_cost(key: &str, value: &Value) -> u64 {
 mod tests {
     use super::*;
 
-    fn value(bytes: usize) -> Value {
-        Some(vec![7; bytes].into())
+    fn value(bytes: usize) -> Arc<[u8]> {
+        vec![7; bytes].into()
     }
 
     fn state(cache_bytes: usize) -> KeyedState {
@@ -171,10 +171,10 @@ mod tests {
     #[test]
     fn cache_is_bounded_and_keeps_what_is_used() {
         let state = state(10 * 100);
-        state.keep_read("often", &value(31), 0);
+        state.keep_read("often", &Some(value(31)), 0);
         for n in 0..100 {
-            state.keep_read(&format!("k{n:04}"), &value(31), 0);
-            assert_eq!(state.known("often"), Some(value(31)), "{n}");
+            state.keep_read(&format!("k{n:04}"), &Some(value(31)), 0);
+            assert_eq!(state.known("often"), Some(Some(value(31))), "{n}");
             assert!(state.inner.lock().cached <= 11 * 100, "{n}");
         }
         assert_eq!(state.known("k0001"), None);
@@ -186,7 +186,7 @@ mod tests {
     fn changes_stay_until_they_are_durable() {
         let state = state(0);
         for entry in 1..=50 {
-            state.changed([(format!("k{entry}").into(), value(9))], (1, false), entry, 0);
+            state.changed([(format!("k{entry}").into(), Some(value(9)))], (1, false), entry, 0);
         }
         assert!((1..=50).all(|entry| state.known(&format!("k{entry}")).is_some()));
         for entry in 51..60 {
@@ -199,7 +199,7 @@ mod tests {
     fn size_is_measured_only_without_later_changes() {
         let state = state(0);
         state.restore(StateSize { keys: 1, bytes: 100 });
-        state.changed([("a".into(), value(1))], (66, true), 5, 0);
+        state.changed([("a".into(), Some(value(1)))], (66, true), 5, 0);
         state.measured(StateSize { keys: 1, bytes: 90 }, 4);
         assert_eq!(state.used(), (166, true));
         state.measured(StateSize { keys: 1, bytes: 90 }, 5);
@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn unwritten_keys_are_those_after_the_durable_entry() {
         let state = state(1 << 20);
-        state.changed([("a1".into(), value(1)), ("b".into(), value(1))], (0, false), 1, 0);
-        state.changed([("a2".into(), value(1)), ("a1".into(), None)], (0, false), 2, 0);
+        state.changed([("a1".into(), Some(value(1))), ("b".into(), Some(value(1)))], (0, false), 1, 0);
+        state.changed([("a2".into(), Some(value(1))), ("a1".into(), None)], (0, false), 2, 0);
         let keys = |durable| {
             let mut keys = BTreeMap::new();
             state.add_unwritten("a", durable, &mut keys);

@@ -133,11 +133,9 @@ impl Ingress {
                 Begun::UnderWay(mut ended) => {
                     let end = ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
                     match end {
-                        // The message may not be durable yet.
-                        Some(Ended::Told(_)) => {}
                         Some(ended @ Ended::Answered(_)) => return Ok(Way::Ended(ended)),
-                        // The first one was refused, so this one may be the first.
-                        None => {}
+                        // The message may not be durable yet; or the first one was refused, so this one may be the first.
+                        Some(Ended::Told(_)) | None => {}
                     }
                 }
             }
@@ -160,13 +158,11 @@ impl Ingress {
         };
         let origins = read.await.map_err(|error| SendError::not_stored(to, &error))?;
         let found = origins.first().filter(|origin| origin.position == name);
-        match found {
-            Some(origin) => Ok(ended_of(&origin.value)),
-            None => {
-                tokio::task::yield_now().await;
-                Ok(None)
-            }
+        if let Some(origin) = found {
+            return Ok(ended_of(&origin.value));
         }
+        tokio::task::yield_now().await;
+        Ok(None)
     }
 
     fn envelope_of(&self, message: &Incoming<'_>) -> Envelope {

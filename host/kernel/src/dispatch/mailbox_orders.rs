@@ -51,12 +51,12 @@ impl<'a> MailboxOrder<'a> {
         let routing = &self.shared.routing;
         let target = routing.registry.by_id(mailbox).filter(|actor| actor.mailbox.is_stored());
         let mut from_backlogs = Vec::new();
-        let entered = routing.enter(self.journal, None, EntrySpace::NONE, |draft| match &target {
-            Some(target) => drop_waiting(draft, target, numbers, &mut from_backlogs),
-            None => {
-                numbers.ranges().for_each(|numbers| draft.op(Op::Take { mailbox, numbers }));
-                numbers.count()
+        let entered = routing.enter(self.journal, None, EntrySpace::NONE, |draft| {
+            if let Some(target) = &target {
+                return drop_waiting(draft, target, numbers, &mut from_backlogs);
             }
+            numbers.ranges().for_each(|numbers| draft.op(Op::Take { mailbox, numbers }));
+            numbers.count()
         });
         let dropped = entered.value;
         if let Some(target) = target.as_ref().filter(|_| dropped > 0) {
@@ -64,7 +64,9 @@ impl<'a> MailboxOrder<'a> {
             routing.count_unhandled(target, dropped);
             target.finish(dropped);
             // An instance that waited for the retry of a dropped message has less to do.
-            from_backlogs.into_iter().for_each(|instance| target.mailbox.nudge(instance));
+            for instance in from_backlogs {
+                target.mailbox.nudge(instance);
+            }
             // Messages that only the store has may be next.
             self.shared.read_back(target);
             self.shared.activity.changed();

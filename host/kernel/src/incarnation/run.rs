@@ -96,14 +96,14 @@ impl Incarnation {
             }
             match self.next_batch(behavior.turn(), most, &mut gathering).await {
                 Took::Messages { .. } => {}
-                Took::Suspect => match self.note_suspect(behavior.turn().sequence()).await {
-                    Ok(alone) => _last_chance = alone,
-                    Err(_) => {
+                Took::Suspect => {
+                    let Ok(alone) = self.note_suspect(behavior.turn().sequence()).await else {
                         let rest = behavior.turn().abandon();
                         self.put_back(rest, 0);
                         return End::Stopped;
-                    }
-                },
+                    };
+                    _last_chance = alone;
+                }
                 Took::DirectiveRequest => match self.request_directive(behavior).await {
                     Ok(()) => continue,
                     Err(end) => return end,

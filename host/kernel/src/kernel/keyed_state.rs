@@ -74,12 +74,11 @@ impl Kernel {
         let store = routing.store()?;
         let (mut costs, mut grown) = (std::collections::HashMap::new(), 0_i64);
         for (key, value) in changes {
-            let before = match costs.get(key) {
-                Some(before) => *before,
-                None => {
-                    let value = store.value(actor.id, key).await.map_err(|error| self.read_failed(error))?;
-                    cost(key, &value.map(Arc::from))
-                }
+            let before = if let Some(before) = costs.get(key) {
+                *before
+            } else {
+                let value = store.value(actor.id, key).await.map_err(|error| self.read_failed(error))?;
+                cost(key, &value.map(Arc::from))
             };
             let after = cost(key, &value.as_deref().map(Arc::from));
             costs.insert(key, after);

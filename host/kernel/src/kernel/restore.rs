@@ -45,7 +45,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
                     state.restore(known.state);
                 }
                 let suspects = suspects.remove(&actor.id).unwrap_or_default();
-                let looks = false;
+                let looks = image.is_unclean || !suspects.is_empty();
                 let mailbox = MailboxRestore { looks, suspects, host_died: Vec::new() };
                 let died = mailbox.run(shared, &actor, known, store).await?;
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
@@ -229,6 +229,8 @@ async fn restore_keys(shared: &Shared, store: &dyn Store) -> Result<(), StoreErr
         let Some(last) = page.last() else { return Ok(()) };
         // The next one in the order of bytes.
         from = [&last.position[..], &[0]].concat();
-        page.iter().for_each(|origin| shared.routing.keys.restore(origin, shared.began_at));
+        for origin in &page {
+            shared.routing.keys.restore(origin, shared.began_at);
+        }
     }
 }

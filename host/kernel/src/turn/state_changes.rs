@@ -174,13 +174,13 @@ fn size_of_change(key: &str, value: &Value) -> usize {
 mod tests {
     use super::*;
 
-    fn value(text: &str) -> Value {
-        Some(text.as_bytes().into())
+    fn value(text: &str) -> Arc<[u8]> {
+        text.as_bytes().into()
     }
 
     /// Sets a key, as a message does that knows the value before.
     fn set(changes: &mut StateChanges, message: usize, key: &str, text: &str) {
-        let (value, before) = (value(text), None);
+        let (value, before) = (Some(value(text)), None);
         let growth = changes.growth(key, &value, Some(&before));
         changes.push(key, value, Maker::Message(message), growth);
     }
@@ -201,7 +201,7 @@ mod tests {
         set(&mut changes, 1, "b", "3");
         assert_eq!((changes.grown(), changes.bytes()), (67 + 66, 3 + 2 + 2));
         changes.drop_of(Maker::Message(1));
-        assert_eq!((changes.get("a"), changes.get("b")), (Some(&value("1")), None));
+        assert_eq!((changes.get("a"), changes.get("b")), (Some(&Some(value("1"))), None));
         assert_eq!((changes.grown(), changes.bytes()), (66, 2));
         changes.drop_of(Maker::Message(2));
         assert_eq!(net(&changes.take_finished(2)), ["a=Some(\"1\")"]);
@@ -218,14 +218,14 @@ mod tests {
         let finished = changes.take_finished(3);
         assert_eq!(net(&finished), ["a=Some(\"333\")", "b=None"]);
         assert_eq!(finished.grown, (68, false));
-        assert_eq!((changes.get("a"), changes.get("b"), changes.len()), (Some(&value("4444")), None, 1));
+        assert_eq!((changes.get("a"), changes.get("b"), changes.len()), (Some(&Some(value("4444"))), None, 1));
         assert_eq!(changes.grown(), 1);
     }
 
     #[test]
     fn changes_of_a_hook_wait_for_its_end() {
         let mut changes = StateChanges::default();
-        changes.push("a", value("1"), Maker::Hook, (66, true));
+        changes.push("a", Some(value("1")), Maker::Hook, (66, true));
         assert!(changes.take_finished(0).changes.is_empty());
         changes.end_hook();
         let finished = changes.take_finished(0);
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn measured_bytes_are_exact() {
         let mut changes = StateChanges::default();
-        changes.push("a", value("1"), Maker::Message(0), (66, true));
+        changes.push("a", Some(value("1")), Maker::Message(0), (66, true));
         changes.push("b", None, Maker::Message(0), (0, true));
-        changes.push("a", value("22"), Maker::Message(1), (1, false));
+        changes.push("a", Some(value("22")), Maker::Message(1), (1, false));
         changes.measure(&HashMap::from([("a".into(), 100), ("b".into(), 70)]));
         assert_eq!(changes.grown(), 67 - 100 - 70);
     }

@@ -253,7 +253,7 @@ impl Acting {
         }
         {
             let mut book = self.stage.book.lock();
-            let is_new = known.as_ref().is_ok_and(|known| known.is_none());
+            let is_new = known.as_ref().is_ok_and(Option::is_none);
             book.must(is_new || known.is_err(), || format!("#{serial} is handled again, and the state has it"));
             if handled > 0 && book.life > 0 {
                 book.seen.insert("state from an earlier life");
@@ -311,7 +311,9 @@ impl Acting {
                     | Err(AskError::NoReply | AskError::Rejected(_) | AskError::RetriesSpent(_) | AskError::Crashed(_))
             );
             if !is_answered {
-                committed.into_iter().for_each(|run| book.runs[run].is_unsure = true);
+                for run in committed {
+                    book.runs[run].is_unsure = true;
+                }
             }
             book.note(format!("run {run}: the answer to #{serial} is {answer:?}"));
         } else {

@@ -239,12 +239,11 @@ impl Ledger {
             Op::Born { actor, address } => drop(self.addresses.insert(address.to_string(), *actor)),
             Op::Set { actor, key, value } => {
                 let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
-                match key.strip_prefix('m') {
-                    Some(serial) => self.remembered.entry(serial.parse().unwrap()).or_default().push(entry),
-                    None => {
-                        let count = u64::from_le_bytes(bytes[value.clone()].try_into().unwrap());
-                        self.counts.insert(actor.0, count);
-                    }
+                if let Some(serial) = key.strip_prefix('m') {
+                    self.remembered.entry(serial.parse().unwrap()).or_default().push(entry);
+                } else {
+                    let count = u64::from_le_bytes(bytes[value.clone()].try_into().unwrap());
+                    self.counts.insert(actor.0, count);
                 }
             }
             Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } | Op::Origin { .. } | Op::OriginGone { .. } => {}
