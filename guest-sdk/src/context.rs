@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::envelope::{Envelope, Flow};
-use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::errors::{AskError, MetricError, SendError, SpawnError, StopError, WatchError};
 use crate::json::to_json;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
@@ -23,8 +23,9 @@ use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
 use crate::state::State;
 use crate::status::ActorState;
-use crate::timer::{TimerId, whole_millis};
 use crate::with_metadata::WithMetadata;
+
+mod timers;
 
 /// An actor's view of its kernel, passed to the handler and to each hook.
 ///
@@ -370,43 +371,6 @@ impl Context {
         self.kernel.status(path)
     }
 
-    /// Sends `body` to `to` once, `delay` after the current message is done. `to` is this actor itself or a receiver that it may
-    /// send to. The delay counts in whole milliseconds, rounded up.
-    ///
-    /// A timer ends with the incarnation that set it. Its message does not wait for a full mailbox: it becomes a dead letter.
-    ///
-    /// ```
-    /// # use playhouse_sdk::{Context, Result, TimerId};
-    /// use std::time::Duration;
-    ///
-    /// fn remind(ctx: &Context) -> Result<TimerId> {
-    ///     Ok(ctx.tell_after(Duration::from_secs(30), ctx.address(), "time is up")?)
-    /// }
-    /// ```
-    pub fn tell_after(&self, delay: Duration, to: &str, body: impl AsRef<[u8]>) -> Result<TimerId, TimerError> {
-        self.kernel.timer(to, body.as_ref(), whole_millis(delay), false).map(TimerId)
-    }
-
-    /// Sends `body` to `to` repeatedly, each time after one period (at least a millisecond), until the timer is cancelled or this
-    /// incarnation ends. Missed periods are not made up for: while one message of the timer waits in the mailbox of `to`, the
-    /// timer sends no other.
-    ///
-    /// ```
-    /// # use playhouse_sdk::{Actor, Context, Message, Result};
-    /// # use std::time::Duration;
-    /// # #[derive(Default)] struct Clock;
-    /// impl Actor for Clock {
-    ///     fn init(&mut self, ctx: &mut Context) -> Result {
-    ///         ctx.tell_every(Duration::from_secs(1), ctx.address(), "tick")?;
-    ///         Ok(())
-    ///     }
-    /// #   fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) }
-    /// }
-    /// ```
-    pub fn tell_every(&self, period: Duration, to: &str, body: impl AsRef<[u8]>) -> Result<TimerId, TimerError> {
-        self.kernel.timer(to, body.as_ref(), whole_millis(period), true).map(TimerId)
-    }
-
     /// Watches the actor at an absolute or relative path, once the current message is done, until this incarnation ends:
     /// [`noticed`](crate::Watcher::noticed) is called for each change of its state. A path without an actor also causes a notice.
     ///
@@ -494,20 +458,6 @@ impl Context {
     /// the name.
     pub fn observe(&self, name: &str, value: f64) -> Result<(), MetricError> {
         self.kernel.observe(name, value)
-    }
-
-    /// Cancels a timer when the current message is done. A timer that has already sent, or was cancelled, is ignored.
-    ///
-    /// ```
-    /// # use playhouse_sdk::{Context, TimerId};
-    /// fn answered(ctx: &Context, reminder: &mut Option<TimerId>) {
-    ///     if let Some(timer) = reminder.take() {
-    ///         ctx.cancel(timer);
-    ///     }
-    /// }
-    /// ```
-    pub fn cancel(&self, timer: TimerId) {
-        self.kernel.cancel(timer.0);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::log::Level;
 use crate::reply::Reply;
-use crate::saved::{SAVED_KEY, Snapshot};
+use crate::snapshot::{SAVED_KEY, Snapshot};
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 

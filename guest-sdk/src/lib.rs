@@ -36,7 +36,7 @@
 //! |---|---|
 //! | `result.rs`, `failure.rs`, `errors.rs` | results, the verdict on a failed message, the errors of the context's functions |
 //! | `message.rs`, `reply.rs`, `envelope.rs`, `timer.rs`, `notice.rs`, `status.rs`, `spawn_options.rs`, `log.rs` | the data that cross to the host and back |
-//! | `kernel.rs`, `kernel_handle.rs` | the trait between a context and its kernel, which is the host or a test |
+//! | `snapshot.rs`, `kernel.rs`, `kernel_handle.rs` | the value of an actor that is saved; the trait between a context and its kernel, which is the host or a test |
 //! | `turn.rs`, `wasm.rs`, `bindings.rs` | the kernel in a component: frames of messages in, frames of outcomes out, the WIT contract |
 //! | `context.rs`, `with_metadata.rs`, `actor.rs` | [`Context`], an actor's view of its kernel; [`Actor`], the trait to implement |
 //! | `state.rs`, `saved.rs` | [`State`], the actor's state in the play's store; an actor whose whole value is kept there |
@@ -75,6 +75,7 @@ mod reply;
 mod result;
 #[doc(hidden)]
 pub mod saved;
+mod snapshot;
 mod spawn_options;
 mod state;
 mod status;

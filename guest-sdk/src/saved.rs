@@ -6,26 +6,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::failure::OrReject;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
 use crate::kernel_handle::KernelHandle;
 use crate::result::Result;
-
-/// The key of the value.
-pub(crate) const SAVED_KEY: &str = "";
-
-/// A value at one moment, which is written only if it is still the last one when its batch ends.
-pub(crate) trait Snapshot {
-    /// The value as JSON.
-    fn bytes(&self) -> Result<Vec<u8>>;
-}
-
-impl<A: Serialize> Snapshot for A {
-    fn bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).context("the actor's value has no JSON form, and cannot be saved").or_reject()
-    }
-}
 
 /// The functions that keep an actor's value. Only `export_actor!(..., saved)` makes them, so that other components import nothing for
 /// it.

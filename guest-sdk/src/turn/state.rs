@@ -1,16 +1,64 @@
 //! The part of a batch that concerns the actor's state: changes that the host does not know of yet, since they are in the frame.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use playhouse_frame::Place;
 
-use crate::saved::Snapshot;
+use crate::snapshot::Snapshot;
+
+/// The actor's state in a batch.
+pub(super) struct BatchState {
+    pub(super) overlay: RefCell<StateOverlay>,
+    /// Whether the current message changed the state, and whether the batch did: most change nothing, and then the overlay is not
+    /// looked at.
+    changed: Cell<(bool, bool)>,
+}
+
+impl BatchState {
+    pub(super) const fn new() -> Self {
+        Self { overlay: RefCell::new(StateOverlay::new()), changed: Cell::new((false, false)) }
+    }
+
+    /// Whether the batch changed the state.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed.get().1
+    }
+
+    /// The value of a key that the batch changed.
+    pub(super) fn get(&self, key: &str) -> Option<Option<Vec<u8>>> {
+        if self.is_changed() { self.overlay.borrow().values.get(key).cloned() } else { None }
+    }
+
+    /// Notes a change by the current message.
+    pub(super) fn change(&self, key: &str, value: Option<&[u8]>) {
+        self.overlay.borrow_mut().change(key, value);
+        self.changed.set((true, true));
+    }
+
+    /// Ends the current message.
+    pub(super) fn end_message(&self, failed: bool) {
+        if self.changed.get().0 {
+            self.overlay.borrow_mut().end_message(failed);
+            self.changed.set((false, true));
+        }
+    }
+
+    /// Ends the batch: the host gets the frame with all changes.
+    pub(super) fn end_batch(&self) {
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.in_frame = 0;
+        if self.changed.take().1 {
+            overlay.values.clear();
+        }
+    }
+}
 
 /// The changes of a batch, and what is known of the state's bounds.
 pub(super) struct StateOverlay {
     values: BTreeMap<String, Option<Vec<u8>>>,
-    /// What the current message replaced in `values`, the last change last.
+    /// The values that the current message replaced in `values`, the last change last.
     replaced: Vec<(String, Option<Option<Vec<u8>>>)>,
     /// The bytes that may be set before the host is asked for the bounds again; none when it was never asked.
     pub(super) left: Option<u64>,
@@ -24,7 +72,7 @@ pub(super) struct StateOverlay {
 }
 
 impl StateOverlay {
-    pub(super) const fn new() -> Self {
+    const fn new() -> Self {
         Self {
             values: BTreeMap::new(),
             replaced: Vec::new(),
@@ -36,30 +84,17 @@ impl StateOverlay {
         }
     }
 
-    /// The value of a key that the batch changed.
-    pub(super) fn get(&self, key: &str) -> Option<Option<Vec<u8>>> {
-        self.values.get(key).cloned()
-    }
-
-    /// Notes a change by the current message.
-    pub(super) fn change(&mut self, key: &str, value: Option<&[u8]>) {
+    fn change(&mut self, key: &str, value: Option<&[u8]>) {
         let before = self.values.insert(key.to_owned(), value.map(<[u8]>::to_vec));
         self.replaced.push((key.to_owned(), before));
     }
 
-    /// Ends the current message.
-    pub(super) fn end_message(&mut self, failed: bool) {
+    fn end_message(&mut self, failed: bool) {
         for (key, before) in self.replaced.drain(..).rev().filter(|_| failed) {
             match before {
                 Some(value) => drop(self.values.insert(key, value)),
                 None => drop(self.values.remove(&key)),
             }
         }
-    }
-
-    /// Ends the batch: the host gets the frame with all changes.
-    pub(super) fn end_batch(&mut self) {
-        self.values.clear();
-        self.in_frame = 0;
     }
 }

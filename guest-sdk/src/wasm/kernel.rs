@@ -14,7 +14,7 @@ use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
-use crate::saved::Snapshot;
+use crate::snapshot::Snapshot;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::turn::TurnKernel;

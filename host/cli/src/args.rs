@@ -1,5 +1,8 @@
 //! The command line.
 
+mod host;
+mod letters;
+mod state;
 mod stored;
 mod values;
 
@@ -7,8 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use playhouse_runtime::{Address, AddressPattern, DeadReason};
+use playhouse_runtime::{Address, AddressPattern};
 
+pub use host::{Host, Look};
+pub use letters::{DeadLetters, ListLetters, MoveLetters, ShowLetter, SomeLetters};
+pub use state::{ImportState, SetState, State, StateKey, StateKeys};
 pub use stored::{
     Backup, DropMessages, Mailbox, OfMailbox, Restore, ShowMailbox, Store, StoreFolder, StoreHost, StoreLook,
 };
@@ -132,25 +138,6 @@ pub struct Inspect {
     /// The component.
     #[arg(value_name = "FILE.wasm")]
     pub file: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// The host that gets the request.
-#[derive(Debug, Args)]
-pub struct Host {
-    /// The host's socket.
-    #[arg(long, value_name = "PATH", default_value = ".playhouse/control.sock")]
-    pub socket: PathBuf,
-}
-
-/// The host that gets the request, and the form of the output.
-#[derive(Debug, Args)]
-pub struct Look {
-    /// The host.
-    #[command(flatten)]
-    pub host: Host,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -284,149 +271,6 @@ pub struct One {
     /// The host.
     #[command(flatten)]
     pub host: Host,
-}
-
-/// `playhouse dead-letters`.
-#[derive(Debug, Subcommand)]
-pub enum DeadLetters {
-    /// List the letters in the store, oldest first, and count all letters. JSON has the bodies and the crashes.
-    List(ListLetters),
-    /// Show one letter: sender, flow, reason, crash and body.
-    Show(ShowLetter),
-    /// Send bodies again to the same addresses, as new messages whose attempts begin again. A letter stays in the
-    /// store unless its actor took the message.
-    Replay(MoveLetters),
-    /// Remove letters for good.
-    Drop(MoveLetters),
-}
-
-/// A selection of dead letters.
-#[derive(Debug, Args)]
-pub struct SomeLetters {
-    /// Only letters to this actor.
-    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
-    pub to: Option<Address>,
-    /// Only letters with this reason.
-    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(DeadReason::KINDS))]
-    pub reason: Option<String>,
-}
-
-/// `playhouse dead-letters list`.
-#[derive(Debug, Args)]
-pub struct ListLetters {
-    /// The selection.
-    #[command(flatten)]
-    pub which: SomeLetters,
-    /// The host, and the form of the output.
-    #[command(flatten)]
-    pub look: Look,
-}
-
-/// `playhouse dead-letters show`.
-#[derive(Debug, Args)]
-pub struct ShowLetter {
-    /// The letter's id, or the beginning of the id.
-    pub id: String,
-    /// Print any body as text, with control characters escaped. Default: text if no character needs an escape,
-    /// else hexadecimal.
-    #[arg(long, conflicts_with_all = ["hex", "json"])]
-    pub text: bool,
-    /// Print the body in hexadecimal.
-    #[arg(long, conflicts_with = "json")]
-    pub hex: bool,
-    /// The host, and the form of the output.
-    #[command(flatten)]
-    pub look: Look,
-}
-
-/// `playhouse dead-letters replay`, `playhouse dead-letters drop`.
-#[derive(Debug, Args)]
-#[group(id = "letters", required = true, multiple = true, args = ["id", "all", "to", "reason"])]
-pub struct MoveLetters {
-    /// The id of one letter, or the beginning of the id.
-    #[arg(conflicts_with_all = ["all", "to", "reason"])]
-    pub id: Option<String>,
-    /// All letters, or all letters that match `--to` and `--reason`.
-    #[arg(long)]
-    pub all: bool,
-    /// The selection.
-    #[command(flatten)]
-    pub which: SomeLetters,
-    /// The host.
-    #[command(flatten)]
-    pub host: Host,
-}
-
-/// `playhouse state`.
-#[derive(Debug, Subcommand)]
-pub enum State {
-    /// List the keys, in the order of their bytes.
-    Keys(StateKeys),
-    /// Print the value of a key as it is; exit code 1 when it has none. JSON has text, or base64.
-    Get(StateKey),
-    /// Give a key a value.
-    Set(SetState),
-    /// Remove a key with its value.
-    Delete(StateKey),
-    /// Print all keys with their values, as lines of JSON that `import` takes: `{"key":…,"text":…}`, or with `"base64"` for a
-    /// value that is no text.
-    Export(StateKeys),
-    /// Read such lines from stdin and set their keys; other keys stay. An import that was cut off may be repeated.
-    Import(ImportState),
-}
-
-/// `playhouse state keys`, `playhouse state export`.
-#[derive(Debug, Args)]
-pub struct StateKeys {
-    /// The actor.
-    #[arg(value_name = "ADDR", value_parser = parse_address)]
-    pub address: Address,
-    /// Only keys that begin with this text.
-    #[arg(default_value = "", hide_default_value = true)]
-    pub prefix: String,
-    /// The host or the store, and the form of the output.
-    #[command(flatten)]
-    pub look: StoreLook,
-}
-
-/// `playhouse state get`, `playhouse state delete`.
-#[derive(Debug, Args)]
-pub struct StateKey {
-    /// The actor.
-    #[arg(value_name = "ADDR", value_parser = parse_address)]
-    pub address: Address,
-    /// The key; one that looks like an option comes after `--`.
-    pub key: String,
-    /// The host or the store, and the form of the output.
-    #[command(flatten)]
-    pub look: StoreLook,
-}
-
-/// `playhouse state set`.
-#[derive(Debug, Args)]
-pub struct SetState {
-    /// The actor.
-    #[arg(value_name = "ADDR", value_parser = parse_address)]
-    pub address: Address,
-    /// The key; one that looks like an option comes after `--`.
-    pub key: String,
-    /// The value; one that looks like an option comes after `--`. Default: all of stdin.
-    #[arg(allow_hyphen_values = true)]
-    pub value: Option<String>,
-    /// The host or the store, and the form of the output.
-    #[command(flatten)]
-    pub look: StoreLook,
-}
-
-/// `playhouse state import`.
-#[derive(Debug, Args)]
-pub struct ImportState {
-    /// The actor.
-    #[arg(value_name = "ADDR", value_parser = parse_address)]
-    pub address: Address,
-    /// The host or the store, and the form of the output.
-    #[command(flatten)]
-    pub look: StoreLook,
 }
 
 #[cfg(test)]

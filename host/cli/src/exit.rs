@@ -43,6 +43,11 @@ impl Exit {
         }
     }
 
+    /// The end after stdin could not be read.
+    pub(crate) fn of_stdin(error: &std::io::Error) -> Self {
+        Self::with(FAILED, format!("stdin cannot be read: {error}"))
+    }
+
     /// The same end, with these words before its own.
     pub(crate) fn after(mut self, words: &str) -> Self {
         self.text = self.text.map(|text| format!("{words}: {text}"));

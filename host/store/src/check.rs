@@ -278,7 +278,7 @@ impl Check<'_> {
             }
         }
         for (id, known) in &self.actors {
-            let (rows_there, expected) = (counts.remove(id).unwrap_or_default(), known.suspect_rows);
+            let (rows_there, expected) = (counts.remove(id).unwrap_or_default(), known.suspects.rows);
             if rows_there != expected {
                 let address = &known.address;
                 damaged.push(format!("table `suspect`, which has {rows_there} rows of {expected} for `{address}`"));
@@ -309,7 +309,7 @@ impl Check<'_> {
             }
         }
         for (id, known) in &self.actors {
-            let (rows_there, expected) = (counts.remove(id).unwrap_or_default(), known.timer_rows);
+            let (rows_there, expected) = (counts.remove(id).unwrap_or_default(), known.timers.rows);
             if rows_there != expected {
                 let address = &known.address;
                 damaged.push(format!("table `timer`, which has {rows_there} rows of {expected} for `{address}`"));

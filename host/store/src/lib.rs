@@ -28,9 +28,9 @@
 //! | `folder` | the folder of a store: its lock, and the kind of its file system |
 //! | `schema` | the tables, the format's number, the settings of a connection |
 //! | `error` | errors of SQLite as errors of a store |
-//! | `tail` | the note of the last group, by which a log that lost its end is found |
-//! | `taken` | the numbers of a mailbox that are gone: pure |
-//! | `mailbox` | what the writer knows of a mailbox, and its changes within a group: pure |
+//! | `checksum` | the checksum of a row |
+//! | `taken`, `timers`, `suspects` | the numbers of a mailbox that are gone, the timers of its actor, the messages that may have ended runs: pure |
+//! | `mailbox` | the writer's knowledge of a mailbox, and its changes within a group: pure |
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
 //! | `origins` | positions of sources outside |
 //! | `writer` | groups as transactions |
@@ -43,6 +43,7 @@
 
 mod check;
 mod checkpoint;
+mod checksum;
 mod error;
 mod folder;
 mod inspection;
@@ -57,8 +58,10 @@ mod settings;
 mod state;
 mod stopped;
 mod store;
+mod suspects;
 mod tail;
 mod taken;
+mod timers;
 mod worker;
 mod writer;
 

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use playhouse_kernel::{StateSize, StoredTimer, TimerIds, records_of};
+use playhouse_kernel::{StateSize, StoredTimer, records_of};
 
+use crate::suspects::Suspects;
 use crate::taken::Taken;
+use crate::timers::Timers;
 
 /// Most bytes of a frame, after its first message.
 const FRAME_BYTES: usize = 64 << 10;
@@ -29,16 +31,9 @@ pub(crate) struct Known {
     pub(crate) held: BTreeSet<u64>,
     /// The size of its state.
     pub(crate) state: StateSize,
-    /// The number of its timers, as its row says.
-    pub(crate) timer_rows: u64,
-    /// The ids of its timers.
-    pub(crate) timers: BTreeSet<u64>,
-    /// The highest ids that its timers ever had.
-    pub(crate) timer_ids: TimerIds,
-    /// The number of messages that may have ended runs, as its row says.
-    pub(crate) suspect_rows: u64,
-    /// These messages, by number: how many runs they may have ended, and the run in which they were in process last.
-    pub(crate) suspects: BTreeMap<u64, (u32, u64)>,
+    pub(crate) timers: Timers,
+    /// The messages that may have ended runs.
+    pub(crate) suspects: Suspects,
 }
 
 /// The changes of one group to one mailbox.
@@ -77,11 +72,8 @@ impl Known {
             frames: 0,
             held: BTreeSet::new(),
             state: StateSize::default(),
-            timer_rows: 0,
-            timers: BTreeSet::new(),
-            timer_ids: TimerIds::default(),
-            suspect_rows: 0,
-            suspects: BTreeMap::new(),
+            timers: Timers::default(),
+            suspects: Suspects::default(),
         }
     }
 
@@ -95,37 +87,20 @@ impl Known {
         if !in_frame && !self.held.contains(&number) {
             return Err(format!("message {number} of `{}` is a suspect, and gone", self.address));
         }
-        self.suspects.insert(number, (ends, boot));
-        self.suspect_rows = self.suspects.len() as u64;
+        self.suspects.insert(number, ends, boot);
         changes.suspects.insert(number);
         Ok(())
     }
 
-    /// Suspects that ended are none.
-    fn end_suspects(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) {
-        if self.suspects.is_empty() {
-            return;
-        }
-        let ended: Vec<_> = self.suspects.range(numbers).map(|(number, _)| *number).collect();
-        for number in ended {
-            self.suspects.remove(&number);
-            changes.suspects.insert(number);
-        }
-        self.suspect_rows = self.suspects.len() as u64;
-    }
-
     pub(crate) fn set_timer<'g>(&mut self, changes: &mut Changes<'g>, timer: &'g StoredTimer) {
-        self.timers.insert(timer.id);
-        self.timer_rows = self.timers.len() as u64;
-        self.timer_ids.note(timer.id);
+        self.timers.set(timer.id);
         changes.timers.insert(timer.id, Some(timer));
     }
 
     pub(crate) fn end_timer(&mut self, changes: &mut Changes<'_>, id: u64) -> Result<(), String> {
-        if !self.timers.remove(&id) {
+        if !self.timers.end(id) {
             return Err(format!("timer {id} of `{}` ends twice, or was never set", self.address));
         }
-        self.timer_rows = self.timers.len() as u64;
         changes.timers.insert(id, None);
         Ok(())
     }
@@ -170,8 +145,7 @@ impl Known {
             self.held.insert(number);
         }
         changes.held.insert(number, Some((due, record)));
-        if let Some((_, boot)) = self.suspects.get_mut(&number) {
-            *boot = 0;
+        if self.suspects.hold(number) {
             changes.suspects.insert(number);
         }
         Ok(())
@@ -179,7 +153,7 @@ impl Known {
 
     pub(crate) fn take(&mut self, changes: &mut Changes<'_>, numbers: Range<u64>) -> Result<(), String> {
         self.waiting = self.waiting.saturating_sub(numbers.end - numbers.start);
-        self.end_suspects(changes, numbers.clone());
+        changes.suspects.extend(self.suspects.end(numbers.clone()));
         if self.held.range(numbers.clone()).next().is_none() {
             return self.remove_from_frames(changes, numbers);
         }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use playhouse_kernel::{StoreError, StoredOrigin};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use crate::checksum::checksum;
 use crate::error::store_error;
 use crate::rows::{signed, unsigned};
-use crate::schema::checksum;
 
 /// The tables. A row that vanishes has no checksum, so the rows are counted.
 pub(crate) const TABLES: &str = "

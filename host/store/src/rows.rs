@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use playhouse_kernel::{ActorId, Address, StateSize, StoredLetter, StoredSuspect, StoredTimer, TimerIds, cost_of};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use crate::checksum::checksum;
 use crate::mailbox::{Changes, Frame, Known};
-use crate::schema::checksum;
+use crate::suspects::Suspects;
 use crate::taken::Taken;
+use crate::timers::Timers;
 
 /// Deletes what one group ended in a mailbox.
 pub(crate) fn delete_ended(
@@ -27,7 +29,7 @@ pub(crate) fn delete_ended(
         let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
         gone.execute(params![signed(id), signed(*number)])?;
     }
-    for number in changes.suspects.iter().filter(|number| !known.suspects.contains_key(number)) {
+    for number in changes.suspects.iter().filter(|number| !known.suspects.messages.contains_key(number)) {
         let mut gone = tx.prepare_cached("delete from suspect where mailbox = ? and number = ?")?;
         gone.execute(params![signed(id), signed(*number)])?;
     }
@@ -71,7 +73,7 @@ pub(crate) fn write_new(
         row.execute(params![signed(id), signed(*number), due_ns, record, held_sum(id, *number, due_ns, record)])?;
     }
     for number in &changes.suspects {
-        let Some(&(ends, boot)) = known.suspects.get(number) else { continue };
+        let Some(&(ends, boot)) = known.suspects.messages.get(number) else { continue };
         let sum = suspect_sum(&StoredSuspect { mailbox: ActorId(id), number: *number, ends, boot });
         let mut row = tx.prepare_cached("insert or replace into suspect values (?, ?, ?, ?, ?)")?;
         row.execute(params![signed(id), signed(*number), ends, signed(boot), sum])?;
@@ -115,16 +117,16 @@ pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusql
         signed(known.frames),
         signed(known.state.keys),
         signed(known.state.bytes),
-        signed(known.timer_rows),
-        signed(known.timer_ids.given),
-        signed(known.timer_ids.chosen),
-        signed(known.suspect_rows),
+        signed(known.timers.rows),
+        signed(known.timers.highest.given),
+        signed(known.timers.highest.chosen),
+        signed(known.suspects.rows),
         actor_sum(id, known),
     ])?;
     Ok(())
 }
 
-/// A row of `actor`, without the numbers of held messages and the ids of timers: its id, the actor if the row can be read, and its checksum.
+/// A row of `actor`, without the numbers of held messages and suspects and the ids of timers: its id, the actor if the row can be read, and its checksum.
 pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i64)> {
     let taken = Taken::read(unsigned(row, 5)?, row.get_ref(6)?.as_blob()?);
     let known = Known {
@@ -136,11 +138,12 @@ pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i
         frames: unsigned(row, 7)?,
         held: BTreeSet::new(),
         state: StateSize { keys: unsigned(row, 8)?, bytes: unsigned(row, 9)? },
-        timer_rows: unsigned(row, 10)?,
-        timers: BTreeSet::new(),
-        timer_ids: TimerIds { given: unsigned(row, 11)?, chosen: unsigned(row, 12)? },
-        suspect_rows: unsigned(row, 13)?,
-        suspects: BTreeMap::new(),
+        timers: Timers {
+            rows: unsigned(row, 10)?,
+            ids: BTreeSet::new(),
+            highest: TimerIds { given: unsigned(row, 11)?, chosen: unsigned(row, 12)? },
+        },
+        suspects: Suspects { rows: unsigned(row, 13)?, messages: BTreeMap::new() },
     };
     Ok((unsigned(row, 0)?, taken.map(|taken| Known { taken, ..known }), row.get(14)?))
 }
@@ -151,8 +154,8 @@ pub(crate) fn actor_sum(id: u64, known: &Known) -> i64 {
     let numbers = [id, halted, known.last_number, known.waiting, known.taken.below(), known.frames];
     let [id, halted, last, waiting, below, frames] = numbers.map(u64::to_le_bytes);
     let [keys, bytes] = [known.state.keys, known.state.bytes].map(u64::to_le_bytes);
-    let TimerIds { given, chosen } = known.timer_ids;
-    let timers = [known.timer_rows, given, chosen, known.suspect_rows].map(u64::to_le_bytes);
+    let TimerIds { given, chosen } = known.timers.highest;
+    let timers = [known.timers.rows, given, chosen, known.suspects.rows].map(u64::to_le_bytes);
     let (address, later, timers) = (known.address.as_bytes(), known.taken.later(), timers.as_flattened());
     checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes, timers])
 }

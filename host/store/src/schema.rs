@@ -146,7 +146,7 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Resu
         let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
         let format = format_of(&tx, place, current);
         if format == Ok(Format::None) {
-            // What is left of a log is not overwritten.
+            // The log of a database that is gone is not overwritten.
             let note = place.parent().map_or(Ok(None), Note::find);
             if let Err(error) = note.and_then(|note| note.map_or(Ok(()), |note| note.check(Position::default()))) {
                 return Ok(Err(error));
@@ -210,15 +210,4 @@ pub(crate) fn connect(place: &Path, settings: &StoreSettings, flags: OpenFlags) 
 /// A number that the database has about itself.
 pub(crate) fn pragma<T: rusqlite::types::FromSql>(db: &Connection, name: &str) -> rusqlite::Result<T> {
     db.query_row(&format!("pragma {name}"), [], |row| row.get(0))
-}
-
-/// The checksum of a row: of its columns' bytes, in order. Each part has its length with it, so that no two rows have the same
-/// bytes.
-pub(crate) fn checksum(parts: &[&[u8]]) -> i64 {
-    let mut sum = crc32fast::Hasher::new();
-    for part in parts {
-        sum.update(&(part.len() as u64).to_le_bytes());
-        sum.update(part);
-    }
-    i64::from(sum.finalize())
 }

@@ -8,13 +8,13 @@ use playhouse_kernel::{
 };
 use rusqlite::{Connection, Transaction, params};
 
+use crate::checksum::checksum;
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
 use crate::rows::{
     actor_sum, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor, write_letter, write_new,
 };
-use crate::schema::checksum;
 use crate::tail::Position;
 
 /// Everything that the database has, without messages and letters.
@@ -65,7 +65,7 @@ impl State {
         for row in timers {
             let (actor, id) = row.map_err(store_error)?;
             let damaged = || StoreError::Damaged { at: format!("timer {id} of actor {actor} in table `timer`") };
-            state.actors.get_mut(&actor).ok_or_else(damaged)?.timers.insert(id);
+            state.actors.get_mut(&actor).ok_or_else(damaged)?.timers.ids.insert(id);
         }
         let mut rows = db.prepare("select * from suspect").map_err(store_error)?;
         for row in rows.query_map([], suspect_of).map_err(store_error)? {
@@ -73,17 +73,17 @@ impl State {
             let StoredSuspect { mailbox: ActorId(mailbox), number, ends, boot } = suspect;
             let at = format!("message {number} of actor {mailbox} in table `suspect`");
             match state.actors.get_mut(&mailbox) {
-                Some(known) if suspect_sum(&suspect) == sum => drop(known.suspects.insert(number, (ends, boot))),
+                Some(known) if suspect_sum(&suspect) == sum => {
+                    drop(known.suspects.messages.insert(number, (ends, boot)))
+                }
                 _ => return Err(StoreError::Damaged { at }),
             }
         }
         // Rows that are not there have no checksum.
-        let lacks_suspects = |known: &Known| known.suspects.len() as u64 != known.suspect_rows;
-        if let Some((id, _)) = state.actors.iter().find(|(_, known)| lacks_suspects(known)) {
+        if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.suspects.has_all()) {
             return Err(StoreError::Damaged { at: format!("the suspects of actor {id} in table `suspect`") });
         }
-        let lacks_timers = |known: &Known| known.timers.len() as u64 != known.timer_rows;
-        if let Some((id, _)) = state.actors.iter().find(|(_, known)| lacks_timers(known)) {
+        if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.timers.has_all()) {
             return Err(StoreError::Damaged { at: format!("the timers of actor {id} in table `timer`") });
         }
         if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.has_all()) {
@@ -184,13 +184,13 @@ impl State {
                 waiting: known.waiting,
                 halted: known.halted,
                 state: known.state,
-                timers: known.timer_rows,
-                timer_ids: known.timer_ids,
+                timers: known.timers.rows,
+                timer_ids: known.timers.highest,
             })
         });
         let suspects = self.actors.iter().flat_map(|(id, known)| {
             let mailbox = ActorId(*id);
-            let of_mailbox = known.suspects.iter();
+            let of_mailbox = known.suspects.messages.iter();
             of_mailbox.map(move |(&number, &(ends, boot))| StoredSuspect { mailbox, number, ends, boot })
         });
         Ok(Image {

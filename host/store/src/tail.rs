@@ -12,8 +12,8 @@ use std::path::Path;
 use playhouse_kernel::StoreError;
 use rustix::io::Errno;
 
+use crate::checksum::checksum;
 use crate::error::no_space;
-use crate::schema::checksum;
 use crate::settings::Survives;
 
 /// The name of the file.

@@ -211,7 +211,7 @@ fn killed(settings: &StoreSettings, to: &StoreSettings) {
     }
 }
 
-/// SQLite takes a damaged record of its log for the log's end. What was confirmed must not be lost with that, without a word.
+/// SQLite takes a damaged record of its log for the log's end. Confirmed groups must not be lost with that, without a word.
 #[tokio::test]
 async fn flipped_bits_of_the_log_are_found() {
     let (home, settings) = folder();
@@ -398,7 +398,7 @@ async fn log_is_moved_into_the_database_at_the_end() {
     assert_eq!(log(&settings), 0);
 }
 
-/// What a restore says when it is refused.
+/// The error of a restore that is refused.
 fn restore_refusal(path: &Path, from: &Path) -> String {
     restore(path, from, false).unwrap_err().to_string()
 }

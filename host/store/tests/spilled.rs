@@ -131,7 +131,7 @@ fn kill_when(mut host: Child, most: u64) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn spilled_messages_survive_kills_in_order_and_in_bounded_memory() {
+async fn spilled_messages_survive_kills_in_order_in_bounded_memory() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("store");
     let (waiting, filling) = kill_when(start("fills", &folder), u64::MAX);

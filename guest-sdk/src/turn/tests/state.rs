@@ -108,6 +108,15 @@ fn value_is_saved_before_an_ask_commits() {
 }
 
 #[test]
+fn saves_of_batches_before_take_no_space() {
+    let mut play = saved();
+    // The state has space for two values in a frame; the host has all frames before.
+    for count in 1..=9 {
+        assert_eq!(play.batch(&["more"]), format!("set ={{\"count\":{count}}}, done"));
+    }
+}
+
+#[test]
 fn value_of_a_lone_message_goes_to_the_host() {
     let mut play = saved();
     play.actor.handle(Message::new("more")).unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use playhouse_runtime::Address;
 
-use super::Host;
+use super::host::Host;
 use super::values::parse_address;
 
 /// `playhouse store`.

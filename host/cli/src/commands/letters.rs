@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::body::{short, shown_body};
-use super::remote::{connect, unexpected};
+use super::host::{connect, unexpected};
 use super::table::table;
 use super::tree::shortened;
 use super::{print, print_json};

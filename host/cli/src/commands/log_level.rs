@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::table::table;
-use super::{print, print_json, remote};
+use super::{host, print, print_json};
 use crate::args::{self, Lasting};
 use crate::exit::Exit;
 use playhouse_runtime::control::protocol::{LevelLine, LevelSource, Request, Response, SetLogLevel};
@@ -15,19 +15,19 @@ const DEFAULT_TIME: Duration = Duration::from_mins(10);
 
 /// Lists, sets or resets levels.
 pub(crate) fn log_level(args: &args::LogLevel) -> Result<(), Exit> {
-    let mut client = remote::connect(&args.host)?;
+    let mut client = host::connect(&args.host)?;
     let Some(pattern) = &args.actors else {
         return match client.request(&Request::LogLevels {})? {
             Response::LogLevels { levels } if args.json => print_json(&levels),
             Response::LogLevels { levels } => print(&shown(&levels)),
-            other => Err(remote::unexpected(&other)),
+            other => Err(host::unexpected(&other)),
         };
     };
     let actors = pattern.to_string();
     let Some(level) = args.level.clone() else {
         return match client.request(&Request::ResetLogLevel { actors })? {
             Response::LogLevelReset { level } => print(&format!("{pattern}: {level} no more\n")),
-            other => Err(remote::unexpected(&other)),
+            other => Err(host::unexpected(&other)),
         };
     };
     let lasts = match args.lasts {
@@ -46,7 +46,7 @@ pub(crate) fn log_level(args: &args::LogLevel) -> Result<(), Exit> {
             };
             print(&format!("{pattern}: {level} {time}{before} ({whom})\n"))
         }
-        other => Err(remote::unexpected(&other)),
+        other => Err(host::unexpected(&other)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `logs`: the lines of a running host's log, as text or JSON.
 
-use super::{plain_json, print_bytes, remote};
+use super::{host, plain_json, print_bytes};
 use crate::args;
 use crate::client::ClientError;
 use crate::console::Console;
@@ -23,7 +23,7 @@ pub(crate) fn logs(args: &args::Logs, console: &Console) -> Result<(), Exit> {
         lines: begins,
         follow: args.follow,
     });
-    let printed = remote::connect(&args.host)?.stream(&request, |lines| {
+    let printed = host::connect(&args.host)?.stream(&request, |lines| {
         let batch = Batch::of(lines, args.json)?;
         print_bytes(batch.text.as_bytes()).map_err(Failure::Print)?;
         if let Some(lost) = batch.lost.filter(|_| !args.json) {
@@ -86,7 +86,7 @@ impl Batch {
                 Response::Working {} => {}
                 Response::End { .. } => batch.is_last = true,
                 Response::Error(refusal) => return Err(refusal.into()),
-                other => return Err(remote::nonsense(&other)),
+                other => return Err(host::nonsense(&other)),
             }
         }
         Ok(batch)

@@ -9,7 +9,7 @@ use playhouse_runtime::control::store_views::{MessagesPage, PortableLine, Stored
 use playhouse_runtime::printable::{Printable, counted, size};
 
 use super::body::shown_body;
-use super::remote::{limit, unexpected, unreadable};
+use super::host::{limit, unexpected};
 use super::stored::StorePlace;
 use super::table::table;
 use super::{print, print_bytes, print_json};
@@ -228,7 +228,7 @@ pub(crate) fn import(args: &args::OfMailbox) -> Result<(), Exit> {
         let read = match stdin.read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unreadable(&error)),
+            Err(error) => return Err(Exit::of_stdin(&error)),
         };
         match read {
             0 => lines.end(),

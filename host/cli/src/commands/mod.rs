@@ -1,10 +1,11 @@
 //! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters`, `logs` and `log_level` send
-//! requests to a running host, `tell_lines` many messages, `store`, `mailbox` and `state` send theirs to a running host or to the store of a stopped one (`stored`), `tree`
-//! and `watch` show actors, `body` shows messages, `table` aligns columns.
+//! requests to a running host (`host`), `tell_lines` many messages, `store`, `mailbox` and `state` send theirs to a running host or
+//! to the store of a stopped one (`stored`), `tree` and `watch` show actors, `body` shows messages, `table` aligns columns.
 
 mod body;
 pub(crate) mod check;
 mod grants;
+mod host;
 pub(crate) mod inspect;
 pub(crate) mod letters;
 pub(crate) mod log_level;

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use playhouse_runtime::Address;
 
+use super::host::{connect, limit, nonsense, unexpected};
 use super::tell_lines::tell_lines;
 use super::{print, print_bytes};
 use crate::args;
@@ -32,18 +33,6 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     let within = Request::Limit { to: args.to.clone() };
     let body = body(&mut client, &args.to, args.body.as_deref(), &within)?;
     tell_one(&mut client, &args.to, body, args.key.clone()).map_err(Exit::from)
-}
-
-pub(super) fn unreadable(error: &std::io::Error) -> Exit {
-    Exit::with(FAILED, format!("stdin cannot be read: {error}"))
-}
-
-/// The largest message that an actor takes. The request for it has the time of the request `within` that follows.
-pub(super) fn limit(client: &mut Client, to: &Address, within: &Request) -> Result<usize, Exit> {
-    match client.request_within(&Request::Limit { to: to.clone() }, within)? {
-        Response::Limit { message_bytes } => Ok(usize::try_from(message_bytes).unwrap_or(usize::MAX)),
-        other => Err(unexpected(&other)),
-    }
 }
 
 fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>, key: Option<String>) -> Result<(), ClientError> {
@@ -85,18 +74,6 @@ fn moved(args: &args::One, request: Request) -> Result<(), Exit> {
     }
 }
 
-pub(super) fn connect(host: &args::Host) -> Result<Client, ClientError> {
-    Client::connect(&host.socket)
-}
-
-pub(super) fn unexpected(response: &Response) -> Exit {
-    nonsense(response).into()
-}
-
-pub(super) fn nonsense(response: &Response) -> ClientError {
-    ClientError::Nonsense(format!("{response:?}").chars().take(80).collect())
-}
-
 /// The body on the command line, or all of stdin; an error if stdin has more than the actor takes.
 fn body(client: &mut Client, to: &Address, given: Option<&str>, within: &Request) -> Result<Vec<u8>, Exit> {
     if let Some(text) = given {
@@ -105,7 +82,7 @@ fn body(client: &mut Client, to: &Address, given: Option<&str>, within: &Request
     let limit = limit(client, to, within)?;
     let mut body = Vec::new();
     let mut stdin = std::io::stdin().lock().take((limit as u64).saturating_add(1));
-    stdin.read_to_end(&mut body).map_err(|error| unreadable(&error))?;
+    stdin.read_to_end(&mut body).map_err(|error| Exit::of_stdin(&error))?;
     if body.len() > limit {
         let text = format!(
             "stdin has more than {limit} bytes, the `limits.message` of `{to}`, and was not sent: raise the limit, send \

@@ -8,7 +8,7 @@ use playhouse_runtime::printable::{Printable, counted, for_terminal};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::remote::unexpected;
+use super::host::unexpected;
 use super::stored::StorePlace;
 use super::{print, print_bytes, print_json, print_json_line};
 use crate::args::{ImportState, SetState, StateKey, StateKeys, StoreLook};
@@ -134,7 +134,7 @@ pub(crate) fn set(args: &SetState) -> Result<(), Exit> {
         Some(value) => value.as_bytes().to_vec(),
         None => {
             let mut value = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut value).map_err(|error| unreadable(&error))?;
+            std::io::stdin().lock().read_to_end(&mut value).map_err(|error| Exit::of_stdin(&error))?;
             value
         }
     };
@@ -164,7 +164,7 @@ pub(crate) fn import(args: &ImportState) -> Result<(), Exit> {
     let mut state = StateOf::open(&args.address, &args.look)?;
     let (mut changes, mut bytes, mut done) = (Vec::new(), 0, 0);
     for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
-        let line = line.map_err(|error| unreadable(&error))?;
+        let line = line.map_err(|error| Exit::of_stdin(&error))?;
         if line.trim().is_empty() {
             continue;
         }
@@ -187,10 +187,6 @@ pub(crate) fn import(args: &ImportState) -> Result<(), Exit> {
     done += changes.len() as u64;
     state.change(changes)?;
     changed("imported", done, &args.look)
-}
-
-fn unreadable(error: &std::io::Error) -> Exit {
-    Exit::with(FAILED, format!("stdin cannot be read: {error}"))
 }
 
 /// Says that changes are on the disk.

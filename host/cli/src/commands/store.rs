@@ -7,7 +7,7 @@ use playhouse_runtime::control::store_views::{StoreChecked, StoreInfo};
 use playhouse_runtime::control::stored::{StoppedHost, restore as restore_store};
 use playhouse_runtime::printable::{Printable, counted, size};
 
-use super::remote::unexpected;
+use super::host::unexpected;
 use super::stored::{StorePlace, not_opened, not_restored, refused};
 use super::{print, print_json};
 use crate::args;

@@ -8,7 +8,7 @@ use playhouse_runtime::Address;
 use playhouse_runtime::control::protocol::{Body, Request, Response};
 use playhouse_runtime::printable::counted;
 
-use super::remote::{limit, unexpected, unreadable};
+use super::host::{limit, unexpected};
 use crate::client::{Client, ClientError};
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
@@ -129,7 +129,7 @@ fn send_all(
             chunk => chunk.ok(),
         };
         let is_end = chunk.is_none();
-        match chunk.transpose().map_err(|error| unreadable(&error))? {
+        match chunk.transpose().map_err(|error| Exit::of_stdin(&error))? {
             Some(chunk) => lines.fill(&chunk),
             None => lines.end(),
         }

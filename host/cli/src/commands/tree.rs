@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::remote::{connect, unexpected};
+use super::host::{connect, unexpected};
 use super::table::{as_tree, table};
 use super::{print, print_json};
 use crate::args;

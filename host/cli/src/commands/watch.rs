@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use playhouse_runtime::control::views::Tree;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::remote::connect;
+use super::host::connect;
 use super::{print, print_json_line, tree};
 use crate::args;
 use crate::client::{Client, ClientError};

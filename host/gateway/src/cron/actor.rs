@@ -1,18 +1,18 @@
 //! The actor of an entry, and its task, which waits for the times and sends the messages.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
 use playhouse_kernel::{
-    AboutActor, Address, AskError, Failure, Incoming, Ingress, LogEvent, Message, Metadata, NativeActor, NativeContext,
-    NativeResult, SendError,
+    AboutActor, Address, Failure, Incoming, Ingress, LogEvent, Message, Metadata, NativeActor, NativeContext,
+    NativeResult,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::counts::CronCounts;
+use super::delivery::{End, PATIENCE};
 use super::pace::{Pace, Step};
 use super::settings::{CronSettings, Overlap, WallClock, shown};
 use super::settled::Settled;
@@ -20,8 +20,6 @@ use crate::events::{CronMissed, CronRefused, CronSkipped};
 use crate::sparse::Sparse;
 use crate::status::Statuses;
 
-/// Time that a message waits for space in the receiver's mailbox.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The name of the code in log lines, as the kernel makes it.
 const PLUGIN: &str = "native:Cron";
 
@@ -83,9 +81,6 @@ struct Lines {
     missed: Sparse,
     refused: Sparse,
 }
-
-/// The end of a run's message.
-pub(super) type End = Result<Result<(), AskError>, SendError>;
 
 struct Task {
     settings: Arc<CronSettings>,

@@ -6,11 +6,13 @@
 //! | `pace` | which time is due, is waited for or is missed, from the readings of two clocks |
 //! | `counts` | the counts of an entry |
 //! | `settings` | the keys of an entry, as plain data |
+//! | `delivery` | the patience and the end of a run's message |
 //! | `settled` | how far an entry is, in the play's store |
 //! | `actor` | the actor, and its task that waits |
 
 mod actor;
 mod counts;
+mod delivery;
 mod pace;
 mod schedule;
 mod settings;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use playhouse_kernel::{Address, Admitted, Incoming, Ingress, Origin, SendError, StoreError};
 
-use super::actor::{End, PATIENCE};
+use super::delivery::{End, PATIENCE};
 use super::settings::CronSettings;
 
 /// The progress of one entry in the store.

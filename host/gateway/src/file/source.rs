@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use playhouse_kernel::{BoxFuture, MessageId, Metadata, StoredOrigin};
 
 use super::mark::{BEGUN, Mark, part_of};
-use super::tail::{Found, From, Tail};
+use super::opened::{Found, From};
+use super::tail::Tail;
 use crate::broker::BrokerError;
 use crate::source::{Connected, Handle, Place, Supplier, Supply, Taken};
 

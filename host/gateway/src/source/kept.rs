@@ -1,4 +1,4 @@
-//! What the play's store keeps of a source whose receiver is stored. The entry that brings a message into the mailbox has the position
+//! The positions that the play's store keeps of a source whose receiver is stored. The entry that brings a message into the mailbox has the position
 //! of the message. So a message that the broker delivers again, since the host was killed before the acknowledgement, is known.
 //!
 //! Of a broker, positions are kept from the entry to the acknowledgement that the broker has confirmed, and on until the next pull

@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
+//! | `request` | the requests |
 //! | `refusal` | the response to a request that was not done |
 //! | `wire` | bodies and addresses as JSON text |
 //! | `views` | actors and crashes in responses |
@@ -11,11 +12,12 @@
 //! | `stored` | requests about a store, answered from the store itself: beside a running host, and without one |
 //! | `whole_tree` | the whole play, read for a response |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `mailboxes` the store and its mailboxes, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `client` writes responses, `letters` handles dead letters, `mailboxes` the store and its mailboxes, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
 
 pub mod letter_views;
 pub mod protocol;
 mod refusal;
+mod request;
 pub(crate) mod server;
 pub mod socket;
 pub mod store_views;

@@ -1,5 +1,6 @@
 //! The running host's side of the control socket. Each connection has a task, which does its requests one after another.
 
+mod client;
 mod complaints;
 mod connections;
 mod letters;
@@ -21,17 +22,16 @@ use playhouse_observe::HostError;
 use playhouse_observe::log::Log;
 use playhouse_observe::{Health, Readiness};
 use playhouse_sandbox::SystemLimit;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 
+use self::client::{is_gone, refuse, say, write};
 use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, PATIENCE, read_line};
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
-use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
+use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode};
 use super::stored::WaitingIds;
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
@@ -53,6 +53,8 @@ const LOOKS_UNTIL_WORKING: u32 = 2;
 const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
 /// The server, with the data that it needs of the play.
+///
+/// It has many methods: one or two for each kind of request, in the files of its folder by their subject.
 #[derive(Clone)]
 pub(crate) struct Server {
     kernel: Kernel,
@@ -341,33 +343,11 @@ fn may_connect(user: u32, me: u32) -> bool {
     user == me || user == 0
 }
 
-/// Whether the client has closed its connection in both directions, so that no client waits for the answer. A client that
-/// half-closed its connection may still read.
-fn is_gone(stream: &UnixStream) -> bool {
-    let mut look = [PollFd::new(stream, PollFlags::empty())];
-    let looked = poll(&mut look, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-    looked.is_err() || look[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
-}
-
-/// Writes a response; false when the client does not take it in time.
-async fn write(stream: &mut UnixStream, response: &Response) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, stream.write_all(&encode(response))).await, Ok(Ok(())))
-}
-
-/// Says why a connection is closed, without waiting.
-fn say(stream: &UnixStream, kind: &str, message: String) {
-    let _ = stream.try_write(&encode(&Response::Error(Refusal::new(kind, message))));
-}
-
-/// Tells a client that each connection is in use. The text fits into the socket's empty buffer, so that the host does not wait.
-fn refuse(stream: &UnixStream, most: usize) {
-    say(stream, "busy", format!("{most} others wait for answers of this host: try again later"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::decode_response;
+    use crate::control::protocol::{decode_response, encode};
+    use tokio::io::AsyncWriteExt;
 
     /// A host without actors that serves on a socket of its own.
     fn host() -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
@@ -484,17 +464,6 @@ mod tests {
         let mut said = [0; 8];
         tokio::io::AsyncReadExt::read_exact(&mut stream, &mut said).await.expect("an answer");
         serving.abort();
-    }
-
-    #[tokio::test]
-    async fn half_closed_client_still_gets_its_answer() {
-        let (here, there) = UnixStream::pair().expect("a pair");
-        assert!(!is_gone(&here));
-        let there = there.into_std().expect("ours");
-        there.shutdown(std::net::Shutdown::Write).expect("open");
-        assert!(!is_gone(&here));
-        drop(there);
-        assert!(is_gone(&here));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use playhouse_observe::log::{Entry, Log, LogReader, LogSelection, Progress};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
+use super::client::is_gone;
 use super::subscriptions::Subscription;
-use super::{LOOK, LOOKS_UNTIL_WORKING, Server, is_gone};
+use super::{LOOK, LOOKS_UNTIL_WORKING, Server};
 use crate::control::protocol::{LogsRequest, Refusal, Response, encode, encode_log};
 
 /// Length of a whole flow id.

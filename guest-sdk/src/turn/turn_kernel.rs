@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_frame::{Encoder, FrameError, Header, Inbound, Metadata, check_key, cost_of};
+use playhouse_frame::{Encoder, FrameError, Header, Inbound, Metadata};
 
+use super::children::Children;
 use super::current::CurrentMessage;
-use super::host::{StateLimits, TurnHost};
+use super::host::TurnHost;
 use super::metrics::Metrics;
 use super::routes::Routes;
-use super::state::StateOverlay;
+use super::state::BatchState;
 use super::timers::Timers;
 use crate::envelope::{Envelope, Flow, FlowId};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
@@ -22,9 +23,11 @@ use crate::log::Level;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::result::Result;
-use crate::saved::{SAVED_KEY, Snapshot};
+use crate::snapshot::{SAVED_KEY, Snapshot};
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
+
+mod state;
 
 /// A frame of this size is returned, even if messages are left: the host keeps them and passes them again.
 pub(super) const FULL_BYTES: usize = 1 << 20;
@@ -40,17 +43,12 @@ pub(crate) struct TurnKernel<H> {
     handed_over: Cell<usize>,
     /// Bytes of the last frame that was returned: the next one will likely have the same size.
     usual_bytes: Cell<usize>,
-    /// Whether the current message reserved a name for a child.
-    reserved: Cell<bool>,
-    /// The routes of children that the current batch stops.
-    stopped: RefCell<Vec<u32>>,
+    children: Children,
     timers: Timers,
     metrics: RefCell<Metrics>,
     /// The metadata of the reply to the current message.
     reply_metadata: RefCell<Metadata>,
-    state: RefCell<StateOverlay>,
-    /// Whether the current message changed the state, and whether the batch did.
-    state_changed: Cell<(bool, bool)>,
+    state: BatchState,
     /// Puts the actor's own value into the frame. Only an actor that saves it has this, so that others import nothing for it.
     save_now: Cell<Option<fn(&Self)>>,
 }
@@ -64,13 +62,11 @@ impl<H: TurnHost> TurnKernel<H> {
             routes: RefCell::new(Routes::new()),
             handed_over: Cell::new(0),
             usual_bytes: Cell::new(0),
-            reserved: Cell::new(false),
-            stopped: RefCell::new(Vec::new()),
+            children: Children::new(),
             timers: Timers::new(),
             metrics: RefCell::new(Metrics::new()),
             reply_metadata: RefCell::new(Metadata::new()),
-            state: RefCell::new(StateOverlay::new()),
-            state_changed: Cell::new((false, false)),
+            state: BatchState::new(),
             save_now: Cell::new(None),
         }
     }
@@ -110,11 +106,8 @@ impl<H: TurnHost> TurnKernel<H> {
             if !self.reply_metadata.borrow().is_empty() {
                 self.reply_metadata.take();
             }
-            if self.state_changed.get().0 {
-                self.state.borrow_mut().end_message(failed);
-                self.state_changed.set((false, true));
-            }
-            if self.reserved.replace(false) && failed {
+            self.state.end_message(failed);
+            if self.children.reserved.replace(false) && failed {
                 // Until the host knows of the failure, the names are taken, and their routes lead to no actor.
                 drop(out);
                 self.hand_over();
@@ -129,10 +122,8 @@ impl<H: TurnHost> TurnKernel<H> {
             save_now(self);
         }
         self.current.take();
-        if self.state_changed.take().1 {
-            self.state.borrow_mut().end_batch();
-        }
-        self.routes.borrow_mut().forget(&self.stopped.take());
+        self.state.end_batch();
+        self.routes.borrow_mut().forget(&self.children.stopped.take());
         let out = self.out.borrow_mut().take();
         self.usual_bytes.set(out.len().min(FULL_BYTES));
         out
@@ -144,74 +135,9 @@ impl<H: TurnHost> TurnKernel<H> {
             save_now(self);
         }
         let frame = self.out.borrow_mut().take();
-        self.state.borrow_mut().in_frame = 0;
+        self.state.overlay.borrow_mut().in_frame = 0;
         self.handed_over.update(|bytes| bytes + frame.len());
         self.host.hand_over(&frame);
-    }
-
-    /// Gives a key a value, as an effect of the current message of a batch.
-    fn frame_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
-        check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
-        let cost = cost_of(key, value.len());
-        if !self.state.borrow().left.is_some_and(|left| left >= cost) {
-            self.learn_state_limits()?;
-        }
-        let (left, limit_bytes) = (self.state.borrow().left.unwrap_or_default(), self.state.borrow().value_bytes);
-        if value.len() as u64 > limit_bytes {
-            return Err(StateError::TooLarge { limit_bytes });
-        }
-        if left >= cost {
-            let mut state = self.state.borrow_mut();
-            state.left = Some(left - cost);
-            state.in_frame += cost;
-            self.out.borrow_mut().set(key, value);
-        } else {
-            // The host knows the size of the value that this one replaces. It must know the current message for that.
-            self.hand_over();
-            self.host.state_set(key, value)?;
-            self.state.borrow_mut().left = Some(0);
-        }
-        self.state.borrow_mut().change(key, Some(value));
-        self.state_changed.set((true, true));
-        Ok(())
-    }
-
-    /// Asks the host for the bounds of the state. The host counts only the changes that it knows of.
-    fn learn_state_limits(&self) -> Result<(), StateError> {
-        if self.state.borrow().left.is_some() {
-            self.hand_over();
-        }
-        let StateLimits { value_bytes, left_bytes } = self.host.state_limits()?;
-        let mut state = self.state.borrow_mut();
-        (state.value_bytes, state.left) = (value_bytes, Some(left_bytes));
-        Ok(())
-    }
-
-    /// Puts the actor's own value, after the last message that did not fail, into the frame. When that is not possible the
-    /// incarnation ends: its messages come again one at a time, and then each one gets the error.
-    fn save_in_frame(&self) {
-        let Some((place, value)) = self.state.borrow_mut().unsaved.take() else { return };
-        let value = value.bytes().unwrap_or_else(|error| panic!("{error:#}"));
-        let mut state = self.state.borrow_mut();
-        if state.saved.as_ref() == Some(&value) {
-            return;
-        }
-        let cost = cost_of(SAVED_KEY, value.len());
-        if !state.left.is_some_and(|left| left >= cost) {
-            let limits = self.host.state_limits().unwrap_or_else(|error| panic!("the value cannot be saved: {error}"));
-            state.value_bytes = limits.value_bytes;
-            state.left = Some(limits.left_bytes.saturating_sub(state.in_frame));
-        }
-        let (bytes, limit, left) = (value.len(), state.value_bytes, state.left.unwrap_or_default());
-        assert!(bytes as u64 <= limit, "the saved value has {bytes} bytes, and state.value allows {limit}");
-        assert!(
-            left >= cost,
-            "the saved value has {bytes} bytes, and the state has space for {left} beside the one before"
-        );
-        state.left = Some(left - cost);
-        state.in_frame += cost;
-        self.out.borrow_mut().set_at(place, SAVED_KEY, &value);
-        state.saved = Some(value);
     }
 
     /// Records a timer in the frame.
@@ -376,7 +302,7 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
         let current = self.current.borrow();
         let Some(message) = &*current else { return self.host.spawn(name, plugin, options) };
         let route = self.host.reserve(name, plugin, options, message.index)?;
-        self.reserved.set(true);
+        self.children.reserved.set(true);
         self.out.borrow_mut().spawn(route);
         Ok(())
     }
@@ -386,7 +312,7 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
             return self.host.stop(child);
         }
         let route = self.host.find_child(child)?;
-        self.stopped.borrow_mut().push(route);
+        self.children.stopped.borrow_mut().push(route);
         self.out.borrow_mut().stop(route);
         Ok(())
     }
@@ -459,17 +385,15 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
     }
 
     fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        if self.state_changed.get().1
-            && let Some(value) = self.state.borrow().get(key)
-        {
-            return Ok(value);
+        match self.state.get(key) {
+            Some(value) => Ok(value),
+            None => self.host.state_get(key),
         }
-        self.host.state_get(key)
     }
 
     fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
         if self.current.borrow().is_none() {
-            self.state.borrow_mut().left = None;
+            self.state.overlay.borrow_mut().left = None;
             return self.host.state_set(key, value);
         }
         self.frame_set(key, value)
@@ -479,19 +403,11 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
         if self.current.borrow().is_none() {
             return self.host.state_delete(key);
         }
-        check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
-        if self.state.borrow().left.is_none() {
-            // Whether the actor has state at all.
-            self.learn_state_limits()?;
-        }
-        self.out.borrow_mut().delete(key);
-        self.state.borrow_mut().change(key, None);
-        self.state_changed.set((true, true));
-        Ok(())
+        self.frame_delete(key)
     }
 
     fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError> {
-        if self.current.borrow().is_some() && self.state_changed.get().1 {
+        if self.current.borrow().is_some() && self.state.is_changed() {
             // The host must know the changes of the batch.
             self.hand_over();
         }
@@ -500,24 +416,17 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
 
     fn saved(&self) -> Result<Option<Vec<u8>>, StateError> {
         let saved = self.host.state_get(SAVED_KEY)?;
-        self.state.borrow_mut().saved.clone_from(&saved);
+        self.state.overlay.borrow_mut().saved.clone_from(&saved);
         Ok(saved)
     }
 
     fn save(&self, value: Rc<dyn Snapshot>) -> Result<()> {
         if self.current.borrow().is_some() {
             self.save_now.set(Some(Self::save_in_frame));
-            self.state.borrow_mut().unsaved = Some((self.out.borrow().place(), value));
+            self.state.overlay.borrow_mut().unsaved = Some((self.out.borrow().place(), value));
             return Ok(());
         }
-        let value = value.bytes()?;
-        let mut state = self.state.borrow_mut();
-        if state.saved.as_ref() != Some(&value) {
-            self.host.state_set(SAVED_KEY, &value)?;
-            state.left = None;
-            state.saved = Some(value);
-        }
-        Ok(())
+        self.save_at_once(&*value)
     }
 
     /// No effect of a message: a batch goes on.
