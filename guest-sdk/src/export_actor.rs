@@ -86,7 +86,7 @@ macro_rules! export_actor {
     (@saved) => {};
     (@saved saved $($more:ident)*) => {
         fn saved() -> ::std::option::Option<$crate::saved::SavedFns<Self>> {
-            ::std::option::Option::Some($crate::saved::SavedFns::new())
+            ::std::option::Option::Some($crate::saved::SavedFns::default())
         }
     };
     (@saved $other:ident $($more:ident)*) => { $crate::export_actor!(@saved $($more)*); };

@@ -19,9 +19,9 @@ pub struct SavedFns<A> {
     save: fn(&KernelHandle, Rc<A>) -> Result<()>,
 }
 
-impl<A: Serialize + DeserializeOwned + Clone + 'static> SavedFns<A> {
+impl<A: Serialize + DeserializeOwned + Clone + 'static> Default for SavedFns<A> {
     /// The functions for this type.
-    pub const fn new() -> Self {
+    fn default() -> Self {
         Self { load, copy: A::clone, save }
     }
 }

@@ -158,6 +158,7 @@ impl<A: Actor> ActorHarness<A> {
     /// assert_eq!(harness.actor().0, 0, "a new incarnation");
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
+    #[expect(clippy::result_large_err, reason = "the harness goes back as it came")]
     pub fn passivate_after(mut self, time: Duration) -> Result<Setup<A>, Self> {
         self.advance(time);
         if self.kernel.is_attached() {
@@ -365,7 +366,7 @@ impl<A: Actor> Setup<A> {
     where
         A: Serialize + DeserializeOwned + Clone,
     {
-        self.saved = Some(SavedFns::new);
+        self.saved = Some(SavedFns::default);
         self
     }
 

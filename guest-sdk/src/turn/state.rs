@@ -27,7 +27,7 @@ impl BatchState {
     }
 
     /// The value of a key that the batch changed.
-    pub(super) fn get(&self, key: &str) -> Option<Option<Vec<u8>>> {
+    pub(super) fn get(&self, key: &str) -> Option<Changed> {
         if self.is_changed() { self.overlay.borrow().values.get(key).cloned() } else { None }
     }
 
@@ -55,11 +55,20 @@ impl BatchState {
     }
 }
 
+/// The last change of a key.
+#[derive(Clone)]
+pub(super) enum Changed {
+    /// It has this value.
+    To(Vec<u8>),
+    /// It has none.
+    Deleted,
+}
+
 /// The changes of a batch, and what is known of the state's bounds.
 pub(super) struct StateOverlay {
-    values: BTreeMap<String, Option<Vec<u8>>>,
+    values: BTreeMap<String, Changed>,
     /// The values that the current message replaced in `values`, the last change last.
-    replaced: Vec<(String, Option<Option<Vec<u8>>>)>,
+    replaced: Vec<(String, Option<Changed>)>,
     /// The bytes that may be set before the host is asked for the bounds again; none when it was never asked.
     pub(super) left: Option<u64>,
     pub(super) value_bytes: u64,
@@ -85,7 +94,8 @@ impl StateOverlay {
     }
 
     fn change(&mut self, key: &str, value: Option<&[u8]>) {
-        let before = self.values.insert(key.to_owned(), value.map(<[u8]>::to_vec));
+        let before =
+            self.values.insert(key.to_owned(), value.map_or(Changed::Deleted, |value| Changed::To(value.to_vec())));
         self.replaced.push((key.to_owned(), before));
     }
 

@@ -13,7 +13,7 @@ use super::current::CurrentMessage;
 use super::host::TurnHost;
 use super::metrics::Metrics;
 use super::routes::Routes;
-use super::state::BatchState;
+use super::state::{BatchState, Changed};
 use super::timers::Timers;
 use crate::envelope::{Envelope, Flow, FlowId};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
@@ -386,7 +386,8 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
 
     fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         match self.state.get(key) {
-            Some(value) => Ok(value),
+            Some(Changed::To(value)) => Ok(Some(value)),
+            Some(Changed::Deleted) => Ok(None),
             None => self.host.state_get(key),
         }
     }

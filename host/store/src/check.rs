@@ -37,6 +37,9 @@ pub struct Checked {
     pub timers: u64,
 }
 
+/// Checks the rows of a table.
+type Rows = fn(&mut Check<'_>) -> rusqlite::Result<()>;
+
 /// A check under way.
 struct Check<'a> {
     tx: Transaction<'a>,
@@ -51,8 +54,8 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(store_error)?;
     let mut check = Check { tx, note, found: Checked::default(), actors: BTreeMap::new() };
     check.pages()?;
-    let tables: [(&str, fn(&mut Check<'_>) -> rusqlite::Result<()>); 9] = [
-        ("store", |check| check.store()),
+    check.store();
+    let tables: [(&str, Rows); 8] = [
         ("actor", |check| check.actors()),
         ("frame", |check| check.frames()),
         ("held", |check| check.held()),
@@ -103,13 +106,12 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn store(&mut self) -> rusqlite::Result<()> {
+    fn store(&mut self) {
         let checked = State::read_store_row(&self.tx)
             .and_then(|state| self.note.map_or(Ok(()), |note| note.check(state.position())));
         if let Err(error) = checked {
             self.damage(place_of(error));
         }
-        Ok(())
     }
 
     fn actors(&mut self) -> rusqlite::Result<()> {
@@ -124,7 +126,9 @@ impl Check<'_> {
                 }
             }
         }
-        damaged.into_iter().for_each(|id| self.damage(format!("the row of actor {id} in table `actor`")));
+        for id in damaged {
+            self.damage(format!("the row of actor {id} in table `actor`"));
+        }
         Ok(())
     }
 
@@ -153,7 +157,9 @@ impl Check<'_> {
                 }
             }
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         self.gaps()
     }
 
@@ -190,7 +196,9 @@ impl Check<'_> {
                 }
             }
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 
@@ -219,7 +227,9 @@ impl Check<'_> {
                 damaged.push(format!("table `held`, which has {held} messages of `{}`, and not all", known.address));
             }
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 
@@ -260,7 +270,9 @@ impl Check<'_> {
         for actor in sizes.into_keys() {
             damaged.push(format!("the rows of table `state` for actor {actor}, of which there is no sound row"));
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 
@@ -287,7 +299,9 @@ impl Check<'_> {
         for mailbox in counts.into_keys() {
             damaged.push(format!("the rows of table `suspect` for actor {mailbox}, of which there is no sound row"));
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 
@@ -318,7 +332,9 @@ impl Check<'_> {
         for actor in counts.into_keys() {
             damaged.push(format!("the rows of table `timer` for actor {actor}, of which there is no sound row"));
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 
@@ -344,13 +360,17 @@ impl Check<'_> {
         {
             damaged.push(format!("table `letter`, which has {rows_there} rows of {expected}"));
         }
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 
     fn origins(&mut self) -> rusqlite::Result<()> {
         let damaged = origins::damages(&self.tx)?;
-        damaged.into_iter().for_each(|place| self.damage(place));
+        for place in damaged {
+            self.damage(place);
+        }
         Ok(())
     }
 

@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn entries_that_follow_one_another_share_a_frame() {
         let (mut known, mut changes, two, large) =
-            (Known::new("/a".into()), Changes::default(), records(2), record(&[7; FRAME_BYTES]));
+            (Known::new("/a".into()), Changes::default(), records(2), record(&vec![7; FRAME_BYTES]));
         known.put(&mut changes, 1, 2, &two).expect("new");
         known.put(&mut changes, 3, 2, &two).expect("new");
         known.put(&mut changes, 5, 1, &large).expect("new");

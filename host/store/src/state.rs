@@ -74,7 +74,7 @@ impl State {
             let at = format!("message {number} of actor {mailbox} in table `suspect`");
             match state.actors.get_mut(&mailbox) {
                 Some(known) if suspect_sum(&suspect) == sum => {
-                    drop(known.suspects.messages.insert(number, (ends, boot)))
+                    known.suspects.messages.insert(number, (ends, boot));
                 }
                 _ => return Err(StoreError::Damaged { at }),
             }

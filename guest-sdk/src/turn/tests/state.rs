@@ -83,7 +83,7 @@ fn changes_outside_of_a_batch_go_to_the_host() {
 }
 
 fn saved() -> Play {
-    let play = Play::start_as(Some(SavedFns::new()));
+    let play = Play::start_as(Some(SavedFns::default()));
     assert_eq!(play.crossed(), ["get ", "set  {\"count\":0}"]);
     play
 }

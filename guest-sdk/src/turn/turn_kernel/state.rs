@@ -13,7 +13,7 @@ impl<H: TurnHost> TurnKernel<H> {
     pub(super) fn frame_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
         check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
         let cost = cost_of(key, value.len());
-        if !self.state.overlay.borrow().left.is_some_and(|left| left >= cost) {
+        if self.state.overlay.borrow().left.is_none_or(|left| left < cost) {
             self.learn_state_limits()?;
         }
         let (left, limit_bytes) =
@@ -69,7 +69,7 @@ impl<H: TurnHost> TurnKernel<H> {
             return;
         }
         let cost = cost_of(SAVED_KEY, value.len());
-        if !state.left.is_some_and(|left| left >= cost) {
+        if state.left.is_none_or(|left| left < cost) {
             let limits = self.host.state_limits().unwrap_or_else(|error| panic!("the value cannot be saved: {error}"));
             state.value_bytes = limits.value_bytes;
             state.left = Some(limits.left_bytes.saturating_sub(state.in_frame));

@@ -129,7 +129,7 @@ pub(super) fn key(head: &Parts) -> Option<Result<&str, Refusal>> {
 }
 
 /// Everything that a request says beside its body and its route, for [`request_digest`](crate::request_digest).
-pub(super) fn parts<'r>(head: &'r Parts) -> [&'r [u8]; 3] {
+pub(super) fn parts(head: &Parts) -> [&[u8]; 3] {
     let allowed = head.headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
     [head.uri.path().as_bytes(), head.uri.query().unwrap_or_default().as_bytes(), allowed]
 }

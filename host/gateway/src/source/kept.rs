@@ -25,13 +25,13 @@ pub(super) struct Kept {
 /// The position of one message.
 pub(super) struct Position<'a> {
     kept: &'a Kept,
-    position: Vec<u8>,
+    bytes: Vec<u8>,
     value: Vec<u8>,
 }
 
 impl Position<'_> {
     pub(super) fn origin(&self) -> Origin<'_> {
-        let Self { kept, position, value } = self;
+        let Self { kept, bytes: position, value } = self;
         Origin { source: &kept.source, position, value, is_unique: !kept.is_in_order }
     }
 }
@@ -49,8 +49,8 @@ impl Kept {
     /// The position of a message.
     pub(super) fn position_of(&self, taken: &Taken) -> Position<'_> {
         match &taken.place {
-            Some(Place { part, value }) => Position { kept: self, position: part.clone(), value: value.clone() },
-            None => Position { kept: self, position: bytes_of(taken.id), value: taken.handle.as_bytes().to_vec() },
+            Some(Place { part, value }) => Position { kept: self, bytes: part.clone(), value: value.clone() },
+            None => Position { kept: self, bytes: bytes_of(taken.id), value: taken.handle.as_bytes().to_vec() },
         }
     }
 
@@ -92,7 +92,7 @@ impl Kept {
 
     async fn keep_places(&self, ingress: &Ingress, supplier: &dyn Supplier) -> Result<(), BrokerError> {
         for Place { part, value } in supplier.first_places() {
-            let place = Position { kept: self, position: part, value };
+            let place = Position { kept: self, bytes: part, value };
             ingress.keep_origin(&place.origin()).await.map_err(unreadable)?;
         }
         Ok(())

@@ -144,7 +144,7 @@ impl Table {
     pub(super) fn give_all_back(&self) {
         let mut inner = self.inner.lock();
         let open = std::mem::take(&mut inner.open);
-        inner.ended.extend(open.into_iter().map(|(id, handles)| (id, handles, End::GivenBack)));
+        inner.ended.extend(open.into_iter().map(|(id, handles)| Ended { id, handles, end: End::GivenBack }));
         drop(inner);
         self.ended.notify_one();
     }

@@ -301,7 +301,6 @@ fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         let deleted = recorded(&store, |turn| turn.delete_state(&key))?;
         Ok((deleted.map_err(StateError::from),))
     })?;
-    type KeysParams = (String, Option<String>, u32);
     state.func_wrap_async("keys", |mut store: Caller<'_>, (prefix, after, most): KeysParams| {
         Box::new(async move {
             let turn = store.data_mut().turn.get_mut();
@@ -380,6 +379,8 @@ fn add_timers_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result
     kernel.func_wrap("cancel", |store: Caller<'_>, (timer,): (u64,)| recorded(&store, |turn| turn.cancel(timer)))
 }
 
+/// The parameters of `state.keys`: a prefix, the key before the first, and the number of keys.
+type KeysParams = (String, Option<String>, u32);
 type SetTimer = fn(&mut Turn, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type SetTimerWith = fn(&mut Turn, &str, &Metadata, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type Caller<'a> = StoreContextMut<'a, ActorData>;

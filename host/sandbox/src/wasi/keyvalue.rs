@@ -59,6 +59,8 @@ struct KeyResponse {
 type Caller<'a, T> = StoreContextMut<'a, T>;
 type Pairs = Vec<(String, Vec<u8>)>;
 type Handle = Resource<Bucket>;
+type SetParams = (Handle, String, Vec<u8>);
+type ListParams = (Handle, Option<u64>);
 
 /// Adds the interfaces to `linker`.
 pub(crate) fn add_to<T: KeyValue + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
@@ -92,7 +94,6 @@ fn add_store_to<T: KeyValue + 'static>(linker: &mut Linker<T>) -> wasmtime::Resu
             Ok((value.map(|value| value.is_some()).map_err(Error::from),))
         })
     })?;
-    type SetParams = (Handle, String, Vec<u8>);
     store.func_wrap_async("[method]bucket.set", |mut store: Caller<'_, T>, (bucket, key, value): SetParams| {
         Box::new(async move {
             let turn = turn_of(&mut store, &bucket)?;
@@ -107,7 +108,6 @@ fn add_store_to<T: KeyValue + 'static>(linker: &mut Linker<T>) -> wasmtime::Resu
         turn.within_limits()?;
         Ok((deleted.map_err(Error::from),))
     })?;
-    type ListParams = (Handle, Option<u64>);
     store.func_wrap_async("[method]bucket.list-keys", |mut store: Caller<'_, T>, (bucket, cursor): ListParams| {
         Box::new(async move { Ok((list_keys(&mut store, &bucket, cursor).await?,)) })
     })
