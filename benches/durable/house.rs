@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use playhouse_kernel::{
     ActorSpec, Address, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan, Stage,
-    StateSpec,
 };
 use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 use playhouse_store::{SqliteStore, StoreSettings};
@@ -48,7 +47,7 @@ impl House {
     /// A durable actor that adds numbers up in its state.
     pub(crate) fn adder(&self, at: &str) -> ActorSpec {
         let launcher = self.adder.launcher(Limits::default(), Vec::new(), Arc::new(Silent));
-        stored(ActorSpec { state: Some(StateSpec::default()), ..ActorSpec::new(address(at), launcher) })
+        stored(ActorSpec { state: Some(Box::default()), ..ActorSpec::new(address(at), launcher) })
     }
 }
 

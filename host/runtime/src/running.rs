@@ -145,7 +145,7 @@ impl RunningPlay {
         let mut log_readers = None;
         if let Some(listener) = listener {
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
-            let values = plan.actors.iter().filter_map(|actor| actor.state).map(|state| state.value_bytes);
+            let values = plan.actors.iter().filter_map(|actor| actor.state.as_ref()).map(|state| state.value_bytes);
             let largest =
                 plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).chain(values).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());

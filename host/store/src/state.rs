@@ -72,12 +72,8 @@ impl State {
             let (suspect, sum) = row.map_err(store_error)?;
             let StoredSuspect { mailbox: ActorId(mailbox), number, ends, boot } = suspect;
             let at = format!("message {number} of actor {mailbox} in table `suspect`");
-            match state.actors.get_mut(&mailbox) {
-                Some(known) if suspect_sum(&suspect) == sum => {
-                    known.suspects.messages.insert(number, (ends, boot));
-                }
-                _ => return Err(StoreError::Damaged { at }),
-            }
+            let known = state.actors.get_mut(&mailbox).filter(|_| suspect_sum(&suspect) == sum);
+            known.ok_or(StoreError::Damaged { at })?.suspects.messages.insert(number, (ends, boot));
         }
         // Rows that are not there have no checksum.
         if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.suspects.has_all()) {

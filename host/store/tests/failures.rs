@@ -6,10 +6,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use playhouse_kernel::{
     ActorId, Address, FlowId, Image, JournalEntry, JournalGroup, Message, MessageId, Metadata, Op, PortableMessage,
-    STARTS_OF_A_TIMELINE, Store, StoreError, StoredLetter, WaitingNumbers,
+    STARTS_OF_A_TIMELINE, Store, StoreError, StoredLetter, StoredTimer, WaitingNumbers,
 };
 use playhouse_store::{Inspection, OrderError, SqliteStore, StoppedStore, StoreSettings, Survives, restore};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
@@ -69,12 +70,12 @@ async fn filled(settings: &StoreSettings) {
         write(&store, &mut image, put(number, format!("body {number}").repeat(40).as_bytes())).await.unwrap();
     }
     let bytes = record(b"again");
-    let hold = Op::Hold { mailbox: A, number: 3, due: std::time::UNIX_EPOCH, record: 0..bytes.len() };
+    let hold = Op::Hold { mailbox: A, number: 3, due: UNIX_EPOCH, record: 0..bytes.len() };
     let letters = (1..5).map(|number| {
         let to = Address::parse("/a").unwrap();
         let record = record(&[b'l'; 300]);
         let (kind, why) = ("rejected".to_owned(), "never".to_owned());
-        let at = std::time::UNIX_EPOCH;
+        let at = UNIX_EPOCH;
         Op::Letter(Box::new(StoredLetter { number, copy: 1, record, to, owner: A, sender: None, kind, why, at }))
     });
     let ops = [hold].into_iter().chain(letters).collect();
@@ -82,11 +83,11 @@ async fn filled(settings: &StoreSettings) {
     write(&store, &mut image, take(1..2)).await.unwrap();
 }
 
-/// Everything that can be read from a store, or the first error.
+/// Everything that can be read from a store, but for its runs, or the first error.
 async fn read(settings: &StoreSettings) -> Result<String, StoreError> {
     let store = SqliteStore::new(settings.clone());
     let mut image = store.open().await?;
-    image.boots = 0;
+    (image.boots, image.is_unclean) = (0, false);
     let messages = store.messages(A, 0, usize::MAX).await?;
     let letters = store.letters(0, 100).await?;
     Ok(format!("{image:?} {messages:?} {letters:?}"))
@@ -446,6 +447,7 @@ async fn replaced_store_is_kept_aside() {
     assert_eq!(read(&settings).await.unwrap(), backed_up);
     let second = restore(&settings.path, &file, true).unwrap().unwrap();
     assert_eq!(second, settings.path.join("store.db.replaced-2"));
+    assert!(!open(&settings).await.1.is_unclean, "the run that the backup was made beside did not end here");
     let again = StoreSettings::new(&home.path().join("again"));
     restore(&again.path, &kept, false).unwrap();
     assert_eq!(read(&again).await.unwrap(), before);
@@ -777,5 +779,58 @@ async fn damaged_positions_of_sources_are_found_with_their_place() {
         let expected =
             place.replace(" in table", &format!(", in row {} of table", if change.contains("= 2") { 2 } else { 1 }));
         assert_eq!(damages, [if rows > 0 { expected } else { place.to_owned() }], "{change}");
+    }
+}
+
+#[tokio::test]
+async fn damaged_timers_and_suspects_are_found_with_their_place() {
+    let strange = [
+        "message 5 of actor 9 in table `suspect`",
+        "table `suspect`, which has 1 rows of 2 for `/a`",
+        "the rows of table `suspect` for actor 9, of which there is no sound row",
+    ];
+    let changes = [
+        (
+            "update suspect set ends = 9 where number = 5",
+            "message 5 of actor 1 in table `suspect`",
+            &["message 5 of `/a` in table `suspect`"][..],
+        ),
+        ("delete from suspect where number = 5", "the suspects of actor 1 in table `suspect`", &strange[1..2]),
+        ("update suspect set mailbox = 9 where number = 5", strange[0], &strange[..]),
+        (
+            "update timer set due_ns = 0 where id = 2",
+            "timer 2 of actor 1 in table `timer`",
+            &["timer 2 of `/a`, in row 2 of table `timer`"],
+        ),
+        (
+            "delete from timer where id = 1",
+            "the timers of actor 1 in table `timer`",
+            &["table `timer`, which has 1 rows of 2 for `/a`"],
+        ),
+    ];
+    let timer = |id| {
+        let (to, wait) = (Address::parse("/a").unwrap(), Duration::from_secs(1));
+        let timer = StoredTimer { id, due: UNIX_EPOCH + wait, wait, again: false, to, record: record(b"due") };
+        Op::Timer { actor: A, timer: Box::new(timer) }
+    };
+    for (change, place, damages) in changes {
+        let (_home, settings) = folder();
+        filled(&settings).await;
+        let (store, mut image) = open(&settings).await;
+        let suspect = |number| Op::Suspect { mailbox: A, number, ends: 0 };
+        let ops = vec![timer(1), timer(2), suspect(5), suspect(6)];
+        write(&store, &mut image, JournalEntry { ops, ..JournalEntry::default() }).await.unwrap();
+        drop(store);
+        let checked = Inspection::open(&settings.path).unwrap().check().unwrap();
+        assert_eq!((checked.damages.len(), checked.timers), (0, 2));
+        sql(&settings, change);
+        let opened = SqliteStore::new(settings.clone());
+        let refused = match opened.open().await {
+            Ok(_) => opened.timers(A, 0, 9).await.unwrap_err(),
+            Err(error) => error,
+        };
+        drop(opened);
+        assert_eq!(refused.to_string(), format!("the store is damaged at {place}: restore a backup"), "{change}");
+        assert_eq!(Inspection::open(&settings.path).unwrap().check().unwrap().damages, damages, "{change}");
     }
 }

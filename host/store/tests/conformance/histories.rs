@@ -38,7 +38,7 @@ impl Dice {
     fn op(&mut self, words: Words) -> Words {
         let at = self.below(ACTORS) as usize;
         let actor = ActorId(at as u64 + 1);
-        match self.below(16) {
+        match self.below(17) {
             11 | 12 => {
                 let id = 1 + self.below(9);
                 self.timers[at].insert(id);
@@ -55,6 +55,12 @@ impl Dice {
             10 => words.unset(actor, &format!("k{}", self.below(6))),
             14 => words.origin(&format!("s{at}"), &self.below(9).to_string(), &"v".repeat(self.below(9) as usize)),
             15 => words.origin_gone(&format!("s{at}"), &self.below(9).to_string()),
+            16 => {
+                let nth = self.below(4) as usize;
+                let Some(&number) = self.waiting[at].iter().nth(nth) else { return words };
+                let ends = self.below(3) as u32;
+                words.op(Op::Suspect { mailbox: actor, number, ends })
+            }
             0..3 => {
                 let first = self.last_number[at] + 1 + self.below(8) / 7;
                 let bodies: Vec<_> = (0..=self.below(4)).map(|_| "x".repeat(self.below(200) as usize)).collect();

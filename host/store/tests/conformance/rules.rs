@@ -320,6 +320,7 @@ pub async fn origins_are_those_of_the_last_changes(home: impl Home) {
         assert_eq!(origins(&*store, "/gate/never", "", 9).await, [""; 0]);
     }
 }
+
 pub async fn timers_come_back_as_they_were_set_last(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     let entries = [
