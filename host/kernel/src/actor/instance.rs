@@ -147,12 +147,12 @@ pub(crate) struct Backlog {
     /// Reports for the incarnation, before its next batch. Boxed, since few actors want reports.
     reports: Option<Box<Reports>>,
     /// Boxed: one word in the many instances that have nothing of it.
-    rare: Option<Box<Rare>>,
+    pub(crate) rare: Option<Box<Rare>>,
 }
 
 /// The parts of a backlog that few instances have.
 #[derive(Default)]
-struct Rare {
+pub(crate) struct Rare {
     /// The started messages, with their failed attempts, of an incarnation that was killed, here or in an instance whose
     /// messages came here.
     cut_off: BTreeSet<(MessageId, u32)>,
@@ -173,6 +173,37 @@ pub(crate) enum First {
 }
 
 impl Rare {
+    /// The work that comes before messages.
+    pub(crate) fn comes_first(&self) -> Option<First> {
+        if self.task_crash.is_some() {
+            return Some(First::TaskCrash);
+        }
+        (!self.directive_requests.is_empty()).then_some(First::DirectiveRequest)
+    }
+
+    /// Queues a directive request for the running incarnation.
+    pub(crate) fn request_directive(&mut self, request: DirectiveRequest) {
+        self.directive_requests.push_back(request);
+    }
+
+    pub(crate) fn next_directive_request(&mut self) -> Option<DirectiveRequest> {
+        self.directive_requests.pop_front()
+    }
+
+    /// Drops the directive requests of an incarnation that has ended.
+    pub(crate) fn drop_directive_requests(&mut self) {
+        self.directive_requests.clear();
+    }
+
+    /// Notes the crash of a task of the running incarnation; the first one counts.
+    pub(crate) fn task_crashed(&mut self, crash: Crash) {
+        self.task_crash.get_or_insert_with(|| Box::new(crash));
+    }
+
+    pub(crate) fn take_task_crash(&mut self) -> Option<Crash> {
+        self.task_crash.take().map(|crash| *crash)
+    }
+
     fn is_empty(&self) -> bool {
         let Self { cut_off, suspects, directive_requests, task_crash } = self;
         cut_off.is_empty() && suspects.is_empty() && directive_requests.is_empty() && task_crash.is_none()
@@ -227,40 +258,6 @@ impl Backlog {
     /// The runs of the host that the message with this number may have ended.
     pub(crate) fn ended_by(&self, number: u64) -> u32 {
         self.rare.as_ref().and_then(|rare| rare.suspects.get(&number).copied()).unwrap_or_default()
-    }
-
-    /// The work that comes before messages.
-    pub(crate) fn comes_first(&self) -> Option<First> {
-        let rare = self.rare.as_ref()?;
-        if rare.task_crash.is_some() {
-            return Some(First::TaskCrash);
-        }
-        (!rare.directive_requests.is_empty()).then_some(First::DirectiveRequest)
-    }
-
-    /// Queues a directive request for the running incarnation.
-    pub(crate) fn request_directive(&mut self, request: DirectiveRequest) {
-        self.rare.get_or_insert_default().directive_requests.push_back(request);
-    }
-
-    pub(crate) fn next_directive_request(&mut self) -> Option<DirectiveRequest> {
-        self.rare.as_mut()?.directive_requests.pop_front()
-    }
-
-    /// Drops the directive requests of an incarnation that has ended.
-    pub(crate) fn drop_directive_requests(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.directive_requests.clear();
-        }
-    }
-
-    /// Notes the crash of a task of the running incarnation; the first one counts.
-    pub(crate) fn task_crashed(&mut self, crash: Crash) {
-        self.rare.get_or_insert_default().task_crash.get_or_insert_with(|| Box::new(crash));
-    }
-
-    pub(crate) fn take_task_crash(&mut self) -> Option<Crash> {
-        self.rare.as_mut()?.task_crash.take().map(|crash| *crash)
     }
 
     /// Returns messages to the front; `solo` of them are handled one at a time.

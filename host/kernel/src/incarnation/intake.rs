@@ -46,7 +46,7 @@ impl Incarnation {
             }
             let (next_due, left, space, signal) = {
                 let mut backlog = self.instance.backlog.lock();
-                if let Some(first) = backlog.comes_first()
+                if let Some(first) = backlog.rare.as_ref().and_then(|rare| rare.comes_first())
                     && mailbox.look(self.instance.index) == Signal::Run
                 {
                     return Poll::Ready(match first {

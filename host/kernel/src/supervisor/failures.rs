@@ -26,7 +26,13 @@ impl Supervisor {
         let Role { actor, instance, .. } = self.role(parent);
         let (until, pending) =
             (self.shared.clock.running_later(actor.spec.limits.timeout), self.shared.activity.guard());
-        instance.backlog.lock().request_directive(DirectiveRequest { failure, child, incarnation, until, pending });
+        instance.backlog.lock().rare.get_or_insert_default().request_directive(DirectiveRequest {
+            failure,
+            child,
+            incarnation,
+            until,
+            pending,
+        });
         actor.mailbox.nudge(instance.index);
     }
 
