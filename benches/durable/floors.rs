@@ -50,9 +50,9 @@ pub(crate) fn sqlite(units: usize, folder: &Path) -> Result<Figures> {
                 "insert into mailbox values (?1, 1) on conflict(id) do update set handled = handled + 1",
             )?;
             for _ in 0..GROUP.min(units - turn) {
-                let actor = turn % ACTORS;
-                set.execute((actor as i64, turn.to_string().as_bytes()))?;
-                take.execute([actor as i64])?;
+                let actor = u32::try_from(turn % ACTORS)?;
+                set.execute((actor, turn.to_string().as_bytes()))?;
+                take.execute([actor])?;
                 turn += 1;
             }
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use playhouse_kernel::{
-    ActorSpec, Address, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan, Stage,
+    ActorSpec, Address, Config, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
+    Stage,
 };
 use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 use playhouse_store::{SqliteStore, StoreSettings};
@@ -37,8 +38,8 @@ impl House {
 
     /// A durable actor of the driver with its `config`, which may send to `to` and to itself.
     pub(crate) fn driver(&self, at: &str, role: &str, to: &str, config: &[(&str, &str)]) -> ActorSpec {
-        let config = [("role", role), ("to", to)].iter().chain(config);
-        let config = config.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let both = [("role", role), ("to", to)];
+        let config = both.iter().chain(config).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let mut spec = ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
         spec.grants.sends_to = to.split(' ').filter(|to| !to.is_empty()).chain([at, "/bell"]).map(address).collect();
         stored(spec)
@@ -46,7 +47,7 @@ impl House {
 
     /// A durable actor that adds numbers up in its state.
     pub(crate) fn adder(&self, at: &str) -> ActorSpec {
-        let launcher = self.adder.launcher(Limits::default(), Vec::new(), Arc::new(Silent));
+        let launcher = self.adder.launcher(Limits::default(), Config::new(), Arc::new(Silent));
         stored(ActorSpec { state: Some(Box::default()), ..ActorSpec::new(address(at), launcher) })
     }
 }

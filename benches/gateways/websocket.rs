@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::{Effort, load};
+use playhouse_benches::effort::Effort;
+use playhouse_benches::load;
 use playhouse_benches::manifest::manifest;
 use playhouse_benches::process::Server;
 use playhouse_benches::report::Report;

@@ -106,7 +106,10 @@ fn op(input: &mut Unstructured<'_>, bytes: &mut Vec<u8>) -> Result<Op> {
             record: record(input, bytes)?,
         },
         6 => Op::Take { mailbox: actor, numbers: number..number + input.int_in_range(0..=3)? },
-        7 => Op::Suspect { mailbox: actor, number, ends: input.int_in_range(0..=2)? },
+        7 => {
+            let (ends, in_process) = (input.int_in_range(0..=2)?, input.arbitrary()?);
+            Op::Suspect { mailbox: actor, number, ends, in_process }
+        }
         8 => Op::Set { actor, key: text(input, bytes)?, value: text(input, bytes)? },
         9 => Op::Unset { actor, key: text(input, bytes)? },
         10 => Op::Timer { actor, timer: Box::new(timer(input, number)?) },

@@ -6,7 +6,7 @@
 //! again in the next life, under the same key. `cargo xtask kill` kills more often: see `kills`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::mpsc;
@@ -101,7 +101,7 @@ fn start(store: &Path) -> (Host, String) {
 
 /// Knowledge of a producer when its host is gone: how many transfers it sent, and how many of them, from the first, were confirmed.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sent {
+struct Producer {
     sent: u64,
     confirmed: u64,
     /// Whether the transfer that an earlier life did not confirm was confirmed now.
@@ -109,17 +109,17 @@ struct Sent {
 }
 
 /// Sends transfers one after another until the host is gone; before them `again`, which was sent in an earlier life.
-fn produce(at: &str, life: u64, producer: u64, again: Option<Key>, confirmed: mpsc::Sender<()>) -> Sent {
-    let mut known = Sent::default();
+fn produce(at: &str, life: u64, producer: u64, again: Option<Key>, confirmed: mpsc::Sender<()>) -> Producer {
+    let mut known = Producer::default();
     let Ok(stream) = TcpStream::connect(at) else { return known };
     let _ = stream.set_nodelay(true);
     let mut answers = BufReader::new(stream.try_clone().unwrap());
     let mut requests = stream;
     if let Some(again) = again {
-        match request(again, &mut requests, &mut answers) {
-            true => known.repeated = true,
-            false => return known,
+        if !request(again, &mut requests, &mut answers) {
+            return known;
         }
+        known.repeated = true;
     }
     loop {
         known.sent += 1;
@@ -184,7 +184,7 @@ struct Counts {
 type Unconfirmed = BTreeMap<u64, Key>;
 
 /// One life of the host. Returns what each producer knows.
-fn live(store: &Path, life: u64, unconfirmed: &Unconfirmed, counts: &mut Counts) -> Vec<Sent> {
+fn live(store: &Path, life: u64, unconfirmed: &Unconfirmed, counts: &mut Counts) -> Vec<Producer> {
     let (mut host, at) = start(store);
     let (sender, confirmed) = mpsc::channel();
     let producers: Vec<_> = (0..PRODUCERS)
@@ -288,7 +288,7 @@ fn confirmed_transfers_happen_once_over_many_kills() {
     cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "bank"]);
     let home = tempfile::tempdir().unwrap();
     let store = home.path().join("store");
-    let (mut counts, mut known) = (Counts::default(), BTreeMap::new());
+    let (mut counts, mut known) = (Counts::default(), BTreeMap::<_, Producer>::new());
     let mut unconfirmed = Unconfirmed::new();
     for life in 0..kills() {
         for (producer, sent) in (0..).zip(live(&store, life, &unconfirmed, &mut counts)) {
@@ -296,8 +296,7 @@ fn confirmed_transfers_happen_once_over_many_kills() {
                 && let Some((life, producer, number)) = unconfirmed.remove(&producer)
                 && let Some(before) = known.get_mut(&(life, producer))
             {
-                let Sent { confirmed, .. } = before;
-                *confirmed = number;
+                before.confirmed = number;
             }
             known.insert((life, producer), sent);
             if sent.sent > sent.confirmed {
@@ -319,7 +318,7 @@ fn confirmed_transfers_happen_once_over_many_kills() {
     assert!(is_enough, "{counts:?}: too few kills hit something under way");
 }
 
-fn check_once(known: &BTreeMap<(u64, u64), Sent>, lines: &[Line], letters: &[Key]) {
+fn check_once(known: &BTreeMap<(u64, u64), Producer>, lines: &[Line], letters: &[Key]) {
     let mut bookings: BTreeMap<Key, BTreeMap<u64, i64>> = BTreeMap::new();
     for (key, account, amount) in lines {
         assert!(!is_rejected(*key), "{key:?} was rejected");

@@ -145,9 +145,9 @@ impl Time {
             | Request::DropMessages { .. }
             | Request::ImportMessages { .. }
             | Request::DropLetter { .. }
-            | Request::DropLetters { .. } => None,
+            | Request::DropLetters { .. }
             // The host waits for an actor, within the limits of the manifest.
-            Request::Stop { .. }
+            | Request::Stop { .. }
             | Request::Start { .. }
             | Request::Tell { .. }
             | Request::TellAll { .. }

@@ -275,7 +275,7 @@ async fn store_that_lost_its_end_is_looked_at_and_replaced() {
         damages.len() == 1 && damages[0].starts_with("its log `store.db-wal`, which has lost entry "),
         "{damages:?}"
     );
-    let first = WaitingNumbers { in_order: vec![1..2], held: Vec::new() };
+    let first = WaitingNumbers { in_order: std::iter::once(1..2).collect(), held: Vec::new() };
     assert!(matches!(stopped.drop_messages(A, &first), Err(StoreError::Damaged { .. })));
     assert!(matches!(stopped.compact(), Err(StoreError::Damaged { .. })));
     assert!(std::fs::read(&place).unwrap() == log, "nothing is changed");
@@ -817,7 +817,7 @@ async fn damaged_timers_and_suspects_are_found_with_their_place() {
         let (_home, settings) = folder();
         filled(&settings).await;
         let (store, mut image) = open(&settings).await;
-        let suspect = |number| Op::Suspect { mailbox: A, number, ends: 0 };
+        let suspect = |number| Op::Suspect { mailbox: A, number, ends: 0, in_process: true };
         let ops = vec![timer(1), timer(2), suspect(5), suspect(6)];
         write(&store, &mut image, JournalEntry { ops, ..JournalEntry::default() }).await.unwrap();
         drop(store);

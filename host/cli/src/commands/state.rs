@@ -130,13 +130,12 @@ pub(crate) fn get(args: &StateKey) -> Result<(), Exit> {
 
 pub(crate) fn set(args: &SetState) -> Result<(), Exit> {
     let mut state = StateOf::open(&args.address, &args.look)?;
-    let value = match &args.value {
-        Some(value) => value.as_bytes().to_vec(),
-        None => {
-            let mut value = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut value).map_err(|error| Exit::of_stdin(&error))?;
-            value
-        }
+    let value = if let Some(value) = &args.value {
+        value.as_bytes().to_vec()
+    } else {
+        let mut value = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut value).map_err(|error| Exit::of_stdin(&error))?;
+        value
     };
     state.change(vec![(args.key.clone(), Some(value))])?;
     changed("set", 1, &args.look)

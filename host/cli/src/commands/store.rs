@@ -47,9 +47,9 @@ pub(crate) fn check(args: &args::StoreLook) -> Result<(), Exit> {
         other => return Err(unexpected(&other)),
     };
     if args.json {
-        print_json(&checked)?
+        print_json(&checked)?;
     } else {
-        print(&found(&checked))?
+        print(&found(&checked))?;
     }
     if checked.damages.is_empty() {
         return Ok(());

@@ -103,7 +103,9 @@ pub(super) fn tell_lines(client: &mut Client, to: &Address, console: &Console) -
     });
     match (sent, sender.drops()) {
         (Err(exit), drops) => {
-            drops.into_iter().for_each(|drops| console.print(&format!("playhouse: {drops}")));
+            if let Some(drops) = drops {
+                console.print(&format!("playhouse: {drops}"));
+            }
             Err(exit)
         }
         (Ok(()), Some(drops)) => Err(Exit::with(FAILED, drops)),

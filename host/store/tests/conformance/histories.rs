@@ -59,7 +59,7 @@ impl Dice {
                 let nth = self.below(4) as usize;
                 let Some(&number) = self.waiting[at].iter().nth(nth) else { return words };
                 let ends = self.below(3) as u32;
-                words.op(Op::Suspect { mailbox: actor, number, ends })
+                words.op(Op::Suspect { mailbox: actor, number, ends, in_process: self.below(2) == 0 })
             }
             0..3 => {
                 let first = self.last_number[at] + 1 + self.below(8) / 7;
