@@ -50,7 +50,7 @@ fn unknown_key_is_reported() {
                · ──┬─
                ·   ╰── did you mean `batch`?
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `metrics`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `required`, `mailbox`, `restart`, `supervision`, `limits`, `grants`, `log`
+              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `metrics`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `required`, `mailbox`, `state`, `restart`, `supervision`, `limits`, `grants`, `log`
         "#]],
     );
 }
@@ -68,7 +68,7 @@ fn wrong_unit_is_reported() {
                ·       ──────┬──────
                ·             ╰── here
                ╰────
-              help: a time is a whole number and a unit, one of us, ms, s, m, h, as in "100ms"
+              help: a time is a whole number and a unit, one of us, ms, s, m, h, d, as in "100ms"
         "#]],
     );
 }

@@ -54,6 +54,8 @@ fn live_and_die(network: &SlowNetwork, source: &str, mut send: impl FnMut(), mut
         send();
         wait_payments(&host, life * EACH);
         host.die();
+        // The broker learns at once that the host is gone: else it gives messages of the next life to the last one's pull.
+        network.cut();
         network.set_delay(Duration::ZERO);
         hit += u64::from(open() > 0);
     }

@@ -74,14 +74,14 @@ fn bank(store: &Path) -> TempDir {
     let actor = |address: &str, role: &str, sends_to: &[String], more: &str| {
         format!(
             "[[actor]]\naddress = \"{address}\"\nplugin = \"bank\"\nconfig = {{ role = \"{role}\" }}\n\
-             sends_to = {sends_to:?}\nmailbox = {{ kind = \"durable\", memory = \"64KiB\" }}\n{more}\n"
+             sends_to = {sends_to:?}\nmailbox = {{ kind = \"durable\", memory = \"64KiB\" }}\nstate = {{}}\n{more}\n"
         )
     };
     let mut manifest = format!("[play.store]\npath = {:?}\n", store.display().to_string());
     manifest += "[play.dead_letters]\ncapacity = 1000000\nbytes = \"1GiB\"\n[play.supervision]\nintensity = 1000000\n";
     manifest += &actor("/ledger", "ledger", &[], "start = \"manual\"");
     for account in &accounts {
-        manifest += &actor(account, "account", &["/ledger".to_owned()], "state = { bytes = \"1KiB\" }");
+        manifest += &actor(account, "account", &["/ledger".to_owned()], "");
     }
     manifest += &actor("/clerk", "clerk", &accounts, "restart.backoff = { initial = \"1ms\", max = \"5ms\" }");
     manifest += "[[http]]\nlisten = \"127.0.0.1:0\"\n[[http.route]]\npath = \"/transfers\"\ntell = \"/clerk\"\n";

@@ -53,7 +53,7 @@ fn letters_of_a_full_mailbox_are_replayed_when_space_is_free() {
     assert_eq!(host.ok(&["dead-letters", "replay", "--all"]), "replayed 1 dead letter\n");
     assert_eq!(host.ok(&["ask", "/counter", "get"]), "3");
     let tree: Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();
-    let overflow = r#"{"all":2,"dropped":0,"forgotten":0,"kept":0,"replayed":2}"#;
+    let overflow = r#"{"all":2,"dropped":0,"forgotten":0,"kept":0,"replayed":2,"restored":0}"#;
     assert_eq!(tree["dead_letters"]["overflow"].to_string(), overflow);
 }
 

@@ -108,8 +108,9 @@ fn nothing_is_confirmed_before_it_is_synced() {
 
 fn check(calls: &[Call], sums: &[String], bodies: &[String]) {
     let is_log = |call: &Call| call.text.contains("store.db-wal>");
+    let is_sync = |call: &Call| call.text.starts_with("fdatasync(") || call.text.starts_with("fsync(");
     let writes: Vec<_> = calls.iter().filter(|call| call.text.starts_with("pwrite64(") && is_log(call)).collect();
-    let syncs: Vec<_> = calls.iter().filter(|call| call.text.starts_with("fdatasync(") && is_log(call)).collect();
+    let syncs: Vec<_> = calls.iter().filter(|call| is_sync(call) && is_log(call)).collect();
     let sends: Vec<_> = calls
         .iter()
         .filter(|call| ["write(", "writev(", "sendto(", "sendmsg("].iter().any(|name| call.text.starts_with(name)))

@@ -33,7 +33,7 @@ pub(crate) fn page() -> Result<String, String> {
         "# The manifest\n\nEvery key of `playhouse.toml`. This page is printed from the types that read it \
          (`cargo xtask docs`). Unknown keys\nand wrong values are errors that show the place; `playhouse check` finds \
          them without running anything.\n\nSizes are a whole number and one of B, KiB, MiB, GiB: `\"64MiB\"`. Times are a \
-         whole number and one of us, ms, s, m, h:\n`\"100ms\"`.\n",
+         whole number and one of us, ms, s, m, h, d:\n`\"100ms\"`.\n",
     );
     for table in tables(&source) {
         let (title, more) = table.title[1..].split_once('`').unwrap_or((&table.title, ""));

@@ -144,7 +144,7 @@ mod tests {
         expect![[r#"
             damaged: message 7 of `/a`, in row 7 of table `frame`
             there are more damages
-            1 message, 2 dead letters and 3 keys of states are sound
+            1 message, 2 dead letters, 3 keys of states and 4 timers are sound
         "#]]
         .assert_eq(&found(&checked));
     }

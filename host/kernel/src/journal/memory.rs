@@ -23,6 +23,37 @@ struct Inner {
     fold: Fold,
     /// All groups of all runs, in order, for those who check a history.
     history: Vec<Arc<Group>>,
+    /// For each run, the number of groups before it.
+    runs: Vec<usize>,
+}
+
+impl Inner {
+    fn begin(&mut self) -> Image {
+        self.runs.push(self.history.len());
+        self.fold.begin()
+    }
+
+    /// Applies the whole group, or nothing of it.
+    fn apply(&mut self, group: Arc<Group>) -> Result<(), StoreError> {
+        if let Err(at) = self.fold.apply(&group) {
+            self.fold = self.fold_of_history();
+            return Err(StoreError::Damaged { at });
+        }
+        self.history.push(group);
+        Ok(())
+    }
+
+    fn fold_of_history(&self) -> Fold {
+        let mut fold = Fold::default();
+        for (run, &from) in self.runs.iter().enumerate() {
+            let to = self.runs.get(run + 1).copied().unwrap_or(self.history.len());
+            fold.begin();
+            for group in &self.history[from..to] {
+                fold.apply(group).expect("it was applied before");
+            }
+        }
+        fold
+    }
 }
 
 impl MemoryStore {
@@ -44,19 +75,13 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
-        let mut inner = self.inner.lock();
-        let image = inner.fold.begin();
+        let image = self.inner.lock().begin();
         Box::pin(async { Ok(image) })
     }
 
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>> {
         // Nothing happens before the first poll, as with a real store.
-        Box::pin(async move {
-            let mut inner = self.inner.lock();
-            inner.fold.apply(&group).map_err(|at| StoreError::Damaged { at })?;
-            inner.history.push(group);
-            Ok(())
-        })
+        Box::pin(async move { self.inner.lock().apply(group) })
     }
 
     fn messages(

@@ -393,7 +393,7 @@ mod tests {
     fn requests() {
         check(
             r#"{"v":1,"request":"tell","to":"/a","body":"aGk="}"#,
-            expect![["Tell { to: /a, body: Body([104, 105]) }"]],
+            expect!["Tell { to: /a, body: Body([104, 105]), key: None }"],
         );
         check(r#"{"request":"tree","v":1}"#, expect![["Tree"]]);
         check("GET / HTTP/1.1", expect![["malformed: this is no request: expected value at line 1 column 1"]]);

@@ -10,14 +10,14 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 /// The form of a size; ends error messages.
 pub const SIZE_FORM: &str = "a size is a whole number and a unit, one of B, KiB, MiB, GiB, as in \"64MiB\"";
 /// The form of a time; ends error messages.
-pub const TIME_FORM: &str = "a time is a whole number and a unit, one of us, ms, s, m, h, as in \"100ms\"";
+pub const TIME_FORM: &str = "a time is a whole number and a unit, one of us, ms, s, m, h, d, as in \"100ms\"";
 
 /// The form of a memory mark; ends error messages.
 pub const MARK_FORM: &str = "it is a share of the machine's memory, 1% to 100%, or a size, as in \"80%\" or \"2GiB\"";
 
 const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-const TIME_UNITS_MICROS: [(&str, u64); 5] =
-    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)];
+const TIME_UNITS_MICROS: [(&str, u64); 6] =
+    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
 
 /// A size in bytes, at least 1: a whole number and one of `B`, `KiB`, `MiB`, `GiB`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -190,6 +190,7 @@ pub fn time_meant(text: &str) -> Option<String> {
         "s" | "sec" | "secs" | "second" | "seconds" => "s",
         "m" | "min" | "mins" | "minute" | "minutes" => "m",
         "h" | "hr" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
         _ => return None,
     };
     Some(format!("{number}{unit}"))

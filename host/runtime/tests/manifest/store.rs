@@ -241,5 +241,17 @@ fn keys_of_requests_have_bounds() {
     let keys = "[play.store]\nkeys_for = \"2d\"\nkeys_bytes = \"1GiB\"";
     let settings = understood(&format!("{keys}\n{TILL}")).expect("sound");
     assert_eq!(settings.keys, KeySpec { keep: Duration::from_hours(48), bytes: 1 << 30 });
-    check(&format!("[play.store]\nkeys_bytes = \"1MiB\"\n{TILL}"), expect![[""]]);
+    check(&format!("[play.store]\nkeys_bytes = \"1MiB\"\n{TILL}"), expect![[r#"
+        stderr:
+          × `store.keys_bytes` is too small for answers
+           ╭─[playhouse.toml:2:14]
+         1 │ [play.store]
+         2 │ keys_bytes = "1MiB"
+           ·              ───┬──
+           ·                 ╰── here
+         3 │ [[actor]]
+           ╰────
+          help: the least is "4MiB"
+
+    "#]]);
 }

@@ -35,7 +35,7 @@ fn unknown_key_is_refused() {
                · ────┬───
                ·     ╰── did you mean `capacity`?
                ╰────
-              help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `url`, `stream`, `group`, `from`, `claim_after`, `dead`, `capacity`, `bytes`, `overflow`, `timeout`
+              help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `url`, `stream`, `group`, `from`, `claim_after`, `dead`, `memory`, `capacity`, `bytes`, `overflow`, `timeout`
 
         "#]],
     );
@@ -164,7 +164,7 @@ fn texts_in_single_quotes_are_accepted() {
            ·                      ───┬───
            ·                         ╰── did you mean "5s"?
            ╰────
-          help: a time is a whole number and a unit, one of us, ms, s, m, h, as in "100ms"
+          help: a time is a whole number and a unit, one of us, ms, s, m, h, d, as in "100ms"
 
     "#]],
     );

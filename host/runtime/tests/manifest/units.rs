@@ -55,7 +55,7 @@ fn wrong_unit_of_time_is_refused() {
                ·           ───┬───
                ·              ╰── did you mean "5s"?
                ╰────
-              help: a time is a whole number and a unit, one of us, ms, s, m, h, as in "100ms"
+              help: a time is a whole number and a unit, one of us, ms, s, m, h, d, as in "100ms"
 
         "#]],
     );

@@ -162,9 +162,9 @@ fn imports_that_are_not_provided_are_refused() {
     check(
         &[&actor_with_import(http), &actor_with_import(timers), &actor_with_import(other)],
         expect![[r#"
-            `plugins/cart.wasm` imports `wasi:http/incoming-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, `playhouse:actor/metrics@0.2.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
-            `plugins/cart.wasm` imports `playhouse:actor/timers@0.2.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, `playhouse:actor/metrics@0.2.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
-            `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, `playhouse:actor/metrics@0.2.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+            `plugins/cart.wasm` imports `wasi:http/incoming-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, `playhouse:actor/metrics@0.2.0`, WASI 0.2; with `hosts` granted `wasi:http/outgoing-handler`; and with [actor.state] `playhouse:actor/state@0.2.0` and `wasi:keyvalue/store`
+            `plugins/cart.wasm` imports `playhouse:actor/timers@0.2.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, `playhouse:actor/metrics@0.2.0`, WASI 0.2; with `hosts` granted `wasi:http/outgoing-handler`; and with [actor.state] `playhouse:actor/state@0.2.0` and `wasi:keyvalue/store`
+            `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, `playhouse:actor/metrics@0.2.0`, WASI 0.2; with `hosts` granted `wasi:http/outgoing-handler`; and with [actor.state] `playhouse:actor/state@0.2.0` and `wasi:keyvalue/store`
         "#]],
     );
 }
