@@ -32,6 +32,10 @@ path = "/add/:id"
 methods = ["POST"]
 ask = "/add/:id"
 
+[[actor]]
+address = "/add"
+plugin = "echo"
+
 "#;
 
 /// Requests of 256 connections, each with one under way: in a second, and their p99 in milliseconds.

@@ -16,6 +16,8 @@ use crate::house::{PATIENCE, Running, address, runtime, stored};
 
 /// The mailboxes of a host with many messages.
 const MAILBOXES: usize = 1000;
+/// The memory of each mailbox that is drained: far less than its messages have.
+const DRAINED_MEMORY: usize = 64 << 10;
 
 /// Milliseconds from the start of a process to its first message, after a kill with `units` messages in one mailbox.
 pub(crate) fn after_kill(units: usize, folder: &Path) -> Result<Figures> {
@@ -88,7 +90,12 @@ pub(crate) fn play_role(role: &str, folder: &Path, units: usize) -> Result<()> {
     let actor = |at: &String| {
         let counter = counter.clone();
         let spec = ActorSpec::new(address(at), NativeLauncher::new(move || counter.clone()));
-        stored(ActorSpec { start: if role.starts_with("fill") { StartKind::Manual } else { StartKind::Auto }, ..spec })
+        let start = if role.starts_with("fill") { StartKind::Manual } else { StartKind::Auto };
+        let mut spec = stored(ActorSpec { start, ..spec });
+        if role == "drain" {
+            spec.mailbox.memory_bytes = DRAINED_MEMORY;
+        }
+        spec
     };
     let actors = names.iter().map(actor).collect();
     runtime()?.block_on(async {
@@ -113,7 +120,7 @@ pub(crate) fn play_role(role: &str, folder: &Path, units: usize) -> Result<()> {
         }
         counter.wait(units as u64).await;
         let per_second = units as f64 / before.elapsed().as_secs_f64();
-        let windows = mailboxes as f64 * 4.0;
+        let windows = (mailboxes * DRAINED_MEMORY) as f64 / f64::from(1 << 20);
         println!("{per_second} {}", (peak_mib()? - windows).max(0.0));
         running.stop().await;
         Ok(())

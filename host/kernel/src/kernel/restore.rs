@@ -22,6 +22,9 @@ use crate::words::message::{ActorId, Message, records_of};
 
 /// Bytes of messages that are read at a time.
 const PAGE_BYTES: usize = 256 << 10;
+/// Of the messages that wait in order, so many bytes of each mailbox are read before the play starts. The others are read as those that
+/// are only in the store: a start with millions of them takes no longer than one with thousands.
+const START_BYTES: usize = 16 << 10;
 /// After a run that did not end in order, so many messages of each mailbox are handled one at a time: of those that wait in order, and of
 /// those that wait for a retry.
 const FIRST_SUSPECTS: usize = 64;
@@ -110,8 +113,7 @@ struct MailboxRestore {
 }
 
 impl MailboxRestore {
-    /// Held messages are in memory; of the others, as many as the mailbox has memory for. Returns the messages that are dead letters
-    /// now.
+    /// Held messages are in memory; of the others, the first ones. Returns the messages that are dead letters now.
     async fn run(
         mut self,
         shared: &Shared,
@@ -142,9 +144,14 @@ impl MailboxRestore {
             messages = store.held(actor.id, last + 1, PAGE_BYTES).await?;
         }
         let memory_bytes = mailbox.spec().memory_bytes;
-        let (mut from, mut alone, mut alone_bytes) = (1, 0, 0);
-        while left > 0 && (looks && alone == 0 || mailbox.has_memory() && alone_bytes < memory_bytes) {
-            let messages = store.messages(actor.id, from, PAGE_BYTES.min(memory_bytes)).await?;
+        let start_bytes = memory_bytes.min(START_BYTES);
+        let (mut from, mut alone, mut alone_bytes, mut read_bytes) = (1, 0, 0, 0);
+        let is_done = |alone, alone_bytes, read_bytes| {
+            let all_suspects = !looks || alone == FIRST_SUSPECTS || alone_bytes >= memory_bytes;
+            all_suspects && read_bytes >= start_bytes
+        };
+        while left > 0 && (looks && alone == 0 || mailbox.has_memory() && !is_done(alone, alone_bytes, read_bytes)) {
+            let messages = store.messages(actor.id, from, start_bytes).await?;
             let Some(last) = messages.last() else {
                 return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
             };
@@ -154,6 +161,7 @@ impl MailboxRestore {
             for stored in messages.iter().filter(|message| message.due.is_none()) {
                 left = left.saturating_sub(1);
                 let record = checked_record(stored, actor)?;
+                read_bytes += record.len();
                 if !looks || alone == FIRST_SUSPECTS {
                     records.extend_from_slice(record);
                     waiting += 1;

@@ -209,7 +209,9 @@ fn missed_times_need_a_store() {
     assert_eq!(play.cron[0].missed, Missed::Once);
     let skip = understood(&entry(&lines.replace("once", "skip"))).expect("sound without a store");
     assert_eq!(skip.cron[0].missed, Missed::Skip);
-    check(&entry(lines), expect![[r#"
+    check(
+        &entry(lines),
+        expect![[r#"
         stderr:
           × without a store nobody knows which times were missed
            ╭─[playhouse.toml:8:10]
@@ -220,5 +222,6 @@ fn missed_times_need_a_store() {
            ╰────
           help: add a table [play.store], or leave `missed` out
 
-    "#]]);
+    "#]],
+    );
 }

@@ -241,7 +241,9 @@ fn keys_of_requests_have_bounds() {
     let keys = "[play.store]\nkeys_for = \"2d\"\nkeys_bytes = \"1GiB\"";
     let settings = understood(&format!("{keys}\n{TILL}")).expect("sound");
     assert_eq!(settings.keys, KeySpec { keep: Duration::from_hours(48), bytes: 1 << 30 });
-    check(&format!("[play.store]\nkeys_bytes = \"1MiB\"\n{TILL}"), expect![[r#"
+    check(
+        &format!("[play.store]\nkeys_bytes = \"1MiB\"\n{TILL}"),
+        expect![[r#"
         stderr:
           × `store.keys_bytes` is too small for answers
            ╭─[playhouse.toml:2:14]
@@ -253,5 +255,6 @@ fn keys_of_requests_have_bounds() {
            ╰────
           help: the least is "4MiB"
 
-    "#]]);
+    "#]],
+    );
 }
