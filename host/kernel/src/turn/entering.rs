@@ -54,47 +54,60 @@ impl Turn {
     /// Enters the finished messages, or their sends to stored actors. Returns true when the turn is over with that.
     pub(super) async fn commit_entering(&mut self, patience: Patience) -> bool {
         let Some(journal) = &self.shared.routing.journal.clone() else { return false };
-        if self.entered.is_none() {
-            let sends = self.reserve(patience).await;
-            if !self.is_stored() && sends.runs.is_empty() {
+        // The end of an incarnation only carries out what has entered.
+        let goes_on = self.entered.is_none() || patience == Patience::Yes;
+        loop {
+            let is_stored = self.is_stored();
+            let has_later = |entered: &Entered| entered.places == 0 && self.outbox.next_route().is_some();
+            if self.entered.as_ref().is_none_or(|entered| !is_stored && has_later(entered)) {
+                let sends = self.reserve(patience).await;
+                if !is_stored && sends.runs.is_empty() {
+                    if let Some(entered) = &mut self.entered {
+                        entered.places = self.outbox.finished_runs().len();
+                    }
+                    return false;
+                }
+                let space_in_journal = match patience {
+                    Patience::Yes => journal.space(self.entry_bytes(&sends)).await,
+                    Patience::No => EntrySpace::NONE,
+                };
+                self.enter(journal, space_in_journal, sends);
+            }
+            if !is_stored {
+                // The other sends and effects follow at once: what this actor knows is durable already.
                 return false;
             }
-            let state_bytes = self.state.as_ref().map_or(0, |state| state.bytes());
-            let timer_bytes = if self.is_stored() { self.effects.recorded_timer_bytes() } else { 0 };
-            let space_in_journal = match patience {
-                Patience::Yes => {
-                    journal
-                        .space(
-                            sends.wanted.iter().map(|wanted| wanted.load.bytes).sum::<usize>()
-                                + state_bytes
-                                + timer_bytes,
-                        )
-                        .await
+            if let Some(entered) = &self.entered
+                && entered.places > 0
+                && patience == Patience::Yes
+            {
+                // A child could act at once, and a timer could tell others. When the store fails, the play ends.
+                let _ = journal.durable(entered.number).await;
+            }
+            if let Some(entered) = self.entered.take() {
+                for _ in 0..entered.places {
+                    self.carry_out();
+                    self.outbox.end_effect();
                 }
-                Patience::No => EntrySpace::NONE,
-            };
-            self.enter(journal, space_in_journal, sends);
+                self.actor.finish(entered.finished);
+            }
+            let has_more = self.outbox.next_route().is_some() || !self.batch.finished().is_empty();
+            if !has_more {
+                self.outbox.forget_delivered();
+            }
+            // They finished since a commit was dropped, and have not entered.
+            if !has_more || !goes_on {
+                return true;
+            }
         }
-        if !self.is_stored() {
-            // The other sends and effects follow at once: what this actor knows is durable already.
-            return false;
-        }
-        if let Some(entered) = &self.entered
-            && self.outbox.next_route().is_some()
-            && patience == Patience::Yes
-        {
-            // A child could act at once, and a timer could tell others. When the store fails, the play ends.
-            let _ = journal.durable(entered.number).await;
-        }
-        while self.outbox.next_route().is_some() {
-            self.carry_out();
-            self.outbox.end_effect();
-        }
-        self.outbox.forget_delivered();
-        if let Some(entered) = self.entered.take() {
-            self.actor.finish(entered.finished);
-        }
-        true
+    }
+
+    /// The bytes of an entry, approximately.
+    fn entry_bytes(&self, sends: &Sends) -> usize {
+        let sent: usize = sends.wanted.iter().map(|wanted| wanted.load.bytes).sum();
+        let state = self.state.as_ref().map_or(0, |state| state.bytes());
+        let timers = if self.is_stored() { self.effects.recorded_timer_bytes() } else { 0 };
+        sent + state + timers
     }
 
     /// Reserves space for the sends that enter. May wait; nothing has happened yet.
@@ -165,7 +178,8 @@ impl Turn {
             self.batch.commit_finished(finished.len());
         }
         let finished = if stored { finished.len() as u64 - kept } else { 0 };
-        self.entered = Some(Entered { number: entered.number, finished });
+        let places = self.outbox.finished_runs().len();
+        self.entered = Some(Entered { number: entered.number, finished, places });
         self.batch.outcomes = outcomes;
         if news.cancelled > 0 {
             self.shared.activity.end(news.cancelled);
