@@ -23,7 +23,7 @@ path = "FOLDER"
 
 [[http]]
 listen = "127.0.0.1:PORT"
-connections = 512
+connections = 1024
 connections_per_client = 512
 requests = 100000000
 
