@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use playhouse_kernel::StoreError;
 use rustix::fs::{FlockOperation, flock, statfs};
@@ -35,6 +36,10 @@ pub(crate) const DATABASE: &str = "store.db";
 
 /// The ending of files that are not whole yet.
 const PART: &str = ".part";
+/// A process that its parent starts has the parent's locks until it runs its own program. So a lock that was given up may be taken for
+/// a moment longer: it is tried again so many times, each after a pause.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A folder that this process has for itself. Dropping it releases the lock; the system does so as well when the process dies.
 pub(crate) struct Folder {
@@ -62,10 +67,15 @@ impl Folder {
         let place = path.join("lock");
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&place);
         let mut lock = lock.map_err(|error| failed("no file `lock` in", &error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(StoreError::Taken { by: owner(&mut lock) }),
-            Err(error) => return Err(failed("no lock on", &error)),
+        let mut tries = 0;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::WOULDBLOCK) if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+                Err(Errno::WOULDBLOCK) => return Err(StoreError::Taken { by: owner(&mut lock) }),
+                Err(error) => return Err(failed("no lock on", &error)),
+            }
+            tries += 1;
         }
         let noted = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         noted.map_err(|error| failed("the file `lock` cannot be written in", &error))?;
