@@ -54,7 +54,7 @@ pub struct ActorSpec {
     /// The actors and plugins that it may use.
     pub grants: ActorGrants,
     /// Its keyed state in the play's store; none when it keeps none. Only with a stored mailbox and one instance.
-    pub state: Option<StateSpec>,
+    pub state: Option<Box<StateSpec>>,
     /// The names of the metrics that its code may count and observe.
     pub metrics: MetricNames,
 }

@@ -9,7 +9,7 @@ use crate::dispatch::Shared;
 use crate::dispatch::keys::SOURCE;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::entering::ID_BLOCK;
-use crate::dispatch::unread::checked_record;
+use crate::dispatch::shared::unread::checked_record;
 use crate::journal::entry::{Op, StoredLetter, TimerIds};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredSuspect};
@@ -45,8 +45,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
                     state.restore(known.state);
                 }
                 let suspects = suspects.remove(&actor.id).unwrap_or_default();
-                let looks = image.is_unclean || !suspects.is_empty();
-                let mailbox = MailboxRestore { looks, suspects, host_died: Vec::new() };
+                let mailbox = MailboxRestore { is_unclean: image.is_unclean, suspects, host_died: Vec::new() };
                 let died = mailbox.run(shared, &actor, known, store).await?;
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
                 restore_timers(shared, &actor, known, store).await?;
@@ -72,6 +71,9 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
         for number in evicted {
             draft.op(Op::LetterGone { number });
         }
+        for &StoredSuspect { mailbox, number, ends, .. } in image.suspects.iter().filter(|known| ended(image, known)) {
+            draft.op(Op::Suspect { mailbox, number, ends: ends.saturating_add(1), in_process: false });
+        }
         for (actor, message, ends) in &host_died {
             shared.routing.letter_in(draft, actor, message.clone(), &DeadReason::HostDied(*ends));
         }
@@ -85,17 +87,22 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
 /// How many runs each suspect may have ended, by mailbox and number.
 fn suspects_of(image: &Image) -> HashMap<ActorId, Suspects> {
     let mut suspects = HashMap::<ActorId, Suspects>::new();
-    for &StoredSuspect { mailbox, number, ends, boot } in &image.suspects {
-        let ended = image.is_unclean && boot + 1 == image.boots;
-        suspects.entry(mailbox).or_default().insert(number, ends.saturating_add(ended.into()));
+    for known in &image.suspects {
+        let ends = known.ends.saturating_add(ended(image, known).into());
+        suspects.entry(known.mailbox).or_default().insert(known.number, ends);
     }
     suspects
 }
 
+/// Whether a message may have ended the run before this one: it was in process, and the run did not end in order.
+fn ended(image: &Image, suspect: &StoredSuspect) -> bool {
+    image.is_unclean && suspect.boot + 1 == image.boots
+}
+
 /// The restore of one mailbox.
 struct MailboxRestore {
-    /// Whether its first messages may have ended a run of the host.
-    looks: bool,
+    /// Whether its first messages may have ended the run before.
+    is_unclean: bool,
     /// How many runs each may have ended.
     suspects: Suspects,
     /// The messages that ended too many runs.
@@ -113,6 +120,8 @@ impl MailboxRestore {
         store: &dyn Store,
     ) -> Result<Vec<(Message, u32)>, StoreError> {
         let (mailbox, mut found) = (&actor.mailbox, Suspects::new());
+        // A message that is handled alone is not in the log, and so are those before it.
+        let looks = self.is_unclean || self.suspects.values().any(|ends| *ends > 0);
         mailbox.restore(&[], 0, known.last_number);
         let mut left = known.waiting;
         let mut messages = store.held(actor.id, 1, PAGE_BYTES).await?;
@@ -124,7 +133,7 @@ impl MailboxRestore {
                 let due = shared.moment_of(stored.due.unwrap_or(shared.began_at)).min(latest);
                 let message = message_of(checked_record(stored, actor)?);
                 let Some((message, ends)) = self.unless_host_died(actor, stored.number, message) else { continue };
-                if ends > 0 || self.looks && found.len() < FIRST_SUSPECTS {
+                if ends > 0 || self.is_unclean && found.len() < FIRST_SUSPECTS {
                     found.insert(stored.number, ends);
                 }
                 mailbox.count_restored(1);
@@ -134,7 +143,7 @@ impl MailboxRestore {
         }
         let memory_bytes = mailbox.spec().memory_bytes;
         let (mut from, mut alone, mut alone_bytes) = (1, 0, 0);
-        while left > 0 && (self.looks && alone == 0 || mailbox.has_memory() && alone_bytes < memory_bytes) {
+        while left > 0 && (looks && alone == 0 || mailbox.has_memory() && alone_bytes < memory_bytes) {
             let messages = store.messages(actor.id, from, PAGE_BYTES.min(memory_bytes)).await?;
             let Some(last) = messages.last() else {
                 return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
@@ -145,7 +154,7 @@ impl MailboxRestore {
             for stored in messages.iter().filter(|message| message.due.is_none()) {
                 left = left.saturating_sub(1);
                 let record = checked_record(stored, actor)?;
-                if !self.looks || alone == FIRST_SUSPECTS {
+                if !looks || alone == FIRST_SUSPECTS {
                     records.extend_from_slice(record);
                     waiting += 1;
                     continue;
@@ -153,7 +162,9 @@ impl MailboxRestore {
                 let message = self.unless_host_died(actor, stored.number, message_of(record));
                 let Some((message, ends)) = message else { continue };
                 (alone, alone_bytes) = (alone + 1, alone_bytes + record.len());
-                found.insert(stored.number, ends);
+                if ends > 0 || self.is_unclean {
+                    found.insert(stored.number, ends);
+                }
                 mailbox.count_restored(1);
                 actor.instances[0].backlog.lock().returned.push_back(message);
             }
@@ -196,7 +207,7 @@ async fn restore_timers(
         left = left.saturating_sub(read.len() as u64);
         for timer in &read {
             let message = Message::read(&timer.record).ok_or_else(|| damaged(timer.id))?;
-            timers.restore(shared, actor.id, timer, &message);
+            shared.restore_kept(actor.id, timer, &message);
         }
     }
     Ok(())
