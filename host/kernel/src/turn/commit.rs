@@ -43,35 +43,46 @@ impl Turn {
             return;
         }
 
-        // Entered: in a play with a store, an entry of its journal is true before the first of its effects is visible to others.
-        if self.shared.routing.journal.is_some() && Box::pin(self.commit_entering(patience)).await {
-            return;
-        }
+        loop {
+            // Entered: in a play with a store, an entry of its journal is true before the first of its effects is visible to others.
+            if self.shared.routing.journal.is_some() && Box::pin(self.commit_entering(patience)).await {
+                return;
+            }
 
-        // Delivered: sends and other effects, in the order in which they were recorded.
-        while let Some(route) = self.outbox.next_route() {
-            if route == Run::EFFECT {
-                self.carry_out();
-                self.outbox.end_effect();
-                continue;
+            // Delivered: sends and other effects, in the order in which they were recorded.
+            while let Some(route) = self.outbox.next_route() {
+                if self.entered.as_ref().is_some_and(|entered| entered.places == 0) {
+                    // They finished since a commit was dropped: they enter first.
+                    break;
+                }
+                if route == Run::EFFECT {
+                    self.carry_out();
+                    self.outbox.end_effect();
+                    self.place_carried_out();
+                    continue;
+                }
+                let target = self.current_target(route);
+                let (target, bytes_before) = (self.shared.routing.relayed(target), self.outbox.bytes.len());
+                let next = self.outbox.next_run();
+                let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
+                if next.run.messages > 0 {
+                    let how = (patience, &*self.instance);
+                    Box::pin(self.shared.routing.deliver_remaining(
+                        &target,
+                        next.run,
+                        next.bytes,
+                        next.delivered,
+                        pushed,
+                        how,
+                    ))
+                    .await;
+                }
+                self.outbox.end_run(bytes_before);
+                self.place_carried_out();
             }
-            let target = self.current_target(route);
-            let (target, bytes_before) = (self.shared.routing.relayed(target), self.outbox.bytes.len());
-            let next = self.outbox.next_run();
-            let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
-            if next.run.messages > 0 {
-                let how = (patience, &*self.instance);
-                Box::pin(self.shared.routing.deliver_remaining(
-                    &target,
-                    next.run,
-                    next.bytes,
-                    next.delivered,
-                    pushed,
-                    how,
-                ))
-                .await;
+            if self.outbox.next_route().is_none() {
+                break;
             }
-            self.outbox.end_run(bytes_before);
         }
         self.outbox.forget_delivered();
 
@@ -97,6 +108,14 @@ impl Turn {
             self.entered = None;
         }
         self.actor.finish(finished as u64);
+    }
+
+    /// Counts a place of a turn that has entered.
+    #[inline]
+    fn place_carried_out(&mut self) {
+        if let Some(entered) = &mut self.entered {
+            entered.places -= 1;
+        }
     }
 
     /// The actor to which a route leads now.

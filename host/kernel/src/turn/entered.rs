@@ -9,4 +9,7 @@ pub(super) struct Entered {
     pub(super) number: EntryNumber,
     /// The messages that ended with the turn.
     pub(super) finished: u64,
+    /// The places in the outbox that are to be carried out after the entry. When a commit is dropped, more messages may finish before
+    /// the next one: their places come after these, and have not entered.
+    pub(super) places: usize,
 }

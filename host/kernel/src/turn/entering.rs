@@ -9,15 +9,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Turn;
-use super::effect::Effect;
+use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
 use crate::actor::Actor;
+use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
+use crate::journal::entry::Op;
 use crate::journal::order::{Draft, EntrySpace};
 use crate::mailbox::Load;
 use crate::mailbox::message_log::{first_record, message_of};
@@ -54,47 +56,60 @@ impl Turn {
     /// Enters the finished messages, or their sends to stored actors. Returns true when the turn is over with that.
     pub(super) async fn commit_entering(&mut self, patience: Patience) -> bool {
         let Some(journal) = &self.shared.routing.journal.clone() else { return false };
-        if self.entered.is_none() {
-            let sends = self.reserve(patience).await;
-            if !self.is_stored() && sends.runs.is_empty() {
+        // The end of an incarnation only carries out what has entered.
+        let goes_on = self.entered.is_none() || patience == Patience::Yes;
+        loop {
+            let is_stored = self.is_stored();
+            let has_later = |entered: &Entered| entered.places == 0 && self.outbox.next_route().is_some();
+            if self.entered.as_ref().is_none_or(|entered| !is_stored && has_later(entered)) {
+                let sends = self.reserve(patience).await;
+                if !is_stored && sends.runs.is_empty() {
+                    if let Some(entered) = &mut self.entered {
+                        entered.places = self.outbox.finished_runs().len();
+                    }
+                    return false;
+                }
+                let space_in_journal = match patience {
+                    Patience::Yes => journal.space(self.entry_bytes(&sends)).await,
+                    Patience::No => EntrySpace::NONE,
+                };
+                self.enter(journal, space_in_journal, sends);
+            }
+            if !is_stored {
+                // The other sends and effects follow at once: what this actor knows is durable already.
                 return false;
             }
-            let state_bytes = self.state.as_ref().map_or(0, |state| state.bytes());
-            let timer_bytes = if self.is_stored() { self.effects.recorded_timer_bytes() } else { 0 };
-            let space_in_journal = match patience {
-                Patience::Yes => {
-                    journal
-                        .space(
-                            sends.wanted.iter().map(|wanted| wanted.load.bytes).sum::<usize>()
-                                + state_bytes
-                                + timer_bytes,
-                        )
-                        .await
+            if let Some(entered) = &self.entered
+                && entered.places > 0
+                && patience == Patience::Yes
+            {
+                // A child could act at once, and a timer could tell others. When the store fails, the play ends.
+                let _ = journal.durable(entered.number).await;
+            }
+            if let Some(entered) = self.entered.take() {
+                for _ in 0..entered.places {
+                    self.carry_out();
+                    self.outbox.end_effect();
                 }
-                Patience::No => EntrySpace::NONE,
-            };
-            self.enter(journal, space_in_journal, sends);
+                self.actor.finish(entered.finished);
+            }
+            let has_more = self.outbox.next_route().is_some() || !self.batch.finished().is_empty();
+            if !has_more {
+                self.outbox.forget_delivered();
+            }
+            // They finished since a commit was dropped, and have not entered.
+            if !has_more || !goes_on {
+                return true;
+            }
         }
-        if !self.is_stored() {
-            // The other sends and effects follow at once: what this actor knows is durable already.
-            return false;
-        }
-        if let Some(entered) = &self.entered
-            && self.outbox.next_route().is_some()
-            && patience == Patience::Yes
-        {
-            // A child could act at once, and a timer could tell others. When the store fails, the play ends.
-            let _ = journal.durable(entered.number).await;
-        }
-        while self.outbox.next_route().is_some() {
-            self.carry_out();
-            self.outbox.end_effect();
-        }
-        self.outbox.forget_delivered();
-        if let Some(entered) = self.entered.take() {
-            self.actor.finish(entered.finished);
-        }
-        true
+    }
+
+    /// The bytes of an entry, approximately.
+    fn entry_bytes(&self, sends: &Sends) -> usize {
+        let sent: usize = sends.wanted.iter().map(|wanted| wanted.load.bytes).sum();
+        let state = self.state.as_ref().map_or(0, |state| state.bytes());
+        let kept = if self.is_stored() { self.effects.recorded_timer_bytes() + self.batch.outcomes.bytes() } else { 0 };
+        sent + state + kept
     }
 
     /// Reserves space for the sends that enter. May wait; nothing has happened yet.
@@ -141,6 +156,9 @@ impl Turn {
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
         let (shared, mut news, mut kept) = (self.shared.clone(), News::default(), 0);
         let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
+            if stored && self.effects.has_recorded() {
+                self.enter_children(draft);
+            }
             let mut places = self.put_sends(draft, sends, &mut news);
             if stored && self.effects.has_recorded() {
                 places.extend(self.enter_timers(draft, &mut news));
@@ -165,12 +183,30 @@ impl Turn {
             self.batch.commit_finished(finished.len());
         }
         let finished = if stored { finished.len() as u64 - kept } else { 0 };
-        self.entered = Some(Entered { number: entered.number, finished });
+        let places = self.outbox.finished_runs().len();
+        self.entered = Some(Entered { number: entered.number, finished, places });
         self.batch.outcomes = outcomes;
         if news.cancelled > 0 {
             self.shared.activity.end(news.cancelled);
         }
         self.log(news);
+    }
+
+    /// Stored children come and go with the turn. A child comes before its messages.
+    fn enter_children(&self, draft: &mut Draft<Output>) {
+        let effects = self.outbox.finished_runs().filter(|at| self.outbox.run(*at).route == Run::EFFECT).count();
+        for change in self.effects.child_changes(effects) {
+            let (ChildChange::Spawn(route) | ChildChange::Stop(route)) = change;
+            let target = &self.routes.at(route).target;
+            let Some(kept) = target.kept_child() else { continue };
+            match change {
+                ChildChange::Spawn(_) => {
+                    let (actor, address) = (target.id, target.address().clone());
+                    draft.op(Op::Spawned { actor, address, child: Box::new(kept.child.clone()) });
+                }
+                ChildChange::Stop(_) => child_leaves(draft, target),
+            }
+        }
     }
 
     /// Returns the places of the sends in the outbox, in order.
@@ -239,11 +275,18 @@ impl Turn {
         outcome: Option<Outcome>,
         news: &mut News,
     ) -> bool {
-        let token = self.batch.messages.reply(index);
+        let (token, number) = (self.batch.messages.reply(index), self.batch.messages.sequence(index));
+        if number != 0 {
+            self.shared.routing.kept_answers.end_turns(draft, self.actor.id, number..number + 1);
+        } else if token.is_ask() {
+            self.shared.routing.end_asked_turn(draft, token);
+        }
         let answer = |draft: &mut Draft<Output>, answer: FullAnswer| {
             if token.is_keyed() {
                 let (id, now) = (self.batch.messages.message(index).envelope.id, self.shared.wall_time(Instant::now()));
                 self.shared.routing.keys.keep_answer(draft, token, &answer, (id, now));
+            } else if token.is_ask() {
+                self.shared.routing.keep_answer(draft, token, &answer);
             }
             if token.is_some() {
                 draft.output(Output::Answer(token, answer));
@@ -255,7 +298,6 @@ impl Turn {
             Some(Outcome::DoneWith(reply)) => answer(draft, Ok(*reply)),
             Some(Outcome::Failed(failure)) => return self.enter_failure(draft, index, failure, news),
         }
-        let number = self.batch.messages.sequence(index);
         if number != 0 {
             draft.take(self.actor.id, number);
         }
