@@ -54,7 +54,7 @@ pub enum StateOrderError {
     NotStopped {
         /// The actor.
         actor: Address,
-        /// What it does.
+        /// The task that it has.
         state: State,
     },
     /// The same as for the actor itself.

@@ -91,7 +91,7 @@ struct Known {
     under_way: Option<watch::Receiver<Option<Ended>>>,
 }
 
-/// What a request is.
+/// A request beside those before it.
 pub(crate) enum Begun {
     /// The first one under its key.
     First(FirstRequest),

@@ -35,7 +35,7 @@ impl<'a> MailboxOrder<'a> {
     pub(crate) async fn begin(shared: &'a Arc<Shared>, by: &'a str) -> Result<Self, StoreError> {
         let no_store = || StoreError::Failed("this play has no store".to_owned());
         let journal = shared.routing.journal.as_deref().ok_or_else(no_store)?;
-        let only = shared.routing.mailbox_orders.lock().await;
+        let only = shared.mailbox_orders.lock().await;
         journal.all_durable().await?;
         Ok(Self { shared, journal, by, _only: only })
     }

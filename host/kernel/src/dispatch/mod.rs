@@ -7,7 +7,6 @@ pub(crate) mod dead_letters;
 pub(crate) mod deadlines;
 pub(crate) mod ingress;
 pub(crate) mod kept_timers;
-mod keyed;
 pub(crate) mod keys;
 pub(crate) mod late_asks;
 pub(crate) mod mailbox_orders;
@@ -18,8 +17,7 @@ pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod requests;
 pub(crate) mod routing;
-mod shared;
+pub(crate) mod shared;
 pub(crate) mod timers;
-pub(crate) mod unread;
 
 pub(crate) use shared::Shared;

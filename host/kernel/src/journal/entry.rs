@@ -143,7 +143,7 @@ pub enum Op {
 pub struct StoredOrigin {
     /// The position, in the source's own form. Positions are in the order of their bytes.
     pub position: Vec<u8>,
-    /// What the source needs to go on, in its own form.
+    /// All that the source needs to go on, in its own form.
     pub value: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Looks of operators at keyed states, and changes of them. What they see is durable.
+//! Looks of operators at keyed states, and changes of them. All that they see is durable.
 
 use std::sync::Arc;
 

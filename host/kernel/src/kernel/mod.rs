@@ -5,47 +5,32 @@ pub(crate) mod metrics;
 pub(crate) mod plan;
 pub(crate) mod progress;
 mod restore;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use playhouse_frame::Metadata;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
-
-use crate::actor::activity::Activity;
-use crate::actor::spec::ActorSpec;
-use crate::dispatch::ask::Asks;
-use crate::dispatch::ask_counts::AskCounts;
-use crate::dispatch::dead_letters::store::DeadLetters;
-use crate::dispatch::ingress::{Incoming, Ingress, Told};
-use crate::dispatch::kept_timers::{KeptTimers, fire_timers};
-use crate::dispatch::keys::{Keys, RequestKey};
-use crate::dispatch::late_asks::answer_late;
-use crate::dispatch::mailbox_orders::MailboxOrder;
-use crate::dispatch::memory_gate::MemoryGate;
-use crate::dispatch::origins::Origins;
-use crate::dispatch::registry::Registry;
-use crate::dispatch::replay::LetterOrders;
-use crate::dispatch::routing::Routing;
-use crate::mailbox::admission::{MaxInstances, PlaySlots};
-use crate::supervisor::InstanceView;
-use crate::words::random::Jitter;
-use crate::words::restart::StartKind;
 
 use crate::dispatch::Shared;
-use crate::dispatch::replay::LettersMoved;
+use crate::dispatch::ingress::{Incoming, Ingress, Told};
+use crate::dispatch::keys::RequestKey;
+use crate::dispatch::late_asks::answer_late;
+use crate::dispatch::mailbox_orders::MailboxOrder;
+use crate::dispatch::replay::{LetterOrders, LettersMoved};
+use crate::dispatch::shared::kept_timers::fire_timers;
 use crate::journal::entry::Op;
-use crate::journal::order::{EntrySpace, Journal};
-use crate::journal::store::{Image, Store, StoreError, StoreStatus};
+use crate::journal::order::EntrySpace;
+use crate::journal::store::{Store, StoreError, StoreStatus};
 use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
 use crate::kernel::restore::restore;
+use crate::kernel::shared::{Stored, shared};
 use crate::mailbox::{Keep, MailboxView};
-use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervisor};
+use crate::supervisor::{Command, Commands, InstanceView, Seen, Stage, StartError, StartedActor, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
@@ -53,6 +38,7 @@ use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
 use crate::words::message::{ActorId, MessageId, Reply};
 use crate::words::resource_use::Resources;
+use crate::words::restart::StartKind;
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
 
@@ -473,57 +459,4 @@ impl Kernel {
     fn letters(&self) -> LetterOrders<'_> {
         LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
     }
-}
-
-/// A store, and what was in it.
-type Stored<'a> = (&'a Image, &'a Arc<dyn Store>);
-
-/// The state that the actors of a plan share.
-fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>>) -> Shared {
-    let image = stored.map(|(image, _)| image);
-    let activity = Arc::<Activity>::default();
-    let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
-    let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
-    let counted = || plan.actors.iter().filter(|spec| spec.code.takes_slot()).map(instances).chain(reserved.clone());
-    let left = |bound: &MaxInstances| bound.left_to_spawned(counted());
-    Shared {
-        routing: Routing {
-            registry: image.map(|image| Registry::going_on(image.free_id, known_ids(image))).unwrap_or_default(),
-            asks: Asks::default(),
-            ask_counts: AskCounts::default(),
-            dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
-            unhandled: AtomicU64::new(0),
-            activity: activity.clone(),
-            journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
-            store: stored.map(|(_, store)| Arc::downgrade(store)),
-            kept_timers: KeptTimers::default(),
-            mailbox_orders: tokio::sync::Mutex::default(),
-            host_ends: AtomicBool::new(false),
-            origins: Origins::default(),
-            keys: Arc::new(Keys::new(plan.keys)),
-        },
-        activity,
-        memory_gate: MemoryGate::default(),
-        templates: plan.plugins.clone(),
-        supervisor: Box::new(commands.clone()),
-        admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound), &plan.reserves)),
-        began: Instant::now(),
-        began_at: plan.clock.world(),
-        last_chances: Arc::default(),
-        restarts: AtomicU64::new(0),
-        failed_shutdowns: AtomicU64::new(0),
-        clock: plan.clock.clone(),
-        runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
-        seed: image.map_or(plan.seed, |image| seed_of_run(plan.seed, image.boots)),
-        jitter: Jitter::new(plan.seed),
-    }
-}
-
-/// A seed for ids: two runs on one store never have the same.
-fn seed_of_run(seed: u64, boots: u64) -> u64 {
-    MessageId::seeded("run", boots).caused(seed).0 as u64
-}
-
-fn known_ids(image: &Image) -> HashMap<Address, ActorId> {
-    image.actors.iter().map(|known| (known.address.clone(), known.id)).collect()
 }

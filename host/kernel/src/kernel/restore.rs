@@ -9,7 +9,7 @@ use crate::dispatch::Shared;
 use crate::dispatch::keys::SOURCE;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::entering::ID_BLOCK;
-use crate::dispatch::unread::checked_record;
+use crate::dispatch::shared::unread::checked_record;
 use crate::journal::entry::{Op, StoredLetter, TimerIds};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredSuspect};
@@ -196,7 +196,7 @@ async fn restore_timers(
         left = left.saturating_sub(read.len() as u64);
         for timer in &read {
             let message = Message::read(&timer.record).ok_or_else(|| damaged(timer.id))?;
-            timers.restore(shared, actor.id, timer, &message);
+            shared.restore_kept(actor.id, timer, &message);
         }
     }
     Ok(())

@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_messages_leave_the_others_in_order() {
+    fn removal_keeps_the_order_of_the_other_messages() {
         let mut log = MessageLog::default();
         for n in 0..200 {
             log.append(&envelope(n), &Payload::plain(&[7; 1000]));

@@ -17,11 +17,13 @@ mod ordered;
 pub(crate) mod policy;
 mod pressure;
 mod queue;
+mod read_back;
 mod signals;
 mod space;
 mod spec;
 mod spilled;
 mod stored;
+mod stored_state;
 mod view;
 
 pub(crate) use blocked::Place;

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, StoredState, bit, remember};
+use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
 use crate::mailbox::load::SpaceLeft;
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
@@ -14,6 +14,7 @@ use crate::mailbox::pressure::Pressure;
 use crate::mailbox::space::{MessagePlace, Space};
 use crate::mailbox::spec::{Keep, MailboxSpec, Overflow};
 use crate::mailbox::spilled::Page;
+use crate::mailbox::stored_state::StoredState;
 use crate::mailbox::view::MailboxView;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{Described, LogEvent};

@@ -4,20 +4,13 @@
 use std::ops::Range;
 use std::task::Waker;
 
-use crate::mailbox::inner::StoredState;
 use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
-use crate::mailbox::spec::{Keep, MailboxSpec};
-use crate::mailbox::spilled::{Page, Spilled};
+use crate::mailbox::spec::Keep;
+use crate::mailbox::spilled::Page;
 use crate::words::event::Described;
 use crate::words::message::{Message, append_numbered, number_of, records_of};
 use crate::words::waiting_numbers::WaitingNumbers;
-
-impl StoredState {
-    pub(super) fn new(spec: &MailboxSpec) -> Self {
-        Self { last_number: 0, goes_on: false, spilled: Spilled::new(spec.memory_bytes) }
-    }
-}
 
 impl Mailbox {
     /// Whether its messages outlive the host.

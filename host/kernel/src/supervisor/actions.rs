@@ -124,7 +124,7 @@ impl Supervisor {
         let Role { actor, instance, .. } = self.role(node);
         let unread = self.shared.routing.retire(actor, instance, self.live_instances(actor));
         if let Some(unread) = unread {
-            self.shared.bury_unread(actor, unread, actor.closed_because());
+            self.shared.dead_letter_unread(actor, unread, actor.closed_because());
         }
     }
 

@@ -42,7 +42,7 @@ impl Turn {
                 return Err(SendError::NotGranted { from: from.clone(), to: address.clone() });
             }
             check_size(&target, body)?;
-            routes.push(match self.effects.reserved_at(address, &self.routes) {
+            routes.push(match self.effects.children.at(address, &self.routes) {
                 Some(route) => route,
                 None => self.routes.add(target, lasting),
             });
@@ -88,7 +88,7 @@ impl Turn {
         let incarnation = if own { self.incarnation } else { parent.incarnation() };
         let mut children = parent.children_there(incarnation);
         if own {
-            let (message, reserved) = (self.current(), self.effects.reservations().iter());
+            let (message, reserved) = (self.current(), self.effects.children.all().iter());
             let new = reserved.filter(|child| child.recorded && child.message == message);
             children.extend(new.map(|child| self.routes.at(child.route).target.clone()));
         }

@@ -9,7 +9,8 @@ use playhouse_frame::{HEADER_BYTES, Pairs, Parts};
 
 use super::Turn;
 use super::batch::NO_CAUSE;
-use super::effects::Effect;
+use super::bulk_error::BulkError;
+use super::effect::Effect;
 use super::measurements::Amount;
 use super::spawn::{SpawnError, StopError};
 use crate::actor::state_error::StateError;
@@ -31,79 +32,6 @@ pub struct Resolved {
     /// Whether any message may use it. Otherwise only a message that the target sent, or that spawned the target; a timer may
     /// also use this actor's own route.
     pub lasting: bool,
-}
-
-/// Why a send or an outcome cannot be recorded. Each of these is a mistake of the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BulkError {
-    /// All messages have their outcome.
-    #[error("it has an operation after the outcome of the last message")]
-    NoMessage,
-    /// The number was never given out.
-    #[error("it sends to route {route}, which it was never given")]
-    UnknownRoute {
-        /// The number.
-        route: u32,
-    },
-    /// The route was given out for another message.
-    #[error("it sends to route {route}, which it may only use for messages that were sent from there")]
-    NotTheSender {
-        /// The number.
-        route: u32,
-    },
-    /// More than its limits allow.
-    #[error("it asks for more than {0}")]
-    Overrun(#[from] Overrun),
-    /// The current message did not reserve the child, or has spawned it already.
-    #[error("it spawns the child of route {route}, which its message has not reserved, or spawned already")]
-    NotReserved {
-        /// The number.
-        route: u32,
-    },
-    /// Not a child that this actor may stop.
-    #[error("it stops the actor of route {route}, which is not a child that it spawned")]
-    NotSpawned {
-        /// The number.
-        route: u32,
-    },
-    /// The ids of timers must grow, and stay below 2^52.
-    #[error("it sets a timer with the id {id}, which is out of order")]
-    TimerId {
-        /// The id.
-        id: u64,
-    },
-    /// More timers than the limit allows.
-    #[error("it sets more than the {most} timers that limits.timers allows")]
-    TooManyTimers {
-        /// The limit.
-        most: usize,
-    },
-    /// The number of a metric was never given out.
-    #[error("it measures metric {metric}, which it was never given")]
-    UnknownMetric {
-        /// The number.
-        metric: u32,
-    },
-    /// A metric cannot observe the value.
-    #[error("it observes a value of metric {metric} that is negative or not finite")]
-    BadValue {
-        /// The number of the metric.
-        metric: u32,
-    },
-    /// A change of the actor's keyed state that is not allowed.
-    #[error("it changes the state of an actor that has none, or breaks one of its bounds or the rule for keys")]
-    State,
-    /// The body is too large for its receiver.
-    #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
-    TooLarge {
-        /// The number.
-        route: u32,
-        /// The body's size.
-        bytes: usize,
-        /// The receiver's limit.
-        limit_bytes: usize,
-    },
 }
 
 impl Turn {
@@ -170,7 +98,7 @@ impl BulkTurn<'_> {
     /// # Panics
     /// When something is recorded already.
     pub fn give_up_routes(&mut self) {
-        assert!(self.0.outbox.is_empty() && self.0.effects.reservations().is_empty(), "routes are in use");
+        assert!(self.0.outbox.is_empty() && self.0.effects.children.all().is_empty(), "routes are in use");
         self.0.routes.clear();
     }
 
@@ -302,7 +230,7 @@ impl Bulk<'_> {
         let index = route as usize;
         let sender = self.turn.batch.cause().sender;
         let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
-        if !known.lasting && known.target.id != sender && !self.turn.effects.will_spawn(index) {
+        if !known.lasting && known.target.id != sender && !self.turn.effects.children.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let limit_bytes = known.target.spec.limits.message_bytes;
@@ -323,7 +251,7 @@ impl Bulk<'_> {
         self.check_current()?;
         let index = route as usize;
         let child = &self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
-        if !self.turn.has_spawned(child) || child.is_reserved() && !self.turn.effects.will_spawn(index) {
+        if !self.turn.has_spawned(child) || child.is_reserved() && !self.turn.effects.children.will_spawn(index) {
             return Err(BulkError::NotSpawned { route });
         }
         Ok(self.turn.push_effect(Effect::Stop { route: index })?)
@@ -345,7 +273,7 @@ impl Bulk<'_> {
         let sender = self.turn.batch.cause().sender;
         let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
         let own = known.target.id == self.turn.actor.id;
-        if !known.lasting && !own && known.target.id != sender && !self.turn.effects.will_spawn(index) {
+        if !known.lasting && !own && known.target.id != sender && !self.turn.effects.children.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let (bytes, limit_bytes) =

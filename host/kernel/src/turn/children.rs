@@ -2,7 +2,7 @@
 
 use super::Turn;
 use super::batch::Hook;
-use super::effects::Effect;
+use super::effect::Effect;
 use super::spawn::{self, Draft, SpawnError, StopError};
 use crate::actor::Actor;
 use crate::actor::template::Config;
@@ -56,14 +56,14 @@ impl Turn {
             return Err(SpawnError::Stopping(self.address().clone()));
         }
         if let Ok(address) = self.address().child(name)
-            && self.effects.reserved_at(&address, &self.routes).is_some()
+            && self.effects.children.at(&address, &self.routes).is_some()
         {
             return Err(SpawnError::Duplicate(address));
         }
         if config.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_CONFIG_BYTES {
             self.budget.fail(Overrun::Config)?;
         }
-        let reserved = self.effects.new_children();
+        let reserved = self.effects.children.count_new();
         let parent = (&*self.actor, self.incarnation);
         let (target, adopts) =
             match spawn::draft(&self.shared, parent, (name, plugin), config, reserved, hook.is_some())? {
@@ -71,21 +71,21 @@ impl Turn {
                 Draft::Orphan(orphan, code) => (orphan, Some(code)),
             };
         let route = self.routes.add_reserved(target, adopts.is_some());
-        self.effects.reserve(route, message, adopts);
+        self.effects.children.reserve(route, message, adopts);
         Ok(route)
     }
 
     /// Records the spawn of a child that the current message reserved; false when it did not reserve it, or has recorded it
     /// already.
     pub(super) fn record_spawn(&mut self, route: usize) -> Result<bool, Overrun> {
-        let Some(effect) = self.effects.record_spawn(route, self.batch.current()) else { return Ok(false) };
+        let Some(effect) = self.effects.children.record_spawn(route, self.batch.current()) else { return Ok(false) };
         self.push_effect(effect)?;
         Ok(true)
     }
 
     pub(super) fn child_route(&mut self, child: &str) -> Result<usize, StopError> {
         let address = self.address().resolve(child)?;
-        match (self.effects.reserved_at(&address, &self.routes), self.shared.routing.registry.get(&address)) {
+        match (self.effects.children.at(&address, &self.routes), self.shared.routing.registry.get(&address)) {
             (Some(route), _) => Ok(route),
             (None, None) => Err(StopError::UnknownAddress(address)),
             (None, Some(target)) if self.has_spawned(&target) => Ok(self.routes.add(target, true)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Turn;
-use super::effects::Effect;
+use super::effect::Effect;
 use super::spawn;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
@@ -111,11 +111,11 @@ impl Turn {
     pub(super) fn carry_out(&mut self) {
         match self.effects.pop() {
             Effect::Spawn { route } => {
-                self.effects.end_reservation(route);
+                self.effects.children.end(route);
                 spawn::bring_up(&self.shared, &self.actor, self.routes.keep_spawned(route));
             }
             Effect::Adopt { route, code } => {
-                self.effects.end_reservation(route);
+                self.effects.children.end(route);
                 spawn::adopt(&self.shared, &self.routes.at(route).target, code, self.incarnation);
             }
             Effect::Stop { route } => spawn::dismiss(&self.shared, &self.routes.at(route).target),

@@ -3,67 +3,19 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
-use std::time::Duration;
 
-use super::routes::Routes;
-use crate::actor::code::Code;
+use super::effect::Effect;
+use super::reservations::Reservations;
 use crate::dispatch::timers::Timers;
 use crate::journal::entry::FIRST_CHOSEN_TIMER;
-use crate::words::address::Address;
-use crate::words::message::{Envelope, kept_number};
-
-/// An effect other than a send, ordered among the sends.
-pub(super) enum Effect {
-    Spawn {
-        route: usize,
-    },
-    Adopt {
-        route: usize,
-        code: Code,
-    },
-    Stop {
-        route: usize,
-    },
-    /// The body lies in the range of this effect's run.
-    Timer {
-        route: usize,
-        id: u64,
-        wait: Duration,
-        again: bool,
-        bytes: usize,
-        envelope: Envelope,
-        /// Whether the timer belongs to the actor, and not to this incarnation.
-        kept: bool,
-    },
-    Cancel {
-        id: u64,
-    },
-    Watch {
-        id: u64,
-        address: Address,
-    },
-    Unwatch {
-        id: u64,
-    },
-}
-
-/// A reserved child: its name is taken until the turn is over.
-pub(super) struct Reservation {
-    pub(super) route: usize,
-    /// The message that reserved it; none for a hook.
-    pub(super) message: Option<usize>,
-    /// Whether the spawn was recorded; otherwise it is only reserved.
-    pub(super) recorded: bool,
-    /// The code that an orphan gets; none for a new child.
-    pub(super) adopts: Option<Code>,
-}
+use crate::words::message::kept_number;
 
 /// The effects that are recorded and not yet committed, and the timers and watches that are set.
 #[derive(Default)]
 pub(super) struct Effects {
     /// One for each place of an effect in the outbox, in the same order.
     queue: VecDeque<Effect>,
-    reserved: Vec<Reservation>,
+    pub(super) children: Reservations,
     /// The watches of this incarnation, those in the queue included.
     watches: BTreeSet<u64>,
     last_watch: u64,
@@ -136,9 +88,7 @@ impl Effects {
     /// Drops the last `count` effects and the reservations, all of them made by `message`, or by a hook.
     pub(super) fn drop_current(&mut self, count: usize, message: Option<usize>) {
         self.drop_last(count);
-        if !self.reserved.is_empty() {
-            self.reserved.retain(|child| child.message != message);
-        }
+        self.children.drop_of(message);
     }
 
     #[inline]
@@ -165,59 +115,12 @@ impl Effects {
     /// Drops all effects that are not committed.
     pub(super) fn clear(&mut self) {
         self.drop_last(self.queue.len());
-        self.reserved.clear();
+        self.children.clear();
     }
 
     /// Whether a stop of a route for which `is_it` holds is recorded.
     pub(super) fn stops(&self, is_it: impl Fn(usize) -> bool) -> bool {
         self.queue.iter().any(|effect| matches!(effect, Effect::Stop { route } if is_it(*route)))
-    }
-}
-
-/// Reserved children.
-impl Effects {
-    pub(super) fn reserve(&mut self, route: usize, message: Option<usize>, adopts: Option<Code>) {
-        self.reserved.push(Reservation { route, message, recorded: false, adopts });
-    }
-
-    pub(super) fn reservations(&self) -> &[Reservation] {
-        &self.reserved
-    }
-
-    /// Marks a child that `message` reserved as spawned; none when it did not reserve the child, or spawned it already.
-    pub(super) fn record_spawn(&mut self, route: usize, message: Option<usize>) -> Option<Effect> {
-        let of_message =
-            |child: &&mut Reservation| (child.route, child.message, child.recorded) == (route, message, false);
-        let child = self.reserved.iter_mut().find(of_message)?;
-        child.recorded = true;
-        Some(match child.adopts.clone() {
-            Some(code) => Effect::Adopt { route, code },
-            None => Effect::Spawn { route },
-        })
-    }
-
-    /// Number of reserved children that do not exist yet.
-    pub(super) fn new_children(&self) -> usize {
-        self.reserved.iter().filter(|child| child.adopts.is_none()).count()
-    }
-
-    /// The route of the reserved child with this address.
-    pub(super) fn reserved_at(&self, address: &Address, routes: &Routes) -> Option<usize> {
-        self.reserved.iter().map(|child| child.route).find(|&route| routes.leads_to(route, address))
-    }
-
-    /// Whether messages may send to a child that does not exist yet: the commit of this turn starts it.
-    pub(super) fn will_spawn(&self, route: usize) -> bool {
-        self.reserved.iter().any(|child| child.route == route && child.recorded)
-    }
-
-    pub(super) fn end_reservation(&mut self, route: usize) {
-        self.reserved.retain(|child| child.route != route);
-    }
-
-    /// Drops the reservations that were never recorded as spawns.
-    pub(super) fn forget_reservations(&mut self) {
-        self.reserved.clear();
     }
 }
 

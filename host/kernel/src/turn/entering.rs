@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Turn;
-use super::effects::Effect;
+use super::effect::Effect;
 use super::entered::Entered;
 use crate::actor::Actor;
 use crate::dispatch::kept_timers::KeptTimer;
@@ -218,7 +218,7 @@ impl Turn {
                 Some(Effect::Timer { route, id, wait, again, envelope, .. }) => {
                     let to = self.routes.at(route).target.address().clone();
                     let timer = KeptTimer::new(to, (envelope, self.outbox.records(*at)), wait, again);
-                    timers.set(&self.shared, draft, (self.actor.id, id), timer);
+                    self.shared.set_kept(draft, (self.actor.id, id), timer);
                 }
                 Some(Effect::Cancel { id }) if self.effects.set.as_ref().is_some_and(|set| set.cancel(id)) => {}
                 Some(Effect::Cancel { id }) => {

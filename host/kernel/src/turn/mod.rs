@@ -7,11 +7,11 @@
 //! | `outbox` | the recorded sends, as bytes |
 //! | `routes` | the targets of sends, each resolved once |
 //! | `budget` | the use of limits |
-//! | `effects` | what is recorded beside sends: children, timers, watches |
+//! | `effect`, `effects`, `reservations` | what is recorded beside sends: children, timers, watches; the names of children that are taken |
 //! | `measurements`, `metrics` | counts and observations of the actor's own metrics; the calls that record them |
 //! | `state_changes`, `keyed_state` | changes of the actor's keyed state; the calls that read and record them |
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
-//! | `bulk` | what code records for a whole batch of messages |
+//! | `bulk`, `bulk_error` | what code records for a whole batch of messages; its mistakes |
 //! | `commit` | the way out |
 //! | `entering`, `entered` | the way out in a play with a store |
 
@@ -19,8 +19,10 @@ mod batch;
 mod broadcast;
 mod budget;
 pub(crate) mod bulk;
+pub(crate) mod bulk_error;
 mod children;
 mod commit;
+mod effect;
 mod effects;
 mod entered;
 mod entering;
@@ -29,6 +31,7 @@ mod measurements;
 pub(crate) mod metrics;
 mod outbox;
 mod outcomes;
+mod reservations;
 mod routes;
 mod sends;
 pub(crate) mod spawn;
@@ -290,7 +293,7 @@ impl Turn {
     pub(crate) fn new_batch(&mut self) -> &mut TakenMessages {
         debug_assert!(self.outbox.is_empty());
         self.instance.set_in_call(1);
-        self.effects.forget_reservations();
+        self.effects.children.clear();
         self.batch.clear();
         &mut self.batch.messages
     }

@@ -76,7 +76,7 @@ impl Turn {
         check_size(&target, body).map_err(|error| self.ask_refused(error))?;
         self.within_limits().map_err(|overrun| self.ask_refused(overrun))?;
         let message = self.current();
-        if self.effects.reservations().iter().any(|child| child.route == route && child.message == message) {
+        if self.effects.children.all().iter().any(|child| child.route == route && child.message == message) {
             // The child starts only after the commit of the message that would wait for it.
             return Err(self.ask_refused(SendError::UnknownAddress(target.address().clone())));
         }
@@ -134,7 +134,7 @@ impl Turn {
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }
-        if let Some(route) = self.effects.reserved_at(&address, &self.routes) {
+        if let Some(route) = self.effects.children.at(&address, &self.routes) {
             return Ok(route);
         }
         let registry = &self.shared.routing.registry;

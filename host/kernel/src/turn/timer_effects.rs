@@ -6,7 +6,7 @@ use playhouse_frame::{Metadata, Parts};
 
 use super::Hook;
 use super::Turn;
-use super::effects::Effect;
+use super::effect::Effect;
 use crate::dispatch::routing::entering::check_size;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
@@ -138,7 +138,7 @@ impl Turn {
     pub(super) fn push_timer(&mut self, (route, id, wait, again): NewTimer, parts: Parts, from: usize, to: usize) {
         let envelope = self.caused_envelope(ReplyToken::NONE, parts);
         self.outbox.push_effect(from, to);
-        // What `init` sets, it sets again in the next incarnation.
+        // A timer that `init` sets is set again in the next incarnation.
         let kept = self.keeps_timers() && !self.batch.hook().is_some_and(Hook::comes_back);
         self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope, kept });
     }

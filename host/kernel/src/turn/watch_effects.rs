@@ -1,7 +1,7 @@
 //! Watches, as the current message records them: an actor that watches another one gets notices about it.
 
 use super::Turn;
-use super::effects::Effect;
+use super::effect::Effect;
 use crate::words::notice::{Change, Notice, WatchError};
 
 impl Turn {

@@ -89,7 +89,7 @@ async fn refused_message_leaves_its_position_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_and_rejected_messages_are_letters_with_their_positions() {
+async fn dropped_and_rejected_messages_are_letters_with_positions() {
     let house = House::default();
     let small =
         MailboxSpec { keep: Keep::Stored, capacity: 1, overflow: Overflow::DropNewest, ..MailboxSpec::default() };

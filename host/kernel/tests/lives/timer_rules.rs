@@ -208,7 +208,7 @@ async fn timer_of_a_failed_message_is_not_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_of_a_timer_without_space_is_a_letter_of_the_same_entry() {
+async fn message_of_a_timer_without_space_is_a_letter_of_its_entry() {
     let house = House::default();
     let mut full = house.stored("/b");
     full.mailbox.capacity = 1;

@@ -31,8 +31,6 @@ pub(crate) struct Routing {
     pub(crate) store: Option<Weak<dyn Store>>,
     /// The timers of stored actors.
     pub(crate) kept_timers: KeptTimers,
-    /// Held by an operator's order about stored mailboxes.
-    pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
     /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
     pub(crate) host_ends: AtomicBool,
     /// The positions of sources whose messages are in the store.

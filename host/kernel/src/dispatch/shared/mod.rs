@@ -1,5 +1,8 @@
 //! The state that all actors of one kernel share, put together from its parts.
 
+pub(crate) mod kept_timers;
+pub(crate) mod unread;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) began: Instant,
     /// The same moment on the clock of the world.
     pub(crate) began_at: SystemTime,
+    /// Held by an operator's order about stored mailboxes.
+    pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
     /// Held while a message is in process that is a dead letter if the host dies once more.
     pub(crate) last_chances: Arc<tokio::sync::Mutex<()>>,
     /// Restarts of all actors.

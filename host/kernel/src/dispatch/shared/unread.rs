@@ -29,11 +29,11 @@ impl Shared {
     }
 
     /// Makes dead letters of all messages of a page and after it, as many as it says.
-    pub(crate) fn bury_unread(self: &Arc<Self>, actor: &Arc<Actor>, unread: Page, reason: DeadReason) {
+    pub(crate) fn dead_letter_unread(self: &Arc<Self>, actor: &Arc<Actor>, unread: Page, reason: DeadReason) {
         let (shared, actor) = (self.clone(), actor.clone());
         self.spawn(async move {
             let (routing, mut page) = (&shared.routing, unread);
-            // What an operator removed before is not read.
+            // Messages that an operator removed before are not read.
             if !routing.all_durable().await {
                 return;
             }

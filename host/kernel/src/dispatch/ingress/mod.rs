@@ -1,5 +1,8 @@
 //! Messages that no turn sends: those of callers outside, and those that a gateway takes in from the world.
 
+mod keyed;
+pub(crate) mod origins;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +25,10 @@ use crate::words::send_error::{AskError, FullAnswer, SendError};
 /// Sends messages into the play outside of any turn. A native actor gets one for itself from
 /// [`NativeContext::ingress`](crate::NativeContext::ingress): its messages have the actor as their sender. Each message passes
 /// the memory gate, and waits for space in the mailbox in the caller's task.
+///
+/// It has many methods: each is a way to send with its own promise about the end of the call, or a question about a receiver.
 pub struct Ingress {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     sender: ActorId,
     /// The id that causes all its messages, and their number: both make their ids.
     cause: MessageId,
@@ -75,7 +80,7 @@ impl std::fmt::Debug for ToldEntry {
 
 impl Told {
     /// A message that has entered.
-    pub(super) fn entered(id: MessageId, journal: &Arc<PlayJournal>, number: EntryNumber, to: &Address) -> Self {
+    fn entered(id: MessageId, journal: &Arc<PlayJournal>, number: EntryNumber, to: &Address) -> Self {
         Self { id, entry: Some(ToldEntry { journal: journal.clone(), number, to: to.clone() }) }
     }
 
@@ -282,7 +287,7 @@ impl Ingress {
     }
 
     /// The actor that a message is for, when messages from outside are taken.
-    pub(super) fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
+    fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
         let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
         Ok(target)
@@ -290,7 +295,7 @@ impl Ingress {
 
     /// A message as it is delivered. The futures of a tell hold it in place: each future around another one copies it.
     #[inline]
-    pub(super) fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
+    fn enveloped<'a>(&self, message: &Incoming<'a>, reply: ReplyToken) -> (Envelope, Payload<'a>) {
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
         let payload = Payload { parts: message.metadata.as_bytes(), body: message.body };
         (self.envelope(message, reply, parts), payload)

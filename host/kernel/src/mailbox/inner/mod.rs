@@ -1,5 +1,7 @@
 //! The part of a mailbox under its lock: messages, instances, senders that wait for space.
 
+mod outside_log;
+
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
@@ -10,7 +12,7 @@ use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use crate::mailbox::policy::PolicyState;
 use crate::mailbox::spec::MailboxSpec;
-use crate::mailbox::spilled::Spilled;
+use crate::mailbox::stored_state::StoredState;
 use crate::words::message::records_of;
 
 /// The supervisor's signal to a running incarnation. Signals only escalate.
@@ -26,7 +28,7 @@ pub(crate) enum Signal {
     Kill,
 }
 
-/// The state of a mailbox. Its many fields are all that one lock guards.
+/// The state of a mailbox. Its many fields are all that one lock guards, and each of its many methods works on several of them.
 pub(super) struct Inner {
     /// The messages that instances take. Without a policy, all waiting messages.
     pub(super) log: MessageLog,
@@ -50,16 +52,6 @@ pub(super) struct Inner {
     pub(super) accepted: u64,
     /// Most messages that waited after a delivery, so far.
     pub(super) most: usize,
-}
-
-/// The state of a mailbox whose messages are stored, beside the messages.
-pub(super) struct StoredState {
-    /// The number of the last message.
-    pub(super) last_number: u64,
-    /// Whether the messages of turns are stored although the mailbox is closed: they wait for the next run of the host.
-    pub(super) goes_on: bool,
-    /// The messages that are not in memory.
-    pub(super) spilled: Spilled,
 }
 
 /// One sender in the queue.
