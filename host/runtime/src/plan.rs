@@ -133,6 +133,7 @@ impl Template for Made {
             },
             metrics: settings.metrics.clone(),
             state: settings.state,
+            family: None,
             reaches_outside,
         }
     }

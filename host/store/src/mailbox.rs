@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use playhouse_kernel::{StateSize, StoredTimer, TimerIds, records_of};
+use playhouse_kernel::{ActorId, Address, StateSize, StoredActor, StoredTimer, TimerIds, records_of};
 
 use crate::taken::Taken;
 
@@ -67,6 +67,20 @@ pub(crate) struct Frame {
 }
 
 impl Known {
+    /// The actor, as a kernel gets it.
+    pub(crate) fn stored(&self, id: ActorId, address: Address) -> StoredActor {
+        StoredActor {
+            id,
+            address,
+            last_number: self.last_number,
+            waiting: self.waiting,
+            halted: self.halted,
+            state: self.state,
+            timers: self.timer_rows,
+            timer_ids: self.timer_ids,
+        }
+    }
+
     pub(crate) fn new(address: String) -> Self {
         Self {
             address,

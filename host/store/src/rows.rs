@@ -124,6 +124,21 @@ pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusql
     Ok(())
 }
 
+/// Deletes all rows of an actor.
+pub(crate) fn delete_actor(id: u64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    for sql in [
+        "delete from frame where mailbox = ?",
+        "delete from held where mailbox = ?",
+        "delete from suspect where mailbox = ?",
+        "delete from timer where actor = ?",
+        "delete from state where actor = ?",
+        "delete from actor where id = ?",
+    ] {
+        tx.prepare_cached(sql)?.execute([signed(id)])?;
+    }
+    Ok(())
+}
+
 /// A row of `actor`, without the numbers of held messages and the ids of timers: its id, the actor if the row can be read, and its checksum.
 pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i64)> {
     let taken = Taken::read(unsigned(row, 5)?, row.get_ref(6)?.as_blob()?);

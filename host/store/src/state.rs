@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor, StoredSuspect, check_key,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredSuspect, check_key,
 };
 use rusqlite::{Connection, Transaction, params};
 
@@ -12,7 +12,7 @@ use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
 use crate::rows::{
-    actor_sum, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor, write_letter, write_new,
+    actor_sum, delete_actor, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor, write_letter, write_new,
 };
 use crate::schema::checksum;
 use crate::tail::Position;
@@ -39,6 +39,8 @@ struct GroupChanges<'g> {
     mailboxes: BTreeMap<u64, Changes<'g>>,
     /// Other actors whose rows change.
     actors: BTreeSet<u64>,
+    /// Actors whose rows are deleted.
+    gone: BTreeSet<u64>,
     origins: OriginChanges<'g>,
 }
 
@@ -177,16 +179,7 @@ impl State {
         let actors = self.actors.iter().map(|(id, known)| {
             let address = Address::parse(&known.address);
             let damaged = |_| StoreError::Damaged { at: format!("the address of actor {id} in table `actor`") };
-            Ok(StoredActor {
-                id: ActorId(*id),
-                address: address.map_err(damaged)?,
-                last_number: known.last_number,
-                waiting: known.waiting,
-                halted: known.halted,
-                state: known.state,
-                timers: known.timer_rows,
-                timer_ids: known.timer_ids,
-            })
+            Ok(known.stored(ActorId(*id), address.map_err(damaged)?))
         });
         let suspects = self.actors.iter().flat_map(|(id, known)| {
             let mailbox = ActorId(*id);
@@ -245,6 +238,16 @@ impl State {
                 // The index of the table finds an address that is there already.
                 self.actors.insert(actor.0, Known::new(address.to_string()));
                 changes.actors.insert(actor.0);
+            }
+            Op::Gone { actor } => {
+                let known = self.known(*actor)?;
+                if known.waiting > 0 || known.timer_rows > 0 {
+                    return Err(impossible(format!("actor {} goes with messages or timers", actor.0)));
+                }
+                self.actors.remove(&actor.0);
+                changes.mailboxes.remove(&actor.0);
+                changes.actors.remove(&actor.0);
+                changes.gone.insert(actor.0);
             }
             Op::Put { mailbox, first, messages, records } => {
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
@@ -323,6 +326,9 @@ impl State {
     /// Writes the net changes. Everything that is deleted comes first, so that a store which is almost full has space.
     fn write(&mut self, changes: &GroupChanges<'_>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         self.origins.delete(&changes.origins, tx)?;
+        for id in &changes.gone {
+            delete_actor(*id, tx)?;
+        }
         for step in [delete_ended, write_new] {
             for (id, changes) in &changes.mailboxes {
                 if let Some(known) = self.actors.get_mut(id) {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin,
-    StoredTimer,
+    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
+    StoredOrigin, StoredTimer,
 };
 
 use crate::migrations::Migrated;
@@ -73,6 +73,11 @@ impl Store for SqliteStore {
 
     fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.threads()?.writer.run(move |writer| writer.write(&group)).await })
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        let address = address.clone();
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.actor(&address)).await })
     }
 
     fn messages(

@@ -1,9 +1,11 @@
 //! The spec of one actor, as plain data.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::code::Code;
+use crate::actor::family::FamilySpec;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
@@ -55,6 +57,8 @@ pub struct ActorSpec {
     pub grants: ActorGrants,
     /// Its keyed state in the play's store; none when it keeps none. Only with a stored mailbox and one instance.
     pub state: Option<StateSpec>,
+    /// With this, the spec is that of a family: of each of its members.
+    pub family: Option<Arc<FamilySpec>>,
     /// The names of the metrics that its code may count and observe.
     pub metrics: MetricNames,
 }
@@ -80,6 +84,7 @@ impl ActorSpec {
             limits: ActorLimits::default(),
             grants: ActorGrants::default(),
             state: None,
+            family: None,
             metrics: MetricNames::default(),
         }
     }

@@ -12,6 +12,7 @@ use crate::actor::code::Code;
 use crate::actor::failure_counts::FailureCounts;
 use crate::actor::instance::Instance;
 use crate::actor::keyed_state::KeyedState;
+use crate::actor::member::Member;
 use crate::actor::spec::ActorSpec;
 use crate::actor::subtree::Membership;
 use crate::mailbox::Mailbox;
@@ -34,6 +35,8 @@ pub(crate) enum Presence {
     There = 1,
     /// The actor stops for good, or has stopped; lookups do not find it.
     Gone = 2,
+    /// The head of a family, which is there for the tree alone: nothing can be sent to it.
+    Head = 3,
 }
 
 /// The extra state of an actor that another actor spawned.
@@ -77,6 +80,8 @@ pub(crate) struct Actor {
     presence: AtomicU8,
     /// Boxed, since most actors have none.
     pub(crate) spawned: Option<Box<Spawned>>,
+    /// For a member of a family. Boxed, since most actors are none.
+    pub(crate) member: Option<Box<Member>>,
     /// The actor's place in the subtrees that have limits.
     pub(crate) membership: Membership,
     /// Children by name.
@@ -108,6 +113,7 @@ impl Actor {
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned: spawned.map(Box::new),
+            member: None,
             membership,
             children: Mutex::default(),
             failed: Mutex::default(),
@@ -126,13 +132,23 @@ impl Actor {
         self.presence.load(Ordering::Relaxed) == Presence::Gone as u8
     }
 
+    /// Whether messages may be sent to it, or may be once it is spawned.
+    pub(crate) fn is_addressable(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) < Presence::Gone as u8
+    }
+
+    /// Whether it stands for a family in the tree.
+    pub(crate) fn is_head(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == Presence::Head as u8
+    }
+
     pub(crate) fn is_reserved(&self) -> bool {
         self.presence.load(Ordering::Relaxed) == Presence::Reserved as u8
     }
 
     /// Whether the actor takes messages, or may take them again.
     pub(crate) fn is_there(&self) -> bool {
-        !self.is_gone() && !self.mailbox.is_closed()
+        self.is_addressable() && !self.mailbox.is_closed()
     }
 
     /// The code of the next incarnation.
@@ -179,6 +195,13 @@ impl Actor {
     /// Whether any message waits, is being handled, or waits for another attempt.
     pub(crate) fn is_busy(&self) -> bool {
         self.finished() != self.mailbox.accepted()
+    }
+
+    /// Whether nothing of it is in memory but itself: no message waits or is on its way, and no incarnation runs.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.is_busy()
+            && self.mailbox.is_at_rest()
+            && self.instances.iter().all(|instance| !instance.backlog.lock().has_work())
     }
 
     /// The dead-letter reason for messages to the closed mailbox.

@@ -28,12 +28,18 @@ pub enum Op {
         /// The first id that is free.
         below: u64,
     },
-    /// An actor of the plan has this id from now on, in all runs of a host on this store.
+    /// An actor of the plan, or a member of a family, has this id from now on, in all runs of a host on this store.
     Born {
         /// The id.
         actor: ActorId,
         /// The actor's address.
         address: Address,
+    },
+    /// A member of a family keeps nothing any more: neither messages nor timers, and its state is removed with it. A later member at its
+    /// address has another id.
+    Gone {
+        /// The member.
+        actor: ActorId,
     },
     /// Messages arrived in a mailbox.
     Put {

@@ -60,6 +60,19 @@ impl Known {
             suspects: BTreeMap::new(),
         }
     }
+
+    fn stored(&self, id: ActorId) -> StoredActor {
+        StoredActor {
+            id,
+            address: self.address.clone(),
+            last_number: self.last_number,
+            waiting: self.messages.len() as u64,
+            halted: self.halted,
+            state: size_of(&self.state),
+            timers: self.timers.len() as u64,
+            timer_ids: self.timer_ids,
+        }
+    }
 }
 
 impl Fold {
@@ -100,6 +113,12 @@ impl Fold {
                         return Err(format!("`{address}` is born twice, or {actor:?} is"));
                     }
                     self.actors.insert(*actor, Known::new(address.clone()));
+                }
+                Op::Gone { actor } => {
+                    let known = self.actors.remove(actor).ok_or_else(|| format!("{actor:?} goes, and was never born"))?;
+                    if !known.messages.is_empty() || !known.timers.is_empty() {
+                        return Err(format!("{actor:?} goes with messages or timers"));
+                    }
                 }
                 Op::Put { mailbox, first, messages, records } => {
                     let known = self.known(*mailbox)?;
@@ -194,16 +213,7 @@ impl Fold {
     }
 
     fn image(&self) -> Image {
-        let actors = self.actors.iter().map(|(&id, known)| StoredActor {
-            id,
-            address: known.address.clone(),
-            last_number: known.last_number,
-            waiting: known.messages.len() as u64,
-            halted: known.halted,
-            state: size_of(&known.state),
-            timers: known.timers.len() as u64,
-            timer_ids: known.timer_ids,
-        });
+        let actors = self.actors.iter().map(|(&id, known)| known.stored(id));
         let suspects = self.actors.iter().flat_map(|(&mailbox, known)| {
             let of_mailbox = known.suspects.iter();
             of_mailbox.map(move |(&number, &(ends, boot))| StoredSuspect { mailbox, number, ends, boot })
@@ -217,6 +227,11 @@ impl Fold {
             is_unclean: self.is_running,
             suspects: suspects.collect(),
         }
+    }
+
+    pub(super) fn actor(&self, address: &Address) -> Option<StoredActor> {
+        let found = self.actors.iter().find(|(_, known)| known.address == *address);
+        found.map(|(&id, known)| known.stored(id))
     }
 
     pub(super) fn messages(&self, mailbox: ActorId, from: u64, most_bytes: usize) -> Vec<StoredMessage> {

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin, StoredTimer};
 use crate::journal::fold::Fold;
-use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
+use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 
@@ -57,6 +58,11 @@ impl Store for MemoryStore {
             inner.history.push(group);
             Ok(())
         })
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        let address = address.clone();
+        Box::pin(async move { Ok(self.inner.lock().fold.actor(&address)) })
     }
 
     fn messages(

@@ -217,6 +217,11 @@ impl<O> Journal<O> {
         self.durable(last).await
     }
 
+    /// The number of the last entry.
+    pub(crate) fn last(&self) -> EntryNumber {
+        self.inner.lock().last
+    }
+
     /// The number of the last entry that is durable.
     pub(crate) fn last_durable(&self) -> EntryNumber {
         self.inner.lock().durable

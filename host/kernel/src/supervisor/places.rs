@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::actor::Actor;
-use crate::actor::spec::ActorSpec;
 use crate::supervision::events::{Event, Node, NodeSpec};
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
@@ -15,7 +14,7 @@ impl Supervisor {
     pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.instances.len());
         for instance in &actor.instances {
-            let spec = node_spec(&actor.spec, dynamic);
+            let spec = node_spec(actor, dynamic);
             let node = match nodes.first() {
                 None => self.tree.add(parent, spec)?,
                 Some(&first) => self.tree.add_instance(first, spec)?,
@@ -77,7 +76,8 @@ impl Supervisor {
     }
 }
 
-fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
+fn node_spec(actor: &Actor, dynamic: bool) -> NodeSpec {
+    let spec = &actor.spec;
     NodeSpec {
         kind: spec.restart.kind,
         backoff: spec.restart.backoff,
@@ -88,5 +88,6 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         directive_timeout: spec.limits.timeout,
         cooldown: spec.restart.cooldown,
         required: spec.required,
+        isolates: actor.is_head(),
     }
 }

@@ -52,6 +52,7 @@ impl Supervisor {
             watches: Watches::default(),
             gave_up: Vec::new(),
             wanted: Vec::new(),
+            resting: Vec::new(),
             ordered: Vec::new(),
             coming_up: HashMap::new(),
             accounted: HashMap::new(),
@@ -63,14 +64,16 @@ impl Supervisor {
             let parent = parent.expect("the plan was checked: parents come before children");
             let above = spec.address.parent().and_then(|parent| this.shared.routing.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
-            let membership = Membership::planned(Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above));
-            let actor = Arc::new(Actor::new(
-                this.shared.routing.registry.planned_id(&spec.address),
-                spec.clone(),
-                None,
-                membership,
-            ));
-            actor.set_presence(Presence::There);
+            let actor = match &spec.family {
+                Some(family) => this.head(spec, family, supervision),
+                None => {
+                    let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above);
+                    let id = this.shared.routing.registry.planned_id(&spec.address);
+                    let actor = Actor::new(id, spec.clone(), None, Membership::planned(subtree));
+                    actor.set_presence(Presence::There);
+                    Arc::new(actor)
+                }
+            };
             this.shared.routing.registry.add(&actor);
             attend(&this.shared, &actor);
             let nodes = this.place(parent, &actor, false).expect("no node is removed before the boot");
@@ -87,6 +90,9 @@ impl Supervisor {
             }
             while let Some(node) = self.wanted.pop().filter(|_| !over) {
                 over |= self.step(Event::Wanted(node));
+            }
+            while let Some(released) = self.next_released().filter(|_| !over) {
+                over |= self.step(released);
             }
             self.tree.end_orders_of_passivated();
             self.answer_ordered_starts(over);
@@ -218,6 +224,10 @@ impl Supervisor {
                 self.unwatch(watcher, watch);
                 Vec::new()
             }
+            Request::Unused(member) => {
+                self.unused(member);
+                Vec::new()
+            }
         }
     }
 
@@ -240,7 +250,8 @@ impl Supervisor {
     /// Keeps an operator's order if there is a store, and gives the answer when it is kept.
     pub(super) fn keep_order(&self, address: &Address, halted: bool, answer: impl FnOnce() + Send + 'static) {
         let Some(journal) = &self.shared.routing.journal else { return answer() };
-        let planned = self.shared.routing.registry.occupant(address).filter(|actor| actor.spawned.is_none());
+        let is_kept = |actor: &Arc<Actor>| actor.spawned.is_none() || actor.member.is_some() && actor.mailbox.is_stored();
+        let planned = self.shared.routing.registry.occupant(address).filter(is_kept);
         self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
             if let Some(actor) = planned {
                 draft.op(Op::Halted { actor: actor.id, halted });

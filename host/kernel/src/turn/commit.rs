@@ -9,6 +9,7 @@ use super::Turn;
 use super::effect::Effect;
 use super::spawn;
 use crate::actor::Actor;
+use crate::actor::member::Pinned;
 use crate::actor::reports::TaskDone;
 use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
@@ -56,7 +57,19 @@ impl Turn {
                 continue;
             }
             let target = self.current_target(route);
-            let (target, bytes_before) = (self.shared.routing.relayed(target), self.outbox.bytes.len());
+            let pinned = if target.member.is_none() {
+                Ok(Pinned::new(self.shared.routing.relayed(target)))
+            } else {
+                Box::pin(self.pinned(route, target)).await
+            };
+            let target = match pinned {
+                Ok(target) => target,
+                Err((stand_in, reason)) => {
+                    self.bury_run(&stand_in, &reason);
+                    continue;
+                }
+            };
+            let bytes_before = self.outbox.bytes.len();
             let next = self.outbox.next_run();
             let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
             if next.run.messages > 0 {

@@ -237,6 +237,7 @@ impl Ledger {
             Op::Ended => self.is_running = false,
             Op::Halted { actor, halted } => drop(self.halted.insert(actor.0, *halted)),
             Op::Born { actor, address } => drop(self.addresses.insert(address.to_string(), *actor)),
+            Op::Gone { actor } => self.addresses.retain(|_, other| other != actor),
             Op::Set { actor, key, value } => {
                 let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
                 if let Some(serial) = key.strip_prefix('m') {

@@ -23,6 +23,7 @@ mod checks;
 mod dice;
 mod disk;
 mod driver;
+mod family_rules;
 mod key_rules;
 mod ledger;
 mod origin_rules;

@@ -56,6 +56,38 @@ pub async fn written_groups_are_there_at_the_next_start(home: impl Home) {
     assert_eq!(messages(&*store, B).await, ["1 three"]);
 }
 
+pub async fn actor_is_found_by_its_address_until_it_is_gone(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let entries = [entry().put(A, 1, &["one", "two"]).set(A, "k", "v").set(B, "k", "v"), entry().take(A, 1..2)];
+    write(&*store, &mut image, entries).await.unwrap();
+    let a = StoredActor {
+        last_number: 2,
+        waiting: 1,
+        state: StateSize { keys: 1, bytes: 66 },
+        ..actor(A, "/a")
+    };
+    assert_eq!(store.actor(&addr("/a")).await, Ok(Some(a)));
+    assert_eq!(store.actor(&addr("/c")).await, Ok(None));
+    let gone = entry().take(A, 2..3).op(Op::Gone { actor: A });
+    write(&*store, &mut image, [gone]).await.unwrap();
+    assert_eq!(store.actor(&addr("/a")).await, Ok(None));
+    assert_eq!(store.value(A, "k").await, Ok(None), "its state went with it");
+    assert_eq!(store.value(B, "k").await, Ok(Some(b"v".to_vec())));
+    // A later actor at the address is another one, also in the same group.
+    let again = ActorId(7);
+    let entries = [
+        entry().born(again, "/a").set(again, "k", "w"),
+        entry().op(Op::Gone { actor: again }),
+        entry().born(ActorId(8), "/a").put(ActorId(8), 1, &["new"]),
+    ];
+    write(&*store, &mut image, entries).await.unwrap();
+    drop(store);
+    let (store, image) = home.open().await;
+    assert_eq!(image.actors.iter().map(|actor| actor.id.0).collect::<Vec<_>>(), [2, 8]);
+    assert_eq!(messages(&*store, ActorId(8)).await, ["1 new"]);
+    assert_eq!(store.value(again, "k").await, Ok(None));
+}
+
 pub async fn messages_come_in_order_and_in_pages(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     write(&*store, &mut image, [entry().put(A, 1, &["a", "b"]), entry().put(A, 3, &["c", "d", "e"])]).await.unwrap();
@@ -198,7 +230,7 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    let impossible: [Attempt; 18] = [
+    let impossible: [Attempt; 21] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),
@@ -211,6 +243,9 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("an unknown mailbox", || entry().put(ActorId(9), 1, &["x"])),
         ("an actor is born twice", || entry().born(A, "/c")),
         ("two actors at one address", || entry().born(ActorId(3), "/a")),
+        ("an actor goes that was never born", || entry().op(Op::Gone { actor: ActorId(9) })),
+        ("an actor goes with messages", || entry().op(Op::Gone { actor: A })),
+        ("an actor goes with a timer", || entry().timer(B, timer(1, 1)).op(Op::Gone { actor: B })),
         ("a letter is written twice", || entry().letter(1)),
         ("a letter goes twice", || entry().gone(1).gone(1)),
         ("state of an unknown actor", || entry().set(ActorId(9), "k", "v")),

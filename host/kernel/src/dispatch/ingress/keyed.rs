@@ -8,6 +8,7 @@ use playhouse_frame::Metadata;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::actor::member::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::keys::{Begun, Ended, FirstRequest, RequestKey, SOURCE, ended_of, name_of};
@@ -37,7 +38,7 @@ impl Ingress {
         patience: Duration,
     ) -> Result<MessageId, SendError> {
         let routing = &self.shared.routing;
-        let target = self.target(to)?;
+        let target = self.target(to).await?;
         let journal = journal_of(&self.shared, &target)?;
         let deadline = later(patience);
         let name = name_of(to.as_str(), key);
@@ -69,7 +70,7 @@ impl Ingress {
     ) -> Result<Reply, AskError> {
         let routing = &self.shared.routing;
         let refused = |error: SendError| routing.ask_counts.refused(error.into());
-        let target = self.target(to).map_err(refused)?;
+        let target = self.target(to).await.map_err(refused)?;
         let journal = journal_of(&self.shared, &target).map_err(refused)?;
         let deadline = later(timeout);
         let answered = pin!(self.answer_under(key, (journal, &target), message, deadline));
@@ -82,7 +83,7 @@ impl Ingress {
     async fn answer_under(
         &self,
         key: &RequestKey<'_>,
-        (journal, target): (&PlayJournal, &Arc<Actor>),
+        (journal, target): (&PlayJournal, &Pinned),
         message: &Incoming<'_>,
         deadline: Instant,
     ) -> FullAnswer {
@@ -100,7 +101,7 @@ impl Ingress {
             metadata: message.metadata.clone(),
             body: message.body.to_vec(),
         };
-        let (shared, target) = (self.shared.clone(), target.clone());
+        let (shared, target) = (self.shared.clone(), Pinned::new(Arc::clone(target)));
         self.shared.spawn(async move {
             let answer = question.answer(&shared, &target, deadline, &mut first).await;
             // Its entry is durable: answers are outputs of it.

@@ -7,6 +7,7 @@ pub(crate) mod entering;
 mod failed;
 mod host_waits;
 mod keyed_state;
+mod members;
 pub(crate) mod output;
 pub(crate) mod reservation;
 mod retirement;

@@ -62,15 +62,17 @@ impl Routing {
 
     /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters.
     pub(crate) fn forget(&self, actor: &Actor) {
+        self.member_leaves(actor);
         actor.set_presence(Presence::Gone);
         for instance in &actor.instances {
-            // No spawned actor has a stored mailbox.
+            // Only members of families have stored mailboxes among spawned actors, and the supervision has buried these messages.
             let unread = self.retire(actor, instance, 0);
             debug_assert!(unread.is_none(), "{} has messages in the store", actor.address());
         }
         actor.membership.count_out();
         self.unmark_failed(actor);
         self.registry.remove(actor);
+        self.member_left(actor);
         self.first_start_over(actor);
     }
 

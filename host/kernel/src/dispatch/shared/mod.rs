@@ -1,6 +1,8 @@
 //! The state that all actors of one kernel share, put together from its parts.
 
+mod families;
 pub(crate) mod kept_timers;
+pub(crate) mod restoring;
 pub(crate) mod unread;
 
 use std::collections::BTreeMap;
@@ -117,7 +119,9 @@ impl Shared {
         let subtrees = chain.filter_map(|subtree| subtree.instances());
         let play = self.admission.as_ref();
         let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| slots.for_spawned(actor.address()));
-        subtrees.chain(spawned).chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot)
+        let family = actor.member.as_ref().map(|member| &member.family.slots);
+        let wider = spawned.into_iter().chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot);
+        subtrees.filter(move |_| takes_slot).chain(family).chain(wider)
     }
 
     /// The bounds for a mailbox's policy. For policies of the plan's own actors the bound of the whole play does not count,

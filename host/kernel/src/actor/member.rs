@@ -1,0 +1,93 @@
+//! A member of a family, beyond what every actor is: it is in memory only while it has something there, or while somebody uses it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::actor::Actor;
+use crate::actor::family::Family;
+
+/// The part of an actor that is a member of a family.
+pub(crate) struct Member {
+    pub(crate) family: Arc<Family>,
+    /// Number of senders that are about to send to it.
+    pins: AtomicUsize,
+    /// Whether it stays in memory only because of them.
+    is_kept_by_pins: AtomicBool,
+    /// Whether it counts as one that exists.
+    counts: AtomicBool,
+}
+
+impl Member {
+    /// `counts`: whether the family has counted it.
+    pub(crate) fn new(family: Arc<Family>, counts: bool) -> Self {
+        Self {
+            family,
+            pins: AtomicUsize::new(0),
+            is_kept_by_pins: AtomicBool::new(false),
+            counts: AtomicBool::new(counts),
+        }
+    }
+
+    /// Whether a sender is about to send to it. If so, the supervision is told when that is over.
+    pub(crate) fn is_pinned(&self) -> bool {
+        // The order matters: the last sender looks after it has left, so that one of the two sees the other.
+        self.is_kept_by_pins.store(true, Ordering::SeqCst);
+        let is_pinned = self.pins.load(Ordering::SeqCst) > 0;
+        if !is_pinned {
+            self.is_kept_by_pins.store(false, Ordering::SeqCst);
+        }
+        is_pinned
+    }
+
+    /// Lets the store count it from now on: it exists there.
+    pub(crate) fn is_in_store(&self) {
+        self.counts.store(false, Ordering::Release);
+    }
+
+    /// Uncounts it: it keeps nothing any more.
+    pub(crate) fn count_out(&self) {
+        if self.counts.swap(false, Ordering::AcqRel) {
+            self.family.count_out();
+        }
+    }
+}
+
+impl Drop for Member {
+    /// Uncounts one that was not added.
+    fn drop(&mut self) {
+        self.count_out();
+    }
+}
+
+/// An actor that a message is about to be sent to. A member of a family stays in memory meanwhile.
+pub(crate) struct Pinned(Arc<Actor>);
+
+impl Pinned {
+    /// The caller holds the lock under which members leave the memory, or has another `Pinned` of the same actor.
+    pub(crate) fn new(actor: Arc<Actor>) -> Self {
+        if let Some(member) = &actor.member {
+            member.pins.fetch_add(1, Ordering::SeqCst);
+        }
+        Self(actor)
+    }
+}
+
+impl Deref for Pinned {
+    type Target = Arc<Actor>;
+
+    fn deref(&self) -> &Arc<Actor> {
+        &self.0
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(member) = &self.0.member
+            && member.pins.fetch_sub(1, Ordering::SeqCst) == 1
+            && member.is_kept_by_pins.swap(false, Ordering::SeqCst)
+        {
+            member.family.is_unused(self.0.id);
+        }
+    }
+}
