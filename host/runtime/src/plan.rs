@@ -132,7 +132,7 @@ impl Template for Made {
                 spawns: settings.spawns.clone(),
             },
             metrics: settings.metrics.clone(),
-            state: settings.state,
+            state: settings.state.map(Box::new),
             family: None,
             reaches_outside,
         }

@@ -261,8 +261,8 @@ impl State {
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
                 known.take(changes, numbers.clone()).map_err(impossible)?;
             }
-            Op::Suspect { mailbox, number, ends } => {
-                let boot = self.boots;
+            Op::Suspect { mailbox, number, ends, in_process } => {
+                let boot = if *in_process { self.boots } else { 0 };
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
                 known.suspect(changes, *number, (*ends, boot)).map_err(impossible)?;
             }

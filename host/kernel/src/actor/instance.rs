@@ -77,8 +77,10 @@ impl Instance {
     pub(crate) fn begin(&self, incarnation: u64) {
         let mut backlog = self.backlog.lock();
         self.incarnation.store(incarnation, Ordering::Relaxed);
-        backlog.cut_off = None;
-        backlog.task_crash = None;
+        if let Some(rare) = &mut backlog.rare {
+            rare.cut_off.clear();
+            rare.task_crash = None;
+        }
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -138,23 +140,74 @@ pub(crate) struct Backlog {
     pub(crate) returned: VecDeque<Message>,
     /// How many of `returned`, from the front, are handled one at a time, because one of them crashed a batch.
     pub(crate) solo: usize,
-    /// The started messages, with their failed attempts, of an incarnation that was killed, here or in an instance whose
-    /// messages came here.
-    #[allow(clippy::box_collection)] // one word in the many instances that have none
-    cut_off: Option<Box<BTreeSet<(MessageId, u32)>>>,
     /// Whether the current message is one of those that are handled alone.
     pub(crate) alone: bool,
-    /// Messages that may have ended runs of the host, by number: how many runs each may have ended. They are handled one at a time.
-    suspects: Option<Box<Suspects>>,
     /// Messages to be handled again, with the time of the retry.
     pub(crate) delayed: Vec<(Instant, Message)>,
-    /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
-    /// first.
-    pub(crate) directive_requests: VecDeque<DirectiveRequest>,
-    /// The crash of a task of the running incarnation. Boxed, since few actors have tasks.
-    pub(crate) task_crash: Option<Box<Crash>>,
     /// Reports for the incarnation, before its next batch. Boxed, since few actors want reports.
     reports: Option<Box<Reports>>,
+    /// Boxed: one word in the many instances that have nothing of it.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// The parts of a backlog that few instances have.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// The started messages, with their failed attempts, of an incarnation that was killed, here or in an instance whose
+    /// messages came here.
+    cut_off: BTreeSet<(MessageId, u32)>,
+    /// Messages that are handled one at a time, since they may have ended runs of the host.
+    suspects: Suspects,
+    /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
+    /// first.
+    directive_requests: VecDeque<DirectiveRequest>,
+    /// The crash of a task of the running incarnation.
+    task_crash: Option<Box<Crash>>,
+}
+
+/// The work of an incarnation before its next batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    TaskCrash,
+    DirectiveRequest,
+}
+
+impl Rare {
+    /// The work that comes before messages.
+    pub(crate) fn comes_first(&self) -> Option<First> {
+        if self.task_crash.is_some() {
+            return Some(First::TaskCrash);
+        }
+        (!self.directive_requests.is_empty()).then_some(First::DirectiveRequest)
+    }
+
+    /// Queues a directive request for the running incarnation.
+    pub(crate) fn request_directive(&mut self, request: DirectiveRequest) {
+        self.directive_requests.push_back(request);
+    }
+
+    pub(crate) fn next_directive_request(&mut self) -> Option<DirectiveRequest> {
+        self.directive_requests.pop_front()
+    }
+
+    /// Drops the directive requests of an incarnation that has ended.
+    pub(crate) fn drop_directive_requests(&mut self) {
+        self.directive_requests.clear();
+    }
+
+    /// Notes the crash of a task of the running incarnation; the first one counts.
+    pub(crate) fn task_crashed(&mut self, crash: Crash) {
+        self.task_crash.get_or_insert_with(|| Box::new(crash));
+    }
+
+    pub(crate) fn take_task_crash(&mut self) -> Option<Crash> {
+        self.task_crash.take().map(|crash| *crash)
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { cut_off, suspects, directive_requests, task_crash } = self;
+        cut_off.is_empty() && suspects.is_empty() && directive_requests.is_empty() && task_crash.is_none()
+    }
 }
 
 impl Backlog {
@@ -166,7 +219,12 @@ impl Backlog {
     pub(crate) fn shrink(&mut self) {
         self.returned.shrink_to_fit();
         self.delayed.shrink_to_fit();
-        self.directive_requests.shrink_to_fit();
+        if let Some(rare) = &mut self.rare {
+            rare.directive_requests.shrink_to_fit();
+            if rare.is_empty() {
+                self.rare = None;
+            }
+        }
     }
 
     /// How many of `returned` go into one batch: the first one always, then as many as fit.
@@ -181,13 +239,15 @@ impl Backlog {
 
     /// Notes the messages that may have ended runs of the host.
     pub(crate) fn suspect(&mut self, suspects: Suspects) {
-        self.suspects = (!suspects.is_empty()).then(|| Box::new(suspects));
+        if !suspects.is_empty() {
+            self.rare.get_or_insert_default().suspects = suspects;
+        }
     }
 
     /// How many of the next `take` messages go together: those before the first suspect, or that one alone; and whether it is that one.
     pub(crate) fn up_to_suspect(&self, take: usize) -> (usize, bool) {
-        let Some(suspects) = &self.suspects else { return (take, false) };
-        let is_suspect = |message: &Message| suspects.contains_key(&message.sequence());
+        let Some(rare) = &self.rare else { return (take, false) };
+        let is_suspect = |message: &Message| rare.suspects.contains_key(&message.sequence());
         match self.returned.iter().take(take).position(is_suspect) {
             None => (take, false),
             Some(0) => (1, true),
@@ -197,7 +257,7 @@ impl Backlog {
 
     /// The runs of the host that the message with this number may have ended.
     pub(crate) fn ended_by(&self, number: u64) -> u32 {
-        self.suspects.as_ref().and_then(|suspects| suspects.get(&number).copied()).unwrap_or_default()
+        self.rare.as_ref().and_then(|rare| rare.suspects.get(&number).copied()).unwrap_or_default()
     }
 
     /// Returns messages to the front; `solo` of them are handled one at a time.
@@ -215,7 +275,7 @@ impl Backlog {
     pub(crate) fn put_back_killed(&mut self, messages: Vec<Message>, tried: usize) {
         if tried > 0 && !messages.is_empty() {
             let tried = messages.iter().take(tried).map(|message| (message.envelope.id, message.envelope.attempt));
-            self.cut_off.get_or_insert_default().extend(tried);
+            self.rare.get_or_insert_default().cut_off.extend(tried);
         }
         self.put_back(messages.into_iter(), 0);
     }
@@ -263,11 +323,10 @@ impl Backlog {
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);
         self.delayed.extend(other.delayed);
-        if let Some(suspects) = other.suspects {
-            self.suspects.get_or_insert_default().extend(*suspects);
-        }
-        if let Some(cut_off) = other.cut_off {
-            self.cut_off.get_or_insert_default().extend(*cut_off);
+        if let Some(rare) = other.rare {
+            let own = self.rare.get_or_insert_default();
+            own.suspects.extend(rare.suspects);
+            own.cut_off.extend(rare.cut_off);
         }
         if let Some(reports) = other.reports {
             self.reports.get_or_insert_default().inherit(*reports);
@@ -335,9 +394,9 @@ impl Backlog {
     }
 
     pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {
-        if let Some(cut_off) = &self.cut_off {
+        if let Some(rare) = &self.rare {
             for Message { envelope, .. } in &mut self.returned {
-                envelope.attempt += u32::from(cut_off.contains(&(envelope.id, envelope.attempt)));
+                envelope.attempt += u32::from(rare.cut_off.contains(&(envelope.id, envelope.attempt)));
             }
         }
         self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))

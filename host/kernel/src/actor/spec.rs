@@ -56,7 +56,7 @@ pub struct ActorSpec {
     /// The actors and plugins that it may use.
     pub grants: ActorGrants,
     /// Its keyed state in the play's store; none when it keeps none. Only with a stored mailbox and one instance.
-    pub state: Option<StateSpec>,
+    pub state: Option<Box<StateSpec>>,
     /// With this, the spec is that of a family: of each of its members.
     pub family: Option<Arc<FamilySpec>>,
     /// The names of the metrics that its code may count and observe.

@@ -118,7 +118,7 @@ impl Actor {
             children: Mutex::default(),
             failed: Mutex::default(),
             failures: FailureCounts::default(),
-            keyed_state: spec.state.map(|spec| Box::new(KeyedState::new(spec))),
+            keyed_state: spec.state.as_deref().map(|spec| Box::new(KeyedState::new(*spec))),
             resources: OnceLock::new(),
             spec,
         }

@@ -105,10 +105,9 @@ impl StoredMembers {
         self.is_unclean.store(is_unclean, Ordering::Release);
     }
 
-    /// The suspects of a member that comes into memory, and whether its first messages may have ended a run of the host.
+    /// The suspects of a member that comes into memory, and whether the run before did not end in order.
     pub(crate) fn suspects_of(&self, member: ActorId) -> (Suspects, bool) {
         let suspects = self.suspects.lock().remove(&member).unwrap_or_default();
-        let looks = self.is_unclean.load(Ordering::Acquire) || !suspects.is_empty();
-        (suspects, looks)
+        (suspects, self.is_unclean.load(Ordering::Acquire))
     }
 }

@@ -23,7 +23,7 @@ impl TaskCrashes {
     pub(crate) fn report(&self, crash: Crash) {
         let mut backlog = self.instance.backlog.lock();
         if self.instance.incarnation() == self.incarnation {
-            backlog.task_crash.get_or_insert_with(|| Box::new(crash));
+            backlog.rare.get_or_insert_default().task_crashed(crash);
         }
         drop(backlog);
         self.actor.mailbox.nudge(self.instance.index);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::actor::instance::First;
 use crate::incarnation::gathering::Gathering;
 use crate::incarnation::state::Incarnation;
 use crate::mailbox::{Signal, Took};
@@ -45,15 +46,13 @@ impl Incarnation {
             }
             let (next_due, left, space, signal) = {
                 let mut backlog = self.instance.backlog.lock();
-                let comes_first = match (&backlog.task_crash, backlog.directive_requests.is_empty()) {
-                    (Some(_), _) => Some(Took::TaskCrash),
-                    (None, false) => Some(Took::DirectiveRequest),
-                    (None, true) => None,
-                };
-                if let Some(first) = comes_first
+                if let Some(first) = backlog.rare.as_ref().and_then(|rare| rare.comes_first())
                     && mailbox.look(self.instance.index) == Signal::Run
                 {
-                    return Poll::Ready(first);
+                    return Poll::Ready(match first {
+                        First::TaskCrash => Took::TaskCrash,
+                        First::DirectiveRequest => Took::DirectiveRequest,
+                    });
                 }
                 let (mut next_due, mut signal) = (None, Signal::Run);
                 if backlog.len() > 0 {

@@ -109,10 +109,10 @@ impl Incarnation {
                     Err(end) => return end,
                 },
                 Took::TaskCrash => {
-                    let crash = self.instance.backlog.lock().task_crash.take();
+                    let crash = self.instance.backlog.lock().rare.as_mut().and_then(|rare| rare.take_task_crash());
                     behavior.turn().end_timers();
                     if let Some(crash) = crash {
-                        return self.crashed(*crash, Vec::new());
+                        return self.crashed(crash, Vec::new());
                     }
                 }
                 Took::Nothing if behavior.turn().is_attached() => continue,
@@ -219,7 +219,8 @@ impl Incarnation {
     /// Asks the code for a directive about a child that failed, unless it is too late for an answer. `Err`: the incarnation
     /// ended.
     async fn request_directive(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
-        let Some(request) = self.instance.backlog.lock().directive_requests.pop_front() else { return Ok(()) };
+        let next = self.instance.backlog.lock().rare.as_mut().and_then(|rare| rare.next_directive_request());
+        let Some(request) = next else { return Ok(()) };
         if !request.is_open(&self.shared.clock) {
             return Ok(());
         }

@@ -20,7 +20,7 @@ impl Incarnation {
         let noting = pin!(async {
             let is_last = ends.saturating_add(1) >= self.actor.spec.restart.attempts;
             let alone = if is_last { Some(self.shared.last_chances.clone().lock_owned().await) } else { None };
-            let note = Op::Suspect { mailbox, number, ends };
+            let note = Op::Suspect { mailbox, number, ends, in_process: true };
             let entered = routing.enter(journal, Some(mailbox), EntrySpace::NONE, |draft| draft.op(note));
             if journal.durable(entered.number).await.is_err() {
                 // The store has failed, and the play ends: a signal comes. The message is not handed over without a note.

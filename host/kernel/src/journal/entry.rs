@@ -70,14 +70,16 @@ pub enum Op {
         /// The numbers.
         numbers: Range<u64>,
     },
-    /// A message is handed over, in a run that follows one which did not end in order. The message may have ended it.
+    /// A message may have ended runs of the host that did not end in order.
     Suspect {
         /// The receiver.
         mailbox: ActorId,
         /// The number of the message.
         number: u64,
-        /// How many runs of a host ended while it was in process. This run is not one of them yet.
+        /// How many runs ended while it was in process. This run is not one of them yet.
         ends: u32,
+        /// Whether it is handed over now, and may end this run as well. Else the entry is that of the start, which counts the run before.
+        in_process: bool,
     },
     /// The host ends in order: no message in process has ended it.
     Ended,

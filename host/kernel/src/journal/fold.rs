@@ -152,8 +152,8 @@ impl Fold {
                         known.suspects.remove(&number);
                     }
                 }
-                Op::Suspect { mailbox, number, ends } => {
-                    let boot = self.boots;
+                Op::Suspect { mailbox, number, ends, in_process } => {
+                    let boot = if *in_process { self.boots } else { 0 };
                     let known = self.known(*mailbox)?;
                     if !known.messages.contains_key(number) {
                         return Err(format!("message {number} of {mailbox:?} is a suspect, and gone"));

@@ -105,7 +105,7 @@ pub struct StoredSuspect {
     pub number: u64,
     /// How many runs ended while it was in process, before the run with the number `boot`.
     pub ends: u32,
-    /// The run in which it was in process last; 0 when it is to be handled again since.
+    /// The run in which it was in process last; 0 when that run was counted, or the message is to be handled again.
     pub boot: u64,
 }
 

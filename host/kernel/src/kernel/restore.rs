@@ -50,8 +50,7 @@ pub(super) async fn restore(
                     state.restore(known.state);
                 }
                 let suspects = suspects.remove(&actor.id).unwrap_or_default();
-                let looks = image.is_unclean || !suspects.is_empty();
-                let mailbox = MailboxRestore { looks, suspects, host_died: Vec::new() };
+                let mailbox = MailboxRestore { is_unclean: image.is_unclean, suspects, host_died: Vec::new() };
                 let died = mailbox.run(shared, &actor, known, store).await?;
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
                 restore_timers(shared, known, store).await?;
@@ -80,6 +79,9 @@ pub(super) async fn restore(
         }
         for number in evicted {
             draft.op(Op::LetterGone { number });
+        }
+        for &StoredSuspect { mailbox, number, ends, .. } in image.suspects.iter().filter(|known| ended(image, known)) {
+            draft.op(Op::Suspect { mailbox, number, ends: ends.saturating_add(1), in_process: false });
         }
         for (actor, message, ends) in &host_died {
             shared.routing.letter_in(draft, actor, message.clone(), &DeadReason::HostDied(*ends));
@@ -139,11 +141,16 @@ impl Members {
 /// How many runs each suspect may have ended, by mailbox and number.
 fn suspects_of(image: &Image) -> HashMap<ActorId, Suspects> {
     let mut suspects = HashMap::<ActorId, Suspects>::new();
-    for &StoredSuspect { mailbox, number, ends, boot } in &image.suspects {
-        let ended = image.is_unclean && boot + 1 == image.boots;
-        suspects.entry(mailbox).or_default().insert(number, ends.saturating_add(ended.into()));
+    for known in &image.suspects {
+        let ends = known.ends.saturating_add(ended(image, known).into());
+        suspects.entry(known.mailbox).or_default().insert(known.number, ends);
     }
     suspects
+}
+
+/// Whether a message may have ended the run before this one: it was in process, and the run did not end in order.
+fn ended(image: &Image, suspect: &StoredSuspect) -> bool {
+    image.is_unclean && suspect.boot + 1 == image.boots
 }
 
 /// Returns the numbers of the letters that the bounds evict.

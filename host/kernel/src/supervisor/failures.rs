@@ -26,7 +26,7 @@ impl Supervisor {
         let Role { actor, instance, .. } = self.role(parent);
         let (until, pending) =
             (self.shared.clock.running_later(actor.spec.limits.timeout), self.shared.activity.guard());
-        instance.backlog.lock().directive_requests.push_back(DirectiveRequest {
+        instance.backlog.lock().rare.get_or_insert_default().request_directive(DirectiveRequest {
             failure,
             child,
             incarnation,

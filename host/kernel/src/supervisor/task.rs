@@ -270,7 +270,9 @@ impl Supervisor {
             && let Some(role) = self.role_mut(node)
         {
             role.runs = false;
-            role.instance.backlog.lock().directive_requests.clear();
+            if let Some(rare) = &mut role.instance.backlog.lock().rare {
+                rare.drop_directive_requests();
+            }
         }
         self.verdicts.hear(event);
         for action in self.tree.step(self.now(), event) {

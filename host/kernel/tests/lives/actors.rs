@@ -63,7 +63,7 @@ pub fn plan(stage: &Stage, seed: u64) -> Plan {
             batch: role.batch,
             idle_stop: role.idle_stop,
             reaches_outside: role.kind == Kind::Outside,
-            state: role.state.map(|cache_bytes| StateSpec { cache_bytes, ..StateSpec::default() }),
+            state: role.state.map(|cache_bytes| Box::new(StateSpec { cache_bytes, ..StateSpec::default() })),
             mailbox: MailboxSpec {
                 capacity: role.capacity,
                 memory_bytes: role.memory,

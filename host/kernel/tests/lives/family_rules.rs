@@ -15,7 +15,7 @@ fn users(house: &House) -> ActorSpec {
     let family = FamilySpec::new(10, 100).created_by(addr("/"), 1_000).created_by(addr("/a"), 1_000);
     ActorSpec {
         idle_stop: Some(SOON),
-        state: Some(StateSpec::default()),
+        state: Some(Box::new(StateSpec::default())),
         family: Some(Arc::new(family)),
         ..house.stored("/user")
     }

@@ -224,11 +224,13 @@ impl Ledger {
                 self.must(!stopped, || format!("#{serial} is a letter because the host stopped"));
                 self.kept.entry(serial).or_default().letters.push(entry);
             }
-            Op::Suspect { mailbox, number, ends } => {
+            Op::Suspect { mailbox, number, ends, in_process } => {
                 let serial = self.numbers[&(mailbox.0, *number)];
                 let life = self.life;
                 let noted = self.noted.entry(serial).or_default();
-                noted.push(life);
+                if *in_process {
+                    noted.push(life);
+                }
                 let before = noted.iter().filter(|noted| **noted < life).count();
                 self.must(*ends as usize <= before, || {
                     format!("#{serial} ended {ends} lives, and was noted in {before}")

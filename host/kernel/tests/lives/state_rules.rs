@@ -12,11 +12,11 @@ use crate::rules::{House, SOON, WRITE, addr, stop, tell};
 
 /// A stored actor with state.
 fn till(house: &House) -> ActorSpec {
-    ActorSpec { state: Some(StateSpec::default()), ..house.stored("/a") }
+    ActorSpec { state: Some(Box::default()), ..house.stored("/a") }
 }
 
 fn bounded(house: &House, spec: StateSpec) -> ActorSpec {
-    ActorSpec { state: Some(spec), ..till(house) }
+    ActorSpec { state: Some(Box::new(spec)), ..till(house) }
 }
 
 async fn ask(kernel: &Kernel, body: &str) -> String {
@@ -199,7 +199,7 @@ async fn operator_changes_only_a_stopped_actors_state() {
 async fn plan_refuses_state_that_is_not_possible() {
     let house = House::default();
     let fault = |spec: ActorSpec| Plan { actors: vec![spec], ..Plan::default() }.check().unwrap_err();
-    let memory = ActorSpec { state: Some(StateSpec::default()), ..house.actor("/a", Keep::Memory) };
+    let memory = ActorSpec { state: Some(Box::default()), ..house.actor("/a", Keep::Memory) };
     assert_eq!(fault(memory), PlanError::NoState(addr("/a"), "a stored mailbox"));
     let several = ActorSpec { instances: 2, ..till(&house) };
     assert!(matches!(fault(several), PlanError::NoState(..)));

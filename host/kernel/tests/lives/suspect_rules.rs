@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Kernel};
+use playhouse_kernel::{ActorSpec, Kernel, StartKind};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
@@ -34,6 +34,11 @@ fn last_life(house: &House, actors: Vec<ActorSpec>) -> Vec<String> {
     })
 }
 
+/// The notes of messages that were handed over, each with the runs that it may have ended before.
+fn notes(house: &House) -> Vec<String> {
+    house.entries().into_iter().filter(|line| line.contains("suspect")).collect()
+}
+
 #[test]
 fn message_that_ends_its_host_again_and_again_is_a_letter() {
     let house = House::default();
@@ -46,9 +51,12 @@ fn message_that_ends_its_host_again_and_again_is_a_letter() {
     let lines = house.lines();
     assert_eq!(lines.iter().filter(|line| *line == "/a hang 0").count(), 4, "{lines:?}");
     assert_eq!(lines.last().map(String::as_str), Some("/a last 0"));
-    let notes: Vec<_> = house.entries().into_iter().filter(|line| line.contains("suspect")).collect();
-    assert_eq!(notes, ["suspect 2 0", "suspect 2 1", "suspect 2 2", "suspect 3 0"]);
-    assert!(house.entries().iter().any(|line| line == "take 2..3, letter host-died"), "{:?}", house.entries());
+    assert_eq!(notes(&house), ["suspect 2 0", "suspect 2 1", "suspect 2 2", "suspect 3 0"]);
+    assert!(
+        house.entries().iter().any(|line| line == "2 ended 3, take 2..3, letter host-died"),
+        "{:?}",
+        house.entries()
+    );
 }
 
 #[test]
@@ -74,6 +82,77 @@ fn messages_of_a_batch_that_ended_the_host_go_one_at_a_time() {
         ["suspect 1 0", "take 1..2", "suspect 2 0", "take 2..3", "suspect 3 0", "take 3..4"],
         "{entries:?}"
     );
+}
+
+#[test]
+fn only_the_first_messages_go_one_at_a_time() {
+    let house = House::default();
+    let actors = || vec![house.stored("/a")];
+    runtime().block_on(async {
+        let kernel = house.open(actors()).await;
+        kernel.halt(&addr("/a")).await;
+        for n in 0..70 {
+            tell(&kernel, "/a", &format!("m{n}")).await;
+        }
+    });
+    runtime().block_on(async {
+        let kernel = house.open(actors()).await;
+        kernel.resume(&addr("/a")).await;
+        kernel.wait_idle().await;
+        stop(&kernel).await;
+    });
+    let lines: Vec<_> = (0..70).map(|n| format!("/a m{n} 0")).collect();
+    assert_eq!((house.lines(), notes(&house).len()), (lines, 64));
+}
+
+#[test]
+fn end_in_order_blames_no_message_in_process() {
+    let house = House::default();
+    let actors = || vec![house.stored("/a")];
+    life(&house, actors(), &[("/a", "hang")]);
+    for _ in 0..5 {
+        assert_eq!(last_life(&house, actors()), [""; 0]);
+    }
+    assert_eq!(notes(&house), ["suspect 1 0"], "later runs follow one that ended in order");
+}
+
+#[test]
+fn end_counts_once_and_is_not_forgotten() {
+    let house = House::default();
+    let manual = || vec![ActorSpec { start: StartKind::Manual, ..house.stored("/a") }];
+    life(&house, vec![house.stored("/a")], &[("/a", "hang")]);
+    life(&house, vec![house.stored("/a")], &[]);
+    for _ in 0..3 {
+        life(&house, manual(), &[]);
+    }
+    life(&house, vec![house.stored("/a")], &[]);
+    assert_eq!(notes(&house), ["suspect 1 0", "suspect 1 1"]);
+}
+
+#[test]
+fn message_that_waits_for_its_retry_did_not_end_the_host() {
+    let house = House::default();
+    let mut slow = house.stored("/a");
+    (slow.restart.backoff.initial, slow.restart.backoff.max) = (Duration::from_hours(1), Duration::from_hours(1));
+    slow.restart.attempts = 100;
+    runtime().block_on(async {
+        let kernel = house.open(vec![slow.clone()]).await;
+        kernel.halt(&addr("/a")).await;
+        tell(&kernel, "/a", "retry").await;
+    });
+    runtime().block_on(async {
+        let kernel = house.open(vec![slow.clone()]).await;
+        kernel.resume(&addr("/a")).await;
+        sleep(Duration::from_secs(1)).await;
+    });
+    let before = notes(&house).len();
+    runtime().block_on(async {
+        let _kernel = house.open(vec![slow.clone()]).await;
+        sleep(Duration::from_hours(2)).await;
+    });
+    let notes = notes(&house);
+    assert!(before > 0 && notes.len() > before, "it was handed over in both runs: {notes:?}");
+    assert!(notes.iter().all(|note| note == "suspect 1 0"), "{notes:?}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl House {
 
     pub async fn open(&self) -> Play {
         let launcher: Arc<dyn Launcher> = self.plugin.launcher(Limits::default(), Config::new(), Arc::new(Silent));
-        let mut a = ActorSpec { state: self.state, ..ActorSpec::new(address("/a"), launcher) };
+        let mut a = ActorSpec { state: self.state.map(Box::new), ..ActorSpec::new(address("/a"), launcher) };
         a.mailbox.keep = Keep::Stored;
         a.grants.sends_to = vec![address("/b")];
         let backoff = Backoff { initial: Duration::from_millis(1), max: Duration::from_millis(1) };

@@ -391,7 +391,8 @@ pub async fn ids_of_timers_are_never_given_again(home: impl Home) {
 
 pub async fn suspects_stay_until_they_end(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
-    let suspect = |mailbox, number, ends| entry().op(Op::Suspect { mailbox, number, ends });
+    let suspect = |mailbox, number, ends| entry().op(Op::Suspect { mailbox, number, ends, in_process: true });
+    let counted = |mailbox, number, ends| entry().op(Op::Suspect { mailbox, number, ends, in_process: false });
     write(&*store, &mut image, [entry().put(A, 1, &["a", "b", "c", "d"]).put(B, 1, &["e"])]).await.unwrap();
     let noted = [suspect(A, 1, 0), suspect(A, 3, 2), suspect(A, 4, 0), suspect(B, 1, 1), entry().take(A, 1..2)];
     write(&*store, &mut image, noted).await.unwrap();
@@ -400,9 +401,11 @@ pub async fn suspects_stay_until_they_end(home: impl Home) {
     let (store, mut image) = home.open().await;
     let of = |mailbox, number, ends, boot| StoredSuspect { mailbox, number, ends, boot };
     assert_eq!(image.suspects, [of(A, 2, 0, 1), of(A, 3, 2, 1), of(A, 4, 0, 0), of(B, 1, 1, 1)]);
-    write(&*store, &mut image, [suspect(A, 4, 1), entry().take(A, 2..4).take(B, 1..2)]).await.unwrap();
+    write(&*store, &mut image, [suspect(A, 4, 1), counted(A, 3, 3), entry().take(A, 2..3).take(B, 1..2)])
+        .await
+        .unwrap();
     drop(store);
-    assert_eq!(home.open().await.1.suspects, [of(A, 4, 1, 2)]);
+    assert_eq!(home.open().await.1.suspects, [of(A, 3, 3, 0), of(A, 4, 1, 2)]);
     let (store, mut image) = home.open().await;
     let refused = write(&*store, &mut image, [suspect(A, 1, 0)]).await;
     assert!(matches!(refused, Err(StoreError::Damaged { .. })), "it has ended: {refused:?}");

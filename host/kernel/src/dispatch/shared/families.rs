@@ -221,8 +221,8 @@ impl Shared {
             member.mailbox.restore(&[], 0, known.last_number);
             return Ok(member);
         }
-        let (suspects, looks) = stored.suspects_of(known.id);
-        let restore = MailboxRestore { looks, suspects, host_died: Vec::new() };
+        let (suspects, is_unclean) = stored.suspects_of(known.id);
+        let restore = MailboxRestore { is_unclean, suspects, host_died: Vec::new() };
         let died = restore.run(self, &member, known, store).await?;
         let Some(journal) = self.routing.journal.as_ref().filter(|_| !died.is_empty()) else { return Ok(member) };
         self.routing.enter(journal, None, EntrySpace::NONE, |draft| {

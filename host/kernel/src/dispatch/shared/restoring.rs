@@ -20,8 +20,8 @@ const FIRST_SUSPECTS: usize = 64;
 
 /// The restore of one mailbox.
 pub(crate) struct MailboxRestore {
-    /// Whether its first messages may have ended a run of the host.
-    pub(crate) looks: bool,
+    /// Whether its first messages may have ended the run before.
+    pub(crate) is_unclean: bool,
     /// How many runs each may have ended.
     pub(crate) suspects: Suspects,
     /// The messages that ended too many runs.
@@ -39,6 +39,8 @@ impl MailboxRestore {
         store: &dyn Store,
     ) -> Result<Vec<(Message, u32)>, StoreError> {
         let (mailbox, mut found) = (&actor.mailbox, Suspects::new());
+        // A message that is handled alone is not in the log, and so are those before it.
+        let looks = self.is_unclean || self.suspects.values().any(|ends| *ends > 0);
         mailbox.restore(&[], 0, known.last_number);
         let mut left = known.waiting;
         let mut messages = store.held(actor.id, 1, PAGE_BYTES).await?;
@@ -50,7 +52,7 @@ impl MailboxRestore {
                 let due = shared.moment_of(stored.due.unwrap_or(shared.began_at)).min(latest);
                 let message = message_of(checked_record(stored, actor)?);
                 let Some((message, ends)) = self.unless_host_died(actor, stored.number, message) else { continue };
-                if ends > 0 || self.looks && found.len() < FIRST_SUSPECTS {
+                if ends > 0 || self.is_unclean && found.len() < FIRST_SUSPECTS {
                     found.insert(stored.number, ends);
                 }
                 mailbox.count_restored(1);
@@ -60,7 +62,7 @@ impl MailboxRestore {
         }
         let memory_bytes = mailbox.spec().memory_bytes;
         let (mut from, mut alone, mut alone_bytes) = (1, 0, 0);
-        while left > 0 && (self.looks && alone == 0 || mailbox.has_memory() && alone_bytes < memory_bytes) {
+        while left > 0 && (looks && alone == 0 || mailbox.has_memory() && alone_bytes < memory_bytes) {
             let messages = store.messages(actor.id, from, PAGE_BYTES.min(memory_bytes)).await?;
             let Some(last) = messages.last() else {
                 return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
@@ -71,7 +73,7 @@ impl MailboxRestore {
             for stored in messages.iter().filter(|message| message.due.is_none()) {
                 left = left.saturating_sub(1);
                 let record = checked_record(stored, actor)?;
-                if !self.looks || alone == FIRST_SUSPECTS {
+                if !looks || alone == FIRST_SUSPECTS {
                     records.extend_from_slice(record);
                     waiting += 1;
                     continue;
@@ -79,7 +81,9 @@ impl MailboxRestore {
                 let message = self.unless_host_died(actor, stored.number, message_of(record));
                 let Some((message, ends)) = message else { continue };
                 (alone, alone_bytes) = (alone + 1, alone_bytes + record.len());
-                found.insert(stored.number, ends);
+                if ends > 0 || self.is_unclean {
+                    found.insert(stored.number, ends);
+                }
                 mailbox.count_restored(1);
                 actor.instances[0].backlog.lock().returned.push_back(message);
             }
