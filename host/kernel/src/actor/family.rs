@@ -31,6 +31,9 @@ pub struct FamilySpec {
     pub members: usize,
     /// The senders that may bring a new member into being. A message of another sender reaches those that exist.
     pub create: Vec<CreatorSpec>,
+    /// The time after which a member that is idle, and keeps nothing but its state, is removed; none for never. Only with stored
+    /// mailboxes.
+    pub expire: Option<Duration>,
 }
 
 /// The right to bring new members of a family into being.
@@ -45,7 +48,7 @@ pub struct CreatorSpec {
 impl FamilySpec {
     /// A family of which nobody makes members.
     pub fn new(live: usize, members: usize) -> Self {
-        Self { names: NamePattern::any(), live, members, create: Vec::new() }
+        Self { names: NamePattern::any(), live, members, create: Vec::new(), expire: None }
     }
 
     /// As this, and `creator` makes members.
@@ -129,6 +132,11 @@ impl Family {
     /// The spec of its members, at the address of the family.
     pub(crate) fn template(&self) -> &ActorSpec {
         &self.template
+    }
+
+    /// The time after which a member that keeps nothing but its state is removed.
+    pub(crate) fn expire(&self) -> Option<Duration> {
+        self.spec.expire
     }
 
     /// Whether a member may have this name.

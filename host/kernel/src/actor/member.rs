@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::actor::Actor;
 use crate::actor::family::Family;
@@ -16,6 +16,8 @@ pub(crate) struct Member {
     is_kept_by_pins: AtomicBool,
     /// Whether it counts as one that exists.
     counts: AtomicBool,
+    /// Since when the store has it as idle, or in use, in seconds since 1970; 0 when it does not say that.
+    idle_since: AtomicU64,
 }
 
 impl Member {
@@ -26,6 +28,7 @@ impl Member {
             pins: AtomicUsize::new(0),
             is_kept_by_pins: AtomicBool::new(false),
             counts: AtomicBool::new(counts),
+            idle_since: AtomicU64::new(0),
         }
     }
 
@@ -38,6 +41,16 @@ impl Member {
             self.is_kept_by_pins.store(false, Ordering::SeqCst);
         }
         is_pinned
+    }
+
+    /// Since when the store has it as idle, or in use, in seconds since 1970.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        Some(self.idle_since.load(Ordering::Acquire)).filter(|since| *since > 0)
+    }
+
+    /// Keeps the time that the store has.
+    pub(crate) fn set_idle_since(&self, since: u64) {
+        self.idle_since.store(since, Ordering::Release);
     }
 
     /// Lets the store count it from now on: it exists there.
@@ -66,7 +79,7 @@ pub(crate) struct Pinned(Arc<Actor>);
 impl Pinned {
     /// The caller holds the lock under which members leave the memory, or has another `Pinned` of the same actor.
     pub(crate) fn new(actor: Arc<Actor>) -> Self {
-        if let Some(member) = &actor.member {
+        if let Some(member) = actor.member() {
             member.pins.fetch_add(1, Ordering::SeqCst);
         }
         Self(actor)
@@ -83,7 +96,7 @@ impl Deref for Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        if let Some(member) = &self.0.member
+        if let Some(member) = self.0.member()
             && member.pins.fetch_sub(1, Ordering::SeqCst) == 1
             && member.is_kept_by_pins.swap(false, Ordering::SeqCst)
         {

@@ -39,7 +39,7 @@ pub struct ActorSpec {
     pub mailbox: MailboxSpec,
     /// The actor that gets the messages which others tell to this one, such as a sink that writes them to a queue outside. Asks,
     /// timers, and messages with a receipt come directly. None: everything does.
-    pub relay: Option<Address>,
+    pub relay: Option<Box<Address>>,
     /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
     pub policy: Option<Box<PolicySpec>>,
     /// Whether the messages that wait when it ends for good are counted and dropped, instead of kept as dead letters: for an actor

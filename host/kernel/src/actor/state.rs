@@ -50,6 +50,8 @@ pub(crate) struct Spawned {
     pub(crate) failed_start: OnceLock<Arc<CrashReport>>,
     /// The code of the next incarnation: that of the spec, or of the last spawn that adopted this actor.
     pub(crate) code: Mutex<Code>,
+    /// For a member of a family, whose head is the parent. Boxed, since most actors are none.
+    pub(crate) member: Option<Box<Member>>,
 }
 
 impl Spawned {
@@ -61,6 +63,7 @@ impl Spawned {
             first_start: AtomicU8::new(0),
             failed_start: OnceLock::new(),
             code: Mutex::new(code),
+            member: None,
         }
     }
 }
@@ -80,8 +83,6 @@ pub(crate) struct Actor {
     presence: AtomicU8,
     /// Boxed, since most actors have none.
     pub(crate) spawned: Option<Box<Spawned>>,
-    /// For a member of a family. Boxed, since most actors are none.
-    pub(crate) member: Option<Box<Member>>,
     /// The actor's place in the subtrees that have limits.
     pub(crate) membership: Membership,
     /// Children by name.
@@ -113,7 +114,6 @@ impl Actor {
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned: spawned.map(Box::new),
-            member: None,
             membership,
             children: Mutex::default(),
             failed: Mutex::default(),
@@ -135,6 +135,12 @@ impl Actor {
     /// Whether messages may be sent to it, or may be once it is spawned.
     pub(crate) fn is_addressable(&self) -> bool {
         self.presence.load(Ordering::Relaxed) < Presence::Gone as u8
+    }
+
+    /// Its part as a member of a family; none for other actors.
+    #[inline]
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.spawned.as_ref()?.member.as_deref()
     }
 
     /// Whether it stands for a family in the tree.

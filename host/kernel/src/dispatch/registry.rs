@@ -209,6 +209,11 @@ impl Registry {
         self.families.write().insert(family.address().clone(), family.clone());
     }
 
+    /// All families, in no order.
+    pub(crate) fn families(&self) -> Vec<Arc<Family>> {
+        self.families.read().values().cloned().collect()
+    }
+
     /// The family with this address, which is that above its members.
     pub(crate) fn family(&self, address: &Address) -> Option<Arc<Family>> {
         self.families.read().get(address).cloned()
@@ -251,7 +256,7 @@ impl Registry {
     /// Ends a member's time in memory, if it has nothing there and nobody is about to send to it: from here on, lookups do not find it.
     pub(crate) fn release(&self, actor: &Actor) -> bool {
         let mut shard = self.shard(actor.address()).write();
-        let is_free = actor.member.as_ref().is_some_and(|member| !member.is_pinned()) && actor.is_at_rest();
+        let is_free = actor.member().is_some_and(|member| !member.is_pinned()) && actor.is_at_rest();
         if is_free {
             actor.set_presence(Presence::Gone);
             if shard.get(actor.address()).is_some_and(|there| is_same(there, actor)) {

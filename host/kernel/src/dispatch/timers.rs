@@ -233,7 +233,7 @@ impl TimerQueue {
     /// The actor that has the address of the target now, if it may be another one: a member of a family, which may have to be made,
     /// or the successor of an actor that was removed.
     fn receiver(&self, target: &Arc<Actor>) -> Result<Receiver, SendError> {
-        if target.member.is_some() {
+        if target.member().is_some() {
             let found = self.shared.receiver_now(target.address(), self.actor.id)?;
             return Ok(found.map_or(Receiver::InStore, Receiver::Other));
         }

@@ -22,6 +22,7 @@ use crate::dispatch::keys::RequestKey;
 use crate::dispatch::late_asks::answer_late;
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::replay::{LetterOrders, LettersMoved};
+use crate::dispatch::shared::expiring::expire_members;
 use crate::dispatch::shared::kept_timers::fire_timers;
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
@@ -133,6 +134,9 @@ impl Kernel {
         let members = restore(&shared, &image, &*store).await?;
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));
+        for family in shared.routing.registry.families() {
+            shared.spawn(expire_members(Arc::downgrade(&shared), family));
+        }
         if !members.is_empty() {
             shared.spawn(shared.clone().wake_members(members));
         }

@@ -174,12 +174,13 @@ fn check_family(actor: &ActorSpec, family: &FamilySpec) -> Result<(), PlanError>
         ("a mailbox plugin is not for it", actor.policy.is_some()),
         ("what others tell it has no sink", actor.relay.is_some()),
         ("the play cannot end with a member: it is not `required`", actor.required),
+        ("`expire` needs a durable mailbox", family.expire.is_some() && actor.mailbox.keep == Keep::Memory),
     ];
     if let Some((why, _)) = unfit.into_iter().find(|(_, unfit)| *unfit) {
         return Err(PlanError::NotForFamily(actor.address.clone(), why));
     }
     let zero_rate = family.create.iter().any(|creator| creator.per_second == 0);
-    let zeros = [("live", family.live == 0), ("members", family.members == 0), ("create", zero_rate)];
+    let zeros = [("live", family.live == 0), ("members", family.members == 0), ("create", zero_rate), ("expire", family.expire.is_some_and(|time| time.is_zero()))];
     let zero = zeros.into_iter().find(|(_, zero)| *zero);
     zero.map_or(Ok(()), |(name, _)| Err(PlanError::Zero(actor.address.clone(), name)))
 }

@@ -47,7 +47,7 @@ impl Supervisor {
 
     /// Looks whether a member may leave the memory, when the current step is over.
     pub(super) fn at_rest(&mut self, node: Node) {
-        if self.role(node).actor.member.is_some() {
+        if self.role(node).actor.member().is_some() {
             self.resting.push(node);
         }
     }
@@ -69,7 +69,7 @@ impl Supervisor {
                 self.shared.measure_member(actor.clone());
                 continue;
             }
-            if !self.watches.of.contains_key(&actor.id) && self.shared.routing.release(actor) {
+            if !self.watches.of.contains_key(&actor.id) && self.shared.routing.release(actor, self.shared.now_seconds()) {
                 return Some(Event::Released(node));
             }
         }

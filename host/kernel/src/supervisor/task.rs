@@ -250,7 +250,7 @@ impl Supervisor {
     /// Keeps an operator's order if there is a store, and gives the answer when it is kept.
     pub(super) fn keep_order(&self, address: &Address, halted: bool, answer: impl FnOnce() + Send + 'static) {
         let Some(journal) = &self.shared.routing.journal else { return answer() };
-        let is_kept = |actor: &Arc<Actor>| actor.spawned.is_none() || actor.member.is_some() && actor.mailbox.is_stored();
+        let is_kept = |actor: &Arc<Actor>| actor.spawned.is_none() || actor.member().is_some() && actor.mailbox.is_stored();
         let planned = self.shared.routing.registry.occupant(address).filter(is_kept);
         self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
             if let Some(actor) = planned {

@@ -57,7 +57,7 @@ impl Turn {
                 continue;
             }
             let target = self.current_target(route);
-            let pinned = if target.member.is_none() {
+            let pinned = if target.member().is_none() {
                 Ok(Pinned::new(self.shared.routing.relayed(target)))
             } else {
                 Box::pin(self.pinned(route, target)).await

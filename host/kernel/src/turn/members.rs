@@ -17,7 +17,7 @@ pub(super) type NotMade = (Arc<Actor>, DeadReason);
 impl Turn {
     /// The actor that gets what is sent on a route, whose target is `target`.
     pub(super) async fn pinned(&mut self, route: usize, target: Arc<Actor>) -> Result<Pinned, NotMade> {
-        if target.member.is_none() {
+        if target.member().is_none() {
             return Ok(Pinned::new(self.shared.routing.relayed(target)));
         }
         match self.shared.receiver(target.address(), self.actor.id).await {
@@ -31,7 +31,7 @@ impl Turn {
 
     /// The receiver of a question, if it is a member of a family.
     pub(super) async fn pinned_for_ask(&mut self, route: usize, target: &Actor) -> Result<Option<Pinned>, SendError> {
-        if target.member.is_none() {
+        if target.member().is_none() {
             return Ok(None);
         }
         let member = self.shared.receiver(target.address(), self.actor.id).await?;

@@ -56,7 +56,7 @@ impl Routes {
 
     /// The route that the code used before with the same text, if it leads to a member of a family that is not in memory.
     pub(super) fn stand_in(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied().filter(|&route| self.list[route].target.member.is_some())
+        self.by_name.get(name).copied().filter(|&route| self.list[route].target.member().is_some())
     }
 
     /// Lets the route to a member of a family lead to the member that is in memory.

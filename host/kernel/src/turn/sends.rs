@@ -92,7 +92,7 @@ impl Turn {
         let checked = shared.routing.asks.check(asker, index, AskEndpoint::of(&target), has_answer);
         checked.map_err(|error| shared.routing.ask_counts.refused(error))?;
         // While it waits, other members of its family may have its slot.
-        let _lent = self.actor.member.as_ref().map(|member| member.family.slots.lend());
+        let _lent = self.actor.member().map(|member| member.family.slots.lend());
         let waits_for_disk = self.actor.mailbox.is_stored() && target.is_edge();
         let asked = async {
             // If the time is over in here, the next commit goes on.

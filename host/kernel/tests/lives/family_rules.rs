@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, FamilySpec, Fault, FaultyStore, Kernel, Op, Overflow, SendError, State, StateSpec,
+    ActorGrants, ActorSpec, FamilySpec, Fault, FaultyStore, Kernel, Op, Overflow, SendError, State, StateSpec, Store,
 };
 use tokio::time::sleep;
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};
+
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A family at `/user` whose members senders outside make, and `/a`.
 fn users(house: &House) -> ActorSpec {
@@ -16,6 +18,7 @@ fn users(house: &House) -> ActorSpec {
     ActorSpec {
         idle_stop: Some(SOON),
         state: Some(Box::new(StateSpec::default())),
+        grants: ActorGrants { sends_below: vec![addr("/user")], ..ActorGrants::default() },
         family: Some(Arc::new(family)),
         ..house.stored("/user")
     }
@@ -100,10 +103,6 @@ async fn messages_of_members_are_handled_in_the_next_run() {
 async fn timer_of_a_member_outlives_its_time_in_memory_and_the_host() {
     let house = House::default();
     let kernel = house.open(vec![users(&house)]).await;
-    let own = ActorGrants { sends_below: vec![addr("/user")], ..ActorGrants::default() };
-    stop(&kernel).await;
-    let users = || ActorSpec { grants: own.clone(), ..users(&house) };
-    let kernel = house.open(vec![users()]).await;
     tell(&kernel, "/user/7", "in 5000 /user/7;in 60000 /user/7").await;
     sleep(3 * SOON).await;
     assert_eq!((there(&kernel).await.len(), members(&kernel).await), (0, 1), "its timers are its own");
@@ -111,7 +110,7 @@ async fn timer_of_a_member_outlives_its_time_in_memory_and_the_host() {
     assert_eq!(house.lines().last().unwrap(), "/user/7 a timer's 0");
     sleep(3 * SOON).await;
     stop(&kernel).await;
-    let kernel = house.open(vec![users()]).await;
+    let kernel = house.open(vec![users(&house)]).await;
     assert_eq!(there(&kernel).await, [""; 0]);
     sleep(65 * SOON).await;
     assert_eq!(house.lines().iter().filter(|line| *line == "/user/7 a timer's 0").count(), 2);
@@ -205,4 +204,50 @@ async fn full_mailbox_of_a_member_is_its_own() {
     assert_eq!(refused, Err(SendError::MailboxFull(addr("/user/7"))));
     tell(&kernel, "/user/8", "another").await;
     kernel.kill();
+}
+
+/// As [`users`]; members without anything but state are removed when they have been idle for an hour.
+fn expiring(house: &House) -> ActorSpec {
+    let family = FamilySpec { expire: Some(HOUR), ..FamilySpec::new(10, 100).created_by(addr("/"), 1_000) };
+    ActorSpec { family: Some(Arc::new(family)), ..users(house) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_member_with_nothing_but_state_expires() {
+    let house = House::default();
+    let kernel = house.open(vec![expiring(&house)]).await;
+    for name in ["idle", "used"] {
+        tell(&kernel, &format!("/user/{name}"), "set k v").await;
+    }
+    tell(&kernel, "/user/timer", "set k v;in 86400000 /user/timer").await;
+    tell(&kernel, "/user/none", "x").await;
+    for _ in 0..4 {
+        sleep(HOUR / 4).await;
+        assert_eq!(asked(&kernel, "/user/used", "get k").await, "v");
+    }
+    sleep(HOUR / 4).await;
+    assert_eq!(members(&kernel).await, 2, "the one that is used, and the one with a timer");
+    assert_eq!(asked(&kernel, "/user/idle", "get k").await, "none");
+    sleep(HOUR * 2).await;
+    assert_eq!(members(&kernel).await, 1);
+    let store = house.store.clone();
+    stop(&kernel).await;
+    for source in ["playhouse:idle:/user", "playhouse:idle-since:/user"] {
+        assert_eq!(store.origins(source, &[], 10).await.unwrap().len(), 1, "{source}: that of the one with a timer");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_until_a_member_expires_outlives_the_host() {
+    let house = House::default();
+    let kernel = house.open(vec![expiring(&house)]).await;
+    tell(&kernel, "/user/7", "set k v").await;
+    sleep(HOUR / 2).await;
+    stop(&kernel).await;
+    // The clock of the world is that of the machine, so that the hour begins again with each host of this test.
+    let kernel = house.open(vec![expiring(&house)]).await;
+    sleep(HOUR / 2).await;
+    assert_eq!(members(&kernel).await, 1);
+    sleep(HOUR).await;
+    assert_eq!((members(&kernel).await, there(&kernel).await.len()), (0, 0));
 }

@@ -1,14 +1,16 @@
 //! Members of families that leave the memory.
 
 use crate::actor::Actor;
+use crate::dispatch::expiry::{Expiry, Seconds};
 use crate::dispatch::routing::Routing;
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
 
 impl Routing {
     /// Ends a member's time in memory, if nothing of it is there but itself. From then on lookups do not find it, and it is forgotten soon.
-    pub(crate) fn release(&self, actor: &Actor) -> bool {
-        let Some(member) = &actor.member else { return false };
+    /// `now`: in seconds since 1970.
+    pub(crate) fn release(&self, actor: &Actor, now: Seconds) -> bool {
+        let Some(member) = actor.member() else { return false };
         let (Some(stored), Some(journal)) = (&member.family.stored, &self.journal) else {
             return self.registry.release(actor);
         };
@@ -20,6 +22,14 @@ impl Routing {
             let has_state = actor.keyed_state.as_ref().is_some_and(|state| state.used().0 > 0);
             // A timer fires under the journal's lock.
             let keeps = has_state || self.kept_timers.load(actor.id).0 > 0;
+            if let Some(expiry) = Expiry::of(&member.family) {
+                let before = member.idle_since();
+                if !keeps {
+                    expiry.forget(draft, actor.address(), before);
+                } else if expiry.is_outdated(before, now) {
+                    expiry.note(draft, actor.address(), before, now);
+                }
+            }
             if !keeps {
                 draft.op(Op::Gone { actor: actor.id });
             }
@@ -35,14 +45,14 @@ impl Routing {
 
     /// A stored member is about to be forgotten, although it may have entries that are not durable.
     pub(super) fn member_leaves(&self, actor: &Actor) {
-        if let Some(stored) = actor.member.as_ref().and_then(|member| member.family.stored.as_ref()) {
+        if let Some(stored) = actor.member().and_then(|member| member.family.stored.as_ref()) {
             stored.leaves(actor.address());
         }
     }
 
     /// A member is forgotten: nothing more enters about it.
     pub(super) fn member_left(&self, actor: &Actor) {
-        let Some(member) = &actor.member else { return };
+        let Some(member) = actor.member() else { return };
         member.count_out();
         if let (Some(stored), Some(journal)) = (&member.family.stored, &self.journal) {
             stored.has_left(actor.address(), journal.last(), journal.last_durable());

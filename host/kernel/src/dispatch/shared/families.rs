@@ -11,6 +11,7 @@ use crate::actor::stored_members::StoredMembers;
 use crate::actor::subtree::{Membership, Subtree};
 use crate::actor::{Actor, Presence, Spawned};
 use crate::dispatch::Shared;
+use crate::dispatch::expiry::{Expiry, Seconds};
 use crate::dispatch::policies::attend;
 use crate::dispatch::requests::Request;
 use crate::dispatch::routing::dead_letter::log_letter;
@@ -163,10 +164,11 @@ impl Shared {
                     let born = Op::Born { actor: id, address: to.clone() };
                     self.routing.enter(journal, None, EntrySpace::NONE, |draft| draft.op(born));
                 }
+                self.note_use(family, &member, None);
                 member
             }
         };
-        if let Some(member) = &member.member {
+        if let Some(member) = member.member() {
             member.is_in_store();
         }
         if self.running_head(family).is_none() {
@@ -181,8 +183,25 @@ impl Shared {
         self.add_member(&head, member).flatten().ok_or_else(stopped)
     }
 
+    /// Notes in the store that a member is in use, where members expire. `before`: the time that the store has.
+    fn note_use(&self, family: &Family, actor: &Actor, before: Option<Seconds>) {
+        let (Some(expiry), Some(member), Some(journal)) = (Expiry::of(family), actor.member(), &self.routing.journal) else {
+            return;
+        };
+        let now = self.now_seconds();
+        let since = match before {
+            Some(before) if !expiry.is_outdated(Some(before), now) => before,
+            _ => {
+                let note = |draft: &mut _| expiry.note(draft, actor.address(), before, now);
+                self.routing.enter(journal, None, EntrySpace::NONE, note);
+                now
+            }
+        };
+        member.set_idle_since(since);
+    }
+
     /// The member as the store has it, when everything that is about it is there.
-    async fn known_member(
+    pub(super) async fn known_member(
         &self,
         stored: &StoredMembers,
         store: &dyn Store,
@@ -220,6 +239,9 @@ impl Shared {
         if head.mailbox.is_closed() {
             member.mailbox.restore(&[], 0, known.last_number);
             return Ok(member);
+        }
+        if let Some(expiry) = Expiry::of(family) {
+            self.note_use(family, &member, self.idle_since(store, &expiry, &known.address).await?);
         }
         let (suspects, is_unclean) = stored.suspects_of(known.id);
         let restore = MailboxRestore { is_unclean, suspects, host_died: Vec::new() };
@@ -268,9 +290,8 @@ impl Shared {
     /// `counts`: whether the family has counted it.
     fn new_member(&self, family: &Arc<Family>, head: &Actor, id: ActorId, spec: ActorSpec, counts: bool) -> Actor {
         let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), None);
-        let spawned = Spawned::new(head.id, head.incarnation(), spec.code.clone());
-        let mut member = Actor::new(id, spec, Some(spawned), Membership::uncounted(subtree));
-        member.member = Some(Box::new(Member::new(family.clone(), counts)));
-        member
+        let member = Some(Box::new(Member::new(family.clone(), counts)));
+        let spawned = Spawned { member, ..Spawned::new(head.id, head.incarnation(), spec.code.clone()) };
+        Actor::new(id, spec, Some(spawned), Membership::uncounted(subtree))
     }
 }

@@ -1,5 +1,6 @@
 //! The state that all actors of one kernel share, put together from its parts.
 
+pub(crate) mod expiring;
 mod families;
 pub(crate) mod kept_timers;
 pub(crate) mod restoring;
@@ -119,7 +120,7 @@ impl Shared {
         let subtrees = chain.filter_map(|subtree| subtree.instances());
         let play = self.admission.as_ref();
         let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| slots.for_spawned(actor.address()));
-        let family = actor.member.as_ref().map(|member| &member.family.slots);
+        let family = actor.member().map(|member| &member.family.slots);
         let wider = spawned.into_iter().chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot);
         subtrees.filter(move |_| takes_slot).chain(family).chain(wider)
     }
