@@ -85,7 +85,8 @@ mod words;
 
 pub use actor::code::Code;
 pub use actor::directive_request::ChildFailed;
-pub use actor::family::{CreatorSpec, FamilySpec, FamilyView};
+pub use actor::family::FamilyView;
+pub use actor::family_spec::{CreatorSpec, FamilySpec};
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;

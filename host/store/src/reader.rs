@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer, records_of};
+use playhouse_kernel::{
+    ActorId, Address, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer, records_of,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::error::store_error;

@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredSuspect, check_key,
-};
+use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredSuspect, check_key};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
 use crate::rows::{
-    actor_sum, delete_actor, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor, write_letter, write_new,
+    actor_sum, delete_actor, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor,
+    write_letter, write_new,
 };
 use crate::schema::checksum;
 use crate::tail::Position;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
+    StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::migrations::Migrated;

@@ -1,63 +1,22 @@
-//! A family: actors of one kind at the addresses of a pattern, each of which exists as soon as a message is sent to it. The
-//! spec, and what all members share.
+//! A family at work: its rules, its counts, and its members that are not in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
+use crate::actor::family_spec::{CreatorSpec, FamilySpec};
 use crate::actor::spec::ActorSpec;
 use crate::actor::stored_members::StoredMembers;
 use crate::mailbox::Keep;
 use crate::mailbox::admission::Slots;
 use crate::words::address::Address;
 use crate::words::message::ActorId;
-use crate::words::name_pattern::NamePattern;
 use crate::words::restart::StartKind;
 use crate::words::send_error::SendError;
-
-/// An actor spec with this is that of a family: its address is the one above the members, as `/user` of `/user/*`, and no actor has
-/// it. All else in the spec is each member's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FamilySpec {
-    /// The rule for the names of members.
-    pub names: NamePattern,
-    /// Most members with a live instance. Those that wait for the answer to an ask do not count.
-    pub live: usize,
-    /// Most members that exist: those that keep something, in memory or in the play's store.
-    pub members: usize,
-    /// The senders that may bring a new member into being. A message of another sender reaches those that exist.
-    pub create: Vec<CreatorSpec>,
-    /// The time after which a member that is idle, and keeps nothing but its state, is removed; none for never. Only with stored
-    /// mailboxes.
-    pub expire: Option<Duration>,
-}
-
-/// The right to bring new members of a family into being.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreatorSpec {
-    /// The sender, with all actors below it. `/` is every sender outside the play, and no actor.
-    pub creator: Address,
-    /// Most new members in one second, and most at once.
-    pub per_second: u32,
-}
-
-impl FamilySpec {
-    /// A family of which nobody makes members.
-    pub fn new(live: usize, members: usize) -> Self {
-        Self { names: NamePattern::any(), live, members, create: Vec::new(), expire: None }
-    }
-
-    /// As this, and `creator` makes members.
-    #[must_use]
-    pub fn created_by(mut self, creator: Address, per_second: u32) -> Self {
-        self.create.push(CreatorSpec { creator, per_second });
-        self
-    }
-}
 
 /// A family, as operators see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +31,7 @@ pub struct FamilyView {
     pub most_members: usize,
 }
 
-/// What the members of a family share.
+/// The part that the members of a family share.
 pub(crate) struct Family {
     /// The actor in whose place in the tree the members are. It takes no messages.
     pub(crate) head: ActorId,
@@ -158,9 +117,9 @@ impl Family {
             return Err(SendError::NotCreated { to: member.clone(), from: creator.clone() });
         };
         let most = self.spec.members;
-        let counted = self.members.try_update(Ordering::AcqRel, Ordering::Relaxed, |members| {
-            (members < most).then(|| members + 1)
-        });
+        let counted = self
+            .members
+            .try_update(Ordering::AcqRel, Ordering::Relaxed, |members| (members < most).then(|| members + 1));
         if counted.is_err() {
             return Err(SendError::TooManyMembers { to: member.clone(), most });
         }
@@ -189,8 +148,29 @@ impl Family {
         FamilyView { live, most_live, members, most_members }
     }
 
+    /// Waits until the member at an address can be loaded from the store.
+    pub(crate) async fn load(self: &Arc<Self>, stored: &StoredMembers, member: &Address) -> Loading {
+        Loading { family: self.clone(), guard: Some(stored.lock(member).await) }
+    }
+
     pub(super) fn is_unused(&self, member: ActorId) {
         (self.unused)(member);
+    }
+}
+
+/// The right to load a member. Members that were to leave the memory meanwhile are looked at again when it ends.
+pub(crate) struct Loading {
+    family: Arc<Family>,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        let delayed = self.family.stored.as_ref().map(|stored| stored.take_delayed()).unwrap_or_default();
+        for member in delayed {
+            self.family.is_unused(member);
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! A member of a family, beyond what every actor is: it is in memory only while it has something there, or while somebody uses it.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::actor::Actor;
 use crate::actor::family::Family;
+use crate::words::message::ActorId;
 
 /// The part of an actor that is a member of a family.
 pub(crate) struct Member {
@@ -58,6 +57,19 @@ impl Member {
         self.counts.store(false, Ordering::Release);
     }
 
+    /// A sender is about to send to it.
+    pub(super) fn pin(&self) {
+        self.pins.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A sender has sent to it, or does not send. `id`: its own.
+    pub(super) fn unpin(&self, id: ActorId) {
+        let was_last = self.pins.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.is_kept_by_pins.swap(false, Ordering::SeqCst) {
+            self.family.is_unused(id);
+        }
+    }
+
     /// Uncounts it: it keeps nothing any more.
     pub(crate) fn count_out(&self) {
         if self.counts.swap(false, Ordering::AcqRel) {
@@ -70,37 +82,5 @@ impl Drop for Member {
     /// Uncounts one that was not added.
     fn drop(&mut self) {
         self.count_out();
-    }
-}
-
-/// An actor that a message is about to be sent to. A member of a family stays in memory meanwhile.
-pub(crate) struct Pinned(Arc<Actor>);
-
-impl Pinned {
-    /// The caller holds the lock under which members leave the memory, or has another `Pinned` of the same actor.
-    pub(crate) fn new(actor: Arc<Actor>) -> Self {
-        if let Some(member) = actor.member() {
-            member.pins.fetch_add(1, Ordering::SeqCst);
-        }
-        Self(actor)
-    }
-}
-
-impl Deref for Pinned {
-    type Target = Arc<Actor>;
-
-    fn deref(&self) -> &Arc<Actor> {
-        &self.0
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        if let Some(member) = self.0.member()
-            && member.pins.fetch_sub(1, Ordering::SeqCst) == 1
-            && member.is_kept_by_pins.swap(false, Ordering::SeqCst)
-        {
-            member.family.is_unused(self.0.id);
-        }
     }
 }

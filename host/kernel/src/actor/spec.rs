@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::code::Code;
-use crate::actor::family::FamilySpec;
+use crate::actor::family_spec::FamilySpec;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;

@@ -204,9 +204,9 @@ impl Actor {
     }
 
     /// Whether nothing of it is in memory but itself: no message waits or is on its way, and no incarnation runs.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_releasable(&self) -> bool {
         !self.is_busy()
-            && self.mailbox.is_at_rest()
+            && self.mailbox.is_releasable()
             && self.instances.iter().all(|instance| !instance.backlog.lock().has_work())
     }
 

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-use crate::actor::family::Family;
 use crate::actor::instance::Suspects;
 use crate::journal::entry::EntryNumber;
 use crate::words::address::Address;
@@ -19,12 +18,12 @@ const LOCKS: usize = 64;
 /// With more notes than this, those that are not needed any more are removed.
 const MANY_NOTES: usize = 64;
 
-/// What memory knows of stored members that are not in it.
+/// The knowledge of stored members that are not in memory.
 pub(crate) struct StoredMembers {
     locks: Box<[Arc<AsyncMutex<()>>]>,
     hasher: RandomState,
     /// Members that left the memory: the last entry that may be about them. Only a store that has it knows them as they are.
-    left: Mutex<HashMap<Address, Option<EntryNumber>>>,
+    left: Mutex<HashMap<Address, Left>>,
     /// Members that could not leave the memory, since another one with the same lock was being loaded.
     delayed: Mutex<Vec<ActorId>>,
     /// Messages that may have ended runs of the host, of members that have not been in memory in this run.
@@ -33,20 +32,13 @@ pub(crate) struct StoredMembers {
     is_unclean: AtomicBool,
 }
 
-/// The right to load members, or to let them leave the memory. Those that waited for it are looked at when it ends.
-pub(crate) struct Loading {
-    family: Arc<Family>,
-    guard: Option<OwnedMutexGuard<()>>,
-}
-
-impl Drop for Loading {
-    fn drop(&mut self) {
-        drop(self.guard.take());
-        if let Some(stored) = &self.family.stored {
-            let delayed = std::mem::take(&mut *stored.delayed.lock());
-            delayed.into_iter().for_each(|member| self.family.is_unused(member));
-        }
-    }
+/// How a member left the memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Left {
+    /// It is about to.
+    Now,
+    /// It left when this was the last entry that may be about it.
+    After(EntryNumber),
 }
 
 impl StoredMembers {
@@ -66,12 +58,17 @@ impl StoredMembers {
     }
 
     /// Waits until the member at an address can be loaded.
-    pub(crate) async fn load(&self, family: &Arc<Family>, member: &Address) -> Loading {
-        Loading { family: family.clone(), guard: Some(self.lock_of(member).clone().lock_owned().await) }
+    pub(super) async fn lock(&self, member: &Address) -> OwnedMutexGuard<()> {
+        self.lock_of(member).clone().lock_owned().await
+    }
+
+    /// The members that could not leave the memory so far.
+    pub(super) fn take_delayed(&self) -> Vec<ActorId> {
+        std::mem::take(&mut *self.delayed.lock())
     }
 
     /// The right to let a member leave the memory, if nobody loads one with the same lock. Otherwise the family says when to look again.
-    pub(crate) fn try_leave(&self, member: (ActorId, &Address)) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) fn try_release(&self, member: (ActorId, &Address)) -> Option<OwnedMutexGuard<()>> {
         let (id, address) = member;
         // The order matters: the one that loads looks after it has given the lock back.
         self.delayed.lock().push(id);
@@ -82,20 +79,20 @@ impl StoredMembers {
 
     /// Notes that a member leaves the memory, before lookups do not find it any more.
     pub(crate) fn leaves(&self, member: &Address) {
-        self.left.lock().insert(member.clone(), None);
+        self.left.lock().insert(member.clone(), Left::Now);
     }
 
     /// Notes the last entry that may be about a member that left. Notes up to the entry `durable` are not needed.
     pub(crate) fn has_left(&self, member: &Address, last: EntryNumber, durable: EntryNumber) {
         let mut left = self.left.lock();
         if left.len() > MANY_NOTES {
-            left.retain(|_, last| last.is_none_or(|last| last > durable));
+            left.retain(|_, left| !matches!(left, Left::After(last) if *last <= durable));
         }
-        left.insert(member.clone(), Some(last));
+        left.insert(member.clone(), Left::After(last));
     }
 
-    /// The last entry that may be about a member that left: none when the store knows it as it is, and `Some(None)` while it is leaving.
-    pub(crate) fn left(&self, member: &Address) -> Option<Option<EntryNumber>> {
+    /// How a member left the memory; none when the store knows it as it is.
+    pub(crate) fn left(&self, member: &Address) -> Option<Left> {
         self.left.lock().get(member).copied()
     }
 

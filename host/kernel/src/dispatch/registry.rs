@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use crate::actor::family::Family;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::actor::spec::ActorSpec;
 use crate::actor::{Actor, Presence};
 use crate::words::address::Address;
@@ -256,7 +256,7 @@ impl Registry {
     /// Ends a member's time in memory, if it has nothing there and nobody is about to send to it: from here on, lookups do not find it.
     pub(crate) fn release(&self, actor: &Actor) -> bool {
         let mut shard = self.shard(actor.address()).write();
-        let is_free = actor.member().is_some_and(|member| !member.is_pinned()) && actor.is_at_rest();
+        let is_free = actor.member().is_some_and(|member| !member.is_pinned()) && actor.is_releasable();
         if is_free {
             actor.set_presence(Presence::Gone);
             if shard.get(actor.address()).is_some_and(|there| is_same(there, actor)) {

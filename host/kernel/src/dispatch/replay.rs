@@ -53,7 +53,8 @@ impl LetterOrders<'_> {
     ) -> Result<(MessageId, Option<EntryNumber>), LetterError> {
         let replay = self.routing.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
-        let exists = self.routing.registry.get(&letter.to).is_some() || self.routing.registry.family_of(&letter.to).is_some();
+        let exists =
+            self.routing.registry.get(&letter.to).is_some() || self.routing.registry.family_of(&letter.to).is_some();
         if exists {
             self.shared.memory_gate.pass()?;
         }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::routing::entering::{PlayJournal, load_of};
 use crate::dispatch::routing::reservation::reserve_now;
@@ -187,7 +187,8 @@ impl TimerQueue {
             Ok(Receiver::Other(pinned)) => Some(pinned),
             Ok(Receiver::InStore) => return self.tell_later(timer),
             Err(error) => {
-                let (message, reason) = (Message::of(timer.envelope, timer.payload()), DeadReason::NotMade(error.into()));
+                let (message, reason) =
+                    (Message::of(timer.envelope, timer.payload()), DeadReason::NotMade(error.into()));
                 return self.shared.routing.dead_letter(&timer.target, [message], &reason, false);
             }
         };

@@ -115,7 +115,8 @@ impl Fold {
                     self.actors.insert(*actor, Known::new(address.clone()));
                 }
                 Op::Gone { actor } => {
-                    let known = self.actors.remove(actor).ok_or_else(|| format!("{actor:?} goes, and was never born"))?;
+                    let known =
+                        self.actors.remove(actor).ok_or_else(|| format!("{actor:?} goes, and was never born"))?;
                     if !known.messages.is_empty() || !known.timers.is_empty() {
                         return Err(format!("{actor:?} goes with messages or timers"));
                     }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::actor::keyed_state::{KeyedState, cost};
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::actor::state_error::{StateError, StateOrderError};
 use crate::journal::store::StoreError;
 use crate::kernel::Kernel;

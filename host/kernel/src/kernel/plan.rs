@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::actor::family::FamilySpec;
+use crate::actor::family_spec::FamilySpec;
 use crate::actor::spec::ActorSpec;
 use crate::actor::template::Template;
 use crate::dispatch::dead_letters::feed::LetterFeed;
@@ -180,7 +180,12 @@ fn check_family(actor: &ActorSpec, family: &FamilySpec) -> Result<(), PlanError>
         return Err(PlanError::NotForFamily(actor.address.clone(), why));
     }
     let zero_rate = family.create.iter().any(|creator| creator.per_second == 0);
-    let zeros = [("live", family.live == 0), ("members", family.members == 0), ("create", zero_rate), ("expire", family.expire.is_some_and(|time| time.is_zero()))];
+    let zeros = [
+        ("live", family.live == 0),
+        ("members", family.members == 0),
+        ("create", zero_rate),
+        ("expire", family.expire.is_some_and(|time| time.is_zero())),
+    ];
     let zero = zeros.into_iter().find(|(_, zero)| *zero);
     zero.map_or(Ok(()), |(name, _)| Err(PlanError::Zero(actor.address.clone(), name)))
 }

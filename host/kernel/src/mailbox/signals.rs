@@ -20,9 +20,10 @@ impl Mailbox {
     }
 
     /// Whether no message waits, is on its way, or waits for space, and no instance has an incarnation.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_releasable(&self) -> bool {
         let inner = self.inner.lock();
-        let sleeps = inner.idle & inner.passivated == inner.passivated && inner.passivated.count_ones() as usize == inner.states.len();
+        let sleeps = inner.idle & inner.passivated == inner.passivated
+            && inner.passivated.count_ones() as usize == inner.states.len();
         sleeps && inner.waiting() == 0 && inner.blocked.is_empty() && !inner.is_reserved(&self.spec)
     }
 

@@ -31,6 +31,7 @@ impl Node {
 
 /// The properties of an actor that the tree knows from the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub struct NodeSpec {
     /// When it is started again.
     pub kind: RestartKind,
@@ -97,7 +98,7 @@ pub enum Event {
     Adopted(Node),
     /// The parent stops a child for good.
     Dismiss(Node),
-    /// A passivated member of a family leaves the memory: it is removed. Only where [`Tree::may_leave`](super::tree::Tree::may_leave).
+    /// A passivated member of a family leaves the memory: it is removed. Only where [`Tree::may_be_released`](super::tree::Tree::may_be_released).
     Released(Node),
     /// A message came for an actor that is passivated, or whose code refused to start.
     Wanted(Node),

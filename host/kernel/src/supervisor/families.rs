@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::actor::family::{Family, FamilySpec};
+use crate::actor::family::Family;
+use crate::actor::family_spec::FamilySpec;
 use crate::actor::spec::ActorSpec;
 use crate::actor::subtree::Membership;
 use crate::actor::{Actor, Presence};
@@ -26,12 +27,7 @@ impl NativeActor for Head {
 impl Supervisor {
     /// Makes the head of a family, which is in the tree as an actor of the plan is. `supervision`: that of the kernel, whose rules are
     /// those of each member.
-    pub(super) fn head(
-        &self,
-        spec: &ActorSpec,
-        family: &Arc<FamilySpec>,
-        supervision: SupervisionSpec,
-    ) -> Arc<Actor> {
+    pub(super) fn head(&self, spec: &ActorSpec, family: &Arc<FamilySpec>, supervision: SupervisionSpec) -> Arc<Actor> {
         let registry = &self.shared.routing.registry;
         let code = NativeLauncher::new(|| Head);
         let supervision = SupervisionSpec { strategy: Strategy::OneForOne, ..supervision };
@@ -46,13 +42,13 @@ impl Supervisor {
     }
 
     /// Looks whether a member may leave the memory, when the current step is over.
-    pub(super) fn at_rest(&mut self, node: Node) {
+    pub(super) fn may_release(&mut self, node: Node) {
         if self.role(node).actor.member().is_some() {
             self.resting.push(node);
         }
     }
 
-    /// As [`Supervisor::at_rest`], of an actor that others do not use any more.
+    /// As [`Supervisor::may_release`], of an actor that others do not use any more.
     pub(super) fn unused(&mut self, actor: ActorId) {
         self.resting.extend(self.nodes.get(&actor).map(|nodes| nodes[0]));
     }
@@ -60,7 +56,7 @@ impl Supervisor {
     /// The next member that leaves the memory: nothing of it is there but itself.
     pub(super) fn next_released(&mut self) -> Option<Event> {
         while let Some(node) = self.resting.pop() {
-            if !self.tree.may_leave(node) {
+            if !self.tree.may_be_released(node) {
                 continue;
             }
             let actor = &self.role(node).actor;
@@ -69,7 +65,8 @@ impl Supervisor {
                 self.shared.measure_member(actor.clone());
                 continue;
             }
-            if !self.watches.of.contains_key(&actor.id) && self.shared.routing.release(actor, self.shared.now_seconds()) {
+            if !self.watches.of.contains_key(&actor.id) && self.shared.routing.release(actor, self.shared.now_seconds())
+            {
                 return Some(Event::Released(node));
             }
         }

@@ -35,7 +35,7 @@ impl Supervisor {
         if left > 0 || !actor.mailbox.sleep(instance.index, waker, None) {
             self.wanted.push(node);
         } else {
-            self.at_rest(node);
+            self.may_release(node);
         }
         self.shared.routing.first_start_over(&actor);
     }

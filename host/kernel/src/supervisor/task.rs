@@ -64,15 +64,14 @@ impl Supervisor {
             let parent = parent.expect("the plan was checked: parents come before children");
             let above = spec.address.parent().and_then(|parent| this.shared.routing.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
-            let actor = match &spec.family {
-                Some(family) => this.head(spec, family, supervision),
-                None => {
-                    let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above);
-                    let id = this.shared.routing.registry.planned_id(&spec.address);
-                    let actor = Actor::new(id, spec.clone(), None, Membership::planned(subtree));
-                    actor.set_presence(Presence::There);
-                    Arc::new(actor)
-                }
+            let actor = if let Some(family) = &spec.family {
+                this.head(spec, family, supervision)
+            } else {
+                let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above);
+                let id = this.shared.routing.registry.planned_id(&spec.address);
+                let actor = Actor::new(id, spec.clone(), None, Membership::planned(subtree));
+                actor.set_presence(Presence::There);
+                Arc::new(actor)
             };
             this.shared.routing.registry.add(&actor);
             attend(&this.shared, &actor);
@@ -250,7 +249,8 @@ impl Supervisor {
     /// Keeps an operator's order if there is a store, and gives the answer when it is kept.
     pub(super) fn keep_order(&self, address: &Address, halted: bool, answer: impl FnOnce() + Send + 'static) {
         let Some(journal) = &self.shared.routing.journal else { return answer() };
-        let is_kept = |actor: &Arc<Actor>| actor.spawned.is_none() || actor.member().is_some() && actor.mailbox.is_stored();
+        let is_kept =
+            |actor: &Arc<Actor>| actor.spawned.is_none() || actor.member().is_some() && actor.mailbox.is_stored();
         let planned = self.shared.routing.registry.occupant(address).filter(is_kept);
         self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
             if let Some(actor) = planned {

@@ -28,7 +28,9 @@ impl Supervisor {
 
     pub(super) fn unwatch(&mut self, watcher: Watcher, watch: u64) {
         let unwatched = self.watches.remove(watcher, watch);
-        unwatched.into_iter().for_each(|actor| self.unused(actor));
+        if let Some(actor) = unwatched {
+            self.unused(actor);
+        }
     }
 
     /// Ends the watches of a run that ended.

@@ -9,7 +9,7 @@ use super::Turn;
 use super::effect::Effect;
 use super::spawn;
 use crate::actor::Actor;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::actor::reports::TaskDone;
 use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
@@ -65,7 +65,7 @@ impl Turn {
             let target = match pinned {
                 Ok(target) => target,
                 Err((stand_in, reason)) => {
-                    self.bury_run(&stand_in, &reason);
+                    self.dead_letter_run(&stand_in, &reason);
                     continue;
                 }
             };

@@ -12,7 +12,7 @@ use super::Turn;
 use super::effect::Effect;
 use super::entered::Entered;
 use crate::actor::Actor;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::kept_timers::KeptTimer;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;

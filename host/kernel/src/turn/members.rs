@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Turn;
 use crate::actor::Actor;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::routing::delivery::Run;
 use crate::mailbox::message_log::message_of;
 use crate::words::dead_letter::DeadReason;
@@ -29,18 +29,15 @@ impl Turn {
         }
     }
 
-    /// The receiver of a question, if it is a member of a family.
-    pub(super) async fn pinned_for_ask(&mut self, route: usize, target: &Actor) -> Result<Option<Pinned>, SendError> {
-        if target.member().is_none() {
-            return Ok(None);
-        }
+    /// The receiver of a question, which is a member of a family.
+    pub(super) async fn pinned_for_ask(&mut self, route: usize, target: &Actor) -> Result<Pinned, SendError> {
         let member = self.shared.receiver(target.address(), self.actor.id).await?;
         self.routes.found(route, member.clone());
-        Ok(Some(member))
+        Ok(member)
     }
 
     /// Makes dead letters of the next run of the commit.
-    pub(super) fn bury_run(&mut self, stand_in: &Actor, reason: &DeadReason) {
+    pub(super) fn dead_letter_run(&mut self, stand_in: &Actor, reason: &DeadReason) {
         let before = self.outbox.bytes.len();
         let next = self.outbox.next_run();
         let Run { from, to, messages, .. } = *next.run;

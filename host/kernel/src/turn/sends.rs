@@ -75,8 +75,12 @@ impl Turn {
         let target = self.routes.at(route).target.clone();
         // Pinned until it has the question: then it stays in memory for that.
         let deadline = Instant::now() + timeout;
-        let pinned = tokio::time::timeout_at(deadline, self.pinned_for_ask(route, &target)).await;
-        let pinned = pinned.map_err(|_| AskError::Timeout)?.map_err(|error| self.ask_refused(error))?;
+        let mut pinned = None;
+        if target.member().is_some() {
+            let found = Box::pin(self.pinned_for_ask(route, &target));
+            let found = tokio::time::timeout_at(deadline, found).await.map_err(|_| AskError::Timeout)?;
+            pinned = Some(found.map_err(|error| self.ask_refused(error))?);
+        }
         let target = pinned.as_deref().unwrap_or(&target).clone();
         check_size(&target, body).map_err(|error| self.ask_refused(error))?;
         self.within_limits().map_err(|overrun| self.ask_refused(overrun))?;

@@ -44,7 +44,9 @@ pub enum NamePatternError {
     #[error("the range `{0}-{1}` has its ends in the wrong order")]
     Range(char, char),
     /// A repetition that is none, or that repeats nothing.
-    #[error("the repetition at character {0} must be `*`, `+`, `?`, `{{n}}` or `{{n,m}}`, after one character or class")]
+    #[error(
+        "the repetition at character {0} must be `*`, `+`, `?`, `{{n}}` or `{{n,m}}`, after one character or class"
+    )]
     Repetition(usize),
     /// A `\` at the end.
     #[error("`\\` at the end takes no character literally")]
@@ -114,7 +116,7 @@ fn read_set(characters: &[char], at: &mut usize) -> Result<Box<[(char, char)]>, 
     *at += 1;
     match first {
         '.' => Ok([('\0', char::MAX)].into()),
-        '[' => read_class(characters, at).ok_or(NamePatternError::Class(begin + 1))?,
+        '[' => read_class(characters, at),
         '\\' => {
             let literal = *characters.get(*at).ok_or(NamePatternError::Backslash)?;
             *at += 1;
@@ -126,14 +128,14 @@ fn read_set(characters: &[char], at: &mut usize) -> Result<Box<[(char, char)]>, 
     }
 }
 
-/// Reads the rest of a class, with its end; none when it has no end or no character.
-fn read_class(characters: &[char], at: &mut usize) -> Option<Result<Box<[(char, char)]>, NamePatternError>> {
-    let mut set = Vec::new();
+/// Reads the rest of a class, with its end.
+fn read_class(characters: &[char], at: &mut usize) -> Result<Box<[(char, char)]>, NamePatternError> {
+    let (begin, mut set) = (*at, Vec::new());
     loop {
-        let from = *characters.get(*at)?;
+        let from = *characters.get(*at).ok_or(NamePatternError::Class(begin))?;
         *at += 1;
         if from == ']' {
-            return (!set.is_empty()).then(|| Ok(set.into()));
+            return if set.is_empty() { Err(NamePatternError::Class(begin)) } else { Ok(set.into()) };
         }
         let mut to = from;
         // A `-` before the end is itself.
@@ -142,7 +144,7 @@ fn read_class(characters: &[char], at: &mut usize) -> Option<Result<Box<[(char, 
             *at += 2;
         }
         if from > to {
-            return Some(Err(NamePatternError::Range(from, to)));
+            return Err(NamePatternError::Range(from, to));
         }
         set.push((from, to));
     }

@@ -97,7 +97,9 @@ pub enum SendError {
         most: usize,
     },
     /// The receiver would be a new member of a family, and the sender has just made many. A tell of an actor becomes a dead letter.
-    #[error("`{to}` does not exist, and `{from}` makes more new members than the {per_second} in a second that it may make")]
+    #[error(
+        "`{to}` does not exist, and `{from}` makes more new members than the {per_second} in a second that it may make"
+    )]
     CreatesTooFast {
         /// The receiver.
         to: Address,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::dice::Dice;

@@ -26,7 +26,10 @@ fn users(house: &House) -> ActorSpec {
 
 /// `/a`, which may send to members.
 fn sender(house: &House) -> ActorSpec {
-    ActorSpec { grants: ActorGrants { sends_below: vec![addr("/user")], ..ActorGrants::default() }, ..house.stored("/a") }
+    ActorSpec {
+        grants: ActorGrants { sends_below: vec![addr("/user")], ..ActorGrants::default() },
+        ..house.stored("/a")
+    }
 }
 
 /// The members in memory.
@@ -151,7 +154,8 @@ async fn sender_without_the_right_reaches_members_in_the_store() {
     tell(&kernel, "/a", "> /user/7 known;> /user/8 new").await;
     kernel.wait_idle().await;
     assert!(house.lines().contains(&"/user/7 known 0".to_owned()));
-    let letters: Vec<_> = kernel.dead_letters().iter().map(|letter| (letter.to.to_string(), letter.reason.kind())).collect();
+    let letters: Vec<_> =
+        kernel.dead_letters().iter().map(|letter| (letter.to.to_string(), letter.reason.kind())).collect();
     assert_eq!(letters, [("/user/8".to_owned(), "not-created")]);
 }
 

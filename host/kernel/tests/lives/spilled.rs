@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, Address, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message, Overflow,
-    RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer,
-    WaitingNumbers,
+    ActorId, ActorSpec, Address, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message,
+    Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
+    StoredOrigin, StoredTimer, WaitingNumbers,
 };
 
 use crate::rules::{House, SOON, addr, in_order, stop, tell};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, Address, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan, PlanError,
-    Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer,
+    ActorId, ActorSpec, Address, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan,
+    PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredActor, StoredLetter,
+    StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};

@@ -9,8 +9,7 @@ use playhouse_kernel::{StartKind, SupervisionSpec};
 use crate::house::{PLAIN, SECOND, SUPERVISOR};
 
 const COOLDOWN: Duration = Duration::from_mins(1);
-const MEMBER: NodeSpec =
-    NodeSpec { start: StartKind::OnMessage, dynamic: true, cooldown: Some(COOLDOWN), ..PLAIN };
+const MEMBER: NodeSpec = NodeSpec { start: StartKind::OnMessage, dynamic: true, cooldown: Some(COOLDOWN), ..PLAIN };
 
 /// A family whose head is up, two restarts in ten seconds allowed.
 struct Family {
@@ -72,8 +71,14 @@ fn member_that_fails_too_often_is_failed_alone() {
     family.crash(bad);
     family.crash(good);
     let failed = family.crash(bad);
-    assert!(matches!(failed[..], [Action::Failed { why: WhyGaveUp::TooOften(_), trial_in: Some(COOLDOWN), .. }]), "{failed:?}");
-    assert_eq!([bad, good, family.head].map(|node| family.state(node)), [State::Failed, State::Running, State::Running]);
+    assert!(
+        matches!(failed[..], [Action::Failed { why: WhyGaveUp::TooOften(_), trial_in: Some(COOLDOWN), .. }]),
+        "{failed:?}"
+    );
+    assert_eq!(
+        [bad, good, family.head].map(|node| family.state(node)),
+        [State::Failed, State::Running, State::Running]
+    );
     family.now += COOLDOWN;
     let trial = family.step(Event::Timer);
     assert_eq!(trial, [Action::Reset(bad), Action::Start(bad, 4)]);
@@ -93,10 +98,10 @@ fn first_start_of_a_member_that_fails_is_tried_again() {
 fn passivated_member_leaves_unless_a_failure_counts() {
     let mut family = Family::new();
     let (bad, good) = (family.member(), family.member());
-    assert!(!family.tree.may_leave(good), "it runs");
+    assert!(!family.tree.may_be_released(good), "it runs");
     family.crash(bad);
     assert_eq!((family.idle(bad), family.idle(good)), (vec![Action::Passivated(bad)], vec![Action::Passivated(good)]));
-    assert_eq!((family.tree.may_leave(bad), family.tree.may_leave(good)), (false, true));
+    assert_eq!((family.tree.may_be_released(bad), family.tree.may_be_released(good)), (false, true));
     assert_eq!(family.step(Event::Released(bad)), []);
     assert_eq!(family.step(Event::Released(good)), [Action::Forget(good)]);
     assert!(family.tree.view(good).is_none());
@@ -104,7 +109,7 @@ fn passivated_member_leaves_unless_a_failure_counts() {
     family.now = family.tree.next_timer().unwrap();
     assert!(family.now >= 10 * SECOND);
     assert_eq!(family.step(Event::Timer), [Action::Passivated(bad)]);
-    assert!(family.tree.may_leave(bad));
+    assert!(family.tree.may_be_released(bad));
     family.step(Event::Released(bad));
     assert_eq!((family.tree.len(), family.tree.next_timer()), (1, None));
 }

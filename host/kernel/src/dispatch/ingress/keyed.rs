@@ -8,7 +8,7 @@ use playhouse_frame::Metadata;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::keys::{Begun, Ended, FirstRequest, RequestKey, SOURCE, ended_of, name_of};

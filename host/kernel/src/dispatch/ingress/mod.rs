@@ -12,7 +12,7 @@ use playhouse_frame::{Metadata, Parts};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::ask::{Asks, Ends, end_of};
 use crate::dispatch::routing::entering::PlayJournal;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
-use crate::actor::member::Pinned;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
 use crate::dispatch::routing::reservation::Patience;

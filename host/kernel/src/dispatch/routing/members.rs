@@ -14,7 +14,7 @@ impl Routing {
         let (Some(stored), Some(journal)) = (&member.family.stored, &self.journal) else {
             return self.registry.release(actor);
         };
-        let Some(_leaving) = stored.try_leave((actor.id, actor.address())) else { return false };
+        let Some(_leaving) = stored.try_release((actor.id, actor.address())) else { return false };
         if !self.registry.release(actor) {
             return false;
         }
@@ -41,13 +41,6 @@ impl Routing {
         }
         stored.has_left(actor.address(), entered.number, journal.last_durable());
         true
-    }
-
-    /// A stored member is about to be forgotten, although it may have entries that are not durable.
-    pub(super) fn member_leaves(&self, actor: &Actor) {
-        if let Some(stored) = actor.member().and_then(|member| member.family.stored.as_ref()) {
-            stored.leaves(actor.address());
-        }
     }
 
     /// A member is forgotten: nothing more enters about it.

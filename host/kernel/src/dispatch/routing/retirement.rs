@@ -62,7 +62,10 @@ impl Routing {
 
     /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters.
     pub(crate) fn forget(&self, actor: &Actor) {
-        self.member_leaves(actor);
+        // It may have entries that are not durable.
+        if let Some(stored) = actor.member().and_then(|member| member.family.stored.as_ref()) {
+            stored.leaves(actor.address());
+        }
         actor.set_presence(Presence::Gone);
         for instance in &actor.instances {
             // Only members of families have stored mailboxes among spawned actors, and the supervision has buried these messages.

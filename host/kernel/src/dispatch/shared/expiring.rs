@@ -49,7 +49,12 @@ impl Shared {
         Ok(read.first().filter(|origin| origin.position == name).and_then(|origin| since_of(&origin.value)))
     }
 
-    async fn expire_due(&self, family: &Arc<Family>, stored: &StoredMembers, expiry: &Expiry) -> Result<(), StoreError> {
+    async fn expire_due(
+        &self,
+        family: &Arc<Family>,
+        stored: &StoredMembers,
+        expiry: &Expiry,
+    ) -> Result<(), StoreError> {
         let store = self.routing.store()?;
         let Some(latest) = self.now_seconds().checked_sub(expiry.after.as_secs()) else { return Ok(()) };
         let mut from = Vec::new();
@@ -65,7 +70,7 @@ impl Shared {
                     return Ok(());
                 }
                 if let Ok(member) = family.address().child(name) {
-                    let _loading = stored.load(family, &member).await;
+                    let _loading = family.load(stored, &member).await;
                     self.expire((family, stored, expiry), &*store, &member, (since, &origin.position)).await?;
                 }
             }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::family::Family;
-use crate::actor::member::{Member, Pinned};
+use crate::actor::member::Member;
+use crate::actor::pinned::Pinned;
 use crate::actor::spec::ActorSpec;
-use crate::actor::stored_members::StoredMembers;
+use crate::actor::stored_members::{Left, StoredMembers};
 use crate::actor::subtree::{Membership, Subtree};
 use crate::actor::{Actor, Presence, Spawned};
 use crate::dispatch::Shared;
@@ -30,6 +31,15 @@ use crate::words::send_error::SendError;
 const MOST_WOKEN: usize = 1024;
 /// A member that has messages waits no longer for others to leave the memory.
 const WAKE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The result of adding a member.
+enum Added {
+    There(Pinned),
+    /// Another one was added meanwhile.
+    Beside,
+    /// The play is over.
+    TooLate,
+}
 
 impl Shared {
     /// The actor to which a message is about to be sent. If it is a member of a family and not in memory, it is loaded or made. `sender`:
@@ -54,11 +64,7 @@ impl Shared {
     }
 
     /// As [`Shared::receiver`], where nobody can wait. `Ok(None)`: that takes a look into the store.
-    pub(crate) fn receiver_now(
-        self: &Arc<Self>,
-        to: &Address,
-        sender: ActorId,
-    ) -> Result<Option<Pinned>, SendError> {
+    pub(crate) fn receiver_now(self: &Arc<Self>, to: &Address, sender: ActorId) -> Result<Option<Pinned>, SendError> {
         let registry = &self.routing.registry;
         if let Some(pinned) = registry.pin(to) {
             return Ok(Some(pinned));
@@ -124,9 +130,11 @@ impl Shared {
             }
             let head = self.running_head(family).ok_or_else(|| SendError::Stopped(to.clone()))?;
             family.let_in(to, creator)?;
-            let member = self.new_member(family, &head, self.routing.new_id(), family.member_spec(to.clone()), true);
-            if let Some(pinned) = self.add_member(&head, member) {
-                return pinned.ok_or_else(|| SendError::Stopped(to.clone()));
+            let member = new_member(family, &head, self.routing.new_id(), family.member_spec(to.clone()), true);
+            match self.add_member(&head, member) {
+                Added::There(pinned) => return Ok(pinned),
+                Added::Beside => {}
+                Added::TooLate => return Err(SendError::Stopped(to.clone())),
             }
         }
     }
@@ -139,7 +147,7 @@ impl Shared {
         to: &Address,
         creator: Option<&Address>,
     ) -> Result<Pinned, SendError> {
-        let _loading = stored.load(family, to).await;
+        let _loading = family.load(stored, to).await;
         let registry = &self.routing.registry;
         if let Some(pinned) = registry.pin(to) {
             return Ok(pinned);
@@ -149,24 +157,14 @@ impl Shared {
         let known = self.known_member(stored, &*store, to).await.map_err(not_stored)?;
         let stopped = || SendError::Stopped(to.clone());
         let head = registry.by_id(family.head).ok_or_else(stopped)?;
-        let member = match known {
-            Some(known) => {
-                let loaded = self.loaded_member((family, stored), &head, &known, &*store).await;
-                loaded.map_err(|error| not_stored(self.routing.store_read_failed(error)))?
-            }
-            None => {
-                let creator = creator.ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-                self.running_head(family).ok_or_else(stopped)?;
-                family.let_in(to, creator)?;
-                let id = self.routing.new_id();
-                let member = self.new_member(family, &head, id, family.member_spec(to.clone()), true);
-                if let Some(journal) = &self.routing.journal {
-                    let born = Op::Born { actor: id, address: to.clone() };
-                    self.routing.enter(journal, None, EntrySpace::NONE, |draft| draft.op(born));
-                }
-                self.note_use(family, &member, None);
-                member
-            }
+        let member = if let Some(known) = known {
+            let loaded = self.loaded_member((family, stored), &head, &known, &*store).await;
+            loaded.map_err(|error| not_stored(self.routing.store_read_failed(error)))?
+        } else {
+            let creator = creator.ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+            self.running_head(family).ok_or_else(stopped)?;
+            family.let_in(to, creator)?;
+            self.born_member(family, &head, to)
         };
         if let Some(member) = member.member() {
             member.is_in_store();
@@ -180,12 +178,16 @@ impl Shared {
             member.set_presence(Presence::There);
             return registry.add_member(&Arc::new(member)).ok_or_else(stopped);
         }
-        self.add_member(&head, member).flatten().ok_or_else(stopped)
+        match self.add_member(&head, member) {
+            Added::There(pinned) => Ok(pinned),
+            Added::Beside | Added::TooLate => Err(stopped()),
+        }
     }
 
     /// Notes in the store that a member is in use, where members expire. `before`: the time that the store has.
     fn note_use(&self, family: &Family, actor: &Actor, before: Option<Seconds>) {
-        let (Some(expiry), Some(member), Some(journal)) = (Expiry::of(family), actor.member(), &self.routing.journal) else {
+        let (Some(expiry), Some(member), Some(journal)) = (Expiry::of(family), actor.member(), &self.routing.journal)
+        else {
             return;
         };
         let now = self.now_seconds();
@@ -200,6 +202,18 @@ impl Shared {
         member.set_idle_since(since);
     }
 
+    /// A new member, which the store has from now on.
+    fn born_member(&self, family: &Arc<Family>, head: &Actor, address: &Address) -> Actor {
+        let id = self.routing.new_id();
+        let member = new_member(family, head, id, family.member_spec(address.clone()), true);
+        if let Some(journal) = &self.routing.journal {
+            let born = Op::Born { actor: id, address: address.clone() };
+            self.routing.enter(journal, None, EntrySpace::NONE, |draft| draft.op(born));
+        }
+        self.note_use(family, &member, None);
+        member
+    }
+
     /// The member as the store has it, when everything that is about it is there.
     pub(super) async fn known_member(
         &self,
@@ -210,11 +224,11 @@ impl Shared {
         let Some(journal) = &self.routing.journal else { return Ok(None) };
         while let Some(left) = stored.left(to) {
             match left {
-                Some(last) => {
+                Left::After(last) => {
                     journal.durable(last).await?;
                     break;
                 }
-                None => tokio::task::yield_now().await,
+                Left::Now => tokio::task::yield_now().await,
             }
         }
         store.actor(to).await.map_err(|error| self.routing.store_read_failed(error))
@@ -229,7 +243,7 @@ impl Shared {
     ) -> Result<Actor, StoreError> {
         let start = if known.halted == Some(true) { StartKind::Manual } else { StartKind::OnMessage };
         let spec = ActorSpec { start, ..family.member_spec(known.address.clone()) };
-        let member = self.new_member(family, head, known.id, spec, false);
+        let member = new_member(family, head, known.id, spec, false);
         if let Some(state) = &member.keyed_state {
             state.restore(known.state);
         }
@@ -258,17 +272,17 @@ impl Shared {
         Ok(member)
     }
 
-    /// Adds a member to the registry and to the tree. None: another one was added meanwhile. `Some(None)`: the play is over.
-    fn add_member(self: &Arc<Self>, head: &Actor, member: Actor) -> Option<Option<Pinned>> {
+    /// Adds a member to the registry and to the tree.
+    fn add_member(self: &Arc<Self>, head: &Actor, member: Actor) -> Added {
         let member = Arc::new(member);
         member.set_presence(Presence::There);
-        let pinned = self.routing.registry.add_member(&member)?;
+        let Some(pinned) = self.routing.registry.add_member(&member) else { return Added::Beside };
         attend(self, &member);
         if !self.supervisor.request(Request::Spawn(head.id, member.clone())) {
             self.routing.forget(&member);
-            return Some(None);
+            return Added::TooLate;
         }
-        Some(Some(pinned))
+        Added::There(pinned)
     }
 
     /// The target of a recorded send to a member that is not in memory: it is gone from the beginning, so that the commit looks for the
@@ -277,7 +291,7 @@ impl Shared {
         let registry = &self.routing.registry;
         let family = registry.family_of(&to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         let head = registry.by_id(family.head).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        let stand_in = self.new_member(&family, &head, self.routing.new_id(), family.member_spec(to), false);
+        let stand_in = new_member(&family, &head, self.routing.new_id(), family.member_spec(to), false);
         stand_in.set_presence(Presence::Gone);
         Ok(Arc::new(stand_in))
     }
@@ -286,12 +300,12 @@ impl Shared {
     fn running_head(&self, family: &Family) -> Option<Arc<Actor>> {
         self.routing.registry.by_id(family.head).filter(|head| !head.mailbox.is_closed())
     }
+}
 
-    /// `counts`: whether the family has counted it.
-    fn new_member(&self, family: &Arc<Family>, head: &Actor, id: ActorId, spec: ActorSpec, counts: bool) -> Actor {
-        let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), None);
-        let member = Some(Box::new(Member::new(family.clone(), counts)));
-        let spawned = Spawned { member, ..Spawned::new(head.id, head.incarnation(), spec.code.clone()) };
-        Actor::new(id, spec, Some(spawned), Membership::uncounted(subtree))
-    }
+/// `counts`: whether the family has counted it.
+fn new_member(family: &Arc<Family>, head: &Actor, id: ActorId, spec: ActorSpec, counts: bool) -> Actor {
+    let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), None);
+    let member = Some(Box::new(Member::new(family.clone(), counts)));
+    let spawned = Spawned { member, ..Spawned::new(head.id, head.incarnation(), spec.code.clone()) };
+    Actor::new(id, spec, Some(spawned), Membership::uncounted(subtree))
 }

@@ -130,7 +130,12 @@ impl Shared {
             };
             if let Some(reason) = &refused {
                 let message = Message::of(envelope, timer.payload());
-                self.letter_of_timer(draft, (target.as_deref().map(|target| &**target), due.actor, &to), message, reason);
+                self.letter_of_timer(
+                    draft,
+                    (target.as_deref().map(|target| &**target), due.actor, &to),
+                    message,
+                    reason,
+                );
             }
             if again {
                 let next = next_due(due.place.0, timer.wait);

@@ -1,4 +1,4 @@
-//! What an actor kept in the store, as it comes into memory: messages and timers.
+//! Messages and timers that the store has of an actor, as they come into memory.
 
 use crate::actor::Actor;
 use crate::actor::instance::Suspects;

@@ -39,14 +39,14 @@ impl Tree {
     }
 
     /// Whether a member of a family may leave the memory: it is passivated, no message came, and no failure of it counts.
-    pub fn may_leave(&self, node: Node) -> bool {
+    pub fn may_be_released(&self, node: Node) -> bool {
         let is_passivated = |entry: &Entry| entry.phase == Phase::Passivated && !entry.wanted && !entry.halted;
         self.nodes.get(node).is_some_and(is_passivated) && self.window_of(node, self.now).restarts == 0
     }
 
     /// Removes a member of a family that leaves the memory.
     pub(super) fn released(&mut self, node: Node) {
-        if self.may_leave(node) {
+        if self.may_be_released(node) {
             self.finish(node, Over::ForGood);
         }
     }
