@@ -11,8 +11,9 @@ use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::keys::{Begun, Ended, FirstRequest, RequestKey, SOURCE, ended_of, name_of};
-use crate::dispatch::routing::entering::PlayJournal;
+use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
+use crate::journal::store::StoreError;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::message::{Envelope, MessageId, Payload, QuestionParts, Reply, ReplyToken};
@@ -42,7 +43,11 @@ impl Ingress {
         let deadline = later(patience);
         let name = name_of(to.as_str(), key);
         let way = tokio::time::timeout_at(deadline, self.way(journal, to, &name, key));
-        let first = match way.await.unwrap_or_else(|_| Err(SendError::MailboxFull(to.clone())))? {
+        let in_vain = |_| match journal.full() {
+            Some(why) => Err(SendError::not_stored(to, &StoreError::Full(why))),
+            None => Err(SendError::MailboxFull(to.clone())),
+        };
+        let first = match way.await.unwrap_or_else(in_vain)? {
             Way::First(first) => first,
             Way::Ended(Ended::Told(id)) => return Ok(id),
             // Only a way that asked before has an answer.
@@ -53,7 +58,7 @@ impl Ingress {
         let keep = |draft: &mut _| first.keep_told(draft, message.id, now);
         let entry = routing.enter_one(journal, &target, (&envelope, &payload), deadline, keep).await?;
         first.end(Ended::Told(message.id), entry);
-        journal.durable(entry).await.map_err(|error| SendError::not_stored(to, &error))?;
+        durable_by(journal, entry, to, deadline).await?;
         Ok(message.id)
     }
 

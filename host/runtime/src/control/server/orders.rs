@@ -1,5 +1,6 @@
 //! The outcome of an operator's order to start or stop an actor, and the reason why an actor that ended takes no messages.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, SendError, Stage, State};
@@ -12,6 +13,23 @@ use crate::control::protocol::{Refusal, Response};
 const SETTLING: Duration = Duration::from_secs(10);
 
 impl Server {
+    /// Waits until an order is in the store; when that stays full, not for long. `done`: the part of the order that is done then.
+    pub(super) async fn kept<T>(
+        &self,
+        order: impl Future<Output = T>,
+        done: impl FnOnce() -> String,
+    ) -> Result<T, Refusal> {
+        let mut order = pin!(order);
+        loop {
+            if let Ok(kept) = tokio::time::timeout(SETTLING, order.as_mut()).await {
+                return Ok(kept);
+            }
+            if let Some(full) = self.kernel.store_status().and_then(|store| store.full) {
+                return Err(not_kept(&done(), &full));
+            }
+        }
+    }
+
     /// Waits until the actor's state is one that `settled` accepts, and returns the states before and after.
     pub(super) async fn settle(
         &self,
@@ -63,6 +81,13 @@ impl Server {
         };
         format!("`{address}` has ended and takes no more messages: {way_out}")
     }
+}
+
+/// The error for an order that is carried out, and not in the store.
+pub(super) fn not_kept(done: &str, full: &str) -> Refusal {
+    let way_out = "`playhouse mailbox drop` and `playhouse dead-letters drop` make space";
+    let said = "a host that ends before there is space forgets the order";
+    Refusal::new("not-stored", format!("{done}, but {full}; {said}: {way_out}"))
 }
 
 /// The reason why no actor of the play takes messages; `None` while it runs.

@@ -1,8 +1,9 @@
 //! Requests about the states of actors.
 
-use playhouse_kernel::{AboutHost, Address, LogEvent, SendError, StateError, StateOrderError};
+use playhouse_kernel::{AboutHost, Address, LogEvent, SendError, StateError, StateOrderError, StoreError};
 
 use super::Server;
+use super::orders::not_kept;
 use crate::control::protocol::{Body, Refusal, Response, StateEntry};
 use crate::events::StateChanged;
 
@@ -75,6 +76,9 @@ impl Server {
             Ok(()) => {
                 StateChanged { subject: AboutHost, of: of.as_str(), keys, operator }.log();
                 Ok(Response::StateChanged { keys })
+            }
+            Err(StateOrderError::State(StateError::Failed(error @ StoreError::Full(_)))) => {
+                Err(not_kept("the keys are changed when there is space", &error.to_string()))
             }
             Err(error) => Err(self.state_refusal(error).await),
         }
