@@ -29,7 +29,6 @@ use self::client::{is_gone, refuse, say, write};
 use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, PATIENCE, read_line};
-use self::orders::not_kept;
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode};
@@ -289,7 +288,7 @@ impl Server {
                     }
                     Ok(Err(error)) => Err(Refusal::new("refused", error.to_string())),
                     Err(_) if let Some(full) = self.kernel.store_status().and_then(|store| store.full) => {
-                        Err(not_kept(&format!("`{address}` is being started"), &full))
+                        Err(Refusal::not_kept(&format!("`{address}` is being started"), &full))
                     }
                     Err(_) => {
                         let goes_on = "`playhouse tree` shows where it stands";

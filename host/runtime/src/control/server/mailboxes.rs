@@ -5,7 +5,6 @@ use playhouse_kernel::{Address, RequestKey, SendError, StoreError};
 use playhouse_store::Inspection;
 
 use super::Server;
-use super::orders::not_kept;
 use crate::control::protocol::{Body, MOST_KEY_BYTES, Refusal, Request, Response};
 use crate::control::store_views::PortableLine;
 use crate::control::stored::{look, new_messages, refusal, store_refusal, wanted};
@@ -77,7 +76,9 @@ impl Server {
         let wanted_of = of.clone();
         let (mailbox, numbers) = self.on_store(move |store| wanted(store, &wanted_of, id.as_deref())).await?;
         let refused = |error: StoreError| match error {
-            error @ StoreError::Full(_) => not_kept("the messages are dropped when there is space", &error.to_string()),
+            error @ StoreError::Full(_) => {
+                Refusal::not_kept("the messages are dropped when there is space", &error.to_string())
+            }
             error => store_refusal(error),
         };
         let dropped = order.drop_messages(mailbox.id, &of, &numbers).await.map_err(refused)?;

@@ -25,7 +25,7 @@ impl Server {
                 return Ok(kept);
             }
             if let Some(full) = self.kernel.store_status().and_then(|store| store.full) {
-                return Err(not_kept(&done(), &full));
+                return Err(Refusal::not_kept(&done(), &full));
             }
         }
     }
@@ -81,13 +81,6 @@ impl Server {
         };
         format!("`{address}` has ended and takes no more messages: {way_out}")
     }
-}
-
-/// The error for an order that is carried out, and not in the store.
-pub(super) fn not_kept(done: &str, full: &str) -> Refusal {
-    let way_out = "`playhouse mailbox drop` and `playhouse dead-letters drop` make space";
-    let said = "a host that ends before there is space forgets the order";
-    Refusal::new("not-stored", format!("{done}, but {full}; {said}: {way_out}"))
 }
 
 /// The reason why no actor of the play takes messages; `None` while it runs.

@@ -3,7 +3,6 @@
 use playhouse_kernel::{AboutHost, Address, LogEvent, SendError, StateError, StateOrderError, StoreError};
 
 use super::Server;
-use super::orders::not_kept;
 use crate::control::protocol::{Body, Refusal, Response, StateEntry};
 use crate::events::StateChanged;
 
@@ -78,7 +77,7 @@ impl Server {
                 Ok(Response::StateChanged { keys })
             }
             Err(StateOrderError::State(StateError::Failed(error @ StoreError::Full(_)))) => {
-                Err(not_kept("the keys are changed when there is space", &error.to_string()))
+                Err(Refusal::not_kept("the keys are changed when there is space", &error.to_string()))
             }
             Err(error) => Err(self.state_refusal(error).await),
         }
