@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{
-    ActorId, Address, Message, MessageId, PortableMessage, StateChange, StoreError, WaitingNumbers, check_key,
-};
+use playhouse_kernel::{ActorId, Address, Message, MessageId, PortableMessage, StoreError, WaitingNumbers, check_key};
 use playhouse_store::{Inspection, MailboxFacts, OrderError, StoppedStore};
 
 use super::protocol::{Body, Refusal, Request, Response, StateEntry};
@@ -62,9 +60,8 @@ impl StoppedHost {
                 for (key, _) in &changes {
                     check_key(key).map_err(|error| Refusal::new("bad-key", error.to_string()))?;
                 }
-                let too_large =
-                    |(_, value): &StateChange| value.as_ref().filter(|value| value.len() > MOST_VALUE_BYTES);
-                if let Some(value) = changes.iter().find_map(too_large) {
+                let mut values = changes.iter().filter_map(|(_, value)| value.as_ref());
+                if let Some(value) = values.find(|value| value.len() > MOST_VALUE_BYTES) {
                     let why = format!("a value of {} bytes is larger than {MOST_VALUE_BYTES} bytes", value.len());
                     return Err(Refusal::new("value-too-large", format!("{why}, the most that `state.value` allows")));
                 }
