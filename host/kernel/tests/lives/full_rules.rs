@@ -11,13 +11,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::rules::{House, SOON, WRITE, addr, in_order, stop, tell};
 
-fn full() -> Option<Fault> {
-    Some(Fault::Lost(StoreError::Full("no space".into())))
-}
-
 /// A store that is full for some attempts at its groups, after some that it takes.
 fn full_for(house: &House, taken: usize, attempts: usize) -> FaultyStore<MemoryStore> {
-    let faults = (0..taken).map(|_| None).chain((0..attempts).map(|_| full()));
+    let full = Fault::Lost(StoreError::Full("no space".into()));
+    let faults = std::iter::repeat_n(None, taken).chain(std::iter::repeat_n(Some(full), attempts));
     FaultyStore::new(house.store.clone(), faults)
 }
 

@@ -49,9 +49,8 @@ impl Ingress {
         };
         let first = match way.await.unwrap_or_else(in_vain)? {
             Way::First(first) => first,
-            Way::Ended(Ended::Told(id)) => return Ok(id),
             // Only a way that asked before has an answer.
-            Way::Ended(Ended::Answered(id, _)) => return Ok(id),
+            Way::Ended(Ended::Told(id) | Ended::Answered(id, _)) => return Ok(id),
         };
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
         let now = self.shared.wall_time(Instant::now());
