@@ -103,10 +103,10 @@ pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use journal::entry::{
-    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredLetter, StoredOrigin,
-    StoredTimer, TimerIds,
+    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredChild, StoredLetter,
+    StoredOrigin, StoredTimer, TimerIds,
 };
-pub use journal::faulty::{Fault, FaultyStore};
+pub use journal::faulty::{Fault, FaultyStore, Shortage};
 pub use journal::memory::MemoryStore;
 pub use journal::store::{
     Image, STARTS_OF_A_TIMELINE, Store, StoreError, StoreStatus, StoredActor, StoredMessage, StoredSuspect,

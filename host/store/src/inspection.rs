@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use crate::check::{Checked, check};
 use crate::error::{OrderError, store_error};
-use crate::folder::DATABASE;
+use crate::folder::{DATABASE, is_blank};
 use crate::mailbox::Known;
 use crate::migrations::write_copy;
 use crate::reader::Reader;
@@ -17,7 +17,7 @@ use crate::rows::{actor_sum, known_of, signed, unsigned};
 use crate::schema::{FORMAT, Format, format_of, pragma};
 use crate::settings::StoreSettings;
 use crate::state::State;
-use crate::tail::Note;
+use crate::tail::{Note, Position, require_none};
 
 /// A store that is looked at.
 pub struct Inspection {
@@ -48,7 +48,7 @@ pub struct StoreFacts {
     pub mailboxes: Vec<MailboxFacts>,
 }
 
-/// The facts about the mailbox of an actor of the plan.
+/// The facts about the mailbox of an actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailboxFacts {
     /// The id of its actor.
@@ -91,7 +91,7 @@ impl Inspection {
     pub fn facts(&self) -> Result<StoreFacts, StoreError> {
         let tx = self.moment()?;
         let state = State::read(&tx)?;
-        let image = state.image()?;
+        let image = state.image(&tx)?;
         let mailboxes = image.actors.into_iter().map(|actor| {
             let (held, bytes) = size_of(&tx, actor.id).map_err(store_error)?;
             Ok(MailboxFacts {
@@ -124,7 +124,7 @@ impl Inspection {
         })
     }
 
-    /// The facts about one mailbox; none when no actor of the plan ever had the address.
+    /// The facts about one mailbox; none when no actor has the address.
     pub fn mailbox(&self, address: &Address) -> Result<Option<MailboxFacts>, StoreError> {
         let tx = self.moment()?;
         let Some((id, known)) = row_of(&tx, "address", address.as_str())? else { return Ok(None) };
@@ -134,14 +134,14 @@ impl Inspection {
         Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted, state }))
     }
 
-    /// The id of an actor of the plan; none when none ever had the address.
+    /// The id of an actor; none when none has the address.
     pub fn id_of(&self, address: &Address) -> Result<Option<ActorId>, StoreError> {
         let mut row = self.reader.db().prepare_cached("select id from actor where address = ?").map_err(store_error)?;
         let id = row.query_row([address.as_str()], |row| unsigned(row, 0)).optional().map_err(store_error)?;
         Ok(id.map(ActorId))
     }
 
-    /// The address of an actor of the plan; none when it never had this id.
+    /// The address of an actor; none when none has this id.
     pub fn address_of(&self, id: ActorId) -> Result<Option<Address>, StoreError> {
         let mut row = self.reader.db().prepare_cached("select address from actor where id = ?").map_err(store_error)?;
         let address: Option<String> =
@@ -244,6 +244,9 @@ impl Inspection {
 /// The database in a folder.
 pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
     let place = path.join(DATABASE);
+    if is_blank(&place) {
+        require_none(path)?;
+    }
     if !place.exists() {
         return Err(OrderError::Refused(format!("there is no store in `{}`", path.display())));
     }
@@ -254,7 +257,12 @@ pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
 pub(crate) fn require_current(db: &Connection, place: &Path) -> Result<(), OrderError> {
     match format_of(db, place, FORMAT)? {
         Format::Current => Ok(()),
-        Format::None => Err(OrderError::Refused(format!("`{}` is empty: no host has run on it", place.display()))),
+        Format::None => {
+            if let Some(note) = place.parent().map_or(Ok(None), Note::find)? {
+                note.check(Position::default())?;
+            }
+            Err(OrderError::Refused(format!("`{}` is empty: no host has run on it", place.display())))
+        }
         Format::Older(found) => Err(OrderError::Refused(format!(
             "the store has format {found}, and this version works with {FORMAT}: start its play once, which migrates it"
         ))),

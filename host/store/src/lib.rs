@@ -34,16 +34,19 @@
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
 //! | `origins` | positions of sources outside |
 //! | `writer` | groups as transactions |
+//! | `reserve` | the space that is kept for turns and orders |
 //! | `reader` | messages, states and dead letters |
 //! | `migrations` | stores of older formats, brought to the current one |
 //! | `inspection`, `check` | facts, messages, states and backups; the check of everything |
 //! | `stopped`, `restore` | orders for a store without a host; a backup that becomes a store |
 //! | `tail` | the note of the last group, which tells that the log lost its end |
+//! | `children` | the actors that were spawned |
 //! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
 
 mod check;
 mod checkpoint;
 mod checksum;
+mod children;
 mod error;
 mod folder;
 mod inspection;
@@ -51,6 +54,7 @@ mod mailbox;
 mod migrations;
 mod origins;
 mod reader;
+mod reserve;
 mod restore;
 mod rows;
 mod schema;

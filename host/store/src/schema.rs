@@ -7,7 +7,9 @@ use playhouse_kernel::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::error::store_error;
+use crate::children;
+use crate::error::{failed_file, store_error};
+use crate::folder::make_private;
 use crate::origins;
 use crate::settings::{StoreSettings, Survives};
 use crate::tail::{Note, Position};
@@ -35,7 +37,7 @@ const TABLES: &str = "
     ) strict;
     insert into store values (1, 0, 0, 0, 0, 0, 0, 0);
 
-    -- Actors of the plan, with their mailboxes. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
+    -- Actors with their mailboxes: those of the plan, and stored children. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
     -- timers_given and timers_chosen are the highest ids that timers ever had.
     create table actor(
         id integer primary key,
@@ -136,7 +138,9 @@ pub(crate) enum Format {
 
 /// Opens the database, and makes it when there is none, nor was one. Returns its format before that.
 pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Result<(Connection, Format), StoreError> {
-    let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // SQLite would let other users read it, and its log as well.
+    make_private(place).map_err(|error| failed_file(place, &error))?;
+    let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut made = || -> rusqlite::Result<Result<Format, StoreError>> {
         let mode: String = db.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
         if mode != "wal" {
@@ -152,6 +156,7 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Resu
                 return Ok(Err(error));
             }
             tx.execute_batch(TABLES)?;
+            tx.execute_batch(children::TABLES)?;
             tx.execute_batch(origins::TABLES)?;
             tx.pragma_update(None, "application_id", APPLICATION)?;
             tx.pragma_update(None, "user_version", FORMAT)?;

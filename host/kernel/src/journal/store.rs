@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin, StoredTimer, TimerIds};
+use crate::journal::entry::{EntryNumber, Group, StoredChild, StoredLetter, StoredOrigin, StoredTimer, TimerIds};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -21,6 +21,18 @@ pub trait Store: Send + Sync + 'static {
     /// nothing of the group is kept, and the group is written again later, perhaps with more entries at its end. All other errors end the run: the store is not
     /// written again.
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Why messages from outside are to be refused: what is left is kept for turns and for orders of operators, and groups with those
+    /// are still written. None when there is space for everything. It is called often, and does not wait.
+    fn shortage(&self) -> Option<String> {
+        None
+    }
+
+    /// Most bytes of messages from outside that are on their way at a time: all of them fit into the space that is kept when
+    /// [`Store::shortage`] begins.
+    fn outside_bytes(&self) -> usize {
+        usize::MAX
+    }
 
     /// The messages of a mailbox from a number on, in order of their numbers: at least one if there is one, and then no more
     /// than `most_bytes` of records. It sees all groups that were written.
@@ -125,6 +137,10 @@ pub struct StoredActor {
     pub timers: u64,
     /// The ids that its timers had.
     pub timer_ids: TimerIds,
+    /// How it was spawned; none for an actor of the plan. Boxed, since most actors are of the plan.
+    pub child: Option<Box<StoredChild>>,
+    /// Whether its parent has stopped it: see [`Op::Leaves`](crate::Op::Leaves).
+    pub leaves: bool,
 }
 
 /// The state of a store that a kernel writes to.
@@ -134,7 +150,7 @@ pub struct StoreStatus {
     pub runs: u64,
     /// Entries that are not durable yet.
     pub behind: u64,
-    /// Why it takes nothing now; none when it does.
+    /// Why it takes nothing from outside now, and perhaps nothing at all; none when it has space.
     pub full: Option<String>,
 }
 

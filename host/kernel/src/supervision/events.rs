@@ -31,6 +31,7 @@ impl Node {
 
 /// The properties of an actor that the tree knows from the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub struct NodeSpec {
     /// When it is started again.
     pub kind: RestartKind,
@@ -43,6 +44,8 @@ pub struct NodeSpec {
     /// Whether its parent spawned it at run time. A dynamic actor that ended for good is removed; one from the plan keeps its
     /// place and starts again with its parent.
     pub dynamic: bool,
+    /// Whether a dynamic actor belongs to its parent, and not to one of its parent's incarnations: it starts again with its parent.
+    pub lasting: bool,
     /// Whether it is asked for a [`Directive`] when one of its children fails.
     pub decides_failures: bool,
     /// The time limit of the answer.

@@ -121,20 +121,20 @@ fn durable_mailbox_drops_no_old_message_and_takes_no_huge_one() {
 }
 
 #[test]
-fn spawned_actors_have_no_durable_mailbox() {
+fn durable_mailbox_of_a_plugin_needs_a_store() {
     let plugin = "[[plugin]]\nname = \"count\"\nmailbox = { kind = \"durable\" }";
     check(
-        &format!("[play.store]\n{plugin}"),
+        plugin,
         expect![[r#"
         stderr:
-          × no durable mailbox is possible here: the actors of a [[plugin]] come and go
-           ╭─[playhouse.toml:4:20]
-         3 │ name = "count"
-         4 │ mailbox = { kind = "durable" }
+          × `count` has a durable mailbox, and the play has no store
+           ╭─[playhouse.toml:3:20]
+         2 │ name = "count"
+         3 │ mailbox = { kind = "durable" }
            ·                    ────┬────
-           ·                        ╰── here
+           ·                        ╰── this needs a store
            ╰────
-          help: give such a mailbox to an [[actor]]
+          help: add a table [play.store], or leave `kind` out
 
     "#]],
     );
@@ -257,4 +257,36 @@ fn keys_of_requests_have_bounds() {
 
     "#]],
     );
+}
+
+#[test]
+fn store_without_a_folder_or_a_time_for_keys_is_refused() {
+    let refused = |key: &str| match understood(&format!("[play.store]\n{key}\n{TILL}")) {
+        Ok(_) => panic!("`{key}` is taken"),
+        Err(problems) => problems.render(false),
+    };
+    let path = refused("path = \"\"");
+    assert!(path.contains("`store.path` names no folder"), "{path}");
+    let keys = refused("keys_for = \"0s\"");
+    assert!(keys.contains("`store.keys_for` keeps no key"), "{keys}");
+}
+
+#[test]
+fn spawned_actors_may_be_durable_and_have_state() {
+    let plugin = "[[plugin]]\nname = \"count\"\nmailbox = { kind = \"durable\" }\nstate = { bytes = \"1MiB\" }";
+    let settings = understood(&format!("[play.store]\n{TILL}\nspawns = [\"count\"]\n{plugin}")).expect("sound");
+    let spawned = &settings.spawnable[0].settings;
+    assert_eq!(spawned.mailbox.keep, Keep::Stored);
+    assert_eq!(spawned.state.map(|state| state.bytes), Some(1 << 20));
+    assert!(spawned.grants.state);
+    check(
+        "[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nspawns = [\"count\"]\n[[plugin]]\nname = \"count\"\nstate = {}",
+        expect![[""]],
+    );
+}
+
+#[test]
+fn durable_children_need_a_durable_parent() {
+    let parent = "[play.store]\n[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nspawns = [\"count\"]";
+    check(&format!("{parent}\n[[plugin]]\nname = \"count\"\nmailbox = {{ kind = \"durable\" }}"), expect![[""]]);
 }
