@@ -203,6 +203,10 @@ impl Inspection {
         }
         let name = to.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| OrderError::Refused(format!("`{}` names no file", to.display())))?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(OrderError::Refused(format!("there is no folder `{}` for the backup", folder.display())));
+        }
         let part = to.with_file_name(format!("{name}.part"));
         // Of a backup that was killed.
         match std::fs::remove_file(&part) {
@@ -211,7 +215,6 @@ impl Inspection {
         }
         let made = self.write_backup(&part).and_then(|facts| {
             std::fs::rename(&part, to).map_err(OrderError::file(to))?;
-            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(OrderError::file(folder))?;
             Ok(facts)
         });
@@ -243,6 +246,9 @@ impl Inspection {
 
 /// The database in a folder.
 pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
+    if path.exists() && !path.is_dir() {
+        return Err(OrderError::Refused(format!("`{}` is no folder: name the folder of a store", path.display())));
+    }
     let place = path.join(DATABASE);
     if is_blank(&place) {
         require_none(path)?;

@@ -511,6 +511,11 @@ async fn inspection_shows_a_store() {
     assert_eq!(inspection.messages(A, 38, usize::MAX).unwrap().len(), 2);
     let nothing = Inspection::open(&home.path().join("nothing")).err().unwrap().to_string();
     assert!(nothing.starts_with("there is no store in `") && !home.path().join("nothing").exists(), "{nothing}");
+    let file = settings.path.join("store.db");
+    let no_folder = Inspection::open(&file).err().unwrap().to_string();
+    assert_eq!(no_folder, format!("`{}` is no folder: name the folder of a store", file.display()));
+    let homeless = inspection.backup(&home.path().join("nothing/backup.db")).err().unwrap().to_string();
+    assert_eq!(homeless, format!("there is no folder `{}` for the backup", home.path().join("nothing").display()));
 }
 
 #[tokio::test]
