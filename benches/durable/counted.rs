@@ -38,6 +38,14 @@ impl Store for CountedStore {
         self.inner.write(group)
     }
 
+    fn shortage(&self) -> Option<String> {
+        self.inner.shortage()
+    }
+
+    fn outside_bytes(&self) -> usize {
+        self.inner.outside_bytes()
+    }
+
     fn messages(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         self.inner.messages(of, from, most)
     }

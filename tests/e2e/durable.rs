@@ -96,7 +96,8 @@ fn full_store_refuses_the_outside_until_messages_are_handled() {
     let body = "x".repeat(100_000);
     let tell = || command(host.folder.path()).args(["tell", "/till", &body]).spawn().unwrap();
     let tells: Vec<_> = (0..20).map(|_| tell()).collect();
-    host.wait_for("the store is full: the disk, or `size` of `[play.store]`, has no space left: senders wait");
+    let why = "`size` of `[play.store]` is used up, but for what is kept for turns and orders";
+    host.wait_for(&format!("the store is full: {why}: senders wait"));
     let told = host.run(&["tell", "/till", "y"]);
     let said = String::from_utf8_lossy(&told.stderr);
     assert_eq!(told.status.code(), Some(1), "{said}");
@@ -108,6 +109,21 @@ fn full_store_refuses_the_outside_until_messages_are_handled() {
         // Confirmed before the store was full or when it had space again, or refused in between.
         assert!(matches!(tell.wait().unwrap().code(), Some(0 | 1)));
     }
+    host.ok(&["tell", "/till", "z"]);
+}
+
+#[test]
+fn full_store_follows_orders_that_make_space() {
+    let (_home, path) = store();
+    let mut host = Host::start(play(&format!("{path}\nsize = \"1MiB\"")), &[]);
+    let body = "x".repeat(100_000);
+    while host.run(&["tell", "/till", &body]).status.success() {}
+    host.wait_for("the store is full: ");
+    assert!(host.ok(&["health"]).starts_with("healthy: the kernel answers; the store is full: "));
+    assert_eq!(host.run(&["health", "--ready"]).status.code(), Some(1));
+    host.ok(&["stop", "/till"]);
+    host.ok(&["mailbox", "drop", "/till", "--all"]);
+    host.wait_for("the store has space again");
     host.ok(&["tell", "/till", "z"]);
 }
 

@@ -22,8 +22,8 @@ log_events! {
     example "no run at 2026-11-29T03:00:00+01:00: /report has not handled the message of the last run";
     advice "Let the schedule come less often, or see in `playhouse tree` why the receiver is slow. `overlap = \"queue\"` keeps one run.";
 
-    /// Times of a `[[cron]]` entry were noticed more than a minute late, or together with a later one: the machine slept, or its clock
-    /// was set forward. They have no run.
+    /// Times of a `[[cron]]` entry were noticed more than a minute late, or together with a later one: the host was not running, the
+    /// machine slept, or its clock was set forward. They have no run.
     pub(crate) struct CronMissed<'a>("cron-missed", WARN, HOST_TARGET) about AboutActor<'a> {
         /// The first of them.
         first: &'a str,
@@ -34,7 +34,7 @@ log_events! {
         /// Such lines that were not logged before this one.
         left_out: Option<u64>,
     }
-    text() "missed {count} times since {first}: the machine slept, was too busy, or its clock was set forward";
+    text(why: &'a str) "missed {count} times since {first}: {why}";
     example "missed 2 times since 2026-11-29T03:00:00+01:00: the machine slept, was too busy, or its clock was set forward";
     advice "Send the messages by hand with `playhouse tell` if they matter.";
 

@@ -106,7 +106,7 @@ pub use journal::entry::{
     Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredLetter, StoredOrigin,
     StoredTimer, TimerIds,
 };
-pub use journal::faulty::{Fault, FaultyStore};
+pub use journal::faulty::{Fault, FaultyStore, Shortage};
 pub use journal::memory::MemoryStore;
 pub use journal::store::{
     Image, STARTS_OF_A_TIMELINE, Store, StoreError, StoreStatus, StoredActor, StoredMessage, StoredSuspect,

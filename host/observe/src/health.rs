@@ -69,7 +69,8 @@ impl Readiness {
             Stage::GaveUp(_) => Some("a required actor was given up"),
         };
         let memory = kernel.memory_pressure().map(|why| format!("memory is short: {why}"));
-        Self { missing: stage.map(str::to_owned).into_iter().chain(memory).collect() }
+        let store = kernel.store_status().and_then(|store| store.full);
+        Self { missing: stage.map(str::to_owned).into_iter().chain(memory).chain(store).collect() }
     }
 
     /// Whether nothing is missing.

@@ -62,6 +62,14 @@ pub enum OrderError {
     /// It makes no sense as given. The text says why, and the way out.
     #[error("{0}")]
     Refused(String),
+    /// A file is no backup that can be restored.
+    #[error("the backup `{}` cannot be restored: {why}", .file.display())]
+    BadBackup {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        why: String,
+    },
     /// A file outside of the store cannot be written, since its disk is full, or fails.
     #[error("`{}` cannot be written: {why}", .place.display())]
     Unwritten {

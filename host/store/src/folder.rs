@@ -1,14 +1,16 @@
 //! The folder of a store. One host at a time has it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::StoreError;
 use rustix::fs::{FlockOperation, flock, statfs};
 use rustix::io::Errno;
+
+use crate::tail::TAIL;
 
 /// Network file systems by their magic numbers, as in `statfs(2)` and `linux/magic.h`. Their locks and shared memory do not hold
 /// between machines, and SQLite's write-ahead log needs both.
@@ -34,6 +36,11 @@ const NETWORK: [(u64, &str); 15] = [
 /// The name of the database.
 pub(crate) const DATABASE: &str = "store.db";
 
+/// Rights of a folder with which every user may put files into it, or other files in their place.
+const ALL_MAY_WRITE: u32 = 0o002;
+/// Rights of a file that are not those of its owner.
+const OF_OTHERS: u32 = 0o077;
+
 /// The ending of files that are not whole yet.
 const PART: &str = ".part";
 /// A process that its parent starts has the parent's locks until it runs its own program. So a lock that was given up may be taken for
@@ -55,6 +62,13 @@ impl Folder {
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| failed("no folder", &error))?;
+        let rights = std::fs::metadata(path).map_err(|error| failed("no folder", &error))?.permissions().mode();
+        if rights & ALL_MAY_WRITE != 0 {
+            let shown = path.display();
+            return Err(StoreError::Failed(format!(
+                "every user may write in `{shown}`, and so change what the store has: `chmod o-w {shown}`"
+            )));
+        }
         let kind = statfs(path).map_err(|error| failed("no file system for", &error))?.f_type;
         // The kernel's numbers have 32 bits; some systems extend their sign.
         if let Some(name) = network_name(kind.cast_unsigned() & 0xffff_ffff) {
@@ -83,7 +97,25 @@ impl Folder {
         folder
             .remove_parts()
             .map_err(|error| failed("files that an earlier process left cannot be removed from", &error))?;
+        folder
+            .take_rights()
+            .map_err(|error| failed("the rights of other users cannot be taken from the files in", &error))?;
         Ok(folder)
+    }
+
+    /// Leaves the files of the store to their owner alone, whatever rights the folder gives: others made them, or an older version.
+    fn take_rights(&self) -> std::io::Result<()> {
+        let files = ["", "-wal", "-shm"].map(|ending| self.beside(ending));
+        for file in files.into_iter().chain([self.path.join(TAIL), self.path.join("lock")]) {
+            match std::fs::metadata(&file) {
+                Ok(found) if found.permissions().mode() & OF_OTHERS != 0 => {
+                    std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+                }
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Removes the files that a process left which ended in the middle of its work.
@@ -122,6 +154,16 @@ impl Folder {
     pub(crate) fn sync(&self) -> std::io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
+}
+
+/// Whether a database is gone or empty. SQLite would remove the log beside it.
+pub(crate) fn is_blank(database: &Path) -> bool {
+    std::fs::metadata(database).map_or(0, |file| file.len()) == 0
+}
+
+/// Makes a file for its owner alone, when there is none.
+pub(crate) fn make_private(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
 /// The name of a network file system; none for others.

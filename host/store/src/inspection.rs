@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use crate::check::{Checked, check};
 use crate::error::{OrderError, store_error};
-use crate::folder::DATABASE;
+use crate::folder::{DATABASE, is_blank};
 use crate::mailbox::Known;
 use crate::migrations::write_copy;
 use crate::reader::Reader;
@@ -17,7 +17,7 @@ use crate::rows::{actor_sum, known_of, signed, unsigned};
 use crate::schema::{FORMAT, Format, format_of, pragma};
 use crate::settings::StoreSettings;
 use crate::state::State;
-use crate::tail::Note;
+use crate::tail::{Note, Position, require_none};
 
 /// A store that is looked at.
 pub struct Inspection {
@@ -244,6 +244,9 @@ impl Inspection {
 /// The database in a folder.
 pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
     let place = path.join(DATABASE);
+    if is_blank(&place) {
+        require_none(path)?;
+    }
     if !place.exists() {
         return Err(OrderError::Refused(format!("there is no store in `{}`", path.display())));
     }
@@ -254,7 +257,12 @@ pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
 pub(crate) fn require_current(db: &Connection, place: &Path) -> Result<(), OrderError> {
     match format_of(db, place, FORMAT)? {
         Format::Current => Ok(()),
-        Format::None => Err(OrderError::Refused(format!("`{}` is empty: no host has run on it", place.display()))),
+        Format::None => {
+            if let Some(note) = place.parent().map_or(Ok(None), Note::find)? {
+                note.check(Position::default())?;
+            }
+            Err(OrderError::Refused(format!("`{}` is empty: no host has run on it", place.display())))
+        }
         Format::Older(found) => Err(OrderError::Refused(format!(
             "the store has format {found}, and this version works with {FORMAT}: start its play once, which migrates it"
         ))),

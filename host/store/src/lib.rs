@@ -34,6 +34,7 @@
 //! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
 //! | `origins` | positions of sources outside |
 //! | `writer` | groups as transactions |
+//! | `reserve` | the space that is kept for turns and orders |
 //! | `reader` | messages, states and dead letters |
 //! | `migrations` | stores of older formats, brought to the current one |
 //! | `inspection`, `check` | facts, messages, states and backups; the check of everything |
@@ -51,6 +52,7 @@ mod mailbox;
 mod migrations;
 mod origins;
 mod reader;
+mod reserve;
 mod restore;
 mod rows;
 mod schema;

@@ -7,9 +7,10 @@ use playhouse_kernel::StoreError;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::error::{failed_file, store_error};
-use crate::folder::Folder;
+use crate::folder::{Folder, is_blank, make_private};
 use crate::schema::{FORMAT, Format, open};
 use crate::settings::StoreSettings;
+use crate::tail::require_none;
 
 /// Changes the tables of one format into those of the next. It runs in the transaction of the whole migration.
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
@@ -43,9 +44,12 @@ pub(crate) fn open_migrated(
     formats: &Formats,
 ) -> Result<(Connection, Option<Migrated>), StoreError> {
     let place = folder.database();
-    if !place.exists() && folder.beside("-wal").exists() {
-        let why = format!("`{}-wal` is the log of a database that is not there", place.display());
-        return Err(StoreError::Failed(format!("{why}: put `store.db` back, or move the log away")));
+    if is_blank(&place) {
+        require_none(folder.path())?;
+        if !is_blank(&folder.beside("-wal")) {
+            let why = format!("`{}-wal` is the log of a database that is not there", place.display());
+            return Err(StoreError::Failed(format!("{why}: put `store.db` back, or move the log away")));
+        }
     }
     let (mut db, format) = open(&place, settings, formats.current)?;
     let Format::Older(from) = format else { return Ok((db, None)) };
@@ -67,6 +71,8 @@ pub(crate) fn write_copy(db: &Connection, to: &Path) -> Result<(), StoreError> {
     let Some(name) = to.to_str() else {
         return Err(StoreError::Failed(format!("`{}` is no text", to.display())));
     };
+    // SQLite would let other users read it, and takes an empty file.
+    make_private(to).map_err(|error| failed_file(to, &error))?;
     db.execute("vacuum into ?", [name]).map_err(|error| match error.sqlite_error_code() {
         // The bound of the store does not hold for a copy.
         Some(ErrorCode::DiskFull) => StoreError::Full("the disk has no space left".to_owned()),

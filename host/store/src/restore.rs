@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::check::check;
 use crate::checkpoint::checkpoint;
 use crate::error::{OrderError, failed_file, store_error};
-use crate::folder::Folder;
+use crate::folder::{Folder, is_blank};
 use crate::migrations::{FORMATS, migrate};
 use crate::schema::{FORMAT, Format, connect, format_of};
 use crate::settings::StoreSettings;
@@ -36,6 +36,9 @@ pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBu
         }
     }
     let mut backup = File::open(from).map_err(OrderError::file(from))?;
+    if !backup.metadata().map_err(OrderError::file(from))?.is_file() {
+        return Err(OrderError::Refused(format!("`{}` is no file, and no backup", from.display())));
+    }
     let folder = Folder::take(path)?;
     let is_there = folder.database().exists() || folder.beside("-wal").exists();
     if is_there && !replaces {
@@ -48,7 +51,7 @@ pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBu
     let copied = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
     let copied = copied.and_then(|mut copy| std::io::copy(&mut backup, &mut copy));
     copied.map_err(|error| failed_file(&part, &error))?;
-    begin_timeline(&part, from)?;
+    begin_timeline(&part, from).map_err(|error| of_backup(error, from))?;
     File::open(&part).and_then(|copy| copy.sync_all()).map_err(|error| failed_file(&part, &error))?;
     let kept = if is_there { keep_aside(&folder)? } else { None };
     // The note is of another history.
@@ -70,7 +73,7 @@ fn begin_timeline(part: &Path, from: &Path) -> Result<(), OrderError> {
     }
     let checked = check(&db, None)?;
     if let Some(damage) = checked.damages.into_iter().next() {
-        return Err(StoreError::Damaged { at: format!("{damage}, in the backup `{}`", from.display()) }.into());
+        return Err(StoreError::Damaged { at: damage }.into());
     }
     let mut state = State::read(&db)?;
     let runs = state.boots % STARTS_OF_A_TIMELINE;
@@ -80,6 +83,20 @@ fn begin_timeline(part: &Path, from: &Path) -> Result<(), OrderError> {
     state.is_running = false;
     write_boots(&mut db, &state).map_err(store_error)?;
     Ok(())
+}
+
+/// The error of a backup: it is the file that an operator named, and not the copy of it in the store's folder.
+fn of_backup(error: OrderError, file: &Path) -> OrderError {
+    let why = match error {
+        OrderError::Store(StoreError::Damaged { at }) => {
+            format!("it is damaged at {}", at.replace("the database `store.db`", "the database in it"))
+        }
+        OrderError::Store(StoreError::Newer { found }) => {
+            format!("it has format {found}, which is newer than this version: use the version that wrote it")
+        }
+        error => return error,
+    };
+    OrderError::BadBackup { file: file.to_owned(), why }
 }
 
 /// A timeline that no restore of the same backup has had: a random one.
@@ -107,7 +124,8 @@ fn keep_aside(folder: &Folder) -> Result<Option<PathBuf>, OrderError> {
     let free = names.map(|name| folder.beside(&format!(".replaced{name}"))).find(|kept| !kept.exists());
     let kept = free.ok_or_else(|| OrderError::Refused("too many stores were replaced here".to_owned()))?;
     let failed = |error: std::io::Error| failed_file(&kept, &error);
-    if place.exists() && fold(&place).is_ok() {
+    // SQLite would remove the log of an empty database.
+    if !is_blank(&place) && fold(&place).is_ok() {
         // Under both names, so that there is a store at each moment.
         std::fs::hard_link(&place, &kept).map_err(failed)?;
         return Ok(Some(kept));

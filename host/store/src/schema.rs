@@ -7,7 +7,8 @@ use playhouse_kernel::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::error::store_error;
+use crate::error::{failed_file, store_error};
+use crate::folder::make_private;
 use crate::origins;
 use crate::settings::{StoreSettings, Survives};
 use crate::tail::{Note, Position};
@@ -136,7 +137,9 @@ pub(crate) enum Format {
 
 /// Opens the database, and makes it when there is none, nor was one. Returns its format before that.
 pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Result<(Connection, Format), StoreError> {
-    let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // SQLite would let other users read it, and its log as well.
+    make_private(place).map_err(|error| failed_file(place, &error))?;
+    let mut db = connect(place, settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut made = || -> rusqlite::Result<Result<Format, StoreError>> {
         let mode: String = db.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
         if mode != "wal" {

@@ -64,6 +64,11 @@ impl StoppedStore {
         Ok(Self { inspection: Inspection::open(path)?, db: Folding { db, loss: checked.err() }, folder })
     }
 
+    /// The damage of a store that lost confirmed entries: a look does not show them, and an order that changes something is refused.
+    pub fn loss(&self) -> Option<&StoreError> {
+        self.db.loss.as_ref()
+    }
+
     /// A look into it.
     pub fn inspection(&mut self) -> &mut Inspection {
         &mut self.inspection

@@ -10,6 +10,7 @@ use playhouse_kernel::{
 use crate::migrations::Migrated;
 use crate::origins;
 use crate::reader::Reader;
+use crate::reserve::Reserve;
 use crate::settings::StoreSettings;
 use crate::worker::Worker;
 use crate::writer::Writer;
@@ -18,6 +19,7 @@ use crate::writer::Writer;
 /// database, and gives the folder free; a group under way is written first.
 pub struct SqliteStore {
     settings: StoreSettings,
+    reserve: Arc<Reserve>,
     threads: OnceLock<Threads>,
     migrated: OnceLock<Migrated>,
 }
@@ -31,7 +33,8 @@ struct Threads {
 impl SqliteStore {
     /// A store with these settings.
     pub fn new(settings: StoreSettings) -> Self {
-        Self { settings, threads: OnceLock::new(), migrated: OnceLock::new() }
+        let reserve = Arc::new(Reserve::new(&settings));
+        Self { settings, reserve, threads: OnceLock::new(), migrated: OnceLock::new() }
     }
 
     /// The migration that [`Store::open`] made; none when the store had the current format.
@@ -42,8 +45,9 @@ impl SqliteStore {
     async fn open_threads(&self) -> Result<Image, StoreError> {
         // The work of opening is done by a thread, too.
         let opener = Worker::start("store opening", self.settings.clone())?;
+        let reserve = self.reserve.clone();
         let opened = opener.run(|settings| {
-            let (writer, image, migrated) = Writer::open(settings)?;
+            let (writer, image, migrated) = Writer::open(settings, reserve)?;
             let reader = Reader::open(&writer.folder().database(), settings)?;
             let threads = Threads {
                 reader: Worker::start("store reader", reader)?,
@@ -73,6 +77,14 @@ impl Store for SqliteStore {
 
     fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.threads()?.writer.run(move |writer| writer.write(&group)).await })
+    }
+
+    fn shortage(&self) -> Option<String> {
+        self.reserve.shortage()
+    }
+
+    fn outside_bytes(&self) -> usize {
+        self.reserve.outside_bytes()
     }
 
     fn messages(

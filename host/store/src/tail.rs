@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use playhouse_kernel::StoreError;
+use playhouse_kernel::{STARTS_OF_A_TIMELINE, StoreError};
 use rustix::io::Errno;
 
 use crate::checksum::checksum;
@@ -122,6 +122,16 @@ impl Note {
         };
         Some(Self { at, survives, machine: words.next()?.to_owned() })
     }
+}
+
+/// Refuses a folder whose database is gone or empty, when one was there: its messages would be lost without a word.
+pub(crate) fn require_none(folder: &Path) -> Result<(), StoreError> {
+    let Some(Note { at: Position { run, entry }, .. }) = Note::find(folder)? else { return Ok(()) };
+    if (run, entry) == (0, 0) {
+        return Ok(());
+    }
+    let known = format!("the file `{TAIL}` beside it knows of {} runs and {entry} entries", run % STARTS_OF_A_TIMELINE);
+    Err(StoreError::Damaged { at: format!("its database `store.db`, which is empty or gone, though {known}") })
 }
 
 /// This start of the machine; empty where the system has no name for it.

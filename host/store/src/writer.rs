@@ -1,5 +1,7 @@
 //! The writer: a group is one transaction.
 
+use std::sync::Arc;
+
 use playhouse_kernel::{Image, JournalGroup, StoreError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -7,6 +9,7 @@ use crate::checkpoint::{Checkpoints, checkpoint};
 use crate::error::store_error;
 use crate::folder::Folder;
 use crate::migrations::{FORMATS, Migrated, open_migrated};
+use crate::reserve::Reserve;
 use crate::settings::StoreSettings;
 use crate::state::State;
 use crate::tail::{Note, Tail};
@@ -18,6 +21,7 @@ pub(crate) struct Writer {
     db: Connection,
     state: State,
     tail: Tail,
+    reserve: Arc<Reserve>,
     /// After this error the database is not touched again: the system may have dropped pages that it could not write.
     failure: Option<StoreError>,
     /// Released last.
@@ -26,7 +30,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the store in a folder, and counts one more start.
-    pub(crate) fn open(settings: &StoreSettings) -> Result<(Self, Image, Option<Migrated>), StoreError> {
+    pub(crate) fn open(
+        settings: &StoreSettings,
+        reserve: Arc<Reserve>,
+    ) -> Result<(Self, Image, Option<Migrated>), StoreError> {
         let folder = Folder::take(&settings.path)?;
         let (mut db, migrated) = open_migrated(&folder, settings, &FORMATS)?;
         let mut state = State::read(&db)?;
@@ -43,7 +50,8 @@ impl Writer {
         let tail = Tail::open(folder.path(), settings.survives)?;
         tail.note(state.position())?;
         let checkpoints = Some(Checkpoints::start(&folder.database(), settings)?);
-        Ok((Self { checkpoints, db, state, tail, failure: None, folder }, image, migrated))
+        reserve.note(&db);
+        Ok((Self { checkpoints, db, state, tail, reserve, failure: None, folder }, image, migrated))
     }
 
     /// The folder of the store.
@@ -61,6 +69,7 @@ impl Writer {
             Ok(()) => {
                 let bytes = group.entries.iter().map(|entry| entry.bytes.len()).sum();
                 self.checkpoints.iter_mut().for_each(|checkpoints| checkpoints.after_group(bytes));
+                self.reserve.note(&self.db);
             }
             // The state in memory is that of a group which was rolled back.
             Err(StoreError::Full(_)) => match State::read(&self.db) {

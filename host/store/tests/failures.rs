@@ -479,7 +479,8 @@ async fn damaged_backup_is_not_restored() {
     drop(other);
     let expected = read(&settings).await.unwrap();
     let refused = restore(&settings.path, &file, true).unwrap_err().to_string();
-    assert!(refused.contains("message 7 of `/a`, in row 7 of table `frame`, in the backup `"), "{refused}");
+    let at = "is damaged at message 7 of `/a`, in row 7 of table `frame`";
+    assert!(refused.starts_with("the backup `") && refused.contains(at), "{refused}");
     assert_eq!(read(&settings).await.unwrap(), expected);
     let missing = home.path().join("missing.db");
     assert!(restore_refusal(&settings.path, &missing).contains("missing.db`: No such file"));

@@ -78,16 +78,19 @@ pub(crate) fn backup(args: &args::Backup) -> Result<(), Exit> {
     let Some(to) = file.to_str().map(str::to_owned) else {
         return Err(Exit::with(BAD_INPUT, format!("`{}` is no text: name another file", file.display())));
     };
-    match StorePlace::open(&args.look.place)?.request(&Request::BackUpStore { to })? {
+    let mut place = StorePlace::open(&args.look.place)?;
+    match place.request(&Request::BackUpStore { to })? {
         Response::StoreBackedUp { bytes, last_entry } if args.look.json => {
-            print_json(&serde_json::json!({ "file": file, "bytes": bytes, "last_entry": last_entry }))
+            print_json(&serde_json::json!({ "file": file, "bytes": bytes, "last_entry": last_entry }))?;
         }
         Response::StoreBackedUp { bytes, last_entry } => {
             let file = file.display().to_string();
-            print(&format!("{}: {}, up to entry {last_entry}\n", Printable(&file), size(bytes)))
+            print(&format!("{}: {}, up to entry {last_entry}\n", Printable(&file), size(bytes)))?;
         }
-        other => Err(unexpected(&other)),
+        other => return Err(unexpected(&other)),
     }
+    let without = "the backup is made, and has nothing of what the store has lost";
+    place.loss().map_or(Ok(()), |_| Err(Exit::with(BAD_INPUT, without)))
 }
 
 pub(crate) fn restore(args: &args::Restore) -> Result<(), Exit> {

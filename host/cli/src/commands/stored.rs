@@ -1,7 +1,10 @@
 //! The place of a store for a command: a running host that has it, or the folder of a stopped one.
 
+use std::io::Write;
+
 use playhouse_runtime::control::protocol::{Refusal, Request, Response};
 use playhouse_runtime::control::stored::StoppedHost;
+use playhouse_runtime::printable::Printable;
 
 use crate::args;
 use crate::client::{Client, ClientError};
@@ -16,7 +19,12 @@ pub(super) enum StorePlace {
 impl StorePlace {
     pub(super) fn open(place: &args::StoreHost) -> Result<Self, Exit> {
         if let Some(path) = &place.store {
-            return Ok(Self::Stopped(Box::new(StoppedHost::take(path).map_err(not_opened)?)));
+            let store = StoppedHost::take(path).map_err(not_opened)?;
+            if let Some(loss) = store.loss() {
+                // A stderr that is closed has no reader of the warning.
+                let _ = writeln!(std::io::stderr(), "playhouse: what was lost is not shown: {}", Printable(&loss));
+            }
+            return Ok(Self::Stopped(Box::new(store)));
         }
         let client = Client::connect(&place.host.socket).map_err(|error| {
             let is_no_host = matches!(error, ClientError::NoHost(_));
@@ -24,6 +32,14 @@ impl StorePlace {
             if is_no_host { exit.and("`--store PATH` names the store of a stopped host") } else { exit }
         })?;
         Ok(Self::Running(Box::new(client)))
+    }
+
+    /// Why the store does not have everything that was confirmed. The store of a running host has.
+    pub(super) fn loss(&self) -> Option<String> {
+        match self {
+            Self::Running(_) => None,
+            Self::Stopped(store) => store.loss(),
+        }
     }
 
     pub(super) fn request(&mut self, request: &Request) -> Result<Response, Exit> {

@@ -26,7 +26,9 @@ use std::time::Duration;
 use playhouse_runtime::control::socket;
 use playhouse_runtime::manifest::{self, PlaySettings, nearest};
 use playhouse_runtime::printable::counted;
-use playhouse_runtime::{AboutHost, Address, LoadedPlay, Log, LogEvent, LogFormat, Output, Play, RunningPlay, Stage};
+use playhouse_runtime::{
+    AboutHost, Address, LoadedPlay, Log, LogEvent, LogFormat, Output, Play, RunningPlay, Stage, StoreError,
+};
 
 use crate::console::Console;
 use crate::events::{ActorsFailed, InputFailed, PlayUp, StdoutClosed};
@@ -244,7 +246,12 @@ impl Run<'_> {
             _ => Left::of(play),
         };
         if let Some(error) = play.store_failure() {
-            let next = "everything that was confirmed is in the store: start the play again";
+            let next = match &error {
+                StoreError::Damaged { .. } => {
+                    "everything else that was confirmed is in the store: `playhouse store check --store PATH` names all damages"
+                }
+                _ => "everything that was confirmed is in the store: start the play again",
+            };
             return Err(Exit::with(STORE_FAILED, format!("{error}; {next}")));
         }
         match (play.stage(), end) {

@@ -64,6 +64,7 @@ impl NativeActor for Cron {
             waiting: None,
             counts: self.counts.clone(),
             lines: Lines::default(),
+            began: now,
         };
         self.task.spawn(ctx.task(task.run()));
         Ok(())
@@ -96,6 +97,8 @@ struct Task {
     waiting: Option<DateTime<Utc>>,
     counts: Arc<CronCounts>,
     lines: Lines,
+    /// When this incarnation began: times before it came without it.
+    began: DateTime<Utc>,
 }
 
 impl Task {
@@ -206,6 +209,11 @@ impl Task {
         }
         self.counts.missed.add_many(count);
         if let Some(left_out) = self.lines.missed.pass(Instant::now()) {
+            let why = if first <= self.began {
+                "the host, or this entry, was not running"
+            } else {
+                "the machine slept, was too busy, or its clock was set forward"
+            };
             let (first, missed) = (self.shown(first), self.counts.missed.get());
             CronMissed {
                 subject: self.about(),
@@ -213,6 +221,7 @@ impl Task {
                 count,
                 missed,
                 left_out: Some(left_out).filter(|lines| *lines > 0),
+                why,
             }
             .log();
         }

@@ -9,7 +9,9 @@ use ::http::request::Parts;
 use ::http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming as IncomingBody};
 use hyper::upgrade::OnUpgrade;
-use playhouse_kernel::{AboutActor, AboutMessage, Address, FlowId, Incoming, LogEvent, MessageId, RequestKey};
+use playhouse_kernel::{
+    AboutActor, AboutMessage, Address, AskError, FlowId, Incoming, LogEvent, MessageId, RequestKey,
+};
 
 use super::body::ReplyBody;
 use super::clients::Place;
@@ -216,9 +218,14 @@ impl<'r> Exchange<'r> {
         let key = RequestKey { via: &via, key, digest: request_digest(&[path, query, allowed, message.body]) };
         match &route.action {
             Action::Ask(_) => {
-                let reply = incarnation.ingress.ask_under(&key, to, message, route.timeout).await;
-                let reply = reply.map_err(|error| Refusal::from(&error))?;
-                response::of_reply(reply, &route.reply_headers, self.id).map_err(|why| self.bad_reply(to, route, &why))
+                // The id in the response is that of the question that was answered.
+                let (id, reply) = incarnation.ingress.ask_under(&key, to, message, route.timeout).await;
+                match reply {
+                    Ok(reply) => response::of_reply(reply, &route.reply_headers, id)
+                        .map_err(|why| self.bad_reply(to, route, &why)),
+                    Err(error @ AskError::NoReply) => Ok(Refusal::from(&error).response(id)),
+                    Err(error) => Err(Refusal::from(&error)),
+                }
             }
             Action::Tell(_) | Action::WebSocket(_) => {
                 let sent = incarnation.ingress.tell_under(&key, to, message, route.timeout).await;

@@ -56,8 +56,8 @@ pub struct RequestKey<'a> {
 pub(crate) enum Ended {
     /// The message was told, with this id.
     Told(MessageId),
-    /// The question was handled.
-    Answered(FullAnswer),
+    /// The question with this id was handled.
+    Answered(MessageId, FullAnswer),
 }
 
 /// The keys of a play.
@@ -163,7 +163,7 @@ impl Keys {
     ) {
         let mut inner = self.inner.lock();
         let Some(name) = inner.questions.get(&token).cloned() else { return };
-        inner.keep(self, draft, &name, &Ended::Answered(answer.clone()), id, now);
+        inner.keep(self, draft, &name, &Ended::Answered(id, answer.clone()), now);
     }
 }
 
@@ -176,17 +176,9 @@ impl Inner {
     }
 
     /// Adds a key to an entry, and removes those that are too old or too many.
-    fn keep(
-        &mut self,
-        keys: &Keys,
-        draft: &mut Draft<Output>,
-        name: &Name,
-        ended: &Ended,
-        id: MessageId,
-        now: SystemTime,
-    ) {
+    fn keep(&mut self, keys: &Keys, draft: &mut Draft<Output>, name: &Name, ended: &Ended, now: SystemTime) {
         let Some(digest) = self.known.get(name).map(|known| known.digest) else { return };
-        let value = value_of(ended, digest, id, now);
+        let value = value_of(ended, digest, now);
         let cost = cost(name, &value);
         while let Some(first) = self.by_age.first_entry()
             && (keys.is_old(first.key().0, now) || self.bytes + cost > keys.spec.bytes)
@@ -226,7 +218,7 @@ impl FirstRequest {
 
     /// Adds the key of a message that is told to the entry of the message.
     pub(crate) fn keep_told(&self, draft: &mut Draft<Output>, id: MessageId, now: SystemTime) {
-        self.keys.inner.lock().keep(&self.keys, draft, &self.name, &Ended::Told(id), id, now);
+        self.keys.inner.lock().keep(&self.keys, draft, &self.name, &Ended::Told(id), now);
     }
 
     /// The request has ended, in this entry; 0 when that is durable.
@@ -270,12 +262,13 @@ const REPLY: u8 = 2;
 /// The answer was too large to be kept.
 const TOO_LARGE: u8 = 3;
 
-fn value_of(ended: &Ended, digest: [u8; 32], id: MessageId, now: SystemTime) -> Vec<u8> {
+fn value_of(ended: &Ended, digest: [u8; 32], now: SystemTime) -> Vec<u8> {
+    let (Ended::Told(id) | Ended::Answered(id, _)) = ended;
     let (form, reply) = match ended {
         Ended::Told(_) => (TOLD, None),
-        Ended::Answered(Ok(reply)) if reply.body.len() > MOST_KEPT_ANSWER => (TOO_LARGE, None),
-        Ended::Answered(Ok(reply)) => (REPLY, Some(reply)),
-        Ended::Answered(Err(_)) => (NO_REPLY, None),
+        Ended::Answered(_, Ok(reply)) if reply.body.len() > MOST_KEPT_ANSWER => (TOO_LARGE, None),
+        Ended::Answered(_, Ok(reply)) => (REPLY, Some(reply)),
+        Ended::Answered(_, Err(_)) => (NO_REPLY, None),
     };
     let mut value = vec![form];
     value.extend_from_slice(&millis(now).to_be_bytes());
@@ -297,7 +290,7 @@ fn read(value: &[u8]) -> Option<(u64, [u8; 32], Ended)> {
     let id = MessageId(u128::from_be_bytes(head[41..].try_into().ok()?));
     let ended = match head[0] {
         TOLD => Ended::Told(id),
-        NO_REPLY => Ended::Answered(Err(AskError::NoReply)),
+        NO_REPLY => Ended::Answered(id, Err(AskError::NoReply)),
         REPLY => {
             let (length, rest) = rest.split_first_chunk::<8>()?;
             let (pairs, body) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
@@ -305,9 +298,9 @@ fn read(value: &[u8]) -> Option<(u64, [u8; 32], Ended)> {
                 [] => playhouse_frame::Metadata::new(),
                 pairs => Pairs::read(pairs).ok()?.0.into(),
             };
-            Ended::Answered(Ok(Reply { body: body.to_vec(), metadata }))
+            Ended::Answered(id, Ok(Reply { body: body.to_vec(), metadata }))
         }
-        TOO_LARGE => Ended::Answered(Err(AskError::Failed("its answer was too large to be kept".to_owned()))),
+        TOO_LARGE => Ended::Answered(id, Err(AskError::Failed("its answer was too large to be kept".to_owned()))),
         _ => return None,
     };
     Some((at, digest, ended))
@@ -325,19 +318,19 @@ mod tests {
     #[test]
     fn end_comes_back_from_its_value() {
         let metadata = playhouse_frame::Metadata::collect([("status", "201"), ("a", "b")]).expect("few");
-        let reply = |body: &[u8], metadata| Ended::Answered(Ok(Reply { body: body.to_vec(), metadata }));
+        let reply = |body: &[u8], metadata| Ended::Answered(MessageId(7), Ok(Reply { body: body.to_vec(), metadata }));
         for ended in [
             Ended::Told(MessageId(7)),
-            Ended::Answered(Err(AskError::NoReply)),
+            Ended::Answered(MessageId(7), Err(AskError::NoReply)),
             reply(b"yes", metadata),
             reply(b"", playhouse_frame::Metadata::new()),
         ] {
-            let value = value_of(&ended, [3; 32], MessageId(7), UNIX_EPOCH + Duration::from_secs(9));
+            let value = value_of(&ended, [3; 32], UNIX_EPOCH + Duration::from_secs(9));
             assert_eq!(read(&value), Some((9000, [3; 32], ended)));
             assert_eq!(read(&value[..HEAD - 1]), None);
         }
         let large = reply(&vec![0; MOST_KEPT_ANSWER + 1], playhouse_frame::Metadata::new());
-        let value = value_of(&large, [3; 32], MessageId(7), UNIX_EPOCH);
-        assert!(value.len() == HEAD && matches!(ended_of(&value), Some(Ended::Answered(Err(AskError::Failed(_))))));
+        let value = value_of(&large, [3; 32], UNIX_EPOCH);
+        assert!(value.len() == HEAD && matches!(ended_of(&value), Some(Ended::Answered(_, Err(AskError::Failed(_))))));
     }
 }

@@ -7,9 +7,9 @@ use tokio::sync::MutexGuard;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
-use crate::dispatch::routing::entering::{PlayJournal, check_size};
+use crate::dispatch::routing::entering::{PlayJournal, check_size, durable_by};
 use crate::dispatch::routing::output::Output;
-use crate::journal::entry::Op;
+use crate::journal::entry::{EntryNumber, Op};
 use crate::journal::order::{Draft, EntrySpace};
 use crate::journal::store::StoreError;
 use crate::mailbox::Load;
@@ -22,34 +22,53 @@ use crate::words::portable_message::PortableMessage;
 use crate::words::send_error::SendError;
 use crate::words::waiting_numbers::{WaitingNumbers, count};
 
+/// The wait of an order of an operator for a store that stays full.
+pub(crate) const ORDER_PATIENCE: Duration = Duration::from_secs(10);
+/// The wait for the entries before an order, at a full store.
+const PATIENCE_BEFORE: Duration = Duration::from_secs(1);
+
 /// An order of an operator about stored mailboxes. There is one at a time, and all entries before it are durable when it begins: so
-/// the operator can read the store, and order what follows from it. Messages come and are handled meanwhile.
+/// the operator can read the store, and order what follows from it. Messages come and are handled meanwhile. When the store is full, it
+/// begins all the same: what it drops makes space. It is then about the messages that are durable.
 pub struct MailboxOrder<'a> {
     shared: &'a Arc<Shared>,
     journal: &'a PlayJournal,
     by: &'a str,
-    _only: MutexGuard<'a, ()>,
+    /// The entry of the last order.
+    last: MutexGuard<'a, EntryNumber>,
+    /// Whether that was durable when this one began.
+    follows: bool,
 }
 
 impl<'a> MailboxOrder<'a> {
     pub(crate) async fn begin(shared: &'a Arc<Shared>, by: &'a str) -> Result<Self, StoreError> {
         let no_store = || StoreError::Failed("this play has no store".to_owned());
         let journal = shared.routing.journal.as_deref().ok_or_else(no_store)?;
-        let only = shared.mailbox_orders.lock().await;
-        journal.all_durable().await?;
-        Ok(Self { shared, journal, by, _only: only })
+        let last = shared.mailbox_orders.lock().await;
+        match journal.durable_by(journal.last(), later(PATIENCE_BEFORE)).await {
+            Ok(()) | Err(StoreError::Full(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let follows = journal.is_durable(*last);
+        Ok(Self { shared, journal, by, last, follows })
     }
 
-    /// Drops messages of a mailbox, by their numbers in the store. Returns how many are gone, once that is durable. A message that an instance has taken stays, and so does one that has ended. An actor that the plan does not have,
-    /// or has without a stored mailbox, has all its messages in the store alone.
+    /// Drops messages of a mailbox, by their numbers in the store. Returns how many are gone, once that is durable. A message that an
+    /// instance has taken stays, and so does one that has ended. An actor that the plan does not have, or has without a stored mailbox,
+    /// has all its messages in the store alone. `Err` with [`StoreError::Full`]: the store stays full, and the messages are gone if the
+    /// host runs when it has space.
     pub async fn drop_messages(
-        &self,
+        &mut self,
         mailbox: ActorId,
         address: &Address,
         numbers: &WaitingNumbers,
     ) -> Result<u64, StoreError> {
         let routing = &self.shared.routing;
         let target = routing.registry.by_id(mailbox).filter(|actor| actor.mailbox.is_stored());
+        if target.is_none() && !self.follows {
+            // Nothing but the store knows which messages the order before has dropped.
+            return Err(StoreError::Full("an order before this one is not kept yet".to_owned()));
+        }
         let mut from_backlogs = Vec::new();
         let entered = routing.enter(self.journal, None, EntrySpace::NONE, |draft| {
             if let Some(target) = &target {
@@ -58,6 +77,7 @@ impl<'a> MailboxOrder<'a> {
             numbers.ranges().for_each(|numbers| draft.op(Op::Take { mailbox, numbers }));
             numbers.count()
         });
+        *self.last = entered.number;
         let dropped = entered.value;
         if let Some(target) = target.as_ref().filter(|_| dropped > 0) {
             target.mailbox.count_removed(dropped);
@@ -75,7 +95,7 @@ impl<'a> MailboxOrder<'a> {
             let plugin = target.as_ref().map(|target| target.about().plugin);
             MessagesRemoved { subject: AboutActor { address, plugin }, messages: dropped, by: self.by }.log();
         }
-        self.journal.durable(entered.number).await?;
+        self.journal.durable_by(entered.number, later(ORDER_PATIENCE)).await?;
         Ok(dropped)
     }
 
@@ -108,10 +128,11 @@ impl<'a> MailboxOrder<'a> {
             return Ok(());
         }
         load.bytes = records.len();
-        let entry = routing.enter_records(self.journal, &target, (&records, load), later(patience), |_| ()).await?;
+        let deadline = later(patience);
+        let entry = routing.enter_records(self.journal, &target, (&records, load), deadline, |_| ()).await?;
         let messages = messages.len() as u64;
         MessagesImported { subject: target.about(), messages, by: self.by }.log();
-        self.journal.durable(entry).await.map_err(|error| SendError::not_stored(to, &error))
+        durable_by(self.journal, entry, to, deadline).await
     }
 }
 

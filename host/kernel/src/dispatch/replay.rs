@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use playhouse_frame::Content;
 
+use crate::dispatch::mailbox_orders::ORDER_PATIENCE;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::output::Output;
@@ -92,10 +93,11 @@ impl LetterOrders<'_> {
         Some(self.routing.enter(journal, None, EntrySpace::NONE, gone).number)
     }
 
-    /// Waits until it is durable that a letter is gone.
+    /// Waits until it is durable that a letter is gone; at a full store not for long.
     async fn wait_gone(&self, letter: LetterId, entry: Option<EntryNumber>) -> Result<(), LetterError> {
         let Some((journal, entry)) = self.routing.journal.as_ref().zip(entry) else { return Ok(()) };
-        journal.durable(entry).await.map_err(|error| LetterError::NotStored { letter, why: error.to_string() })
+        let durable = journal.durable_by(entry, later(ORDER_PATIENCE)).await;
+        durable.map_err(|error| LetterError::NotStored { letter, why: error.to_string() })
     }
 
     /// Replays all current letters that match, oldest first. After an address refused one, no more are sent there.

@@ -34,12 +34,32 @@ pub enum Fault {
 pub struct FaultyStore<S> {
     inner: S,
     faults: Mutex<VecDeque<Option<Fault>>>,
+    shortage: Shortage,
+    outside_bytes: usize,
 }
+
+/// The answer of [`Store::shortage`], which a test changes while the store is in use.
+pub type Shortage = Arc<Mutex<Option<String>>>;
 
 impl<S: Store> FaultyStore<S> {
     /// `faults`: for each call of [`Store::write`] from now on, what happens to it; none lets it pass. Calls after those pass.
     pub fn new(inner: S, faults: impl IntoIterator<Item = Option<Fault>>) -> Self {
-        Self { inner, faults: Mutex::new(faults.into_iter().collect()) }
+        Self {
+            inner,
+            faults: Mutex::new(faults.into_iter().collect()),
+            shortage: Shortage::default(),
+            outside_bytes: usize::MAX,
+        }
+    }
+
+    /// With this answer of [`Store::outside_bytes`].
+    pub fn with_outside_bytes(self, outside_bytes: usize) -> Self {
+        Self { outside_bytes, ..self }
+    }
+
+    /// The answer of [`Store::shortage`].
+    pub fn shortage(&self) -> Shortage {
+        self.shortage.clone()
     }
 
     async fn write_faulty(&self, group: Arc<Group>) -> Result<(), StoreError> {
@@ -73,6 +93,14 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.write_faulty(group))
+    }
+
+    fn shortage(&self) -> Option<String> {
+        self.shortage.lock().clone()
+    }
+
+    fn outside_bytes(&self) -> usize {
+        self.outside_bytes
     }
 
     fn messages(

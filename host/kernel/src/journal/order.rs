@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::pin::pin;
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::journal::entry::{Entry, EntryNumber, Op};
 use crate::journal::store::{STARTS_OF_A_TIMELINE, StoreError, StoreStatus};
@@ -13,6 +16,8 @@ use crate::words::message::ActorId;
 
 /// Most bytes of entries that are not durable. A larger entry enters alone.
 const BEHIND_BYTES: u32 = 64 << 20;
+/// Pauses between two looks at whether the store is full, of a wait that ends when it is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The order of all entries of one run of a host. `O`: the outputs.
 pub(crate) struct Journal<O> {
@@ -21,6 +26,9 @@ pub(crate) struct Journal<O> {
     pub(super) inner: Mutex<Inner<O>>,
     /// In bytes.
     pub(super) space: Semaphore,
+    /// In bytes, for messages from outside alone, which need some of [`Journal::space`] as well.
+    pub(super) outside: Semaphore,
+    outside_bytes: u32,
     /// Notified when there is something for the writer.
     pub(super) work: Notify,
     /// Notified when the writer has ended.
@@ -39,7 +47,7 @@ pub(super) struct Inner<O> {
     last_waiter: u64,
     /// Nothing more will enter: the writer ends when nothing is queued.
     pub(super) closed: bool,
-    /// Why the store takes nothing now.
+    /// Why the store takes nothing from outside now, and perhaps nothing at all.
     pub(super) full: Option<String>,
     /// An error of a read: the writer ends with it.
     pub(super) failing: Option<StoreError>,
@@ -68,8 +76,8 @@ pub(super) struct Entered<O> {
     /// Empty when only outputs wait for the entries before.
     pub(super) entry: Entry,
     pub(super) outputs: Vec<O>,
-    /// The bytes to give back to [`Journal::space`].
-    pub(super) space: usize,
+    /// The bytes to give back to [`Journal::space`], and to [`Journal::outside`].
+    pub(super) space: (usize, usize),
 }
 
 /// The result of entering.
@@ -82,11 +90,27 @@ pub(crate) struct HasEntered<T> {
 }
 
 /// The right to enter with some bytes. Dropping it gives the bytes back.
-pub(crate) struct EntrySpace<'a>(Option<SemaphorePermit<'a>>);
+#[derive(Default)]
+pub(crate) struct EntrySpace<'a> {
+    all: Option<SemaphorePermit<'a>>,
+    outside: Option<SemaphorePermit<'a>>,
+}
 
 impl EntrySpace<'_> {
     /// For an entry that cannot wait: it is small, and each such entry follows from an earlier one.
-    pub(crate) const NONE: Self = Self(None);
+    pub(crate) const NONE: Self = Self { all: None, outside: None };
+
+    /// Keeps the bytes for an entry. Returns how many they are: of all, and of those from outside.
+    fn keep(self) -> (usize, usize) {
+        let keep = |permit: Option<SemaphorePermit<'_>>| {
+            permit.map_or(0, |permit| {
+                let bytes = permit.num_permits();
+                permit.forget();
+                bytes
+            })
+        };
+        (keep(self.all), keep(self.outside))
+    }
 }
 
 /// An entry under construction, while the journal is locked.
@@ -125,8 +149,10 @@ impl<O> Draft<O> {
 }
 
 impl<O> Journal<O> {
-    /// The journal of a run: `boot` is its number, and `last` the number of the last entry before it.
-    pub(crate) fn new(boot: u64, last: EntryNumber) -> Self {
+    /// The journal of a run: `boot` is its number, and `last` the number of the last entry before it. `outside_bytes`:
+    /// [`Store::outside_bytes`](crate::journal::store::Store::outside_bytes).
+    pub(crate) fn new(boot: u64, last: EntryNumber, outside_bytes: usize) -> Self {
+        let outside_bytes = bounded(outside_bytes);
         Self {
             boot,
             inner: Mutex::new(Inner {
@@ -141,6 +167,8 @@ impl<O> Journal<O> {
                 over: None,
             }),
             space: Semaphore::new(BEHIND_BYTES as usize),
+            outside: Semaphore::new(outside_bytes as usize),
+            outside_bytes,
             work: Notify::new(),
             ended: Notify::new(),
         }
@@ -148,8 +176,16 @@ impl<O> Journal<O> {
 
     /// Waits until entries of this size may enter. Nothing has happened yet, and nothing happens if this future is dropped.
     pub(crate) async fn space(&self, bytes: usize) -> EntrySpace<'_> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(BEHIND_BYTES);
-        EntrySpace(self.space.acquire_many(bytes).await.ok())
+        EntrySpace { all: self.space.acquire_many(bounded(bytes)).await.ok(), outside: None }
+    }
+
+    /// As [`Journal::space`], for messages from outside. None: there was no space before `deadline`.
+    pub(crate) async fn space_outside(&self, bytes: usize, deadline: Instant) -> Option<EntrySpace<'_>> {
+        let space = async {
+            let outside = self.outside.acquire_many(bounded(bytes).min(self.outside_bytes)).await.ok();
+            EntrySpace { outside, ..self.space(bytes).await }
+        };
+        timeout_at(deadline, space).await.ok()
     }
 
     /// Enters what `fill` makes, in one step: from here on it is true. `fill` must neither enter nor wait.
@@ -169,12 +205,7 @@ impl<O> Journal<O> {
         // A journal that is over keeps nothing: no one learns of the entry.
         let (number, queued) = (inner.last, (is_entry || !outputs.is_empty()) && inner.over.is_none());
         if queued {
-            let space = space.0.map_or(0, |permit| {
-                let bytes = permit.num_permits();
-                permit.forget();
-                bytes
-            });
-            inner.queued.push_back(Entered { entry, outputs, space });
+            inner.queued.push_back(Entered { entry, outputs, space: space.keep() });
         }
         drop(inner);
         if queued {
@@ -211,10 +242,30 @@ impl<O> Journal<O> {
         }
     }
 
+    /// As [`Journal::durable`], and at a full store no longer than until `deadline`. `Err` with [`StoreError::Full`]: the entry becomes
+    /// durable when there is space, if the host runs then.
+    pub(crate) async fn durable_by(&self, number: EntryNumber, deadline: Instant) -> Result<(), StoreError> {
+        let mut durable = pin!(self.durable(number));
+        let mut until = deadline;
+        loop {
+            if let Ok(durable) = timeout_at(until, durable.as_mut()).await {
+                return durable;
+            }
+            if let Some(why) = self.full() {
+                return Err(StoreError::Full(why));
+            }
+            until = Instant::now() + LOOK_EVERY;
+        }
+    }
+
+    /// The number of the last entry.
+    pub(crate) fn last(&self) -> EntryNumber {
+        self.inner.lock().last
+    }
+
     /// Waits until everything that has entered so far is durable.
     pub(crate) async fn all_durable(&self) -> Result<(), StoreError> {
-        let last = self.inner.lock().last;
-        self.durable(last).await
+        self.durable(self.last()).await
     }
 
     /// The number of the last entry that is durable.
@@ -234,11 +285,11 @@ impl<O> Journal<O> {
         StoreStatus {
             runs: self.boot % STARTS_OF_A_TIMELINE,
             behind: inner.last - inner.durable,
-            full: inner.full.clone(),
+            full: inner.full.clone().map(|why| StoreError::Full(why).to_string()),
         }
     }
 
-    /// Why the store takes nothing now; none when it does.
+    /// Why the store takes nothing from outside now, and perhaps nothing at all; none when it has space.
     pub(crate) fn full(&self) -> Option<String> {
         self.inner.lock().full.clone()
     }
@@ -269,4 +320,9 @@ impl<O> Journal<O> {
             ended.await;
         }
     }
+}
+
+/// Bytes that are taken from a bound on entries: a larger entry takes all of it.
+fn bounded(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).min(BEHIND_BYTES)
 }

@@ -22,6 +22,18 @@ pub trait Store: Send + Sync + 'static {
     /// written again.
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Why messages from outside are to be refused: what is left is kept for turns and for orders of operators, and groups with those
+    /// are still written. None when there is space for everything. It is called often, and does not wait.
+    fn shortage(&self) -> Option<String> {
+        None
+    }
+
+    /// Most bytes of messages from outside that are on their way at a time: all of them fit into the space that is kept when
+    /// [`Store::shortage`] begins.
+    fn outside_bytes(&self) -> usize {
+        usize::MAX
+    }
+
     /// The messages of a mailbox from a number on, in order of their numbers: at least one if there is one, and then no more
     /// than `most_bytes` of records. It sees all groups that were written.
     fn messages(
@@ -134,7 +146,7 @@ pub struct StoreStatus {
     pub runs: u64,
     /// Entries that are not durable yet.
     pub behind: u64,
-    /// Why it takes nothing now; none when it does.
+    /// Why it takes nothing from outside now, and perhaps nothing at all; none when it has space.
     pub full: Option<String>,
 }
 

@@ -19,6 +19,8 @@ const GROUP_BYTES: usize = 8 << 20;
 const GROUP_OPS: usize = 64 << 10;
 /// The pauses between two attempts at a full store.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// Pauses between two looks at a store that is short of space, when there is nothing to write.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Those outside of the order of entries.
 pub(crate) trait Edge<O>: Send + Sync {
@@ -33,7 +35,8 @@ pub(crate) trait Edge<O>: Send + Sync {
 struct Taken<O> {
     group: Arc<Group>,
     outputs: Vec<O>,
-    space: usize,
+    /// As in [`Entered::space`].
+    space: (usize, usize),
     /// How many were queued.
     entered: u64,
 }
@@ -48,13 +51,15 @@ struct Bounds {
 impl<O> Journal<O> {
     /// Writes to `store` until the journal is closed, or the store fails.
     pub(crate) async fn write_to(&self, store: &dyn Store, edge: &dyn Edge<O>) {
+        let mut full_since = None;
+        self.note_space(store.shortage(), &mut full_since);
         let end = loop {
-            let mut taken = match self.next_group().await {
+            let mut taken = match self.next_group(store, &mut full_since).await {
                 Ok(taken) => taken,
                 Err(over) => break over,
             };
             if !taken.group.entries.is_empty()
-                && let Err(error) = self.write(store, &mut taken).await
+                && let Err(error) = self.write(store, &mut taken, &mut full_since).await
             {
                 edge.settled(taken.entered + self.end(Over::Failed(error)));
                 return;
@@ -73,7 +78,8 @@ impl<O> Journal<O> {
             for waiter in waiters.into_values() {
                 let _ = waiter.send(());
             }
-            self.space.add_permits(space);
+            self.space.add_permits(space.0);
+            self.outside.add_permits(space.1);
             edge.settled(entered);
         };
         edge.settled(self.end(end));
@@ -81,18 +87,17 @@ impl<O> Journal<O> {
 
     /// Writes a group. While the store is full, the group takes in what is queued: with the messages that ended in the meantime, it may
     /// need less space than without.
-    async fn write(&self, store: &dyn Store, taken: &mut Taken<O>) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        store: &dyn Store,
+        taken: &mut Taken<O>,
+        full_since: &mut Option<Instant>,
+    ) -> Result<(), StoreError> {
         let (mut pause, longest) = PAUSES;
-        let mut full_since = None;
         loop {
             match store.write(taken.group.clone()).await {
-                Err(error @ StoreError::Full(_)) => {
-                    let why = error.to_string();
-                    if full_since.is_none() {
-                        full_since = Some(Instant::now());
-                        StoreFull { subject: AboutHost, behind: self.view().behind, why: &why }.log();
-                    }
-                    self.inner.lock().full = Some(why);
+                Err(StoreError::Full(why)) => {
+                    self.note_space(Some(why), full_since);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(longest);
                     let mut inner = self.inner.lock();
@@ -103,18 +108,37 @@ impl<O> Journal<O> {
                     taken.take_queued(&mut inner.queued, everything);
                 }
                 written => {
-                    if let Some(since) = full_since {
-                        self.inner.lock().full = None;
-                        StoreFreed { subject: AboutHost, seconds: since.elapsed().as_secs_f64() }.log();
-                    }
+                    // Before anyone learns of the group: the next message is refused if there is no space for it.
+                    self.note_space(store.shortage(), full_since);
                     return written;
                 }
             }
         }
     }
 
+    /// Notes why the store is full, or that it has space.
+    fn note_space(&self, full: Option<String>, full_since: &mut Option<Instant>) {
+        match (full, &full_since) {
+            (None, None) => {}
+            (None, Some(since)) => {
+                self.inner.lock().full = None;
+                StoreFreed { subject: AboutHost, seconds: since.elapsed().as_secs_f64() }.log();
+                *full_since = None;
+            }
+            (Some(why), since) => {
+                let is_new = since.is_none();
+                self.inner.lock().full = Some(why.clone());
+                if is_new {
+                    *full_since = Some(Instant::now());
+                    let why = StoreError::Full(why).to_string();
+                    StoreFull { subject: AboutHost, behind: self.view().behind, why: &why }.log();
+                }
+            }
+        }
+    }
+
     /// The next entries, as soon as there are some. `Err`: there are no more.
-    async fn next_group(&self) -> Result<Taken<O>, Over> {
+    async fn next_group(&self, store: &dyn Store, full_since: &mut Option<Instant>) -> Result<Taken<O>, Over> {
         loop {
             {
                 let mut inner = self.inner.lock();
@@ -123,7 +147,7 @@ impl<O> Journal<O> {
                 }
                 if !inner.queued.is_empty() {
                     let group = Group { boot: self.boot, first: inner.durable + 1, entries: Vec::new() };
-                    let mut taken = Taken { group: Arc::new(group), outputs: Vec::new(), space: 0, entered: 0 };
+                    let mut taken = Taken { group: Arc::new(group), outputs: Vec::new(), space: (0, 0), entered: 0 };
                     taken.take_queued(&mut inner.queued, Bounds { bytes: GROUP_BYTES, ops: GROUP_OPS });
                     return Ok(taken);
                 }
@@ -131,7 +155,12 @@ impl<O> Journal<O> {
                     return Err(Over::Closed);
                 }
             }
-            self.work.notified().await;
+            if full_since.is_none() {
+                self.work.notified().await;
+            } else if tokio::time::timeout(LOOK_EVERY, self.work.notified()).await.is_err() {
+                // Another program may have made space on the disk, and nothing comes that would be written.
+                self.note_space(store.shortage(), full_since);
+            }
         }
     }
 
@@ -146,6 +175,7 @@ impl<O> Journal<O> {
         // Outputs that nobody may see are dropped outside of the lock.
         drop((waiters, queued));
         self.space.close();
+        self.outside.close();
         self.ended.notify_waiters();
         dropped
     }
@@ -168,7 +198,8 @@ impl<O> Taken<O> {
                 group.entries.push(entry);
             }
             self.outputs.extend(outputs);
-            self.space += space;
+            self.space.0 += space.0;
+            self.space.1 += space.1;
             self.entered += 1;
         }
     }

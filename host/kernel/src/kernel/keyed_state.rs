@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::actor::keyed_state::{KeyedState, cost};
 use crate::actor::state_error::{StateError, StateOrderError};
+use crate::dispatch::mailbox_orders::ORDER_PATIENCE;
 use crate::journal::store::StoreError;
 use crate::kernel::Kernel;
 use crate::supervisor::Command;
 use crate::words::address::Address;
+use crate::words::clock::later;
 use crate::words::keyed_state::StateChange;
 use crate::words::state::State;
 
@@ -39,7 +41,8 @@ impl Kernel {
     }
 
     /// Changes keys of an actor's keyed state in one step, while the actor is stopped by an operator. Returns when the changes are
-    /// durable. The bounds of the state hold.
+    /// durable; at a full store after some seconds, with [`StoreError::Full`]: the changes are kept if the host runs when there is space.
+    /// The bounds of the state hold.
     pub async fn change_state(&self, address: &Address, changes: Vec<StateChange>) -> Result<(), StateOrderError> {
         let actor = self.with_state(address)?;
         let Some(state) = &actor.keyed_state else { return Ok(()) };
@@ -53,7 +56,10 @@ impl Kernel {
         let _ = self.commands.send(Command::ChangeState { actor: actor.clone(), changes, grown, answer });
         match entered.await {
             Ok(Ok(entry)) => match &self.shared.routing.journal {
-                Some(journal) => Ok(journal.durable(entry).await.map_err(StateError::from)?),
+                Some(journal) => {
+                    let durable = journal.durable_by(entry, later(ORDER_PATIENCE)).await;
+                    Ok(durable.map_err(StateError::from)?)
+                }
                 None => Ok(()),
             },
             Ok(Err(now)) => Err(not_stopped(address, now)),

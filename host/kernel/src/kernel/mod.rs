@@ -241,7 +241,7 @@ impl Kernel {
     /// Sends from outside under a key and waits for the reply: see [`Ingress::ask_under`].
     pub async fn ask_under(&self, key: &RequestKey<'_>, to: &Address, body: &[u8], timeout: Duration) -> Answer {
         let message = Incoming::new(self.outside.next_id(), const { &Metadata::new() }, body);
-        Ok(self.outside.ask_under(key, to, &message, timeout).await?.body)
+        Ok(self.outside.ask_under(key, to, &message, timeout).await.1?.body)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.

@@ -48,7 +48,8 @@ pub(super) fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>
             dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),
-            journal: image.map(|image| Arc::new(Journal::new(image.boots, image.last))),
+            journal: stored
+                .map(|(image, store)| Arc::new(Journal::new(image.boots, image.last, store.outside_bytes()))),
             store: stored.map(|(_, store)| Arc::downgrade(store)),
             kept_timers: KeptTimers::default(),
             host_ends: AtomicBool::new(false),

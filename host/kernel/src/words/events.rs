@@ -217,15 +217,16 @@ log_events! {
     advice "The actor is slower than its senders, or hangs: `playhouse tree` shows its state. Give it more `instances`, or \
             let senders send less.";
 
-    /// The store has no space. Turns of durable actors wait, and messages for them from outside are refused with `not-stored`.
+    /// The store has no space, or only what it keeps for turns and orders. Messages for durable actors from outside are refused with
+    /// `not-stored`, and their turns wait when there is no space at all.
     pub(crate) struct StoreFull<'a>("store-full", WARN, HOST_TARGET) about AboutHost {
         /// Entries that wait to be written.
         behind: u64,
     }
     text(why: &'a str) "{why}: senders wait, and messages from outside are refused";
     example "the store is full: the disk, or `size` of `[play.store]`, has no space left: senders wait, and messages from outside are refused";
-    advice "Make space on the disk, or raise `size` of `[play.store]`. Nothing that was confirmed is lost, and nothing has to be \
-            started again.";
+    advice "Make space on the disk, raise `size` of `[play.store]`, or drop waiting messages (`playhouse mailbox drop`) or dead \
+            letters. Nothing that was confirmed is lost.";
 
     /// The store has space again.
     pub(crate) struct StoreFreed("store-freed", INFO, HOST_TARGET) about AboutHost {

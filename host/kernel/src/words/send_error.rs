@@ -60,8 +60,8 @@ pub enum SendError {
     /// send.
     #[error("memory is short, and no messages from outside are taken: {0}")]
     MemoryPressure(Arc<str>),
-    /// The receiver's messages are stored, and the store is full, failed or is closed: the message may be kept or not. Only
-    /// senders outside the play get this error.
+    /// The receiver's messages are stored, and the store is full, failed or is closed: the message may be kept or not, or is kept later,
+    /// when a full store has space. Only senders outside the play get this error.
     #[error("the store did not confirm the message for `{to}`: {why}")]
     NotStored {
         /// The receiver.

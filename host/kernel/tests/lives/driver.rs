@@ -187,7 +187,7 @@ async fn drop_waiting(stage: &Stage, disk: &Disk, kernel: &Kernel, who: usize, c
     let role = &stage.play.roles[who];
     let id = stage.book.lock().addresses.get(role.address.as_str()).copied();
     let Some(id) = id.filter(|_| role.kind != Kind::Memory) else { return };
-    let Ok(order) = kernel.order_mailboxes("an operator").await else { return };
+    let Ok(mut order) = kernel.order_mailboxes("an operator").await else { return };
     let mut numbers = WaitingNumbers::default();
     for message in disk.messages(id, 0, usize::MAX).await.unwrap() {
         let is_wanted = stage.dice.lock().percent(chance);

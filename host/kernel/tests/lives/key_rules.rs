@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    AskError, Fault, FaultyStore, Keep, Kernel, KeySpec, MessageId, Plan, RequestKey, SendError, Store,
+    AskError, Fault, FaultyStore, Incoming, Keep, Kernel, KeySpec, MessageId, Metadata, Plan, RequestKey, SendError,
+    Store,
 };
 use tokio::time::Instant;
 
@@ -43,6 +44,25 @@ async fn repeated_tell_is_the_first_one_over_all_runs() {
     kernel.wait_idle().await;
     stop(&kernel).await;
     assert_eq!(house.lines(), ["/a one 0", "/a one 0"], "one under each key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeated_ask_has_the_id_of_the_first_over_all_runs() {
+    let house = House::default();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let kernel = house.open(vec![house.stored("/a")]).await;
+        let (ingress, metadata) = (house.ingress(), Metadata::new());
+        for body in ["answer", "nothing", "answer", "nothing"] {
+            let message = Incoming::new(ingress.next_id(), &metadata, body.as_bytes());
+            ids.push(ingress.ask_under(&key("way", body, body), &addr("/a"), &message, SOON).await.0);
+        }
+        kernel.wait_idle().await;
+        stop(&kernel).await;
+    }
+    assert!(ids.chunks(2).all(|pair| pair == &ids[..2]), "{ids:?}");
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(house.lines(), ["/a answer 0", "/a nothing 0"]);
 }
 
 #[tokio::test(start_paused = true)]

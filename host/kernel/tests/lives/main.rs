@@ -10,7 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, and keys of requests |
+//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, and a full store |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -23,6 +23,7 @@ mod checks;
 mod dice;
 mod disk;
 mod driver;
+mod full_rules;
 mod key_rules;
 mod ledger;
 mod origin_rules;

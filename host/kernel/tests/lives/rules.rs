@@ -480,7 +480,7 @@ async fn dropped_messages_are_gone_in_one_entry() {
     }
     let letters = kernel.dead_letters().len();
     let (id, before) = (house.id_of("/a"), house.entries().len());
-    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
     // The first message became a dead letter after its attempts: its number has ended already.
     assert_eq!(order.drop_messages(id, &addr("/a"), &in_order(&[(1, 4), (5, 6)])).await, Ok(3));
     assert_eq!(order.drop_messages(id, &addr("/a"), &in_order(&[(1, 4)])).await, Ok(0), "they are gone");
@@ -505,7 +505,7 @@ async fn dropped_retry_is_not_tried_again() {
     tell(&kernel, "/a", "retry").await;
     sleep(SOON / 100).await;
     let id = house.id_of("/a");
-    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
     assert_eq!(
         order.drop_messages(id, &addr("/a"), &WaitingNumbers { in_order: Vec::new(), held: vec![1] }).await,
         Ok(1)
@@ -526,7 +526,7 @@ async fn message_that_is_being_handled_is_not_dropped() {
     kernel.resume(&addr("/a")).await;
     kernel.wait_idle().await;
     let id = house.id_of("/a");
-    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
     assert_eq!(order.drop_messages(id, &addr("/a"), &in_order(&[(1, 2)])).await, Ok(0));
     assert_eq!(house.lines(), ["/a > /b x 0", "/b x 0"]);
 }
@@ -542,7 +542,7 @@ async fn messages_of_an_actor_that_left_are_dropped() {
     stop(&kernel).await;
     let kernel = house.open(vec![house.stored("/b")]).await;
     let id = house.id_of("/a");
-    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
     assert_eq!(order.drop_messages(id, &addr("/a"), &in_order(&[(1, 3)])).await, Ok(2));
     drop(order);
     stop(&kernel).await;

@@ -177,7 +177,7 @@ async fn dropped_messages_beyond_the_memory_are_gone() {
         tell(&kernel, "/a", &number.to_string()).await;
     }
     let (id, before) = (house.id_of("/a"), house.entries().len());
-    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
     // Some of the first are in memory.
     let some = in_order(&[(3, 31), (51, 61), (101, 102), (200, 201)]);
     assert_eq!(order.drop_messages(id, &addr("/a"), &some).await, Ok(40));
@@ -211,7 +211,7 @@ async fn mailbox_beyond_the_memory_has_space_when_all_are_dropped() {
             stop(&kernel).await;
             kernel = house.open(vec![spec.clone()]).await;
         }
-        let order = kernel.order_mailboxes("user 7").await.unwrap();
+        let mut order = kernel.order_mailboxes("user 7").await.unwrap();
         let dropped = order.drop_messages(house.id_of("/a"), &addr("/a"), &waiting(&house).await).await;
         assert_eq!(dropped, Ok(100));
         drop(order);
@@ -244,7 +244,7 @@ async fn question_keeps_its_place_among_dropped_messages() {
     for number in 60..120 {
         tell(&kernel, "/a", &number.to_string()).await;
     }
-    let order = kernel.order_mailboxes("user 7").await.unwrap();
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
     // Those after the question are not counted as those before it.
     let some = in_order(&[(41, 46), (71, 121)]);
     assert_eq!(order.drop_messages(house.id_of("/a"), &addr("/a"), &some).await, Ok(55));
@@ -277,7 +277,7 @@ async fn messages_are_handled_or_dropped_while_pages_are_read() {
         let in_order: Vec<String> = bodies(&house).await;
         kernel.resume(&addr("/a")).await;
         tokio::time::sleep(SOON / 1000 * delay).await;
-        let order = kernel.order_mailboxes("user 7").await.unwrap();
+        let mut order = kernel.order_mailboxes("user 7").await.unwrap();
         let wanted = waiting(&house).await;
         tokio::time::sleep(SOON / 1000 * (delay % 7)).await;
         let dropped = order.drop_messages(house.id_of("/a"), &addr("/a"), &wanted).await.unwrap();

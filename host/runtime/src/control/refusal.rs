@@ -30,4 +30,11 @@ impl Refusal {
         }
         Self { kind: kind.to_owned(), message }
     }
+
+    /// The refusal of an order that is not in the store, since that is full. `done`: the part of the order that is done.
+    pub(crate) fn not_kept(done: &str, full: &str) -> Self {
+        let way_out = "`playhouse mailbox drop` and `playhouse dead-letters drop` make space";
+        let said = "a host that ends before there is space forgets the order";
+        Self::new("not-stored", format!("{done}, but {full}; {said}: {way_out}"))
+    }
 }

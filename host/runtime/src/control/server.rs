@@ -231,9 +231,11 @@ impl Server {
         match request {
             Request::Health {} => {
                 let (health, ready) = (Health::of(Some(&self.kernel)).await, Readiness::of(Some(&self.kernel)));
+                // A full store is no reason to replace the host.
+                let full = self.kernel.store_status().and_then(|store| store.full).filter(|_| health.is_healthy());
                 Ok(Response::Health {
                     healthy: health.is_healthy(),
-                    health: health.to_string(),
+                    health: full.map_or_else(|| health.to_string(), |full| format!("{health}; {full}")),
                     ready: ready.is_ready(),
                     readiness: ready.to_string(),
                 })
@@ -274,7 +276,7 @@ impl Server {
                 }
             }
             Request::Stop { address } => {
-                let before = self.kernel.halt(&address).await;
+                let before = self.kept(self.kernel.halt(&address), || format!("`{address}` is being stopped")).await?;
                 self.settle(&address, before, |state| !state.is_up() && !state.is_on_its_way()).await
             }
             Request::Start { address } => {
@@ -285,6 +287,9 @@ impl Server {
                         Err(self.refusal(SendError::UnknownAddress(address)).await)
                     }
                     Ok(Err(error)) => Err(Refusal::new("refused", error.to_string())),
+                    Err(_) if let Some(full) = self.kernel.store_status().and_then(|store| store.full) => {
+                        Err(Refusal::not_kept(&format!("`{address}` is being started"), &full))
+                    }
                     Err(_) => {
                         let goes_on = "`playhouse tree` shows where it stands";
                         Err(Refusal::new("refused", format!("`{address}` is not up after {STARTING:?}: {goes_on}")))

@@ -8,7 +8,7 @@ use playhouse_store::{Inspection, MailboxFacts, OrderError, StoppedStore};
 
 use super::protocol::{Body, Refusal, Request, Response, StateEntry};
 use super::store_views::{MessagesPage, PortableLine, StoreInfo, StoredMailbox, WaitingMessage};
-use crate::manifest::nearest;
+use crate::manifest::{MOST_VALUE_BYTES, nearest};
 
 /// Bytes of messages that are read at a time.
 const PAGE_BYTES: usize = 4 << 20;
@@ -34,6 +34,11 @@ impl StoppedHost {
         Ok(Self { store, path: path.to_owned(), ids: WaitingIds::default() })
     }
 
+    /// Why looks do not show everything that was confirmed; none when they do.
+    pub fn loss(&self) -> Option<String> {
+        self.store.loss().map(StoreError::to_string)
+    }
+
     /// Does a request about the store, or about a mailbox or a state in it.
     pub fn request(&mut self, request: &Request) -> Result<Response, Refusal> {
         match request {
@@ -54,6 +59,11 @@ impl StoppedHost {
                 let changes: Vec<_> = changes.iter().map(|entry| (entry.key.clone(), value(entry))).collect();
                 for (key, _) in &changes {
                     check_key(key).map_err(|error| Refusal::new("bad-key", error.to_string()))?;
+                }
+                let mut values = changes.iter().filter_map(|(_, value)| value.as_ref());
+                if let Some(value) = values.find(|value| value.len() > MOST_VALUE_BYTES) {
+                    let why = format!("a value of {} bytes is larger than {MOST_VALUE_BYTES} bytes", value.len());
+                    return Err(Refusal::new("value-too-large", format!("{why}, the most that `state.value` allows")));
                 }
                 self.store.change_state(actor, &changes).map_err(refusal)?;
                 Ok(Response::StateChanged { keys: changes.len() as u64 })
@@ -294,6 +304,7 @@ fn no_record(of: &Address, number: u64) -> Refusal {
 pub(super) fn refusal(error: OrderError) -> Refusal {
     match error {
         OrderError::Store(error) => store_refusal(error),
+        error @ OrderError::BadBackup { .. } => Refusal::new("store-damaged", error.to_string()),
         error @ OrderError::Unwritten { .. } => Refusal::new("store-failed", error.to_string()),
         error => Refusal::new("refused", error.to_string()),
     }

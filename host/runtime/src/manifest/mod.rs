@@ -52,6 +52,8 @@ pub enum ManifestError {
     Wrong(Problems),
 }
 
+/// The largest value of a state: it passes the journal, and the memory of the actor.
+pub(crate) const MOST_VALUE_BYTES: usize = 32 << 20;
 /// Size of the largest manifest that is read, far above any real one.
 const LONGEST_BYTES: u64 = 16 << 20;
 

@@ -258,3 +258,15 @@ fn keys_of_requests_have_bounds() {
     "#]],
     );
 }
+
+#[test]
+fn store_without_a_folder_or_a_time_for_keys_is_refused() {
+    let refused = |key: &str| match understood(&format!("[play.store]\n{key}\n{TILL}")) {
+        Ok(_) => panic!("`{key}` is taken"),
+        Err(problems) => problems.render(false),
+    };
+    let path = refused("path = \"\"");
+    assert!(path.contains("`store.path` names no folder"), "{path}");
+    let keys = refused("keys_for = \"0s\"");
+    assert!(keys.contains("`store.keys_for` keeps no key"), "{keys}");
+}

@@ -11,8 +11,9 @@ use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::keys::{Begun, Ended, FirstRequest, RequestKey, SOURCE, ended_of, name_of};
-use crate::dispatch::routing::entering::PlayJournal;
+use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
+use crate::journal::store::StoreError;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::message::{Envelope, MessageId, Payload, QuestionParts, Reply, ReplyToken};
@@ -42,23 +43,26 @@ impl Ingress {
         let deadline = later(patience);
         let name = name_of(to.as_str(), key);
         let way = tokio::time::timeout_at(deadline, self.way(journal, to, &name, key));
-        let first = match way.await.unwrap_or_else(|_| Err(SendError::MailboxFull(to.clone())))? {
+        let in_vain = |_| match journal.full() {
+            Some(why) => Err(SendError::not_stored(to, &StoreError::Full(why))),
+            None => Err(SendError::MailboxFull(to.clone())),
+        };
+        let first = match way.await.unwrap_or_else(in_vain)? {
             Way::First(first) => first,
-            Way::Ended(Ended::Told(id)) => return Ok(id),
             // Only a way that asked before has an answer.
-            Way::Ended(Ended::Answered(_)) => return Ok(message.id),
+            Way::Ended(Ended::Told(id) | Ended::Answered(id, _)) => return Ok(id),
         };
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
         let now = self.shared.wall_time(Instant::now());
         let keep = |draft: &mut _| first.keep_told(draft, message.id, now);
         let entry = routing.enter_one(journal, &target, (&envelope, &payload), deadline, keep).await?;
         first.end(Ended::Told(message.id), entry);
-        journal.durable(entry).await.map_err(|error| SendError::not_stored(to, &error))?;
+        durable_by(journal, entry, to, deadline).await?;
         Ok(message.id)
     }
 
-    /// Sends a message under a key and waits for the reply, at most `timeout`. A repetition gets the reply of the first request, and waits
-    /// for it if that is under way. The receiver's mailbox must be stored. A request that fails leaves its key free. If this future
+    /// Sends a message under a key and waits for the reply, at most `timeout`. Returns the id of the message: that of the first request, if
+    /// this is a repetition. A repetition gets the reply of the first request, and waits for it if that is under way. The receiver's mailbox must be stored. A request that fails leaves its key free. If this future
     /// is dropped, the request goes on, and a repetition finds it.
     pub async fn ask_under(
         &self,
@@ -66,31 +70,39 @@ impl Ingress {
         to: &Address,
         message: &Incoming<'_>,
         timeout: Duration,
-    ) -> Result<Reply, AskError> {
+    ) -> (MessageId, Result<Reply, AskError>) {
         let routing = &self.shared.routing;
-        let refused = |error: SendError| routing.ask_counts.refused(error.into());
-        let target = self.target(to).map_err(refused)?;
-        let journal = journal_of(&self.shared, &target).map_err(refused)?;
+        let refused = |error: SendError| (message.id, Err(routing.ask_counts.refused(error.into())));
+        let target = match self.target(to) {
+            Ok(target) => target,
+            Err(error) => return refused(error),
+        };
+        let journal = match journal_of(&self.shared, &target) {
+            Ok(journal) => journal,
+            Err(error) => return refused(error),
+        };
         let deadline = later(timeout);
         let answered = pin!(self.answer_under(key, (journal, &target), message, deadline));
-        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        let answered = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        let (id, answer) = answered.unwrap_or_else(|error| (message.id, Err(error)));
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
-        answer
+        (id, answer)
     }
 
+    /// The id of the question that was answered, and the answer. `Err`: the error of this request alone.
     async fn answer_under(
         &self,
         key: &RequestKey<'_>,
         (journal, target): (&PlayJournal, &Arc<Actor>),
         message: &Incoming<'_>,
         deadline: Instant,
-    ) -> FullAnswer {
+    ) -> Result<(MessageId, FullAnswer), AskError> {
         let to = target.address();
         let mut first = match self.way(journal, to, &name_of(to.as_str(), key), key).await? {
             Way::First(first) => first,
-            Way::Ended(Ended::Answered(answer)) => return answer,
-            Way::Ended(Ended::Told(_)) => return Err(AskError::NoReply),
+            Way::Ended(Ended::Answered(id, answer)) => return Ok((id, answer)),
+            Way::Ended(Ended::Told(id)) => return Ok((id, Err(AskError::NoReply))),
         };
         target.check_back_by(deadline)?;
         let mut ended = first.subscribe();
@@ -100,14 +112,14 @@ impl Ingress {
             metadata: message.metadata.clone(),
             body: message.body.to_vec(),
         };
-        let (shared, target) = (self.shared.clone(), target.clone());
+        let (shared, target, id) = (self.shared.clone(), target.clone(), message.id);
         self.shared.spawn(async move {
             let answer = question.answer(&shared, &target, deadline, &mut first).await;
             // Its entry is durable: answers are outputs of it.
-            first.end(Ended::Answered(answer), 0);
+            first.end(Ended::Answered(id, answer), 0);
         });
         match ended.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(Ended::Answered(answer))) => answer.clone(),
+            Ok(Some(Ended::Answered(id, answer))) => Ok((*id, answer.clone())),
             _ => Err(AskError::Stopped),
         }
     }
@@ -133,7 +145,7 @@ impl Ingress {
                 Begun::UnderWay(mut ended) => {
                     let end = ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
                     match end {
-                        Some(ended @ Ended::Answered(_)) => return Ok(Way::Ended(ended)),
+                        Some(ended @ Ended::Answered(..)) => return Ok(Way::Ended(ended)),
                         // The message may not be durable yet; or the first one was refused, so this one may be the first.
                         Some(Ended::Told(_)) | None => {}
                     }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::dispatch::ask::{Asks, Ends, end_of};
-use crate::dispatch::routing::entering::PlayJournal;
+use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
 use crate::words::address::Address;
 use crate::words::clock::later;
@@ -96,6 +96,14 @@ impl Told {
         }
         Ok(self.id)
     }
+
+    /// As [`Told::durable`], and at a full store no longer than `patience`.
+    pub async fn durable_within(self, patience: Duration) -> Result<MessageId, SendError> {
+        if let Some(ToldEntry { journal, number, to }) = self.entry {
+            durable_by(&journal, number, &to, later(patience)).await?;
+        }
+        Ok(self.id)
+    }
 }
 
 /// Closes the record of a receipt whose message was not delivered: it was refused, or its sender stopped waiting for space.
@@ -130,8 +138,8 @@ impl Ingress {
         self.cause.caused(self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Sends a message. Returns when it is in the mailbox, and durable if the mailbox is stored; with `overflow = "block"` it waits for
-    /// space, at most `patience`.
+    /// Sends a message. Returns when it is in the mailbox, and durable if the mailbox is stored. It waits for space in the mailbox (with
+    /// `overflow = "block"`) and in a full store, at most `patience`: see [`SendError::NotStored`].
     pub async fn tell(&self, to: &Address, message: &Incoming<'_>, patience: Duration) -> Result<(), SendError> {
         let target = self.shared.routing.relayed(self.target(to)?);
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
@@ -212,7 +220,8 @@ impl Ingress {
         self.tell_by_token(&target, message, patience, token).await
     }
 
-    /// Sends a message to a stored mailbox: for its sender it has ended when it is durable.
+    /// Sends a message to a stored mailbox: for its sender it has ended when it is durable. From then on it is not sent again, so this
+    /// waits for a full store as long as it takes.
     async fn tell_stored(
         &self,
         target: &Arc<Actor>,
@@ -220,7 +229,10 @@ impl Ingress {
         patience: Duration,
     ) -> Result<(), SendError> {
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
-        self.shared.routing.deliver_one(target, &envelope, &payload, later(patience)).await
+        let routing = &self.shared.routing;
+        let Some(journal) = &routing.journal else { return Err(SendError::Stopped(target.address().clone())) };
+        let number = routing.enter_told(journal, target, (&envelope, &payload), later(patience)).await?;
+        journal.durable(number).await.map_err(|error| SendError::not_stored(target.address(), &error))
     }
 
     async fn tell_by_token(

@@ -11,6 +11,7 @@ use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::Reserved;
 use crate::journal::entry::{EntryNumber, Op, StoredLetter};
 use crate::journal::order::{Draft, EntrySpace, HasEntered, Journal};
+use crate::journal::store::StoreError;
 use crate::mailbox::message_log::message_of;
 use crate::mailbox::{Load, Overflow, Refused};
 use crate::words::address::Address;
@@ -81,7 +82,8 @@ impl Routing {
         }
     }
 
-    /// Puts a message of a sender outside of turns into a stored mailbox, and waits until it is durable.
+    /// Puts a message of a sender outside of turns into a stored mailbox, and waits until it is durable; at a full store no longer than
+    /// until `deadline`.
     pub(crate) async fn offer_stored(
         &self,
         journal: &PlayJournal,
@@ -90,7 +92,7 @@ impl Routing {
         deadline: Instant,
     ) -> Result<(), SendError> {
         let entry = self.enter_one(journal, target, message, deadline, |_| ()).await?;
-        journal.durable(entry).await.map_err(|error| SendError::not_stored(target.address(), &error))
+        durable_by(journal, entry, target.address(), deadline).await
     }
 
     /// As [`Routing::offer_stored`], without waiting until the message is durable: returns the number of its entry. `and`: enters
@@ -123,10 +125,13 @@ impl Routing {
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => return Err(found_full(target)),
         };
-        if let Some(why) = journal.full() {
-            return Err(SendError::not_stored(target.address(), &why));
-        }
-        let space_in_journal = journal.space(records.len()).await;
+        let full = || journal.full().map(|why| SendError::not_stored(target.address(), &StoreError::Full(why)));
+        full().map_or(Ok(()), Err)?;
+        let Some(space_in_journal) = journal.space_outside(records.len(), deadline).await else {
+            return Err(full().unwrap_or_else(|| SendError::not_stored(target.address(), &"the disk is too slow")));
+        };
+        // It may be full since then.
+        full().map_or(Ok(()), Err)?;
         let entered = self.enter(journal, None, space_in_journal, |draft| {
             let refused = put(draft, &mut space, records).is_some();
             if !refused {
@@ -174,6 +179,23 @@ impl Routing {
             Some(journal) => journal.all_durable().await.is_ok(),
             None => true,
         }
+    }
+}
+
+/// Waits until the entry of a message from outside is durable; at a full store no longer than until `deadline`.
+pub(crate) async fn durable_by(
+    journal: &PlayJournal,
+    entry: EntryNumber,
+    to: &Address,
+    deadline: Instant,
+) -> Result<(), SendError> {
+    match journal.durable_by(entry, deadline).await {
+        Ok(()) => Ok(()),
+        Err(error @ StoreError::Full(_)) => {
+            let later = "the message is stored when there is space, if the host runs then";
+            Err(SendError::not_stored(to, &format!("{error}; {later}")))
+        }
+        Err(error) => Err(SendError::not_stored(to, &error)),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::actor::template::Template;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::requests::{Request, Requests};
 use crate::dispatch::routing::Routing;
+use crate::journal::entry::EntryNumber;
 use crate::mailbox::admission::{PlaySlots, Slots};
 use crate::words::address::Address;
 use crate::words::clock::Clock;
@@ -43,8 +44,8 @@ pub(crate) struct Shared {
     pub(crate) began: Instant,
     /// The same moment on the clock of the world.
     pub(crate) began_at: SystemTime,
-    /// Held by an operator's order about stored mailboxes.
-    pub(crate) mailbox_orders: tokio::sync::Mutex<()>,
+    /// Held by an operator's order about stored mailboxes: the entry of the last one.
+    pub(crate) mailbox_orders: tokio::sync::Mutex<EntryNumber>,
     /// Held while a message is in process that is a dead letter if the host dies once more.
     pub(crate) last_chances: Arc<tokio::sync::Mutex<()>>,
     /// Restarts of all actors.

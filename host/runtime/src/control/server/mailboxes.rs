@@ -1,7 +1,7 @@
 //! Requests about the play's store and its mailboxes. The store is read beside the play, on a thread that may wait for the disk.
 
 use playhouse_gateway::request_digest;
-use playhouse_kernel::{Address, RequestKey, SendError};
+use playhouse_kernel::{Address, RequestKey, SendError, StoreError};
 use playhouse_store::Inspection;
 
 use super::Server;
@@ -50,7 +50,7 @@ impl Server {
         }
         // Entries become durable in their order.
         if let Some(last) = last
-            && let Err(error) = last.durable().await
+            && let Err(error) = last.durable_within(self.patience(to)).await
         {
             return Err(self.refusal(error).await);
         }
@@ -72,10 +72,16 @@ impl Server {
 
     async fn drop_messages(&self, of: Address, id: Option<String>, operator: &str) -> Result<Response, Refusal> {
         self.store_path()?;
-        let order = self.kernel.order_mailboxes(operator).await.map_err(store_refusal)?;
+        let mut order = self.kernel.order_mailboxes(operator).await.map_err(store_refusal)?;
         let wanted_of = of.clone();
         let (mailbox, numbers) = self.on_store(move |store| wanted(store, &wanted_of, id.as_deref())).await?;
-        let dropped = order.drop_messages(mailbox.id, &of, &numbers).await.map_err(store_refusal)?;
+        let refused = |error: StoreError| match error {
+            error @ StoreError::Full(_) => {
+                Refusal::not_kept("the messages are dropped when there is space", &error.to_string())
+            }
+            error => store_refusal(error),
+        };
+        let dropped = order.drop_messages(mailbox.id, &of, &numbers).await.map_err(refused)?;
         Ok(Response::MessagesDropped { dropped, left: numbers.count() - dropped })
     }
 

@@ -1,5 +1,6 @@
 //! The outcome of an operator's order to start or stop an actor, and the reason why an actor that ended takes no messages.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, SendError, Stage, State};
@@ -12,6 +13,23 @@ use crate::control::protocol::{Refusal, Response};
 const SETTLING: Duration = Duration::from_secs(10);
 
 impl Server {
+    /// Waits until an order is in the store; when that stays full, not for long. `done`: the part of the order that is done then.
+    pub(super) async fn kept<T>(
+        &self,
+        order: impl Future<Output = T>,
+        done: impl FnOnce() -> String,
+    ) -> Result<T, Refusal> {
+        let mut order = pin!(order);
+        loop {
+            if let Ok(kept) = tokio::time::timeout(SETTLING, order.as_mut()).await {
+                return Ok(kept);
+            }
+            if let Some(full) = self.kernel.store_status().and_then(|store| store.full) {
+                return Err(Refusal::not_kept(&done(), &full));
+            }
+        }
+    }
+
     /// Waits until the actor's state is one that `settled` accepts, and returns the states before and after.
     pub(super) async fn settle(
         &self,

@@ -1,6 +1,6 @@
 //! Requests about the states of actors.
 
-use playhouse_kernel::{AboutHost, Address, LogEvent, SendError, StateError, StateOrderError};
+use playhouse_kernel::{AboutHost, Address, LogEvent, SendError, StateError, StateOrderError, StoreError};
 
 use super::Server;
 use crate::control::protocol::{Body, Refusal, Response, StateEntry};
@@ -75,6 +75,9 @@ impl Server {
             Ok(()) => {
                 StateChanged { subject: AboutHost, of: of.as_str(), keys, operator }.log();
                 Ok(Response::StateChanged { keys })
+            }
+            Err(StateOrderError::State(StateError::Failed(error @ StoreError::Full(_)))) => {
+                Err(Refusal::not_kept("the keys are changed when there is space", &error.to_string()))
             }
             Err(error) => Err(self.state_refusal(error).await),
         }

@@ -6,12 +6,12 @@ use toml::Spanned;
 use super::findings::Checks;
 use super::instances;
 use super::mailbox::is_durable;
+use crate::manifest::MOST_VALUE_BYTES;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, ActorState};
 use crate::manifest::units::ByteSize;
 
-/// The largest value: it passes the journal, and the memory of the actor.
-const MOST_VALUE: ByteSize = ByteSize(32 << 20);
+const MOST_VALUE: ByteSize = ByteSize(MOST_VALUE_BYTES as u64);
 
 impl Checks {
     /// The state of an actor of the manifest, if it has one.

@@ -23,6 +23,10 @@ impl Checks {
         let (mut keys, written) = (KeySpec::default(), manifest.play.store.as_ref());
         if let Some(time) = written.and_then(|store| store.keys_for.as_ref()) {
             keys.keep = time.get_ref().0;
+            if keys.keep.is_zero() {
+                let problem = Problem::at(time.span(), "`store.keys_for` keeps no key", "here");
+                self.add(problem.help("set a time in which a sender repeats its requests, such as \"1h\""));
+            }
         }
         if let Some(bytes) = written.and_then(|store| store.keys_bytes.as_ref()) {
             keys.bytes = bytes.get_ref().0;
@@ -54,6 +58,10 @@ impl Checks {
         if let Some(size) = written.size.as_ref().filter(|size| *size.get_ref() < LEAST_SIZE) {
             let problem = Problem::at(size.span(), "`store.size` is too small for a store", "here");
             self.add(problem.help("the least is \"1MiB\""));
+        }
+        if let Some(path) = written.path.as_ref().filter(|path| path.get_ref().is_empty()) {
+            let problem = Problem::at(path.span(), "`store.path` names no folder", "here");
+            self.add(problem.help("leave it out for \".playhouse/store\" beside the manifest"));
         }
         let path = self.beside.join(written.folder());
         Some(StoreSettings {

@@ -17,8 +17,9 @@ pub struct Store {
     /// may be killed; the last messages before a loss of power are lost). Example: `survives = "crash"`. Default: `"power-loss"`.
     #[serde(default)]
     pub survives: Survives,
-    /// Maximum bytes of the database, at least `"1MiB"`. Beyond them the store is full: senders wait, and messages from outside are
-    /// refused. The log beside the database takes up to 64 MiB more. Example: `size = "10GiB"`. Default: as much as the disk has.
+    /// Maximum bytes of the database, at least `"1MiB"`. Messages from outside are refused when a sixteenth of it is left (1 MiB to 64 MiB), and
+    /// senders wait when nothing is. The log beside the database takes up to 64 MiB more. Example: `size = "10GiB"`. Default: as much as
+    /// the disk has.
     pub size: Option<Spanned<ByteSize>>,
     /// The time for which the key of a request is remembered (`playhouse tell --key`, `Idempotency-Key` of HTTP), from the end of the request.
     /// Example: `keys_for = "1d"`. Default: `"1h"`.
