@@ -103,8 +103,8 @@ pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use journal::entry::{
-    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredLetter, StoredOrigin,
-    StoredTimer, TimerIds,
+    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredChild, StoredLetter,
+    StoredOrigin, StoredTimer, TimerIds,
 };
 pub use journal::faulty::{Fault, FaultyStore, Shortage};
 pub use journal::memory::MemoryStore;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use playhouse_kernel::{StateSize, StoreError, check_key, cost_of, records_of};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
+use crate::children;
 use crate::error::store_error;
 use crate::mailbox::Known;
 use crate::origins;
@@ -55,7 +56,7 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
     let mut check = Check { tx, note, found: Checked::default(), actors: BTreeMap::new() };
     check.pages()?;
     check.store();
-    let tables: [(&str, Rows); 8] = [
+    let tables: [(&str, Rows); 9] = [
         ("actor", |check| check.actors()),
         ("frame", |check| check.frames()),
         ("held", |check| check.held()),
@@ -63,6 +64,7 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
         ("suspect", |check| check.suspects()),
         ("timer", |check| check.timers()),
         ("letter", |check| check.letters()),
+        ("child", |check| check.children()),
         ("origin", |check| check.origins()),
     ];
     for (table, rows) in tables {
@@ -360,6 +362,22 @@ impl Check<'_> {
         {
             damaged.push(format!("table `letter`, which has {rows_there} rows of {expected}"));
         }
+        for place in damaged {
+            self.damage(place);
+        }
+        Ok(())
+    }
+
+    fn children(&mut self) -> rusqlite::Result<()> {
+        let mut damaged = children::damages(&self.tx)?;
+        let mut rows = self.tx.prepare("select actor from child order by actor")?;
+        for actor in rows.query_map([], |row| unsigned(row, 0))? {
+            let actor = actor?;
+            if !self.actors.contains_key(&actor) {
+                damaged.push(format!("actor {actor} in table `child`, of which there is no sound row"));
+            }
+        }
+        drop(rows);
         for place in damaged {
             self.damage(place);
         }

@@ -48,7 +48,7 @@ pub struct StoreFacts {
     pub mailboxes: Vec<MailboxFacts>,
 }
 
-/// The facts about the mailbox of an actor of the plan.
+/// The facts about the mailbox of an actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailboxFacts {
     /// The id of its actor.
@@ -91,7 +91,7 @@ impl Inspection {
     pub fn facts(&self) -> Result<StoreFacts, StoreError> {
         let tx = self.moment()?;
         let state = State::read(&tx)?;
-        let image = state.image()?;
+        let image = state.image(&tx)?;
         let mailboxes = image.actors.into_iter().map(|actor| {
             let (held, bytes) = size_of(&tx, actor.id).map_err(store_error)?;
             Ok(MailboxFacts {
@@ -124,7 +124,7 @@ impl Inspection {
         })
     }
 
-    /// The facts about one mailbox; none when no actor of the plan ever had the address.
+    /// The facts about one mailbox; none when no actor has the address.
     pub fn mailbox(&self, address: &Address) -> Result<Option<MailboxFacts>, StoreError> {
         let tx = self.moment()?;
         let Some((id, known)) = row_of(&tx, "address", address.as_str())? else { return Ok(None) };
@@ -134,14 +134,14 @@ impl Inspection {
         Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted, state }))
     }
 
-    /// The id of an actor of the plan; none when none ever had the address.
+    /// The id of an actor; none when none has the address.
     pub fn id_of(&self, address: &Address) -> Result<Option<ActorId>, StoreError> {
         let mut row = self.reader.db().prepare_cached("select id from actor where address = ?").map_err(store_error)?;
         let id = row.query_row([address.as_str()], |row| unsigned(row, 0)).optional().map_err(store_error)?;
         Ok(id.map(ActorId))
     }
 
-    /// The address of an actor of the plan; none when it never had this id.
+    /// The address of an actor; none when none has this id.
     pub fn address_of(&self, id: ActorId) -> Result<Option<Address>, StoreError> {
         let mut row = self.reader.db().prepare_cached("select address from actor where id = ?").map_err(store_error)?;
         let address: Option<String> =

@@ -40,11 +40,13 @@
 //! | `inspection`, `check` | facts, messages, states and backups; the check of everything |
 //! | `stopped`, `restore` | orders for a store without a host; a backup that becomes a store |
 //! | `tail` | the note of the last group, which tells that the log lost its end |
+//! | `children` | the actors that were spawned |
 //! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
 
 mod check;
 mod checkpoint;
 mod checksum;
+mod children;
 mod error;
 mod folder;
 mod inspection;

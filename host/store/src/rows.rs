@@ -52,6 +52,16 @@ fn resize(size: &mut StateSize, key: &str, before: Option<u64>, after: Option<u6
     size.bytes = size.bytes.saturating_sub(cost(before)) + cost(after);
 }
 
+/// Deletes everything of an actor that is gone.
+pub(crate) fn delete_actor(id: u64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let of_mailbox = ["frame", "held", "suspect"].map(|table| (table, "mailbox"));
+    let of_actor = ["state", "timer"].map(|table| (table, "actor"));
+    for (table, column) in of_mailbox.into_iter().chain(of_actor).chain([("actor", "id")]) {
+        tx.prepare_cached(&format!("delete from {table} where {column} = ?"))?.execute([signed(id)])?;
+    }
+    Ok(())
+}
+
 /// Writes what one group brought to a mailbox.
 pub(crate) fn write_new(
     id: u64,

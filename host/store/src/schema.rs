@@ -7,6 +7,7 @@ use playhouse_kernel::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::children;
 use crate::error::{failed_file, store_error};
 use crate::folder::make_private;
 use crate::origins;
@@ -36,7 +37,7 @@ const TABLES: &str = "
     ) strict;
     insert into store values (1, 0, 0, 0, 0, 0, 0, 0);
 
-    -- Actors of the plan, with their mailboxes. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
+    -- Actors with their mailboxes: those of the plan, and stored children. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
     -- timers_given and timers_chosen are the highest ids that timers ever had.
     create table actor(
         id integer primary key,
@@ -155,6 +156,7 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Resu
                 return Ok(Err(error));
             }
             tx.execute_batch(TABLES)?;
+            tx.execute_batch(children::TABLES)?;
             tx.execute_batch(origins::TABLES)?;
             tx.pragma_update(None, "application_id", APPLICATION)?;
             tx.pragma_update(None, "user_version", FORMAT)?;

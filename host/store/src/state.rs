@@ -9,11 +9,13 @@ use playhouse_kernel::{
 use rusqlite::{Connection, Transaction, params};
 
 use crate::checksum::checksum;
+use crate::children::{self, ChildChanges, Children};
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
 use crate::rows::{
-    actor_sum, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor, write_letter, write_new,
+    actor_sum, delete_actor, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor,
+    write_letter, write_new,
 };
 use crate::tail::Position;
 
@@ -29,6 +31,7 @@ pub(crate) struct State {
     /// Whether a run is under way, or did not end in order.
     pub(crate) is_running: bool,
     actors: BTreeMap<u64, Known>,
+    children: Children,
     origins: Origins,
 }
 
@@ -39,6 +42,7 @@ struct GroupChanges<'g> {
     mailboxes: BTreeMap<u64, Changes<'g>>,
     /// Other actors whose rows change.
     actors: BTreeSet<u64>,
+    children: ChildChanges<'g>,
     origins: OriginChanges<'g>,
 }
 
@@ -91,6 +95,7 @@ impl State {
                 at: format!("table `letter`, which has {letters} rows of {}", state.letters),
             });
         }
+        state.children = Children::read(db)?;
         state.origins = Origins::read(db)?;
         Ok(state)
     }
@@ -106,6 +111,7 @@ impl State {
                 letters: unsigned(row, 5)?,
                 is_running: row.get(6)?,
                 actors: BTreeMap::new(),
+                children: Children::default(),
                 origins: Origins::default(),
             };
             Ok((state, row.get::<_, i64>(7)?))
@@ -169,8 +175,13 @@ impl State {
         self.letters
     }
 
-    pub(crate) fn image(&self) -> Result<Image, StoreError> {
+    /// `db`: the database as this state was read from it.
+    pub(crate) fn image(&self, db: &Connection) -> Result<Image, StoreError> {
+        let mut children = children::rows(db)?.into_iter().peekable();
         let actors = self.actors.iter().map(|(id, known)| {
+            // Both are in order of their ids.
+            let child = children.next_if(|(actor, ..)| actor == id);
+            let (child, leaves) = child.map_or((None, false), |(_, child, leaves)| (Some(Box::new(child)), leaves));
             let address = Address::parse(&known.address);
             let damaged = |_| StoreError::Damaged { at: format!("the address of actor {id} in table `actor`") };
             Ok(StoredActor {
@@ -182,8 +193,14 @@ impl State {
                 state: known.state,
                 timers: known.timers.rows,
                 timer_ids: known.timers.highest,
+                child,
+                leaves,
             })
         });
+        let actors = actors.collect::<Result<_, StoreError>>()?;
+        if let Some((id, ..)) = children.next() {
+            return Err(StoreError::Damaged { at: format!("actor {id} in table `child`, of which there is no row") });
+        }
         let suspects = self.actors.iter().flat_map(|(id, known)| {
             let mailbox = ActorId(*id);
             let of_mailbox = known.suspects.messages.iter();
@@ -193,7 +210,7 @@ impl State {
             boots: self.boots,
             last: self.last_entry,
             free_id: self.free_id,
-            actors: actors.collect::<Result<_, StoreError>>()?,
+            actors,
             last_letter: self.last_letter,
             is_unclean: self.is_running,
             suspects: suspects.collect(),
@@ -234,13 +251,21 @@ impl State {
                 }
                 self.free_id = *below;
             }
-            Op::Born { actor, address } => {
-                if self.actors.contains_key(&actor.0) {
-                    return Err(impossible(format!("actor {} is born twice", actor.0)));
+            Op::Born { actor, address } => self.born(*actor, address, changes)?,
+            Op::Spawned { actor, address, child } => {
+                self.known(child.parent)?;
+                self.born(*actor, address, changes)?;
+                self.children.born(&mut changes.children, actor.0, child);
+            }
+            Op::Leaves { actor } => self.children.leaves(&mut changes.children, actor.0).map_err(impossible)?,
+            Op::Gone { actor } => {
+                if self.known(*actor)?.waiting > 0 {
+                    return Err(impossible(format!("actor {} goes, and has messages", actor.0)));
                 }
-                // The index of the table finds an address that is there already.
-                self.actors.insert(actor.0, Known::new(address.to_string()));
-                changes.actors.insert(actor.0);
+                self.children.gone(&mut changes.children, actor.0).map_err(impossible)?;
+                self.actors.remove(&actor.0);
+                changes.mailboxes.remove(&actor.0);
+                changes.actors.remove(&actor.0);
             }
             Op::Put { mailbox, first, messages, records } => {
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
@@ -311,6 +336,16 @@ impl State {
         Ok(())
     }
 
+    fn born(&mut self, actor: ActorId, address: &Address, changes: &mut GroupChanges<'_>) -> Result<(), StoreError> {
+        if self.actors.contains_key(&actor.0) {
+            return Err(StoreError::Damaged { at: format!("actor {} is born twice", actor.0) });
+        }
+        // The index of the table finds an address that is there already.
+        self.actors.insert(actor.0, Known::new(address.to_string()));
+        changes.actors.insert(actor.0);
+        Ok(())
+    }
+
     fn known(&mut self, actor: ActorId) -> Result<&mut Known, StoreError> {
         let never = || StoreError::Damaged { at: format!("actor {} was never born", actor.0) };
         self.actors.get_mut(&actor.0).ok_or_else(never)
@@ -319,6 +354,9 @@ impl State {
     /// Writes the net changes. Everything that is deleted comes first, so that a store which is almost full has space.
     fn write(&mut self, changes: &GroupChanges<'_>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         self.origins.delete(&changes.origins, tx)?;
+        for actor in changes.children.gone() {
+            delete_actor(actor, tx)?;
+        }
         for step in [delete_ended, write_new] {
             for (id, changes) in &changes.mailboxes {
                 if let Some(known) = self.actors.get_mut(id) {
@@ -332,6 +370,7 @@ impl State {
                 write_actor(*id, known, tx)?;
             }
         }
+        self.children.write(&changes.children, tx)?;
         self.origins.write(&changes.origins, tx)?;
         self.write_store_row(tx)
     }

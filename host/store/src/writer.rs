@@ -39,7 +39,7 @@ impl Writer {
         let mut state = State::read(&db)?;
         Note::find(folder.path())?.map_or(Ok(()), |note| note.check(state.position()))?;
         state.boots += 1;
-        let image = state.image()?;
+        let image = state.image(&db)?;
         state.is_running = true;
         let mut started = || {
             let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;

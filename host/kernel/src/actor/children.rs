@@ -3,19 +3,30 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, KeptChild};
 
 impl Actor {
-    /// Whether `parent` spawned this actor in an earlier incarnation than this one.
-    pub(crate) fn is_orphan_of(&self, parent: &Self, incarnation: u64) -> bool {
-        let spawned = self.spawned.as_ref();
-        spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) < incarnation)
+    /// The extra state of a spawned actor that is stored; none for others.
+    pub(crate) fn kept_child(&self) -> Option<&KeptChild> {
+        self.spawned.as_ref()?.kept.as_deref()
     }
 
-    /// Whether `parent` spawned this actor in this incarnation.
+    /// Whether the store has an id of its own for this actor.
+    pub(crate) fn is_known_to_store(&self) -> bool {
+        self.spawned.as_ref().is_none_or(|spawned| spawned.kept.is_some())
+    }
+
+    /// Whether `parent` spawned this actor in an earlier incarnation than this one, and it is not stored.
+    pub(crate) fn is_orphan_of(&self, parent: &Self, incarnation: u64) -> bool {
+        let spawned = self.spawned.as_ref();
+        spawned.is_some_and(|s| s.parent == parent.id && s.kept.is_none() && s.by.load(Ordering::Acquire) < incarnation)
+    }
+
+    /// Whether `parent` spawned this actor: in this incarnation, or in any if it is stored.
     pub(crate) fn is_spawned_by(&self, parent: &Self, incarnation: u64) -> bool {
         let spawned = self.spawned.as_ref();
-        spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) == incarnation)
+        spawned
+            .is_some_and(|s| s.parent == parent.id && (s.kept.is_some() || s.by.load(Ordering::Acquire) == incarnation))
     }
 
     /// Number of children as seen by an incarnation, including those that are stopping.
@@ -43,6 +54,10 @@ impl Actor {
         }
         let children: Vec<_> = self.children.lock().values().cloned().collect();
         for child in children {
+            if child.kept_child().is_some() {
+                // It stays a child, with everything below it.
+                continue;
+            }
             if child.spawned.is_some() {
                 child.membership.count_out();
             }

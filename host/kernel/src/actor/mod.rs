@@ -21,4 +21,4 @@ pub(crate) mod task_crashes;
 pub(crate) mod template;
 pub(crate) mod turn_counts;
 
-pub(crate) use state::{Actor, Presence, Spawned};
+pub(crate) use state::{Actor, KeptChild, Presence, Spawned};

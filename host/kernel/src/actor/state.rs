@@ -1,11 +1,12 @@
 //! The part of an actor that outlives an incarnation: mailbox, instances, children, counters.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::actor::code::Code;
@@ -14,6 +15,7 @@ use crate::actor::instance::Instance;
 use crate::actor::keyed_state::KeyedState;
 use crate::actor::spec::ActorSpec;
 use crate::actor::subtree::Membership;
+use crate::journal::entry::StoredChild;
 use crate::mailbox::Mailbox;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
@@ -47,6 +49,24 @@ pub(crate) struct Spawned {
     pub(crate) failed_start: OnceLock<Arc<CrashReport>>,
     /// The code of the next incarnation: that of the spec, or of the last spawn that adopted this actor.
     pub(crate) code: Mutex<Code>,
+    /// Set when the actor belongs to its parent itself, over all incarnations and runs of the host.
+    pub(crate) kept: Option<Box<KeptChild>>,
+}
+
+/// The extra state of a spawned actor that is stored.
+pub(crate) struct KeptChild {
+    /// Its birth, as the store has it.
+    pub(crate) child: StoredChild,
+    /// Whether the store knows that it was stopped for good.
+    pub(crate) leaves: AtomicBool,
+    /// Tasks that make dead letters of its messages; each ends its channel.
+    pub(crate) unread_tasks: Mutex<Vec<oneshot::Receiver<()>>>,
+}
+
+impl KeptChild {
+    pub(crate) fn new(child: StoredChild) -> Self {
+        Self { child, leaves: AtomicBool::new(false), unread_tasks: Mutex::default() }
+    }
 }
 
 impl Spawned {
@@ -58,7 +78,14 @@ impl Spawned {
             first_start: AtomicU8::new(0),
             failed_start: OnceLock::new(),
             code: Mutex::new(code),
+            kept: None,
         }
+    }
+
+    /// As [`Spawned::new`], for a child that is stored.
+    pub(crate) fn kept(child: StoredChild, code: Code) -> Self {
+        let parent = child.parent;
+        Self { kept: Some(Box::new(KeptChild::new(child))), ..Self::new(parent, 0, code) }
     }
 }
 

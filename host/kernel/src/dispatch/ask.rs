@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::dispatch::deadlines::Deadlines;
+use crate::dispatch::open_question::OpenQuestion;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::message::{ActorId, MessageId, ReplyToken};
@@ -37,6 +38,8 @@ struct Open {
     waiter: Waiter,
     target: ActorId,
     deadline: Instant,
+    /// The question of a stored actor in a turn that may come again.
+    question: Option<Box<OpenQuestion>>,
 }
 
 /// Where an answer goes.
@@ -114,7 +117,7 @@ impl Asks {
     fn open_as(&self, bits: u64, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | bits;
         let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline });
+        self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline, question: None });
         self.deadlines.add(deadline);
         OpenAsk { asks: self, token, receiver, answered: false }
     }
@@ -132,8 +135,31 @@ impl Asks {
 
     fn open_end(&self, target: ActorId, waiter: Waiter) -> ReplyToken {
         let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
-        self.shard(token).lock().insert(token, Open { waiter, target, deadline: later(Duration::MAX) });
+        self.shard(token).lock().insert(token, Open { waiter, target, deadline: later(Duration::MAX), question: None });
         ReplyToken(token)
+    }
+
+    /// Notes what an ask is about, which a stored actor may ask again.
+    pub(crate) fn note_question(&self, token: ReplyToken, question: OpenQuestion) {
+        if let Some(open) = self.shard(token.0).lock().get_mut(&token.0) {
+            open.question = Some(Box::new(question));
+        }
+    }
+
+    /// The noted question of an ask that waits.
+    pub(crate) fn question(&self, token: ReplyToken) -> Option<OpenQuestion> {
+        let shard = self.shard(token.0).lock();
+        shard.get(&token.0).and_then(|open| open.question.as_deref()).copied()
+    }
+
+    /// As [`Asks::question`], if all questions above it wait as well: then its root turn goes on.
+    pub(crate) fn waiting_question(&self, token: ReplyToken) -> Option<OpenQuestion> {
+        let question = self.question(token)?;
+        let mut above = question.above;
+        while above.is_some() {
+            above = self.question(above)?.above;
+        }
+        Some(question)
     }
 
     /// Closes a receipt whose message was not sent.

@@ -139,6 +139,16 @@ impl KeptTimers {
         !timer.again
     }
 
+    /// Removes all timers of an actor that is gone, which its entry says. Returns for how many of them the play waited.
+    pub(crate) fn forget(&self, actor: ActorId) -> u64 {
+        let mut inner = self.inner.lock();
+        let Some(of) = inner.actors.remove(&actor) else { return 0 };
+        for (place, _) in of.timers.values() {
+            inner.queue.remove(place);
+        }
+        of.timers.values().filter(|(_, timer)| !timer.again).count() as u64
+    }
+
     /// Lets the task that fires them look at its end.
     pub(crate) fn wake(&self) {
         self.changed.notify_one();

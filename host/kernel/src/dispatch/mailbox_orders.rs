@@ -1,5 +1,6 @@
 //! Orders of operators about the messages in stored mailboxes: some are dropped, or come from elsewhere. An order is one entry.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,9 +73,18 @@ impl<'a> MailboxOrder<'a> {
         let mut from_backlogs = Vec::new();
         let entered = routing.enter(self.journal, None, EntrySpace::NONE, |draft| {
             if let Some(target) = &target {
-                return drop_waiting(draft, target, numbers, &mut from_backlogs);
+                let dropped = drop_waiting(draft, target, numbers, &mut from_backlogs);
+                dropped.iter().for_each(|gone| routing.kept_answers.end_turns(draft, mailbox, gone.clone()));
+                return count(&dropped);
             }
-            numbers.ranges().for_each(|numbers| draft.op(Op::Take { mailbox, numbers }));
+            // An actor that was removed meanwhile has no messages.
+            if !routing.registry.is_kept(address, mailbox) {
+                return 0;
+            }
+            for gone in numbers.ranges() {
+                routing.kept_answers.end_turns(draft, mailbox, gone.clone());
+                draft.op(Op::Take { mailbox, numbers: gone });
+            }
             numbers.count()
         });
         *self.last = entered.number;
@@ -137,13 +147,13 @@ impl<'a> MailboxOrder<'a> {
 }
 
 /// Removes waiting messages from a mailbox and from the backlogs of its instances, as a part of an entry. Notes the instances whose
-/// backlogs had some. Returns how many are removed.
+/// backlogs had some. Returns the numbers of those that are removed.
 fn drop_waiting(
     draft: &mut Draft<Output>,
     target: &Actor,
     numbers: &WaitingNumbers,
     from_backlogs: &mut Vec<usize>,
-) -> u64 {
+) -> Vec<Range<u64>> {
     let mut dropped = target.mailbox.remove_stored(numbers, &mut draft.wakers);
     for instance in &target.instances {
         let removed = instance.backlog.lock().remove_stored(&|number| numbers.contains(number));
@@ -154,5 +164,5 @@ fn drop_waiting(
     for numbers in &dropped {
         draft.take_all(target.id, numbers.clone());
     }
-    count(&dropped)
+    dropped
 }

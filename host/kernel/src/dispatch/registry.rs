@@ -48,6 +48,8 @@ pub(crate) struct Registry {
     last_id: AtomicU64,
     /// The ids that actors of the plan had in earlier runs of the host.
     known: HashMap<Address, ActorId>,
+    /// Actors that the store has, and that do not run: their addresses are taken.
+    kept: Mutex<HashMap<Address, ActorId>>,
     /// The counts of removed actors. Locked during a removal, so that a sum sees each actor either here or in the maps.
     removed: Mutex<Removed>,
 }
@@ -127,6 +129,26 @@ impl Registry {
     /// The id of an actor of the plan.
     pub(crate) fn planned_id(&self, address: &Address) -> ActorId {
         self.known.get(address).copied().unwrap_or_else(|| self.new_id())
+    }
+
+    /// Notes an actor that the store has, and that does not run.
+    pub(crate) fn note_kept(&self, address: &Address, id: ActorId) {
+        self.kept.lock().insert(address.clone(), id);
+    }
+
+    /// Whether an actor that does not run has this address in the store.
+    pub(crate) fn is_address_kept(&self, address: &Address) -> bool {
+        self.kept.lock().contains_key(address)
+    }
+
+    /// Whether the store has an actor with this id, which does not run.
+    pub(crate) fn is_kept(&self, address: &Address, id: ActorId) -> bool {
+        self.kept.lock().get(address) == Some(&id)
+    }
+
+    /// Whether an actor, or one above it, was stopped for good by its parent.
+    pub(crate) fn leaves(&self, actor: &Actor) -> bool {
+        actor.is_gone() || self.parent(actor).is_some_and(|above| self.leaves(&above))
     }
 
     /// The first id that is not given.

@@ -1,5 +1,6 @@
 //! Entries of the journal, as plain data.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +35,25 @@ pub enum Op {
         actor: ActorId,
         /// The actor's address.
         address: Address,
+    },
+    /// An actor was spawned. It has this id until it is gone.
+    Spawned {
+        /// The id.
+        actor: ActorId,
+        /// The actor's address.
+        address: Address,
+        /// Everything that is needed to start it again.
+        child: Box<StoredChild>,
+    },
+    /// The parent of a spawned actor stopped it: it may handle what waits, and is gone then.
+    Leaves {
+        /// The actor.
+        actor: ActorId,
+    },
+    /// A spawned actor is gone for good, with its state and its timers. It has no messages any more, and its address is free.
+    Gone {
+        /// The actor.
+        actor: ActorId,
     },
     /// Messages arrived in a mailbox.
     Put {
@@ -147,6 +167,17 @@ pub struct StoredOrigin {
     pub position: Vec<u8>,
     /// All that the source needs to go on, in its own form.
     pub value: Vec<u8>,
+}
+
+/// An actor that another actor spawned, as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredChild {
+    /// The actor that spawned it.
+    pub parent: ActorId,
+    /// The name of its plugin.
+    pub plugin: String,
+    /// The values that its parent gave it.
+    pub config: BTreeMap<String, String>,
 }
 
 /// A timer of an actor, as a store keeps it.

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use playhouse_frame::{check_key, cost_of};
 
-use crate::journal::entry::{Entry, EntryNumber, Group, Op, StoredLetter, StoredOrigin, StoredTimer, TimerIds};
+use crate::journal::entry::{
+    Entry, EntryNumber, Group, Op, StoredChild, StoredLetter, StoredOrigin, StoredTimer, TimerIds,
+};
 use crate::journal::store::{Image, StoredActor, StoredMessage, StoredSuspect};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
@@ -39,6 +41,10 @@ struct Known {
     timer_ids: TimerIds,
     /// By number: how many runs they may have ended, and the run in which they were in process last.
     suspects: BTreeMap<u64, (u32, u64)>,
+    /// How it was spawned; none for an actor of the plan.
+    child: Option<Box<StoredChild>>,
+    /// Whether its parent has stopped it.
+    leaves: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -48,9 +54,11 @@ struct Waiting {
 }
 
 impl Known {
-    fn new(address: Address) -> Self {
+    fn new(address: Address, child: Option<Box<StoredChild>>) -> Self {
         Self {
             address,
+            child,
+            leaves: false,
             halted: None,
             last_number: 0,
             messages: BTreeMap::new(),
@@ -95,11 +103,23 @@ impl Fold {
                     }
                     self.free_id = *below;
                 }
-                Op::Born { actor, address } => {
-                    if self.actors.contains_key(actor) || self.actors.values().any(|known| known.address == *address) {
-                        return Err(format!("`{address}` is born twice, or {actor:?} is"));
+                Op::Born { actor, address } => self.born(*actor, address, None)?,
+                Op::Spawned { actor, address, child } => {
+                    self.known(child.parent)?;
+                    self.born(*actor, address, Some(child.clone()))?;
+                }
+                Op::Leaves { actor } => {
+                    let known = self.known(*actor)?;
+                    if known.child.is_none() || std::mem::replace(&mut known.leaves, true) {
+                        return Err(format!("{actor:?} is no child that may be stopped"));
                     }
-                    self.actors.insert(*actor, Known::new(address.clone()));
+                }
+                Op::Gone { actor } => {
+                    let known = self.known(*actor)?;
+                    if known.child.is_none() || !known.messages.is_empty() {
+                        return Err(format!("{actor:?} goes, and has messages or no parent"));
+                    }
+                    self.actors.remove(actor);
                 }
                 Op::Put { mailbox, first, messages, records } => {
                     let known = self.known(*mailbox)?;
@@ -189,6 +209,14 @@ impl Fold {
         Ok(())
     }
 
+    fn born(&mut self, actor: ActorId, address: &Address, child: Option<Box<StoredChild>>) -> Result<(), String> {
+        if self.actors.contains_key(&actor) || self.actors.values().any(|known| known.address == *address) {
+            return Err(format!("`{address}` is born twice, or {actor:?} is"));
+        }
+        self.actors.insert(actor, Known::new(address.clone(), child));
+        Ok(())
+    }
+
     fn known(&mut self, actor: ActorId) -> Result<&mut Known, String> {
         self.actors.get_mut(&actor).ok_or_else(|| format!("{actor:?} was never born"))
     }
@@ -203,6 +231,8 @@ impl Fold {
             state: size_of(&known.state),
             timers: known.timers.len() as u64,
             timer_ids: known.timer_ids,
+            child: known.child.clone(),
+            leaves: known.leaves,
         });
         let suspects = self.actors.iter().flat_map(|(&mailbox, known)| {
             let of_mailbox = known.suspects.iter();

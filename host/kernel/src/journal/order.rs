@@ -115,6 +115,8 @@ impl EntrySpace<'_> {
 
 /// An entry under construction, while the journal is locked.
 pub(crate) struct Draft<O> {
+    /// The number of the entry, if it has any operation.
+    pub(crate) number: EntryNumber,
     pub(crate) entry: Entry,
     outputs: Vec<O>,
     /// The tasks to be woken after the lock is released.
@@ -196,10 +198,10 @@ impl<O> Journal<O> {
         fill: impl FnOnce(&mut Draft<O>) -> T,
     ) -> HasEntered<T> {
         let entry = Entry { actor, ..Entry::default() };
-        let mut draft = Draft { entry, outputs: Vec::new(), wakers: Vec::new() };
         let mut inner = self.inner.lock();
+        let mut draft = Draft { number: inner.last + 1, entry, outputs: Vec::new(), wakers: Vec::new() };
         let value = fill(&mut draft);
-        let Draft { entry, outputs, wakers } = draft;
+        let Draft { entry, outputs, wakers, .. } = draft;
         let is_entry = !entry.ops.is_empty();
         inner.last += u64::from(is_entry);
         // A journal that is over keeps nothing: no one learns of the entry.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin, StoredTimer, TimerIds};
+use crate::journal::entry::{EntryNumber, Group, StoredChild, StoredLetter, StoredOrigin, StoredTimer, TimerIds};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -137,6 +137,10 @@ pub struct StoredActor {
     pub timers: u64,
     /// The ids that its timers had.
     pub timer_ids: TimerIds,
+    /// How it was spawned; none for an actor of the plan. Boxed, since most actors are of the plan.
+    pub child: Option<Box<StoredChild>>,
+    /// Whether its parent has stopped it: see [`Op::Leaves`](crate::Op::Leaves).
+    pub leaves: bool,
 }
 
 /// The state of a store that a kernel writes to.

@@ -1,5 +1,6 @@
 //! The kernel's public face: start a plan, send from outside, look, stop.
 
+mod children;
 mod keyed_state;
 pub(crate) mod metrics;
 pub(crate) mod plan;
@@ -25,6 +26,7 @@ use crate::dispatch::shared::kept_timers::fire_timers;
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Store, StoreError, StoreStatus};
+use crate::kernel::children::{bring_back, end_leaving, parents_of};
 use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
 use crate::kernel::restore::restore;
@@ -104,6 +106,9 @@ impl Kernel {
         if let Some(stored) = plan.actors.iter().find(|spec| spec.mailbox.keep == Keep::Stored) {
             return Err(PlanError::NoStore(stored.address.clone()));
         }
+        if let Some(plugin) = plan.stored_plugin() {
+            return Err(PlanError::NoStoreForPlugin(plugin.to_owned()));
+        }
         let (kernel, supervisor, inbox) = Self::assemble(plan, None);
         tokio::spawn(supervisor.run(inbox));
         Ok(kernel)
@@ -125,9 +130,18 @@ impl Kernel {
                 _ => {}
             }
         }
-        let (kernel, supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
+        let parents = parents_of(&image);
+        for spec in plan.actors.iter_mut().filter(|spec| spec.start == StartKind::OnMessage) {
+            // A message for its child would not start it.
+            if image.actors.iter().any(|known| known.address == spec.address && parents.contains(&known.id)) {
+                spec.start = StartKind::Auto;
+            }
+        }
+        let (kernel, mut supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
         let shared = kernel.shared.clone();
+        let leaving = bring_back(&shared, &mut supervisor, &image, &parents);
         restore(&shared, &image, &*store).await?;
+        end_leaving(&shared, leaving);
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));
         let (supervised, ending) = (journal.clone(), shared.clone());

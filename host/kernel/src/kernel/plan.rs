@@ -73,6 +73,9 @@ pub enum PlanError {
     /// Stored messages without a store.
     #[error("the mailbox of `{0}` is stored, and the play has no store")]
     NoStore(Address),
+    /// Stored children without a store.
+    #[error("the mailboxes of the actors of plugin `{0}` are stored, and the play has no store")]
+    NoStoreForPlugin(String),
     /// Something that a stored mailbox cannot do.
     #[error("the mailbox of `{0}` is stored: {1} is not for it")]
     NotForStored(Address, &'static str),
@@ -142,13 +145,15 @@ impl Plan {
             check_bounds(actor)?;
         }
         let specimen = |template: &Arc<dyn Template>| template.spec(Address::root(), BTreeMap::new(), Bounds::NONE);
-        for spec in self.plugins.values().map(specimen) {
-            check_bounds(&spec)?;
-            if spec.mailbox.keep == Keep::Stored {
-                return Err(PlanError::NotForStored(spec.address, "a spawned actor"));
-            }
-        }
-        Ok(())
+        self.plugins.values().map(specimen).try_for_each(|spec| check_bounds(&spec))
+    }
+
+    /// A plugin whose actors are stored; none when there is none.
+    pub(super) fn stored_plugin(&self) -> Option<&str> {
+        let is_stored = |template: &Arc<dyn Template>| {
+            template.spec(Address::root(), BTreeMap::new(), Bounds::NONE).mailbox.keep == Keep::Stored
+        };
+        self.plugins.iter().find(|(_, template)| is_stored(template)).map(|(name, _)| name.as_str())
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::actor::Actor;
 use crate::actor::instance::Suspects;
 use crate::dispatch::Shared;
+use crate::dispatch::kept_answers;
 use crate::dispatch::keys::SOURCE;
+use crate::dispatch::origins::origin_gone;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::entering::ID_BLOCK;
 use crate::dispatch::shared::unread::checked_record;
@@ -53,7 +55,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
                 restore_timers(shared, &actor, known, store).await?;
             }
-            None if known.waiting + known.timers > 0 => {
+            None if known.waiting + known.timers > 0 || known.child.is_some() => {
                 let StoredActor { waiting, timers, .. } = *known;
                 MessagesKept { subject: AboutHost, to: known.address.as_str(), waiting, timers }.log();
             }
@@ -62,6 +64,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     }
     let evicted = restore_letters(shared, image, store).await?;
     restore_keys(shared, store).await?;
+    let turns_over = shared.routing.kept_answers.restore(store).await?;
     let mut new: Vec<_> = registry.all();
     new.retain(|actor| !image.actors.iter().any(|known| known.id == actor.id));
     new.sort_unstable_by_key(|actor| actor.id);
@@ -73,6 +76,9 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
         }
         for number in evicted {
             draft.op(Op::LetterGone { number });
+        }
+        for position in turns_over {
+            origin_gone(draft, kept_answers::SOURCE, &position);
         }
         for &StoredSuspect { mailbox, number, ends, .. } in image.suspects.iter().filter(|known| ended(image, known)) {
             draft.op(Op::Suspect { mailbox, number, ends: ends.saturating_add(1), in_process: false });

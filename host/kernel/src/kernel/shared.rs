@@ -13,6 +13,7 @@ use crate::dispatch::Shared;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::kept_answers::KeptAnswers;
 use crate::dispatch::kept_timers::KeptTimers;
 use crate::dispatch::keys::Keys;
 use crate::dispatch::memory_gate::MemoryGate;
@@ -52,6 +53,7 @@ pub(super) fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>
                 .map(|(image, store)| Arc::new(Journal::new(image.boots, image.last, store.outside_bytes()))),
             store: stored.map(|(_, store)| Arc::downgrade(store)),
             kept_timers: KeptTimers::default(),
+            kept_answers: KeptAnswers::default(),
             host_ends: AtomicBool::new(false),
             origins: Origins::default(),
             keys: Arc::new(Keys::new(plan.keys)),

@@ -204,6 +204,11 @@ impl Entry {
         }
     }
 
+    /// Whether an incarnation of its parent spawned it, and it ends with that incarnation.
+    pub(super) fn belongs_to_run(&self) -> bool {
+        self.spec.dynamic && !self.spec.lasting
+    }
+
     /// The history of its failures; empty if it has none.
     pub(super) fn past(&self) -> History {
         self.history.as_deref().copied().unwrap_or_default()

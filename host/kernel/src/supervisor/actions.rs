@@ -24,9 +24,12 @@ impl Supervisor {
         match action {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
+                let routing = &self.shared.routing;
+                let leaves =
+                    !routing.host_ends.load(Ordering::Acquire) && routing.registry.leaves(&self.role(node).actor);
                 if let Some(role) = self.role_mut(node) {
-                    // Stored messages wait for the next run.
-                    let drain = drain && !role.actor.mailbox.is_stored();
+                    // Stored messages wait for the next run, unless there is none for the actor.
+                    let drain = drain && (leaves || !role.actor.mailbox.is_stored());
                     role.drains = drain;
                     role.signal(if drain { Signal::Drain } else { Signal::Stop });
                 }

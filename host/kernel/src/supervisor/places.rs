@@ -15,7 +15,7 @@ impl Supervisor {
     pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.instances.len());
         for instance in &actor.instances {
-            let spec = node_spec(&actor.spec, dynamic);
+            let spec = NodeSpec { lasting: actor.kept_child().is_some(), ..node_spec(&actor.spec, dynamic) };
             let node = match nodes.first() {
                 None => self.tree.add(parent, spec)?,
                 Some(&first) => self.tree.add_instance(first, spec)?,
@@ -46,10 +46,28 @@ impl Supervisor {
     pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
         let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.shared.routing.forget(child);
+            self.forget_actor(child);
             return Vec::new();
         };
         nodes.into_iter().map(Event::Spawned).collect()
+    }
+
+    /// Adds a stored child of an earlier run of the host, after its parent.
+    pub(crate) fn bring_back(&mut self, child: &Arc<Actor>) {
+        let parent = child.spawned.as_ref().and_then(|spawned| self.nodes.get(&spawned.parent)).map(|nodes| nodes[0]);
+        let nodes = parent.and_then(|parent| self.place(parent, child, true));
+        for node in nodes.into_iter().flatten() {
+            self.tree.note_was_up(node);
+        }
+    }
+
+    fn forget_actor(&self, actor: &Arc<Actor>) {
+        if let Some(unread) = self.shared.routing.forget(actor) {
+            self.shared.dead_letter_unread(actor, unread, actor.closed_because());
+        }
+        if actor.kept_child().is_some() {
+            self.shared.end_child(actor);
+        }
     }
 
     pub(super) fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
@@ -72,7 +90,7 @@ impl Supervisor {
         if nodes.is_empty() {
             self.nodes.remove(&role.actor.id);
             self.accounted.remove(&role.actor.id);
-            self.shared.routing.forget(&role.actor);
+            self.forget_actor(&role.actor);
         }
     }
 }
@@ -84,6 +102,7 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         supervision: spec.supervision,
         start: spec.start,
         dynamic,
+        lasting: false,
         decides_failures: spec.code.supervises(),
         directive_timeout: spec.limits.timeout,
         cooldown: spec.restart.cooldown,

@@ -240,9 +240,10 @@ impl Supervisor {
     /// Keeps an operator's order if there is a store, and gives the answer when it is kept.
     pub(super) fn keep_order(&self, address: &Address, halted: bool, answer: impl FnOnce() + Send + 'static) {
         let Some(journal) = &self.shared.routing.journal else { return answer() };
-        let planned = self.shared.routing.registry.occupant(address).filter(|actor| actor.spawned.is_none());
+        let registry = &self.shared.routing.registry;
         self.shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
-            if let Some(actor) = planned {
+            // Looked up in here, so that the entry comes before the one in which the actor goes.
+            if let Some(actor) = registry.occupant(address).filter(|actor| actor.is_known_to_store()) {
                 draft.op(Op::Halted { actor: actor.id, halted });
             }
             draft.output(Output::Ordered(Box::new(answer)));

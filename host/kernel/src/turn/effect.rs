@@ -6,6 +6,12 @@ use crate::actor::code::Code;
 use crate::words::address::Address;
 use crate::words::message::Envelope;
 
+/// A child that starts or stops, by its route.
+pub(super) enum ChildChange {
+    Spawn(usize),
+    Stop(usize),
+}
+
 /// An effect other than a send, ordered among the sends.
 pub(super) enum Effect {
     Spawn {

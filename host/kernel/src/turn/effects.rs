@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
-use super::effect::Effect;
+use super::effect::{ChildChange, Effect};
 use super::reservations::Reservations;
 use crate::dispatch::timers::Timers;
 use crate::journal::entry::FIRST_CHOSEN_TIMER;
@@ -55,6 +55,15 @@ impl Effects {
     /// Whether any effect is recorded.
     pub(super) fn has_recorded(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// The routes of the children that the next `count` effects start and stop.
+    pub(super) fn child_changes(&self, count: usize) -> impl Iterator<Item = ChildChange> {
+        self.queue.iter().take(count).filter_map(|effect| match effect {
+            Effect::Spawn { route } => Some(ChildChange::Spawn(*route)),
+            Effect::Stop { route } => Some(ChildChange::Stop(*route)),
+            _ => None,
+        })
     }
 
     /// Takes the timers that belong to the actor and the cancellations out of the next `count` effects. There is one result for each of these effects; none

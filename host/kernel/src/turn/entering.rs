@@ -9,15 +9,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Turn;
-use super::effect::Effect;
+use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
 use crate::actor::Actor;
+use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
+use crate::journal::entry::Op;
 use crate::journal::order::{Draft, EntrySpace};
 use crate::mailbox::Load;
 use crate::mailbox::message_log::{first_record, message_of};
@@ -106,8 +108,8 @@ impl Turn {
     fn entry_bytes(&self, sends: &Sends) -> usize {
         let sent: usize = sends.wanted.iter().map(|wanted| wanted.load.bytes).sum();
         let state = self.state.as_ref().map_or(0, |state| state.bytes());
-        let timers = if self.is_stored() { self.effects.recorded_timer_bytes() } else { 0 };
-        sent + state + timers
+        let kept = if self.is_stored() { self.effects.recorded_timer_bytes() + self.batch.outcomes.bytes() } else { 0 };
+        sent + state + kept
     }
 
     /// Reserves space for the sends that enter. May wait; nothing has happened yet.
@@ -154,6 +156,9 @@ impl Turn {
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
         let (shared, mut news, mut kept) = (self.shared.clone(), News::default(), 0);
         let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
+            if stored && self.effects.has_recorded() {
+                self.enter_children(draft);
+            }
             let mut places = self.put_sends(draft, sends, &mut news);
             if stored && self.effects.has_recorded() {
                 places.extend(self.enter_timers(draft, &mut news));
@@ -185,6 +190,23 @@ impl Turn {
             self.shared.activity.end(news.cancelled);
         }
         self.log(news);
+    }
+
+    /// Stored children come and go with the turn. A child comes before its messages.
+    fn enter_children(&self, draft: &mut Draft<Output>) {
+        let effects = self.outbox.finished_runs().filter(|at| self.outbox.run(*at).route == Run::EFFECT).count();
+        for change in self.effects.child_changes(effects) {
+            let (ChildChange::Spawn(route) | ChildChange::Stop(route)) = change;
+            let target = &self.routes.at(route).target;
+            let Some(kept) = target.kept_child() else { continue };
+            match change {
+                ChildChange::Spawn(_) => {
+                    let (actor, address) = (target.id, target.address().clone());
+                    draft.op(Op::Spawned { actor, address, child: Box::new(kept.child.clone()) });
+                }
+                ChildChange::Stop(_) => child_leaves(draft, target),
+            }
+        }
     }
 
     /// Returns the places of the sends in the outbox, in order.
@@ -253,11 +275,18 @@ impl Turn {
         outcome: Option<Outcome>,
         news: &mut News,
     ) -> bool {
-        let token = self.batch.messages.reply(index);
+        let (token, number) = (self.batch.messages.reply(index), self.batch.messages.sequence(index));
+        if number != 0 {
+            self.shared.routing.kept_answers.end_turns(draft, self.actor.id, number..number + 1);
+        } else if token.is_ask() {
+            self.shared.routing.end_asked_turn(draft, token);
+        }
         let answer = |draft: &mut Draft<Output>, answer: FullAnswer| {
             if token.is_keyed() {
                 let (id, now) = (self.batch.messages.message(index).envelope.id, self.shared.wall_time(Instant::now()));
                 self.shared.routing.keys.keep_answer(draft, token, &answer, (id, now));
+            } else if token.is_ask() {
+                self.shared.routing.keep_answer(draft, token, &answer);
             }
             if token.is_some() {
                 draft.output(Output::Answer(token, answer));
@@ -269,7 +298,6 @@ impl Turn {
             Some(Outcome::DoneWith(reply)) => answer(draft, Ok(*reply)),
             Some(Outcome::Failed(failure)) => return self.enter_failure(draft, index, failure, news),
         }
-        let number = self.batch.messages.sequence(index);
         if number != 0 {
             draft.take(self.actor.id, number);
         }

@@ -8,10 +8,12 @@ use playhouse_frame::{Metadata, Parts};
 use tokio::time::Instant;
 
 use super::Turn;
+use crate::actor::Actor;
 use crate::actor::host_wait::passed_on;
 use crate::dispatch::ask::AskEndpoint;
+use crate::dispatch::open_question::{OpenQuestion, digest_of};
 use crate::dispatch::routing::entering::check_size;
-use crate::words::message::{ActorId, Payload, QuestionParts, Reply, ReplyToken};
+use crate::words::message::{ActorId, MessageId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 
 impl Turn {
@@ -108,6 +110,13 @@ impl Turn {
             let (parts, before) = before.with(metadata);
             let envelope = self.caused_envelope(ask.token(), parts);
             let payload = Payload { parts: before, body };
+            if let Some(question) = self.repeatable_question(&target, envelope.id, metadata, body) {
+                let kept = tokio::time::timeout_at(deadline, shared.routing.kept_answer(&question));
+                if let Some(answer) = kept.await.unwrap_or(Some(Err(AskError::Timeout))) {
+                    return answer;
+                }
+                shared.routing.asks.note_question(ask.token(), question);
+            }
             let delivery = pin!(shared.routing.deliver_question(&target, &envelope, &payload, deadline));
             passed_on(&instance, &target, ask.answer_to(delivery)).await
         };
@@ -115,6 +124,29 @@ impl Turn {
         let answer = shared.explained(target.address(), answer).await;
         shared.routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer
+    }
+
+    /// The question of the current message, if its turn may come again and ask the same: the turn and the receiver are stored.
+    fn repeatable_question(
+        &self,
+        target: &Actor,
+        id: MessageId,
+        metadata: &Metadata,
+        body: &[u8],
+    ) -> Option<OpenQuestion> {
+        if !self.actor.mailbox.is_stored() || !target.mailbox.is_stored() {
+            return None;
+        }
+        let index = self.current()?;
+        let (number, asked) = (self.batch.messages.sequence(index), self.batch.messages.reply(index));
+        let (root, above) = match number {
+            0 if asked.is_ask() => (self.shared.routing.asks.question(asked)?.root, asked),
+            0 => return None,
+            number => ((self.actor.id, number), ReplyToken::NONE),
+        };
+        let cause = self.batch.messages.envelope(index).id;
+        let digest = digest_of(target.address(), &Payload { parts: metadata.as_bytes(), body });
+        Some(OpenQuestion { root, above, cause, id, digest })
     }
 
     /// Counts an ask that was not sent.

@@ -11,7 +11,9 @@ use crate::actor::{Actor, Presence, Spawned};
 use crate::dispatch::Shared;
 use crate::dispatch::policies::attend;
 use crate::dispatch::requests::Request;
-use crate::mailbox::Signal;
+use crate::journal::entry::StoredChild;
+use crate::journal::store::StoredActor;
+use crate::mailbox::{Keep, Signal};
 use crate::words::address::{Address, AddressError};
 use crate::words::overrun::Overrun;
 use crate::words::restart::StartKind;
@@ -59,6 +61,16 @@ pub enum SpawnError {
     /// The child would be deeper than a limit allows.
     #[error("`{0}` is as deep as `limits.depth` of the actors above it allows, or its own")]
     DepthLimit(Address),
+    /// The child would be stored, and its parent is not.
+    #[error(
+        "`{plugin}` has a durable mailbox, and `{parent}` has none: its children end with it; give `{parent}` a durable mailbox"
+    )]
+    NotLasting {
+        /// The parent.
+        parent: Address,
+        /// The plugin.
+        plugin: String,
+    },
     /// The plugin occurs in the chain of parents already.
     #[error("the plugin would stand above itself: {0}")]
     Circular(String),
@@ -131,12 +143,32 @@ pub(super) fn draft(
     if parent.mailbox.signal(0) != Signal::Run {
         return Err(SpawnError::Stopping(above.clone()));
     }
-    let orphan = match shared.routing.registry.occupant(&address) {
+    let registry = &shared.routing.registry;
+    let orphan = match registry.occupant(&address) {
         None => None,
         Some(other) if other.is_orphan_of(parent, incarnation) => Some(other),
+        // A child that `init` spawns in each incarnation is there already. It stays as it was spawned first.
+        Some(other)
+            if adopting
+                && other.is_there()
+                && other
+                    .kept_child()
+                    .is_some_and(|kept| (kept.child.parent, &*kept.child.plugin) == (parent.id, plugin)) =>
+        {
+            let code = other.code();
+            return Ok(Draft::Orphan(other, code));
+        }
         Some(_) => return Err(SpawnError::Duplicate(address)),
     };
+    let kept_config = parent.mailbox.is_stored().then(|| config.clone());
     let spec = narrowed(template.spec(address, config, parent.spec.code.bounds()), &parent.spec);
+    let kept_config = kept_config.filter(|_| spec.mailbox.keep == Keep::Stored);
+    if spec.mailbox.keep == Keep::Stored && kept_config.is_none() {
+        return Err(SpawnError::NotLasting { parent: above.clone(), plugin: plugin.to_owned() });
+    }
+    if kept_config.is_some() && registry.is_address_kept(&spec.address) {
+        return Err(SpawnError::Duplicate(spec.address));
+    }
     if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.code.plugin() == plugin) {
         orphan.membership.count_in()?;
         return Ok(Draft::Orphan(orphan, spec.code));
@@ -145,10 +177,44 @@ pub(super) fn draft(
     if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
         return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
     }
-    let spawned = Spawned::new(parent.id, incarnation, spec.code.clone());
+    let spawned = match kept_config {
+        None => Spawned::new(parent.id, incarnation, spec.code.clone()),
+        Some(config) => {
+            let child = StoredChild { parent: parent.id, plugin: plugin.to_owned(), config };
+            Spawned::kept(child, spec.code.clone())
+        }
+    };
     let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), parent.membership.subtree().cloned());
     let membership = Membership::spawned(subtree)?;
     Ok(Draft::New(Arc::new(Actor::new(shared.routing.new_id(), spec, Some(spawned), membership))))
+}
+
+/// Makes a stored child of an earlier run of the host again; none when the plan does not allow it any more.
+pub(crate) fn bring_back(shared: &Arc<Shared>, known: &StoredActor, start: StartKind) -> Option<Arc<Actor>> {
+    let registry = &shared.routing.registry;
+    let (child, address) = (known.child.as_deref()?, &known.address);
+    let parent = registry.by_id(child.parent).filter(|parent| parent.mailbox.is_stored())?;
+    if address.parent().as_ref() != Some(parent.address())
+        || registry.occupant(address).is_some()
+        || !parent.spec.grants.spawns.contains(&child.plugin)
+        || parent.spec.limits.max_depth == 0
+    {
+        return None;
+    }
+    let template = shared.templates.get(&child.plugin)?;
+    let spec = template.spec(address.clone(), child.config.clone(), parent.spec.code.bounds());
+    let spec = ActorSpec { start, ..narrowed(spec, &parent.spec) };
+    if spec.mailbox.keep != Keep::Stored {
+        return None;
+    }
+    let spawned = Spawned::kept(child.clone(), spec.code.clone());
+    let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), parent.membership.subtree().cloned());
+    let membership = Membership::spawned(subtree).ok()?;
+    let actor = Arc::new(Actor::new(known.id, spec, Some(spawned), membership));
+    actor.set_presence(Presence::There);
+    registry.add(&actor);
+    attend(shared, &actor);
+    Some(actor)
 }
 
 /// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.
@@ -176,7 +242,8 @@ pub(super) fn bring_up(shared: &Arc<Shared>, parent: &Actor, child: &Arc<Actor>)
         shared.activity.begin();
     }
     if !shared.supervisor.request(Request::Spawn(parent.id, child.clone())) {
-        shared.routing.forget(child);
+        // The play is over: what is stored waits for the next run.
+        let _ = shared.routing.forget(child);
     }
 }
 

@@ -1,18 +1,19 @@
 //! The work of actors on a message: sends, asks, pauses, and faults by their dice, which no crash turns back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, AskError, Behavior, BoxFuture, Clock, Crash, CrashReason, Failure, HostClock, Keep,
-    Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Turn,
+    ActorGrants, ActorSpec, Address, AskError, Behavior, Bounds, BoxFuture, Clock, Config, Crash, CrashReason, Failure,
+    HostClock, Keep, Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Template, Turn,
 };
 use tokio::time::Instant;
 
 use crate::dice::Dice;
-use crate::ledger::{Book, Run, RunId, body_of, serial_of};
-use crate::play::{Kind, Play, Who};
+use crate::ledger::{Book, Question, Run, RunId, body_of, serial_of};
+use crate::play::{Kind, Play, Role, Who};
 
 /// The state that actors of all lives share.
 #[derive(Clone)]
@@ -55,34 +56,58 @@ impl HostClock for Stage {
 }
 
 pub fn plan(stage: &Stage, seed: u64) -> Plan {
-    let specs = stage.play.roles.iter().enumerate().map(|(who, role)| {
-        let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who });
-        let targets = role.targets.iter().map(|&to| stage.play.roles[to].address.clone());
-        ActorSpec {
-            instances: role.instances,
-            batch: role.batch,
-            idle_stop: role.idle_stop,
-            reaches_outside: role.kind == Kind::Outside,
-            state: role.state.map(|cache_bytes| Box::new(StateSpec { cache_bytes, ..StateSpec::default() })),
-            mailbox: MailboxSpec {
-                capacity: role.capacity,
-                memory_bytes: role.memory,
-                overflow: role.overflow,
-                block_timeout: role.block_timeout,
-                keep: if role.kind == Kind::Memory { Keep::Memory } else { Keep::Stored },
-                ..MailboxSpec::default()
-            },
-            restart: RestartSpec { attempts: role.attempts, backoff: role.backoff, ..RestartSpec::default() },
-            grants: ActorGrants { sends_to: targets.collect(), ..ActorGrants::default() },
-            ..ActorSpec::new(role.address.clone(), code)
-        }
-    });
+    let planned = (0..stage.play.roles.len()).filter(|&who| stage.play.roles[who].parent.is_none());
+    let specs = planned.map(|who| spec(stage, who));
     Plan {
         actors: specs.collect(),
+        plugins: BTreeMap::from([("child".to_owned(), Arc::new(Children(stage.clone())) as Arc<dyn Template>)]),
         supervision: SupervisionSpec { intensity: 10_000, ..SupervisionSpec::default() },
         clock: Clock::from(Arc::new(stage.clone())),
         seed,
         ..Plan::default()
+    }
+}
+
+/// The children of all actors, by their addresses.
+struct Children(Stage);
+
+impl Template for Children {
+    fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
+        let is_it = |role: &Role| role.parent.is_some() && role.address == address;
+        match self.0.play.roles.iter().position(is_it) {
+            Some(who) => spec(&self.0, who),
+            // The kernel looks at one before there is any.
+            None => ActorSpec::new(address, Arc::new(Code { stage: self.0.clone(), who: 0 }) as Arc<dyn Launcher>),
+        }
+    }
+}
+
+fn spec(stage: &Stage, who: Who) -> ActorSpec {
+    let role = &stage.play.roles[who];
+    let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who });
+    let targets = role.targets.iter().map(|&to| stage.play.roles[to].address.clone());
+    let spawns = stage.play.children_of(who).next().map(|_| "child".to_owned());
+    ActorSpec {
+        instances: role.instances,
+        batch: role.batch,
+        idle_stop: role.idle_stop,
+        reaches_outside: role.kind == Kind::Outside,
+        state: role.state.map(|cache_bytes| Box::new(StateSpec { cache_bytes, ..StateSpec::default() })),
+        mailbox: MailboxSpec {
+            capacity: role.capacity,
+            memory_bytes: role.memory,
+            overflow: role.overflow,
+            block_timeout: role.block_timeout,
+            keep: if role.kind == Kind::Memory { Keep::Memory } else { Keep::Stored },
+            ..MailboxSpec::default()
+        },
+        restart: RestartSpec { attempts: role.attempts, backoff: role.backoff, ..RestartSpec::default() },
+        grants: ActorGrants {
+            sends_to: targets.collect(),
+            spawns: spawns.into_iter().collect(),
+            ..ActorGrants::default()
+        },
+        ..ActorSpec::new(role.address.clone(), code)
     }
 }
 
@@ -93,8 +118,8 @@ struct Code {
 
 impl Launcher for Code {
     fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let acting: Box<dyn Behavior> =
-            Box::new(Acting { turn, stage: self.stage.clone(), who: self.who, uncommitted: Vec::new() });
+        let (stage, who, uncommitted) = (self.stage.clone(), self.who, Vec::new());
+        let acting: Box<dyn Behavior> = Box::new(Acting { turn, stage, who, uncommitted, caused: Some(0) });
         Box::pin(async { Ok(acting) })
     }
 
@@ -109,6 +134,9 @@ struct Acting {
     who: Who,
     /// Finished runs of this call; an ask commits them.
     uncommitted: Vec<RunId>,
+    /// Number of sends, asks and timers of the current message so far, which is in the id of the next one; none when the kernel may have
+    /// refused one of them.
+    caused: Option<u64>,
 }
 
 impl Behavior for Acting {
@@ -124,6 +152,7 @@ impl Behavior for Acting {
         Box::pin(async move {
             while self.turn.current().is_some() {
                 let run = self.arrives();
+                self.caused = Some(0);
                 self.remember(run).await;
                 let worked = self.work(run).await;
                 let mut book = self.stage.book.lock();
@@ -138,6 +167,9 @@ impl Behavior for Acting {
                 let attempts = self.stage.play.roles[self.who].attempts;
                 let again = self.turn.envelope().is_some_and(|envelope| envelope.attempt + 1 < attempts);
                 book.runs[run].retried = again && matches!(outcome, Outcome::Failed(Failure::Retry(_)));
+                if matches!(outcome, Outcome::Failed(_)) {
+                    book.asks_anew(run);
+                }
                 drop(book);
                 self.uncommitted.push(run);
                 self.turn.finish(worked?);
@@ -172,11 +204,16 @@ impl Acting {
         let by = sent.by.map(|run| (book.runs[run].who, book.runs[run].of));
         let expected = by.map(|(who, _)| play.roles[who].address.clone());
         let (earlier, is_ask, sent_by) = (sent.life < life, sent.is_ask, sent.by);
-        book.must(sender == expected, || format!("#{serial} of {expected:?} seems to come from {sender:?}"));
+        // A child may be gone.
+        let may_be_gone = by.is_some_and(|(who, _)| play.roles[who].parent.is_some());
+        book.must(sender == expected || sender.is_none() && may_be_gone, || {
+            format!("#{serial} of {expected:?} seems to come from {sender:?}")
+        });
         if earlier {
             book.seen.insert("a send from an earlier life");
         }
         let stored = play.roles[who].kind != Kind::Memory && !is_ask;
+        book.child_runs(play.roles[who].address.as_str());
         book.must((number != 0) == stored, || format!("#{serial} has number {number}"));
         let kept = book.kept.get(&serial).cloned().unwrap_or_default();
         book.must(kept.taken.is_empty(), || format!("#{serial} is handled again after its end"));
@@ -289,10 +326,19 @@ impl Acting {
         if fuel == 0 || targets.is_empty() {
             return;
         }
+        let again = self.caused.and_then(|at| self.stage.book.lock().asked_again(run, at));
+        if let Some(question) = again.filter(|_| self.roll(|dice| dice.percent(85))) {
+            return self.ask(run, question).await;
+        }
+        let children: Vec<_> = play.children_of(self.who).collect();
+        if !children.is_empty() && self.roll(|dice| dice.percent(25)) {
+            return self.change_child(run, &children);
+        }
         if self.roll(|dice| dice.percent(15)) {
             return self.set_timer(run, fuel);
         }
-        if self.roll(|dice| dice.percent(5)) {
+        // Another child of the same name has timers of its own, with the same ids.
+        if play.roles[self.who].parent.is_none() && self.roll(|dice| dice.percent(5)) {
             return self.cancel_timer(run);
         }
         let (to, is_ask) = self.roll(|dice| (dice.pick(targets), dice.percent(20)));
@@ -301,23 +347,70 @@ impl Acting {
         let serial = self.stage.book.lock().sends(Some(run), to, is_ask);
         let body = body_of(serial, fuel - 1, temper);
         if is_ask {
-            let committed = std::mem::take(&mut self.uncommitted);
-            let timeout = self.roll(|dice| dice.millis(0, 40));
-            let answer = self.turn.ask(address, &body, timeout).await;
-            let mut book = self.stage.book.lock();
-            let is_answered = matches!(
-                answer,
-                Ok(_)
-                    | Err(AskError::NoReply | AskError::Rejected(_) | AskError::RetriesSpent(_) | AskError::Crashed(_))
-            );
-            if !is_answered {
-                for run in committed {
-                    book.runs[run].is_unsure = true;
-                }
+            return self.ask(run, Question { serial, to, body }).await;
+        }
+        match self.turn.tell(address, &body) {
+            Ok(()) => self.count_caused(),
+            Err(error) => {
+                let is_child = play.roles[to].parent.is_some();
+                let mut book = self.stage.book.lock();
+                book.must(is_child, || format!("run {run} cannot send to {to}: {error}"));
+                book.runs[run].sends.pop();
             }
-            book.note(format!("run {run}: the answer to #{serial} is {answer:?}"));
+        }
+    }
+
+    fn count_caused(&mut self) {
+        self.caused = self.caused.map(|caused| caused + 1);
+    }
+
+    async fn ask(&mut self, run: RunId, question: Question) {
+        let play = self.stage.play.clone();
+        if let Some(at) = self.caused {
+            self.stage.book.lock().asks(run, at, &question);
+        }
+        self.count_caused();
+        let Question { serial, to, body } = question;
+        let committed = std::mem::take(&mut self.uncommitted);
+        let timeout = self.roll(|dice| dice.millis(0, 40));
+        let answer = self.turn.ask(play.roles[to].address.as_str(), &body, timeout).await;
+        let mut book = self.stage.book.lock();
+        let is_answered = matches!(
+            answer,
+            Ok(_) | Err(AskError::NoReply | AskError::Rejected(_) | AskError::RetriesSpent(_) | AskError::Crashed(_))
+        );
+        if !is_answered {
+            for run in committed {
+                book.runs[run].is_unsure = true;
+            }
+        }
+        if !matches!(answer, Ok(_) | Err(AskError::NoReply)) {
+            self.caused = None;
+            book.asks_anew(run);
+        }
+        book.note(format!("run {run}: the answer to #{serial} is {answer:?}"));
+        let Ok(reply) = answer else { return };
+        let by = u64::from_le_bytes(*reply.first_chunk().unwrap()) as usize;
+        let (of, earlier) = (book.runs[by].of, book.runs[by].life < book.life);
+        book.must(of == serial, || format!("run {run} asks #{serial}, and gets the answer to #{of}"));
+        if earlier {
+            book.seen.insert("an answer was kept");
+        }
+    }
+
+    fn change_child(&mut self, run: RunId, children: &[Who]) {
+        let child = self.roll(|dice| dice.pick(children));
+        let address = self.stage.play.roles[child].address.clone();
+        if self.roll(|dice| dice.percent(70)) {
+            let spawned = self.turn.spawn(address.name(), "child", Config::new());
+            let mut book = self.stage.book.lock();
+            book.note(format!("run {run} spawns {child}: {spawned:?}"));
+            if spawned.is_ok() {
+                book.runs[run].spawns.push(child);
+            }
         } else {
-            self.turn.tell(address, &body).expect("it is granted");
+            let stopped = self.turn.stop(address.name());
+            self.stage.book.lock().note(format!("run {run} stops {child}: {stopped:?}"));
         }
     }
 
@@ -327,7 +420,13 @@ impl Acting {
         let fires_at = self.stage.now() + delay;
         let serial = self.stage.book.lock().sends_later(run, to);
         let body = body_of(serial, fuel - 1, 0);
-        let id = self.turn.tell_after(play.roles[to].address.as_str(), &body, delay).expect("it is granted");
+        let Ok(id) = self.turn.tell_after(play.roles[to].address.as_str(), &body, delay) else {
+            let mut book = self.stage.book.lock();
+            book.must(play.roles[to].parent.is_some(), || format!("run {run} cannot send to {to}"));
+            book.runs[run].timers.pop();
+            return;
+        };
+        self.count_caused();
         let mut book = self.stage.book.lock();
         book.sent[serial].timer = Some((id, fires_at));
         book.note(format!("run {run}: timer {id} sends #{serial} in {delay:?}"));

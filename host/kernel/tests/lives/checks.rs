@@ -14,10 +14,15 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<Jo
     state_goes_with_turns(ledger, play);
     ids_are_unique(ledger, history);
     orders_hold(ledger, play);
+    children_come_with_turns(ledger);
+    let left = image.actors.iter().filter(|actor| actor.leaves).count();
+    ledger.must(left == 0, || format!("{left} children were stopped, and are not gone"));
     let left: u64 = image.actors.iter().map(|actor| actor.waiting).sum();
     ledger.must(left == 0, || format!("{left} messages are left in the store"));
     let left: u64 = image.actors.iter().map(|actor| actor.timers).sum();
     ledger.must(left == 0, || format!("{left} timers are left in the store"));
+    let left = ledger.answers.clone();
+    ledger.must(left.is_empty(), || format!("answers are left in the store: {left:?}"));
 }
 
 fn each_message_ends_once(ledger: &mut Ledger, play: &Play) {
@@ -29,7 +34,9 @@ fn each_message_ends_once(ledger: &mut Ledger, play: &Play) {
             ledger.must(kept.put.len() == 1, || format!("#{serial} was acknowledged, and is kept {:?}", kept.put));
         }
         ledger.must(kept.put.len() <= 1, || format!("#{serial} is kept more than once: {:?}", kept.put));
-        ledger.must(kept.letters.len() <= 1, || format!("#{serial} has the letters {:?}", kept.letters));
+        // A question that is asked again may expire again.
+        let most_letters = if ledger.repeatable.contains(&serial) { usize::MAX } else { 1 };
+        ledger.must(kept.letters.len() <= most_letters, || format!("#{serial} has the letters {:?}", kept.letters));
         let both = ledger.dropped.contains(&serial) && !kept.letters.is_empty();
         ledger.must(!both, || format!("#{serial} was dropped, and is a letter"));
         ledger.must(kept.put.len() == kept.taken.len(), || {
@@ -57,6 +64,9 @@ fn turns_are_whole(ledger: &mut Ledger, play: &Play) {
         }
         ledger.must(entries.len() == 1, || format!("run {run} of #{of} is kept in parts: {sends:?} in {entries:?}"));
         let taken = ledger.kept.get(&of).and_then(|kept| kept.taken.first().copied());
+        if is_stored && ledger.repeatable.contains(&of) {
+            *counts.entry(of).or_default() += 1;
+        }
         if is_stored && !ledger.sent[of].is_ask {
             *counts.entry(of).or_default() += 1;
             ledger.must(entries.contains(&taken), || {
@@ -127,6 +137,10 @@ fn timers_fire_once(ledger: &mut Ledger, play: &Play) {
             }
             let Some(ended) = kept.ended.first().copied() else { continue };
             let fired: Vec<_> = kept.put.iter().map(|(entry, _)| *entry).collect();
+            if ledger.ended_with_child.contains(&serial) {
+                ledger.must(fired.is_empty(), || format!("the timer of #{serial} ended with its actor, and fired"));
+                continue;
+            }
             let is_cancelled = cancelled_by.get(&serial).is_some_and(|entries| entries.contains(&ended));
             let has_left = fired == [ended] || fired.is_empty() && kept.letters == [ended];
             let to_memory = play.roles[ledger.sent[serial].to].kind == Kind::Memory;
@@ -144,6 +158,37 @@ fn timers_fire_once(ledger: &mut Ledger, play: &Play) {
                     format!("the timer of #{serial} ended in {ended}, after its cancel in {entry}")
                 });
             }
+        }
+    }
+}
+
+/// A child is spawned in the entry of the turn that spawned it, and in no other.
+fn children_come_with_turns(ledger: &mut Ledger) {
+    let mut last: BTreeMap<Serial, usize> = BTreeMap::new();
+    for (at, run) in ledger.runs.iter().enumerate() {
+        if run.done == Some(true) && !run.is_unsure {
+            last.insert(run.of, at);
+        } else {
+            last.remove(&run.of);
+        }
+    }
+    for (entry, child) in ledger.spawned.clone() {
+        let by = |run: &crate::ledger::Run| {
+            let taken = ledger.kept.get(&run.of).is_some_and(|kept| kept.taken.contains(&entry));
+            run.spawns.contains(&child) && (taken || ledger.sent[run.of].is_ask)
+        };
+        let known = ledger.runs.iter().any(by);
+        ledger.must(known, || format!("{child} is spawned in entry {entry}, and in no turn"));
+    }
+    for (of, at) in last {
+        let kept = ledger.kept.get(&of).cloned().unwrap_or_default();
+        if !kept.letters.is_empty() || ledger.dropped.contains(&of) {
+            continue;
+        }
+        let Some(entry) = kept.taken.first().copied() else { continue };
+        for child in ledger.runs[at].spawns.clone() {
+            let is_born = ledger.spawned.contains(&(entry, child));
+            ledger.must(is_born, || format!("run {at} of #{of} spawned {child}, and its entry {entry} did not"));
         }
     }
 }
@@ -210,7 +255,7 @@ fn ids_are_unique(ledger: &mut Ledger, history: &[std::sync::Arc<JournalGroup>])
         ledger.must(group.boot >= boots, || format!("start {} after start {boots}", group.boot));
         boots = group.boot;
         for op in group.entries.iter().flat_map(|entry| &entry.ops) {
-            if let Op::Born { actor, address } = op {
+            if let Op::Born { actor, address } | Op::Spawned { actor, address, .. } = op {
                 let other = actors.insert(actor.0, address.clone());
                 ledger.must(other.is_none(), || format!("{address} and {other:?} have one id"));
             }

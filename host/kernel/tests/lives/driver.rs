@@ -21,6 +21,9 @@ const LONG: Duration = Duration::from_mins(10);
 pub fn give(seed: u64) -> Ledger {
     let play = Arc::new(Play::roll(seed));
     let book = Book::default();
+    book.lock().stored = play.roles.iter().map(|role| role.kind != Kind::Memory).collect();
+    let children = (0..play.roles.len()).filter(|&who| play.roles[who].parent.is_some());
+    book.lock().children = children.map(|who| (play.roles[who].address.to_string(), who)).collect();
     book.lock().attempts = play.roles.iter().map(|role| role.attempts).collect();
     let disk = Disk::new(seed, play.clone(), book.clone());
     let dice = Arc::new(Mutex::new(Dice::new(seed, 2)));

@@ -40,6 +40,8 @@ pub struct Run {
     pub timers: Vec<Serial>,
     /// The messages of timers that it cancelled.
     pub cancels: Vec<Serial>,
+    /// The children that it spawned.
+    pub spawns: Vec<Who>,
     /// None while it runs, and when a crash in its call undid it.
     pub done: Option<bool>,
     /// Whether its message is to be handled again.
@@ -62,6 +64,14 @@ pub struct Kept {
     pub id: Option<MessageId>,
 }
 
+/// A question of a stored actor, in a turn that may come again.
+#[derive(Clone)]
+pub struct Question {
+    pub serial: Serial,
+    pub to: Who,
+    pub body: Vec<u8>,
+}
+
 #[derive(Default)]
 pub struct Ledger {
     pub sent: Vec<Sent>,
@@ -69,6 +79,22 @@ pub struct Ledger {
     pub kept: BTreeMap<Serial, Kept>,
     /// The messages of timers, by actor and id.
     pub timers: BTreeMap<(u64, u64), Serial>,
+    /// Questions that may be asked again, by the message in whose turn they are asked, and their place among what it sends.
+    pub asked: BTreeMap<(Serial, u64), Question>,
+    /// Questions that were asked in turns which may come again.
+    pub repeatable: BTreeSet<Serial>,
+    /// The places of kept answers, by the mailbox and the number of the message whose turn they belong to.
+    pub answers: BTreeMap<(u64, u64), BTreeSet<Vec<u8>>>,
+    /// The addresses of actors that may be spawned.
+    pub children: BTreeMap<String, Who>,
+    /// The entries with spawned actors, and the actor of each.
+    pub spawned: Vec<(EntryNumber, Who)>,
+    /// By id: the life in which each child was spawned, and that in which its parent stopped it.
+    pub lives: BTreeMap<u64, (usize, Option<usize>)>,
+    /// Timers that ended with their actor.
+    pub ended_with_child: BTreeSet<Serial>,
+    /// Whether each actor is stored.
+    pub stored: Vec<bool>,
     /// Messages that operators dropped.
     pub dropped: BTreeSet<Serial>,
     /// By mailbox and number.
@@ -126,9 +152,59 @@ impl Ledger {
 
     pub fn begins(&mut self, who: Who, of: Serial) -> RunId {
         let life = self.life;
-        let (sends, timers, cancels) = (Vec::new(), Vec::new(), Vec::new());
-        self.runs.push(Run { who, of, life, sends, timers, cancels, done: None, retried: false, is_unsure: false });
+        self.runs.push(Run {
+            who,
+            of,
+            life,
+            sends: Vec::new(),
+            timers: Vec::new(),
+            cancels: Vec::new(),
+            spawns: Vec::new(),
+            done: None,
+            retried: false,
+            is_unsure: false,
+        });
         self.runs.len() - 1
+    }
+
+    /// A run asks at this place among its sends. If its turn may come again, and ask again, the question is noted.
+    pub fn asks(&mut self, run: RunId, at: u64, question: &Question) {
+        let Run { of, life, .. } = self.runs[run];
+        let sent = &mut self.sent[question.serial];
+        (sent.by, sent.life) = (Some(run), life);
+        if self.stored[question.to] && self.comes_again(of) {
+            self.repeatable.insert(question.serial);
+            self.asked.insert((of, at), question.clone());
+        }
+    }
+
+    /// Whether a message is handled again if the host dies: it is stored, or it is asked in such a turn.
+    fn comes_again(&self, serial: Serial) -> bool {
+        let sent = &self.sent[serial];
+        let is_stored = self.stored[sent.to];
+        is_stored && (!sent.is_ask || sent.by.is_some_and(|run| self.comes_again(self.runs[run].of)))
+    }
+
+    /// The question that an earlier run of the same message asked at this place.
+    pub fn asked_again(&self, run: RunId, at: u64) -> Option<Question> {
+        self.asked.get(&(self.runs[run].of, at)).cloned()
+    }
+
+    /// Questions of a message that failed, or that has an error for an answer, are other ones the next time.
+    pub fn asks_anew(&mut self, run: RunId) {
+        let of = self.runs[run].of;
+        self.asked.retain(|(asker, _), _| *asker != of);
+    }
+
+    /// An actor runs; it may be a child.
+    pub fn child_runs(&mut self, address: &str) {
+        let Some(id) = self.addresses.get(address).filter(|_| self.children.contains_key(address)) else { return };
+        let (id, life) = (id.0, self.life);
+        let Some((since, stopped)) = self.lives.get(&id).copied() else { return };
+        self.must(stopped.is_none_or(|stopped| stopped == life), || format!("{address} runs, and was stopped before"));
+        if since < life {
+            self.seen.insert("a child of an earlier life");
+        }
     }
 
     /// Whether a message lies in the store, or did.
@@ -161,14 +237,57 @@ impl Ledger {
             for op in &entry.ops {
                 self.durable_op(number, op, &entry.bytes);
             }
+            let left = entry.ops.iter().find_map(|op| self.answers_left(op));
+            self.must(left.is_none(), || format!("entry {number} ends message {left:?}, and leaves answers"));
             // A turn has its actor, and whatever else takes messages makes letters of them.
-            let takes = |op: &Op| matches!(op, Op::Take { .. });
+            // The answers of dropped messages go with them.
+            let takes = |op: &Op| matches!(op, Op::Take { .. } | Op::OriginGone { .. });
             if entry.actor.is_none() && entry.ops.iter().all(takes) {
                 let dropped: Vec<_> = entry.ops.iter().flat_map(|op| self.taken_by(op)).collect();
                 self.note(format!("entry {number}: an operator dropped {dropped:?}"));
                 self.dropped.extend(dropped);
             }
         }
+    }
+
+    /// A message that ended, whose turn has answers.
+    fn answers_left(&self, op: &Op) -> Option<(u64, u64)> {
+        let Op::Take { mailbox, numbers } = op else { return None };
+        let range = (mailbox.0, numbers.start)..(mailbox.0, numbers.end);
+        self.answers.range(range).map(|(root, _)| *root).next()
+    }
+
+    fn child_is_gone(&mut self, entry: EntryNumber, actor: u64) {
+        let stopped = self.lives.remove(&actor).and_then(|(_, stopped)| stopped);
+        self.must(stopped.is_some(), || format!("actor {actor} goes in entry {entry}, and does not leave before"));
+        if stopped.is_some_and(|stopped| stopped < self.life) {
+            self.seen.insert("a child that was stopped in an earlier life is gone");
+        }
+        let timers = self.timers.range((actor, 0)..(actor + 1, 0)).map(|(_, serial)| *serial);
+        for serial in timers.collect::<Vec<_>>() {
+            let kept = self.kept.entry(serial).or_default();
+            if kept.ended.len() < kept.set.len() {
+                kept.ended.push(entry);
+                self.ended_with_child.insert(serial);
+            }
+        }
+        let waits: Vec<_> = self.numbers.range((actor, 0)..(actor + 1, 0)).map(|(_, serial)| *serial).collect();
+        let left = waits.into_iter().find(|serial| !self.is_taken(*serial));
+        self.must(left.is_none(), || format!("actor {actor} goes in entry {entry}, and #{left:?} waits"));
+    }
+
+    fn durable_answer(&mut self, position: &[u8]) {
+        let root = root_of(position);
+        let is_open = self.numbers.get(&root).is_some_and(|serial| !self.is_taken(*serial));
+        self.must(is_open, || format!("an answer is kept for message {root:?}, which is over"));
+        self.answers.entry(root).or_default().insert(position.to_vec());
+    }
+
+    fn durable_answer_gone(&mut self, position: &[u8]) {
+        let root = root_of(position);
+        let there = self.answers.get_mut(&root).is_some_and(|answers| answers.remove(position));
+        self.must(there, || format!("an answer for message {root:?} goes, and is not there"));
+        self.answers.retain(|_, answers| !answers.is_empty());
     }
 
     fn taken_by(&self, op: &Op) -> Vec<Serial> {
@@ -213,8 +332,9 @@ impl Ledger {
             Op::Letter(letter) => {
                 let (serial, ..) = read(&letter.record);
                 self.note(format!("entry {entry}: #{serial} is a letter: {}", letter.why));
-                // No stored actor of these plays ends before the host.
-                let stopped = letter.kind == "stopped" && self.is_put(serial);
+                // No stored actor of these plays ends before the host, but children.
+                let is_child = self.children.contains_key(letter.to.as_str());
+                let stopped = letter.kind == "stopped" && self.is_put(serial) && !is_child;
                 if letter.kind == "host-died" {
                     let noted = self.noted.get(&serial).cloned().unwrap_or_default();
                     let attempts = self.attempts[self.sent[serial].to] as usize;
@@ -239,6 +359,19 @@ impl Ledger {
             Op::Ended => self.is_running = false,
             Op::Halted { actor, halted } => drop(self.halted.insert(actor.0, *halted)),
             Op::Born { actor, address } => drop(self.addresses.insert(address.to_string(), *actor)),
+            Op::Spawned { actor, address, .. } => {
+                self.addresses.insert(address.to_string(), *actor);
+                self.lives.insert(actor.0, (self.life, None));
+                self.spawned.push((entry, self.children[address.as_str()]));
+            }
+            Op::Leaves { actor } => {
+                let life = self.life;
+                if let Some((_, stopped)) = self.lives.get_mut(&actor.0) {
+                    *stopped = Some(life);
+                }
+                self.seen.insert("a child was stopped");
+            }
+            Op::Gone { actor } => self.child_is_gone(entry, actor.0),
             Op::Set { actor, key, value } => {
                 let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
                 if let Some(serial) = key.strip_prefix('m') {
@@ -248,9 +381,18 @@ impl Ledger {
                     self.counts.insert(actor.0, count);
                 }
             }
-            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } | Op::Origin { .. } | Op::OriginGone { .. } => {}
+            // Answers are the only ones: no sender of these plays is a source, or has a key.
+            Op::Origin { position, .. } => self.durable_answer(&bytes[position.clone()]),
+            Op::OriginGone { position, .. } => self.durable_answer_gone(&bytes[position.clone()]),
+            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
         }
     }
+}
+
+/// Mailbox and number of the message to whose turn an answer belongs, by its position.
+fn root_of(position: &[u8]) -> (u64, u64) {
+    let (mailbox, rest) = position.split_first_chunk().unwrap();
+    (u64::from_be_bytes(*mailbox), u64::from_be_bytes(*rest.first_chunk().unwrap()))
 }
 
 /// Serial, id and size of the first record.

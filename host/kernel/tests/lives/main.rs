@@ -10,7 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, and a full store |
+//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, kept answers, children, and a full store |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -18,7 +18,9 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod actors;
+mod answer_rules;
 mod checks;
+mod child_rules;
 #[path = "../simulate/dice.rs"]
 mod dice;
 mod disk;
@@ -45,7 +47,10 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 23] = [
+const EVERYTHING: [&str; 27] = [
+    "a child of an earlier life",
+    "a child that was stopped in an earlier life is gone",
+    "a child was stopped",
     "a drop",
     "a drop beyond the memory",
     "a letter survived",
@@ -62,6 +67,7 @@ const EVERYTHING: [&str; 23] = [
     "a timer was cancelled",
     "an acknowledged tell",
     "an answer from a stored actor",
+    "an answer was kept",
     "an ask to the edge",
     "an order of an operator survived",
     "half a group was kept",

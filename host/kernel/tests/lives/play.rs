@@ -25,6 +25,8 @@ pub struct Role {
     pub idle_stop: Option<Duration>,
     /// The bytes of the cache of its keyed state; none for an actor without.
     pub state: Option<usize>,
+    /// The actor that may spawn it; none for an actor of the plan.
+    pub parent: Option<Who>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,7 @@ pub enum End {
 }
 
 pub struct Play {
+    /// Those of the plan first, and then their children.
     pub roles: Vec<Role>,
     /// For each life, the senders outside.
     pub crowds: Vec<Vec<Vec<Deed>>>,
@@ -70,10 +73,16 @@ pub struct Play {
 }
 
 impl Play {
+    /// The children that an actor may spawn.
+    pub fn children_of(&self, parent: Who) -> impl Iterator<Item = Who> {
+        (0..self.roles.len()).filter(move |&who| self.roles[who].parent == Some(parent))
+    }
+
     pub fn roll(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 0);
         let count = dice.between(1, 5);
-        let roles: Vec<_> = (0..count).map(|who| role(&mut dice, who, count)).collect();
+        let mut roles: Vec<_> = (0..count).map(|who| role(&mut dice, who, count)).collect();
+        children(&mut dice, &mut roles);
         let lives = dice.between(1, 4);
         let crowds = (0..lives).map(|_| (0..dice.between(1, 3)).map(|_| crowd(&mut dice, count)).collect()).collect();
         let ends = (0..lives - 1).map(|_| match dice.below(4) {
@@ -103,6 +112,26 @@ fn role(dice: &mut Dice, who: Who, count: usize) -> Role {
     Role { state: state.filter(|_| role.kind != Kind::Memory && role.instances == 1), ..role }
 }
 
+/// Stored actors with one instance may have children: each sends to actors to which its parent may send, and its parent to it.
+fn children(dice: &mut Dice, roles: &mut Vec<Role>) {
+    let count = roles.len();
+    for parent in 0..count {
+        let may_spawn = roles[parent].kind != Kind::Memory && roles[parent].instances == 1;
+        if !may_spawn || !dice.percent(40) {
+            continue;
+        }
+        for name in 0..dice.between(1, 2) {
+            let child = role_without_state(dice, parent, count);
+            let targets = roles[parent].targets.iter().copied().filter(|&to| to < count && to != parent).collect();
+            let address = roles[parent].address.child(&format!("k{name}")).unwrap();
+            let kind = dice.pick(&[Kind::Stored, Kind::Stored, Kind::Stored, Kind::Outside]);
+            let who = roles.len();
+            roles.push(Role { address, kind, targets, instances: 1, parent: Some(parent), ..child });
+            roles[parent].targets.push(who);
+        }
+    }
+}
+
 fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
     Role {
         address: Address::parse(&format!("/{}", char::from(b'a' + who as u8))).unwrap(),
@@ -118,6 +147,7 @@ fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
         backoff: Backoff { initial: dice.millis(0, 10), max: dice.millis(0, 30) },
         idle_stop: dice.percent(20).then(|| dice.millis(0, 20)),
         state: None,
+        parent: None,
     }
 }
 

@@ -48,6 +48,7 @@ fn spec() -> impl Strategy<Value = NodeSpec> {
             supervision,
             start,
             dynamic: false,
+            lasting: false,
             decides_failures,
             directive_timeout: Duration::from_secs(2),
             cooldown: trials,

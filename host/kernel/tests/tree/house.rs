@@ -22,6 +22,7 @@ pub const PLAIN: NodeSpec = NodeSpec {
     supervision: SUPERVISOR,
     start: StartKind::Auto,
     dynamic: false,
+    lasting: false,
     decides_failures: false,
     directive_timeout: SECOND,
     cooldown: None,

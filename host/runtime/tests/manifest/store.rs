@@ -121,20 +121,20 @@ fn durable_mailbox_drops_no_old_message_and_takes_no_huge_one() {
 }
 
 #[test]
-fn spawned_actors_have_no_durable_mailbox() {
+fn durable_mailbox_of_a_plugin_needs_a_store() {
     let plugin = "[[plugin]]\nname = \"count\"\nmailbox = { kind = \"durable\" }";
     check(
-        &format!("[play.store]\n{plugin}"),
+        plugin,
         expect![[r#"
         stderr:
-          × no durable mailbox is possible here: the actors of a [[plugin]] come and go
-           ╭─[playhouse.toml:4:20]
-         3 │ name = "count"
-         4 │ mailbox = { kind = "durable" }
+          × `count` has a durable mailbox, and the play has no store
+           ╭─[playhouse.toml:3:20]
+         2 │ name = "count"
+         3 │ mailbox = { kind = "durable" }
            ·                    ────┬────
-           ·                        ╰── here
+           ·                        ╰── this needs a store
            ╰────
-          help: give such a mailbox to an [[actor]]
+          help: add a table [play.store], or leave `kind` out
 
     "#]],
     );

@@ -1,13 +1,13 @@
 //! Random histories over several runs, on a store and on the model at the same time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use playhouse_kernel::{ActorId, MemoryStore, Op, Store};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::home::Home;
-use crate::words::{Words, entry, timer, write};
+use crate::words::{Words, child_of, entry, timer, write};
 
 /// The actors of a history.
 const ACTORS: u64 = 3;
@@ -20,6 +20,9 @@ struct Dice {
     last_letter: u64,
     letters: BTreeSet<u64>,
     timers: [BTreeSet<u64>; ACTORS as usize],
+    /// Children that are there, with their addresses, and whether they leave.
+    children: BTreeMap<u64, (u64, bool)>,
+    last_id: u64,
 }
 
 impl Dice {
@@ -38,7 +41,7 @@ impl Dice {
     fn op(&mut self, words: Words) -> Words {
         let at = self.below(ACTORS) as usize;
         let actor = ActorId(at as u64 + 1);
-        match self.below(17) {
+        match self.below(19) {
             11 | 12 => {
                 let id = 1 + self.below(9);
                 self.timers[at].insert(id);
@@ -53,9 +56,31 @@ impl Dice {
                 words.set(actor, &key, &"v".repeat(self.below(50) as usize))
             }
             10 => words.unset(actor, &format!("k{}", self.below(6))),
+            16 => {
+                let name = self.below(4);
+                if self.children.values().any(|(known, _)| *known == name) {
+                    return words;
+                }
+                self.last_id += 1;
+                self.children.insert(self.last_id, (name, false));
+                let child = child_of(actor, "worker", &"c".repeat(name as usize));
+                words.spawned(ActorId(self.last_id), &format!("/a1/c{name}"), child).set(
+                    ActorId(self.last_id),
+                    "k",
+                    "v",
+                )
+            }
+            17 => match self.children.first_entry() {
+                None => words,
+                Some(mut child) if !child.get().1 => {
+                    child.get_mut().1 = true;
+                    words.leaves(ActorId(*child.key()))
+                }
+                Some(child) => words.removed(ActorId(child.remove_entry().0)),
+            },
             14 => words.origin(&format!("s{at}"), &self.below(9).to_string(), &"v".repeat(self.below(9) as usize)),
             15 => words.origin_gone(&format!("s{at}"), &self.below(9).to_string()),
-            16 => {
+            18 => {
                 let nth = self.below(4) as usize;
                 let Some(&number) = self.waiting[at].iter().nth(nth) else { return words };
                 let ends = self.below(3) as u32;
@@ -106,6 +131,8 @@ pub async fn random_histories_are_as_in_the_model(home: impl Home) {
         last_letter: 0,
         letters: BTreeSet::new(),
         timers: Default::default(),
+        children: BTreeMap::new(),
+        last_id: ACTORS,
     };
     for run in 0..8 {
         let (store, mut image) = home.open().await;

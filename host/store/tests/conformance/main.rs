@@ -42,6 +42,9 @@ rules! {
         origins_are_those_of_the_last_changes,
         timers_come_back_as_they_were_set_last,
         ids_of_timers_are_never_given_again,
+        child_comes_back_as_it_was_spawned,
+        child_that_is_gone_leaves_nothing,
+        child_that_comes_and_goes_in_one_group_leaves_nothing,
         suspects_stay_until_they_end,
         run_that_did_not_end_in_order_is_unclean,
         entry_that_cannot_be_true_ends_the_store;

@@ -8,7 +8,7 @@ use playhouse_kernel::{
 };
 
 use crate::home::Home;
-use crate::words::{A, B, Words, addr, entry, letter, messages, origins, record, shown, timer, write};
+use crate::words::{A, B, Words, addr, child_of, entry, letter, messages, origins, record, shown, timer, write};
 
 fn actor(id: ActorId, address: &str) -> StoredActor {
     StoredActor {
@@ -20,6 +20,8 @@ fn actor(id: ActorId, address: &str) -> StoredActor {
         state: StateSize::default(),
         timers: 0,
         timer_ids: TimerIds::default(),
+        child: None,
+        leaves: false,
     }
 }
 
@@ -198,7 +200,7 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    let impossible: [Attempt; 18] = [
+    let impossible: [Attempt; 26] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),
@@ -219,6 +221,18 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("a timer ends that was never set", || entry().cancel(A, 1)),
         ("a timer ends twice", || entry().timer(A, timer(1, 1)).cancel(A, 1).cancel(A, 1)),
         ("a timer of an unknown actor", || entry().timer(ActorId(9), timer(1, 1))),
+        ("a child of an unknown actor", || entry().spawned(C, "/d/c", child_of(ActorId(9), "p", ""))),
+        ("a child at an address that is taken", || entry().spawned(C, "/b", child_of(A, "p", ""))),
+        ("an actor of the plan leaves", || entry().leaves(A)),
+        ("an actor of the plan goes", || entry().removed(B)),
+        ("a child leaves twice", || entry().spawned(C, "/a/c", child_of(A, "p", "")).leaves(C).leaves(C)),
+        ("a child goes twice", || entry().spawned(C, "/a/c", child_of(A, "p", "")).removed(C).removed(C)),
+        ("a child goes before its messages", || {
+            entry().spawned(C, "/a/c", child_of(A, "p", "")).put(C, 1, &["m"]).removed(C)
+        }),
+        ("a message for a child that is gone", || {
+            entry().spawned(C, "/a/c", child_of(A, "p", "")).removed(C).put(C, 1, &["m"])
+        }),
         ("ids go back", || entry().op(Op::Ids { below: 8 })),
         ("a source that is no text", || {
             let words = entry().put(A, 4, &["\u{e4}"]);
@@ -353,6 +367,66 @@ pub async fn ids_of_timers_are_never_given_again(home: impl Home) {
         (image.actors[0].timers, image.actors[0].timer_ids, image.actors[1].timer_ids),
         (0, ids, TimerIds::default())
     );
+}
+
+const C: ActorId = ActorId(3);
+
+pub async fn child_comes_back_as_it_was_spawned(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let grandchild = ActorId(4);
+    let entries = [
+        entry().spawned(C, "/a/c", child_of(A, "worker", "red")).put(C, 1, &["x", "y"]),
+        entry().spawned(grandchild, "/a/c/d", child_of(C, "worker", "\u{e4}")).set(C, "k", "v").timer(C, timer(1, 9)),
+    ];
+    write(&*store, &mut image, entries).await.unwrap();
+    write(&*store, &mut image, [entry().take(C, 1..2).leaves(grandchild)]).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let (store, image) = home.open().await;
+        let child = &image.actors[2];
+        assert_eq!((child.id, child.address.as_str(), child.leaves), (C, "/a/c", false));
+        assert_eq!((child.last_number, child.waiting, child.timers, child.state.keys), (2, 1, 1, 1));
+        assert_eq!(child.child.as_deref(), Some(&child_of(A, "worker", "red")));
+        let below = &image.actors[3];
+        assert_eq!(
+            (below.id, below.child.as_deref(), below.leaves),
+            (grandchild, Some(&child_of(C, "worker", "\u{e4}")), true)
+        );
+        assert_eq!((image.actors[0].child.as_deref(), image.actors[0].leaves), (None, false));
+        assert_eq!(messages(&*store, C).await, ["2 y"]);
+    }
+}
+
+pub async fn child_that_is_gone_leaves_nothing(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let spawned = || entry().spawned(C, "/a/c", child_of(A, "worker", "red"));
+    let full = spawned().put(C, 1, &["x", "y"]).hold(C, 2, 9, "y").set(C, "k", "v").timer(C, timer(1, 9));
+    write(&*store, &mut image, [full, entry().op(Op::Suspect { mailbox: C, number: 1, ends: 0, in_process: true })])
+        .await
+        .unwrap();
+    let next = ActorId(4);
+    // Its address is free in the entry itself.
+    let gone = entry().leaves(C).take(C, 1..3).letter(1).removed(C).spawned(next, "/a/c", child_of(B, "other", "blue"));
+    write(&*store, &mut image, [gone]).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let (store, image) = home.open().await;
+        let actors: Vec<_> = image.actors.iter().map(|actor| (actor.id, actor.child.as_deref().cloned())).collect();
+        assert_eq!(actors, [(A, None), (B, None), (next, Some(child_of(B, "other", "blue")))]);
+        assert_eq!((messages(&*store, C).await, image.suspects), (Vec::new(), Vec::new()));
+        assert_eq!((value(&*store, C, "k").await, store.timers(C, 0, 9).await), (None, Ok(Vec::new())));
+        assert_eq!(store.letters(0, 9).await.unwrap().len(), 1);
+    }
+}
+
+pub async fn child_that_comes_and_goes_in_one_group_leaves_nothing(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let spawned = entry().spawned(C, "/a/c", child_of(A, "worker", "red")).put(C, 1, &["x"]).set(C, "k", "v");
+    write(&*store, &mut image, [spawned, entry().take(C, 1..2), entry().leaves(C).removed(C)]).await.unwrap();
+    drop(store);
+    let (store, image) = home.open().await;
+    assert_eq!(image.actors.iter().map(|actor| actor.id).collect::<Vec<_>>(), [A, B]);
+    assert_eq!((messages(&*store, C).await, value(&*store, C, "k").await), (Vec::new(), None));
 }
 
 pub async fn suspects_stay_until_they_end(home: impl Home) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredLetter, StoredMessage,
-    StoredTimer,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredChild, StoredLetter,
+    StoredMessage, StoredTimer,
 };
 
 pub const A: ActorId = ActorId(1);
@@ -27,6 +27,19 @@ impl Words {
 
     pub fn born(self, actor: ActorId, address: &str) -> Self {
         self.op(Op::Born { actor, address: addr(address) })
+    }
+
+    pub fn spawned(self, actor: ActorId, address: &str, child: StoredChild) -> Self {
+        self.op(Op::Spawned { actor, address: addr(address), child: Box::new(child) })
+    }
+
+    pub fn leaves(self, actor: ActorId) -> Self {
+        self.op(Op::Leaves { actor })
+    }
+
+    /// A spawned actor is gone.
+    pub fn removed(self, actor: ActorId) -> Self {
+        self.op(Op::Gone { actor })
     }
 
     /// Messages with these bodies.
@@ -117,6 +130,12 @@ pub fn timer(id: u64, seconds: u64) -> StoredTimer {
         to: addr("/a/b"),
         record: record(&format!("timer {id} at {seconds}")),
     }
+}
+
+/// A child with these values of `colour` and `size`.
+pub fn child_of(parent: ActorId, plugin: &str, colour: &str) -> StoredChild {
+    let config = [("colour", colour), ("size", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    StoredChild { parent, plugin: plugin.to_owned(), config: config.into() }
 }
 
 pub fn letter(number: u64) -> StoredLetter {

@@ -49,6 +49,7 @@ impl Routing {
         }
         let number = message.sequence();
         if number != 0 {
+            self.kept_answers.end_turns(draft, actor.id, number..number + 1);
             draft.take(actor.id, number);
         }
         self.letter_for(draft, (self.registry.planned_above(actor), actor.address()), message, reason);

@@ -6,6 +6,7 @@ mod edge;
 pub(crate) mod entering;
 mod failed;
 mod host_waits;
+mod kept_answers;
 mod keyed_state;
 pub(crate) mod output;
 pub(crate) mod reservation;

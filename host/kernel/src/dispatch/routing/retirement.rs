@@ -60,18 +60,21 @@ impl Routing {
         left
     }
 
-    /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters.
-    pub(crate) fn forget(&self, actor: &Actor) {
+    /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters. A stored one is removed
+    /// when these have ended: the messages that only the store has are returned, and the caller ends them.
+    pub(crate) fn forget(&self, actor: &Actor) -> Option<Page> {
         actor.set_presence(Presence::Gone);
+        let mut unread = None;
         for instance in &actor.instances {
-            // No spawned actor has a stored mailbox.
-            let unread = self.retire(actor, instance, 0);
-            debug_assert!(unread.is_none(), "{} has messages in the store", actor.address());
+            unread = unread.or(self.retire(actor, instance, 0));
         }
         actor.membership.count_out();
         self.unmark_failed(actor);
-        self.registry.remove(actor);
+        if actor.kept_child().is_none() {
+            self.registry.remove(actor);
+        }
         self.first_start_over(actor);
+        unread
     }
 
     /// Ends the first start of a spawned actor, whether it succeeded or failed.

@@ -7,6 +7,7 @@ use crate::actor::activity::Activity;
 use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::kept_answers::KeptAnswers;
 use crate::dispatch::kept_timers::KeptTimers;
 use crate::dispatch::keys::Keys;
 use crate::dispatch::origins::Origins;
@@ -15,7 +16,8 @@ use crate::dispatch::routing::output::Output;
 use crate::journal::order::Journal;
 use crate::journal::store::Store;
 
-/// Actors, open asks and dead letters of one kernel. Its many methods are the ends that a message can have. There is no task here: a delivery runs in the sender's task.
+/// Actors, open asks and dead letters of one kernel. Its many fields are the parts that a message may need on its way, and its many methods the
+/// ends that it can have. There is no task here: a delivery runs in the sender's task.
 pub(crate) struct Routing {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
@@ -31,6 +33,8 @@ pub(crate) struct Routing {
     pub(crate) store: Option<Weak<dyn Store>>,
     /// The timers of stored actors.
     pub(crate) kept_timers: KeptTimers,
+    /// The answers that turns of stored actors may ask for again.
+    pub(crate) kept_answers: KeptAnswers,
     /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
     pub(crate) host_ends: AtomicBool,
     /// The positions of sources whose messages are in the store.

@@ -1,5 +1,6 @@
 //! The state that all actors of one kernel share, put together from its parts.
 
+mod kept_children;
 pub(crate) mod kept_timers;
 pub(crate) mod unread;
 

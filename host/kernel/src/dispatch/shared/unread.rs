@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::oneshot;
+
 use crate::actor::Actor;
 use crate::dispatch::Shared;
 use crate::journal::store::{StoreError, StoredMessage};
@@ -31,7 +33,12 @@ impl Shared {
     /// Makes dead letters of all messages of a page and after it, as many as it says.
     pub(crate) fn dead_letter_unread(self: &Arc<Self>, actor: &Arc<Actor>, unread: Page, reason: DeadReason) {
         let (shared, actor) = (self.clone(), actor.clone());
+        let (ended, task) = oneshot::channel();
+        if let Some(kept) = actor.kept_child() {
+            kept.unread_tasks.lock().push(task);
+        }
         self.spawn(async move {
+            let _ended: oneshot::Sender<()> = ended;
             let (routing, mut page) = (&shared.routing, unread);
             // Messages that an operator removed before are not read.
             if !routing.all_durable().await {

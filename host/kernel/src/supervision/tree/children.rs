@@ -14,6 +14,7 @@ impl Tree {
         match self.nodes[self.parent(node)].phase {
             Phase::Starting if !entry.orphan => {} // It starts in its turn, after its parent.
             Phase::Up | Phase::StartingChildren => self.start_alone(node),
+            _ if entry.spec.lasting => {} // It starts with its parent.
             _ => self.forget(node),
         }
     }
@@ -87,7 +88,7 @@ impl Tree {
     /// Retires a node and all nodes below it: they do not run again until the parent starts.
     fn retire(&mut self, node: Node) {
         for child in self.children_last_first(node) {
-            if self.nodes[child].spec.dynamic { self.forget(child) } else { self.retire(child) }
+            if self.nodes[child].belongs_to_run() { self.forget(child) } else { self.retire(child) }
         }
         if !std::mem::replace(&mut self.nodes[node].retired, true) {
             self.actions.push(Action::Retire(node));
@@ -132,9 +133,9 @@ impl Tree {
     pub(super) fn stop_waiting_for_children(&mut self, node: Node, forget: bool) {
         for child in self.children_last_first(node) {
             let entry = &mut self.nodes[child];
-            entry.was_up = false;
+            entry.was_up &= entry.spec.lasting;
             entry.ordered = None;
-            entry.orphan = entry.spec.dynamic;
+            entry.orphan = entry.belongs_to_run();
             if forget && entry.orphan {
                 self.forget(child);
             }
@@ -152,7 +153,7 @@ impl Tree {
 
     pub(super) fn forget_dynamic_below(&mut self, node: Node) {
         for child in self.children_last_first(node) {
-            if self.nodes[child].spec.dynamic { self.forget(child) } else { self.forget_dynamic_below(child) }
+            if self.nodes[child].belongs_to_run() { self.forget(child) } else { self.forget_dynamic_below(child) }
         }
     }
 

@@ -86,6 +86,7 @@ impl Tree {
             supervision,
             start: StartKind::Auto,
             dynamic: false,
+            lasting: false,
             decides_failures: false,
             directive_timeout: Duration::ZERO,
             cooldown: None,
@@ -141,13 +142,18 @@ impl Tree {
         Some(node)
     }
 
+    /// Notes that an actor was up in an earlier run of the host: a failed start is a failure like another, and does not end it.
+    pub fn note_was_up(&mut self, node: Node) {
+        self.nodes[node].was_up = true;
+    }
+
     /// Replaces the spec of an actor whose parent spawned it again with other settings; call it before [`Event::Adopted`]. An
     /// operator's stop stays in force. False when the node was removed.
     pub fn respec(&mut self, node: Node, spec: NodeSpec) -> bool {
         let known = node != ROOT && self.nodes.contains(node);
         if known {
-            let dynamic = self.nodes[node].spec.dynamic;
-            let spec = self.shared(NodeSpec { dynamic, ..spec });
+            let NodeSpec { dynamic, lasting, .. } = *self.nodes[node].spec;
+            let spec = self.shared(NodeSpec { dynamic, lasting, ..spec });
             self.nodes[node].spec = spec;
         }
         known

@@ -44,9 +44,7 @@ impl Checks {
             self.durable_mailbox(actor.address.get_ref(), &actor.mailbox, &actor.limits, manifest.play.store.is_some());
         }
         for plugin in manifest.plugin.iter().map(Spanned::get_ref).filter(|plugin| is_durable(&plugin.mailbox)) {
-            let kind = plugin.mailbox.kind.as_ref().map(Spanned::span).unwrap_or_default();
-            let what = "no durable mailbox is possible here: the actors of a [[plugin]] come and go";
-            self.add(Problem::at(kind, what, "here").help("give such a mailbox to an [[actor]]"));
+            self.durable_mailbox(plugin.name.get_ref(), &plugin.mailbox, &plugin.limits, manifest.play.store.is_some());
         }
         let actors = manifest.actor.iter().map(|actor| &actor.get_ref().mailbox);
         let in_memory = actors.chain(manifest.plugin.iter().map(|plugin| &plugin.get_ref().mailbox));
@@ -74,10 +72,10 @@ impl Checks {
         })
     }
 
-    fn durable_mailbox(&mut self, address: &str, written: &Mailbox, limits: &Limits, has_store: bool) {
+    fn durable_mailbox(&mut self, whose: &str, written: &Mailbox, limits: &Limits, has_store: bool) {
         let kind = written.kind.as_ref().map(Spanned::span).unwrap_or_default();
         if !has_store {
-            let what = format!("`{address}` has a durable mailbox, and the play has no store");
+            let what = format!("`{whose}` has a durable mailbox, and the play has no store");
             let help = "add a table [play.store], or leave `kind` out";
             self.add(Problem::at(kind, what, "this needs a store").help(help));
         }
