@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::error::store_error;
 use crate::rows::{signed, unsigned};
-use crate::schema::checksum;
+use crate::checksum::checksum;
 
 /// The tables. A row that vanishes has no checksum, so the rows are counted.
 pub(crate) const TABLES: &str = "
