@@ -63,16 +63,6 @@ impl Reader {
         Ok(fitting(mailbox.held(&tx, from, most_bytes)?, most_bytes))
     }
 
-    /// As [`Store::bytes`](playhouse_kernel::Store::bytes).
-    pub(crate) fn bytes(&mut self, mailbox: ActorId, from: u64) -> Result<u64, StoreError> {
-        let sum = "select coalesce(sum(length(records)), 0) from frame where mailbox = ? and first + messages > ?";
-        let bytes = self
-            .db
-            .prepare_cached(sum)
-            .and_then(|mut sum| sum.query_row(params![signed(mailbox.0), signed(from)], |row| unsigned(row, 0)));
-        bytes.map_err(store_error)
-    }
-
     /// As [`Store::value`](playhouse_kernel::Store::value).
     pub(crate) fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let read = || {
