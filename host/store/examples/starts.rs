@@ -6,6 +6,9 @@
 //!
 //! A process fills a store in FOLDER, if there is none, and is killed. In each round, a process starts on that store, and is killed at its
 //! first message. At the end, a process drains it. `benches/durable` measures the same with the whole host in the process.
+//!
+//! `--role groups FOLDER COUNT` writes groups without a kernel: each puts a message into all mailboxes, and takes the one before. It costs
+//! the most for each message, since all frames are of one message. Its instructions can be counted: `valgrind --tool=none` and others.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -17,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
-    ActorSpec, Address, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan, Stage,
-    StartKind,
+    ActorId, ActorSpec, Address, JournalEntry, JournalGroup, Keep, Kernel, Message, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Op, Plan, Stage, StartKind, Store,
 };
 use playhouse_store::{SqliteStore, StoreSettings};
 use tokio::sync::Notify;
@@ -69,6 +72,11 @@ fn run(role: &str, folder: &Path, units: usize) -> String {
 
 fn play_role(role: &str, folder: &Path, units: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if role == "groups" {
+        runtime.block_on(write_groups(folder, units as u64));
+        println!("{}", usage());
+        return;
+    }
     runtime.block_on(async {
         let began = Instant::now();
         let counter = Counter::default();
@@ -121,6 +129,28 @@ async fn fill(kernel: &Kernel, units: usize) {
         last = Some(kernel.tell_later(&to[n % MAILBOXES], &[b'x'; 100], PATIENCE).await.unwrap());
     }
     last.unwrap().durable().await.unwrap();
+}
+
+/// Groups that each put a message into all mailboxes, and take the one before.
+async fn write_groups(folder: &Path, groups: u64) {
+    let store = SqliteStore::new(StoreSettings::new(&folder.join("store")));
+    let image = store.open().await.unwrap();
+    let mut record = vec![b'x'; 164];
+    record[..64].fill(0);
+    record[..4].copy_from_slice(&100_u32.to_le_bytes());
+    let born = |n: usize| Op::Born { actor: ActorId(1 + n as u64), address: address(n) };
+    for group in 0..groups {
+        let mut ops: Vec<_> = if group == 0 { (0..MAILBOXES).map(born).collect() } else { Vec::new() };
+        for mailbox in (1..=MAILBOXES as u64).map(ActorId) {
+            ops.push(Op::Put { mailbox, first: group + 1, messages: 1, records: 0..record.len() });
+            if group > 0 {
+                ops.push(Op::Take { mailbox, numbers: group..group + 1 });
+            }
+        }
+        let entries = vec![JournalEntry { ops, bytes: record.clone(), ..JournalEntry::default() }];
+        let group = JournalGroup { boot: image.boots, first: image.last + 1 + group, entries };
+        store.write(Arc::new(group)).await.unwrap();
+    }
 }
 
 /// The time of the CPUs and the memory of this process.
