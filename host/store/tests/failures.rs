@@ -164,6 +164,7 @@ async fn changed_rows_are_found_with_their_place() {
         ("delete from held", "the held messages of actor 1 in table `held`"),
         ("update actor set last_number = 50", "the row of actor 1 in table `actor`"),
         ("update actor set taken_later = x'01'", "the row of actor 1 in table `actor`"),
+        ("update actor set frame_bytes = 65", "the row of actor 1 in table `actor`"),
         ("update letter set why = 'no' where number = 2", "dead letter 2"),
         ("delete from letter where number = 4", "table `letter`, which has 3 rows of 4"),
         ("update store set free_id = 77", "table `store`"),
@@ -532,10 +533,12 @@ async fn check_names_each_damage() {
          update held set due_ns = due_ns + 1;
          update letter set why = 'no' where number = 2;
          delete from letter where number = 4;
+         insert into actor select 9, '/b', halted, 0, 0, 1, x'', 0, 0, 0, 0, 0, 0, 0, checksum, 7 from actor;
          update store set free_id = 77",
     );
     let expected = [
         "table `store`",
+        "the row of actor 9 in table `actor`",
         "message 7 of `/a`, in row 7 of table `frame`",
         "message 30 of `/a`, in row 30 of table `frame`",
         "message 20 of `/a`, which is not in table `frame`",

@@ -215,6 +215,13 @@ impl Backlog {
         self.returned.len() + self.delayed.len()
     }
 
+    /// Frees the space of messages to be handled now, once there are none: the start of a host may have put back many.
+    pub(crate) fn free_emptied(&mut self) {
+        if self.returned.is_empty() {
+            self.returned = VecDeque::new();
+        }
+    }
+
     /// Frees memory that is kept for later use.
     pub(crate) fn shrink(&mut self) {
         self.returned.shrink_to_fit();
@@ -400,5 +407,18 @@ impl Backlog {
             }
         }
         self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emptied_backlog_has_no_memory() {
+        let mut backlog = Backlog::default();
+        backlog.returned.reserve(64);
+        backlog.free_emptied();
+        assert_eq!(backlog.returned.capacity(), 0);
     }
 }

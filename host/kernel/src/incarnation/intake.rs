@@ -73,6 +73,7 @@ impl Incarnation {
                         }
                         turn.batch_in_progress().push(&message);
                     }
+                    backlog.free_emptied();
                     if is_suspect {
                         mailbox.pass_on();
                         return Poll::Ready(Took::Suspect);

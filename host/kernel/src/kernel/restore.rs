@@ -185,8 +185,8 @@ impl MailboxRestore {
             mailbox.restore(&records, waiting, known.last_number);
         }
         if left > 0 {
-            let bytes = store.bytes(actor.id, from).await?;
-            mailbox.restore_unread(left as usize, usize::try_from(bytes).unwrap_or(usize::MAX), from);
+            let bytes = usize::try_from(known.bytes).unwrap_or(usize::MAX).saturating_sub(read_bytes);
+            mailbox.restore_unread(left as usize, bytes, from);
         }
         actor.instances[0].backlog.lock().suspect(found);
         Ok(self.host_died)

@@ -121,10 +121,6 @@ impl Store for Disk {
         self.memory.held(mailbox, from, most_bytes)
     }
 
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.memory.bytes(mailbox, from)
-    }
-
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         self.memory.value(actor, key)
     }
