@@ -10,7 +10,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, kept answers, children, and a full store |
+//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `watch_rules`, `report_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, kept answers, children, watches, reports of outcomes, and a full store |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -30,11 +30,13 @@ mod key_rules;
 mod ledger;
 mod origin_rules;
 mod play;
+mod report_rules;
 mod rules;
 mod spilled;
 mod state_rules;
 mod suspect_rules;
 mod timer_rules;
+mod watch_rules;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
