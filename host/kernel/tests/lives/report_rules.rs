@@ -94,12 +94,6 @@ impl Template for Kid {
 impl Bureau {
     fn actor(&self, address: &str) -> ActorSpec {
         let bureau = self.clone();
-        let is_log = address == "/log";
-        let code = if is_log {
-            NativeLauncher::new(move || Deaf(Clerk(bureau.clone())))
-        } else {
-            NativeLauncher::new(move || Clerk(bureau.clone()))
-        };
         ActorSpec {
             mailbox: MailboxSpec { keep: Keep::Stored, ..MailboxSpec::default() },
             restart: RestartSpec {
@@ -112,12 +106,19 @@ impl Bureau {
                 spawns: vec!["kid".to_owned()],
                 ..ActorGrants::default()
             },
-            ..ActorSpec::new(addr(address), code)
+            ..ActorSpec::new(addr(address), NativeLauncher::new(move || Clerk(bureau.clone())))
         }
     }
 
+    /// As [`Bureau::actor`], one that wants no reports.
+    fn deaf(&self, address: &str) -> ActorSpec {
+        let bureau = self.clone();
+        let code = NativeLauncher::new(move || Deaf(Clerk(bureau.clone())));
+        ActorSpec { code: ActorSpec::new(addr(address), code).code, ..self.actor(address) }
+    }
+
     fn actors(&self) -> Vec<ActorSpec> {
-        vec![self.actor("/log"), self.actor("/a")]
+        vec![self.deaf("/log"), self.actor("/a")]
     }
 
     /// A life of a host that dies at its end.
@@ -178,9 +179,8 @@ impl Bureau {
             _ => None,
         };
         let entries = self.store.history().into_iter().flat_map(|group| group.entries.clone());
-        let lines = entries.map(|entry| {
-            entry.ops.iter().filter_map(|op| words(op, &entry.bytes)).collect::<Vec<_>>().join(", ")
-        });
+        let lines = entries
+            .map(|entry| entry.ops.iter().filter_map(|op| words(op, &entry.bytes)).collect::<Vec<_>>().join(", "));
         lines.filter(|line| line.contains("report") || line.contains("told")).collect()
     }
 
@@ -211,8 +211,14 @@ impl Bureau {
 }
 
 /// The outcomes of the messages of [`MESSAGES`].
-const LINES: [&str; 6] =
-    ["one 1 done", "reject 1 failed dead", "retry 1 failed", "retry 2 failed dead", "panic 1 panic", "panic 2 panic dead"];
+const LINES: [&str; 6] = [
+    "one 1 done",
+    "reject 1 failed dead",
+    "retry 1 failed",
+    "retry 2 failed dead",
+    "panic 1 panic",
+    "panic 2 panic dead",
+];
 const MESSAGES: [&str; 4] = ["one", "reject", "retry", "panic"];
 
 fn runtime() -> Runtime {
@@ -370,10 +376,7 @@ fn reports_go_with_code_that_wants_none() {
     bureau.hook_hangs.store(true, Ordering::Relaxed);
     bureau.dies_after(&["one"]);
     assert_eq!(bureau.kept(), 1);
-    let deaf = bureau.clone();
-    let code = NativeLauncher::new(move || Deaf(Clerk(deaf.clone())));
-    let other = ActorSpec { address: addr("/a"), code: ActorSpec::new(addr("/a"), code).code, ..bureau.actor("/a") };
-    bureau.goes_on_with(vec![bureau.actor("/log"), other]);
+    bureau.goes_on_with(vec![bureau.deaf("/log"), bureau.deaf("/a")]);
     assert_eq!(bureau.kept(), 0);
 }
 
