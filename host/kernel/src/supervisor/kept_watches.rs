@@ -106,11 +106,6 @@ impl Supervisor {
         is_first_start: bool,
     ) {
         let lasts = target.mailbox.is_stored();
-        let goes_on = matches!(change, Change::Stopped { by_operator: false } | Change::Ended | Change::Gone);
-        if lasts && goes_on && self.shared.routing.host_ends.load(Ordering::Acquire) {
-            // The next run of the host goes on with it.
-            return;
-        }
         if *change == Change::Gone && self.nodes.get(&target.id).is_some_and(|nodes| nodes.len() > 1) {
             return;
         }
@@ -153,8 +148,8 @@ impl Supervisor {
         })
     }
 
-    /// Sends notices of a watch, and gives it its new state, in one entry. As a timer, a notice does not wait for space. A watcher whose
-    /// mailbox is closed gets them when it is open again.
+    /// Sends notices of a watch, and gives it its new state, in one entry. As a timer, a notice does not wait for space. When
+    /// the mailbox is closed, or the host ends, nothing changes: the notices come when the watcher is there again.
     fn tell_kept(&mut self, place: WatchPlace, changes: &[Change], after: After) {
         let (watcher, id) = place;
         let routing = &self.shared.routing;
@@ -162,7 +157,7 @@ impl Supervisor {
         let (Some(actor), Some(watch)) = (routing.registry.by_id(watcher), routing.kept_watches.get(place)) else {
             return;
         };
-        if actor.mailbox.is_closed() {
+        if actor.mailbox.is_closed() || routing.host_ends.load(Ordering::Acquire) {
             return;
         }
         let incarnation = match &after {
