@@ -134,7 +134,7 @@ fn value_of(done: &TaskDone) -> Vec<u8> {
     value.extend_from_slice(&done.attempt.to_le_bytes());
     value.extend([u8::from(done.dead_letter), form]);
     value.extend_from_slice(&(texts[0].len() as u64).to_le_bytes());
-    texts.iter().for_each(|text| value.extend_from_slice(text.as_bytes()));
+    value.extend(texts.concat().into_bytes());
     value
 }
 
