@@ -141,6 +141,7 @@ impl Kernel {
         let shared = kernel.shared.clone();
         let leaving = bring_back(&shared, &mut supervisor, &image, &parents);
         restore(&shared, &image, &*store).await?;
+        supervisor.resume_watches(image.is_unclean);
         end_leaving(&shared, leaving);
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));

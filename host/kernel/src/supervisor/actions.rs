@@ -53,6 +53,8 @@ impl Supervisor {
                 // It was the last instance that had ended beside a failed one.
                 self.shared.routing.unmark_failed(actor);
                 self.move_all_to_live_siblings(actor);
+                let watcher = actor.id;
+                self.look_again_at_watches_of(watcher);
             }
             Action::Forget(node) => {
                 self.forget(node);

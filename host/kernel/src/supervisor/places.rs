@@ -8,7 +8,6 @@ use crate::supervision::events::{Event, Node, NodeSpec};
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
 use crate::words::message::ActorId;
-use crate::words::notice::Change;
 
 impl Supervisor {
     /// Adds a node to the tree for each instance of an actor; none when its parent has none.
@@ -83,7 +82,7 @@ impl Supervisor {
     /// Removes a node for good, and with its last node the actor.
     pub(super) fn forget(&mut self, node: Node) {
         self.retire(node);
-        self.notice(node, || Change::Gone);
+        self.notice_gone(node);
         let Some(role) = self.roles[node.index()].take() else { return };
         let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
         nodes.retain(|&other| other != node);

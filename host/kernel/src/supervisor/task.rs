@@ -25,7 +25,6 @@ use crate::supervisor::verdicts::Verdicts;
 use crate::supervisor::watch_table::Watches;
 use crate::words::address::Address;
 use crate::words::crash::CrashReason;
-use crate::words::notice::Change;
 use crate::words::restart::SupervisionSpec;
 use crate::words::state::State;
 
@@ -111,14 +110,15 @@ impl Supervisor {
         match command {
             Command::Started(node, incarnation) => {
                 self.first_start_over(node);
+                let mut is_first = false;
                 let role = self.role_mut(node);
                 let news = role.is_none_or(|role| {
                     role.refused_at = None;
-                    role.was_up = true;
+                    is_first = !std::mem::replace(&mut role.was_up, true);
                     !std::mem::take(&mut role.passivated)
                 });
                 if news {
-                    self.notice(node, || Change::Started);
+                    self.notice_start(node, is_first);
                 }
                 vec![Event::Started(node, incarnation)]
             }

@@ -30,6 +30,9 @@ use crate::words::message::{Envelope, Message, Reply, ReplyToken, records_of};
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::{AskError, FullAnswer};
 
+/// Bytes of a report in an entry, approximately.
+const REPORT_BYTES: usize = 64;
+
 /// The sends of a turn that enter, and space for them.
 struct Sends {
     wanted: Vec<Wanted>,
@@ -109,7 +112,8 @@ impl Turn {
         let sent: usize = sends.wanted.iter().map(|wanted| wanted.load.bytes).sum();
         let state = self.state.as_ref().map_or(0, |state| state.bytes());
         let kept = if self.is_stored() { self.effects.recorded_timer_bytes() + self.batch.outcomes.bytes() } else { 0 };
-        sent + state + kept
+        let reports = if self.is_stored() && self.calls_back { self.batch.finished().len() * REPORT_BYTES } else { 0 };
+        sent + state + kept + reports
     }
 
     /// Reserves space for the sends that enter. May wait; nothing has happened yet.
@@ -147,10 +151,8 @@ impl Turn {
             if self.measurements.len() > 0 {
                 self.measurements.commit(self.instance.own_metrics(&self.actor.spec.metrics));
             }
-            if self.calls_back {
-                self.report_outcomes();
-            }
         }
+        let reports = if stored && self.calls_back { self.reports() } else { Vec::new() };
         let finished = self.batch.finished();
         let state = self.state.as_mut().filter(|state| state.len() > 0).map(|state| state.take_finished(finished.end));
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
@@ -158,6 +160,7 @@ impl Turn {
         let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
             if stored && self.effects.has_recorded() {
                 self.enter_children(draft);
+                self.enter_watches(draft);
             }
             let mut places = self.put_sends(draft, sends, &mut news);
             if stored && self.effects.has_recorded() {
@@ -166,6 +169,7 @@ impl Turn {
             }
             self.outbox.mark_entered(&places);
             if stored {
+                self.enter_reports(draft, reports);
                 let mut notable = outcomes.drain().peekable();
                 for index in finished.clone() {
                     let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);

@@ -6,6 +6,7 @@ use playhouse_kernel::{Image, JournalGroup, Op};
 
 use crate::ledger::{Ledger, Serial};
 use crate::play::{Kind, Play};
+use crate::{outcomes, watchers};
 
 pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<JournalGroup>], image: &Image) {
     each_message_ends_once(ledger, play);
@@ -15,6 +16,9 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<Jo
     ids_are_unique(ledger, history);
     orders_hold(ledger, play);
     children_come_with_turns(ledger);
+    outcomes::in_the_end(ledger);
+    let planned = image.actors.iter().filter(|actor| actor.child.is_none()).map(|actor| actor.id.0).collect();
+    watchers::in_the_end(ledger, &planned);
     let left = image.actors.iter().filter(|actor| actor.leaves).count();
     ledger.must(left == 0, || format!("{left} children were stopped, and are not gone"));
     let left: u64 = image.actors.iter().map(|actor| actor.waiting).sum();

@@ -33,6 +33,8 @@ impl Shared {
             }
             let entered = routing.enter(&journal, None, EntrySpace::NONE, |draft| {
                 routing.kept_answers.end_turns(draft, actor.id, 0..u64::MAX);
+                routing.kept_watches.end_all_of(draft, actor.id);
+                routing.kept_reports.end_all_of(draft, actor.id);
                 draft.op(Op::Gone { actor: actor.id });
                 // From here on no entry names it.
                 routing.registry.remove(&actor);
