@@ -1,4 +1,5 @@
-//! The step from format 1 to format 2, which counts the bytes of the frames of each mailbox, so that a start need not read the frames.
+//! The step from format 1 to format 2, which counts the bytes of the frames of each mailbox, so that a start need not read the frames,
+//! and has a table of spawned actors.
 //!
 //! It is written in terms of both formats as they were, and not of the current rows.
 
@@ -8,9 +9,36 @@ use rusqlite::{Row, Transaction, params};
 use crate::checksum::checksum;
 use crate::error::store_error;
 
+/// Spawned actors, which stores of format 1 have if a later one of its versions made them.
+const CHILDREN: &str = "
+    create table child(
+        actor integer primary key,
+        parent integer not null,
+        plugin text not null,
+        config blob not null,
+        leaves integer not null,
+        checksum integer not null
+    ) strict;
+    create table child_count(
+        id integer primary key check (id = 1),
+        children integer not null,
+        checksum integer not null
+    ) strict;
+    insert into child_count values (1, 0, 0);
+";
+
+/// The step.
+pub(crate) fn to_format_2(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let has_children = "select count(*) > 0 from sqlite_schema where type = 'table' and name = 'child'";
+    if !tx.query_row(has_children, [], |row| row.get::<_, bool>(0)).map_err(store_error)? {
+        tx.execute_batch(CHILDREN).map_err(store_error)?;
+    }
+    add_frame_bytes(tx)
+}
+
 /// Adds the column `frame_bytes` to `actor`. A row that is not as it was written stays refused: the new checksum is written after the old
 /// one was compared.
-pub(crate) fn add_frame_bytes(tx: &Transaction<'_>) -> Result<(), StoreError> {
+fn add_frame_bytes(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let column = "alter table actor add column frame_bytes integer not null default 0";
     tx.execute_batch(column).map_err(store_error)?;
     let counted = "select *, (select coalesce(sum(length(records)), 0) from frame where mailbox = actor.id) from actor";

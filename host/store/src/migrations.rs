@@ -25,7 +25,7 @@ pub(crate) struct Formats {
 }
 
 /// The formats of this version.
-pub(crate) const FORMATS: Formats = Formats { current: FORMAT, steps: &[(1, format_1::add_frame_bytes)] };
+pub(crate) const FORMATS: Formats = Formats { current: FORMAT, steps: &[(1, format_1::to_format_2)] };
 
 /// A store of an older format that was brought to the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,6 +46,16 @@ async fn store_of_format_1_is_migrated_with_all_that_it_has() {
 }
 
 #[tokio::test]
+async fn store_of_format_1_from_before_children_is_migrated() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = StoreSettings::new(&home.path().join("store"));
+    let before = format!("{FORMAT_1} drop table child; drop table child_count;");
+    database(&settings.path.join("store.db"), &before);
+    assert_eq!(actors(&SqliteStore::new(settings.clone())).await.map(|actors| actors.len()), Ok(3));
+    assert_eq!(Inspection::open(&settings.path).unwrap().check().unwrap().damages, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn damaged_row_of_format_1_is_refused() {
     for change in ["waiting = 5", "taken_later = x''", "timers_given = 8", "suspects = 0", "address = '/x'"] {
         let home = tempfile::tempdir().unwrap();
