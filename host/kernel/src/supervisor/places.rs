@@ -45,7 +45,7 @@ impl Supervisor {
     pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
         let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.forget_actor(child);
+            self.shared.forget_actor(child);
             return Vec::new();
         };
         nodes.into_iter().map(Event::Spawned).collect()
@@ -57,15 +57,6 @@ impl Supervisor {
         let nodes = parent.and_then(|parent| self.place(parent, child, true));
         for node in nodes.into_iter().flatten() {
             self.tree.note_was_up(node);
-        }
-    }
-
-    fn forget_actor(&self, actor: &Arc<Actor>) {
-        if let Some(unread) = self.shared.routing.forget(actor) {
-            self.shared.dead_letter_unread(actor, unread, actor.closed_because());
-        }
-        if actor.kept_child().is_some() {
-            self.shared.end_child(actor);
         }
     }
 
@@ -89,7 +80,7 @@ impl Supervisor {
         if nodes.is_empty() {
             self.nodes.remove(&role.actor.id);
             self.accounted.remove(&role.actor.id);
-            self.forget_actor(&role.actor);
+            self.shared.forget_actor(&role.actor);
         }
     }
 }

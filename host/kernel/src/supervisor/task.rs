@@ -230,11 +230,17 @@ impl Supervisor {
         halted: bool,
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
+        let events: Vec<_> = self.nodes_at(address).iter().copied().map(event).collect();
+        if events.is_empty() {
+            // No such actor, or a child whose spawn is not durable yet.
+            let _ = answer.send(None);
+            return events;
+        }
         let state = self.state_at(address);
         self.keep_order(address, halted, move || {
             let _ = answer.send(state);
         });
-        self.nodes_at(address).iter().copied().map(event).collect()
+        events
     }
 
     /// Keeps an operator's order if there is a store, and gives the answer when it is kept.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Turn;
 use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
+use super::spawn;
 use crate::actor::Actor;
 use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
@@ -180,6 +181,9 @@ impl Turn {
                 change_state(draft, self.actor.id, key, value.as_deref());
             }
         });
+        if stored && self.effects.has_recorded() {
+            self.make_children_known();
+        }
         if let (Some(state), Some(keyed)) = (state, &self.actor.keyed_state) {
             keyed.changed(state.changes, state.grown, entered.number, journal.last_durable());
         }
@@ -209,6 +213,17 @@ impl Turn {
                     draft.op(Op::Spawned { actor, address, child: Box::new(kept.child.clone()) });
                 }
                 ChildChange::Stop(_) => child_leaves(draft, target),
+            }
+        }
+    }
+
+    /// Lookups find the children that the turn spawned, since whoever gets its reply may look for them at once. They start when the turn is
+    /// durable.
+    fn make_children_known(&self) {
+        let effects = self.outbox.finished_runs().filter(|at| self.outbox.run(*at).route == Run::EFFECT).count();
+        for change in self.effects.child_changes(effects) {
+            if let ChildChange::Spawn(route) = change {
+                spawn::make_known(&self.shared, &self.routes.at(route).target);
             }
         }
     }
