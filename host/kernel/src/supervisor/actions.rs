@@ -121,6 +121,9 @@ impl Supervisor {
     pub(super) fn host_ends(&self) {
         self.shared.routing.host_ends.store(true, Ordering::Release);
         self.shared.routing.kept_timers.wake();
+        if let Some(journal) = &self.shared.routing.journal {
+            journal.ends();
+        }
     }
 
     pub(super) fn retire(&mut self, node: Node) {

@@ -280,8 +280,7 @@ impl Server {
                 self.settle(&address, before, |state| !state.is_up() && !state.is_on_its_way()).await
             }
             Request::Start { address } => {
-                let started =
-                    self.kept(self.kernel.start_actor(&address), || format!("`{address}` is being started"));
+                let started = self.kept(self.kernel.start_actor(&address), || format!("`{address}` is being started"));
                 match tokio::time::timeout(STARTING, started).await {
                     Ok(Ok(Ok(started))) => outcome_of_start(&address, started),
                     Ok(Ok(Err(StartError::UnknownAddress(address)))) => {
