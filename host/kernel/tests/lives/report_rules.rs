@@ -27,6 +27,8 @@ struct Bureau {
     /// Whether `hang`, and the hook, hang.
     hangs: Arc<AtomicBool>,
     hook_hangs: Arc<AtomicBool>,
+    /// Whether the hook asks `/log` at its end.
+    hook_asks: Arc<AtomicBool>,
     /// Whether the hook crashes at a report of `boom`.
     hook_crashes: Arc<AtomicBool>,
 }
@@ -70,6 +72,9 @@ impl NativeActor for Clerk {
             self.0.heard.lock().push(line.clone());
             assert!(body != "boom" || !self.0.hook_crashes.load(Ordering::Relaxed), "as told");
             ctx.tell("/log", line).unwrap();
+        }
+        if self.0.hook_asks.load(Ordering::Relaxed) {
+            let _ = ctx.ask("/log", "question", SOON).await;
         }
         if self.0.hook_hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -294,6 +299,18 @@ fn hook_that_the_host_cut_off_gets_its_reports_again() {
     bureau.goes_on();
     assert_eq!(bureau.heard(), ["one 1 done"; 3]);
     assert_eq!((bureau.kept(), bureau.told().get("one 1 done")), (0, Some(&1)));
+}
+
+#[test]
+fn question_of_a_hook_does_not_end_its_reports() {
+    let bureau = Bureau::default();
+    bureau.hook_hangs.store(true, Ordering::Relaxed);
+    bureau.hook_asks.store(true, Ordering::Relaxed);
+    bureau.dies_after(&["one"]);
+    assert_eq!(bureau.kept(), 1, "the hook has not ended");
+    bureau.hook_hangs.store(false, Ordering::Relaxed);
+    bureau.goes_on();
+    assert_eq!((bureau.heard(), bureau.kept()), (vec!["one 1 done".to_owned(); 2], 0));
 }
 
 #[test]
