@@ -34,12 +34,12 @@ struct Bureau {
 }
 
 /// Does what a message says: `retry`, `reject`, `panic`, `hang`, `reply`, `spawn`, `stop`. For each outcome, the hook tells `/log`.
-struct Clerk(Bureau);
+struct Worker(Bureau);
 
-/// As a [`Clerk`] that wants no reports.
-struct Deaf(Clerk);
+/// As a [`Worker`] that wants no reports.
+struct Deaf(Worker);
 
-impl NativeActor for Clerk {
+impl NativeActor for Worker {
     const CALLS_BACK: bool = true;
 
     async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
@@ -111,14 +111,14 @@ impl Bureau {
                 spawns: vec!["kid".to_owned()],
                 ..ActorGrants::default()
             },
-            ..ActorSpec::new(addr(address), NativeLauncher::new(move || Clerk(bureau.clone())))
+            ..ActorSpec::new(addr(address), NativeLauncher::new(move || Worker(bureau.clone())))
         }
     }
 
     /// As [`Bureau::actor`], one that wants no reports.
     fn deaf(&self, address: &str) -> ActorSpec {
         let bureau = self.clone();
-        let code = NativeLauncher::new(move || Deaf(Clerk(bureau.clone())));
+        let code = NativeLauncher::new(move || Deaf(Worker(bureau.clone())));
         ActorSpec { code: ActorSpec::new(addr(address), code).code, ..self.actor(address) }
     }
 

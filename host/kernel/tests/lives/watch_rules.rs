@@ -365,7 +365,7 @@ fn stored_child_that_its_parent_stops_is_gone_once() {
 }
 
 #[test]
-fn stored_child_that_ends_by_itself_is_gone_once_and_does_not_come_back() {
+fn stored_child_that_ends_by_itself_is_gone_once() {
     let tower = Tower::default();
     tower.dies_after(&[("/a", "spawn k brief; watch k"), ("/a", "> k panic"), ("/a", "> k panic")]);
     let entries: usize = tower.store.history().iter().map(|group| group.entries.len()).sum();
@@ -456,7 +456,7 @@ fn watch_of_init_ends_with_its_incarnation() {
 }
 
 #[test]
-fn notice_without_space_is_a_letter_and_ends_the_watch_of_one_that_is_gone() {
+fn notice_without_space_is_a_letter() {
     let tower = Tower::default();
     let mut actors = tower.actors();
     actors[2].mailbox.capacity = 1;
@@ -526,7 +526,7 @@ fn watcher_that_ended_is_told_when_it_is_revived() {
 }
 
 #[test]
-fn watcher_that_was_gone_from_the_manifest_is_told_when_it_is_there_again() {
+fn watcher_that_was_gone_from_the_manifest_is_told_later() {
     let tower = Tower::default();
     tower.dies_after(&[("/a", "watch /near")]);
     let without = tower.actors().into_iter().filter(|spec| spec.address != addr("/a")).collect();
