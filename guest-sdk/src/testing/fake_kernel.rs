@@ -110,9 +110,7 @@ impl FakeKernel {
                 }
                 Effect::Watched(id, to, is_kept) => {
                     self.watched.borrow_mut().push((id, to));
-                    if is_kept {
-                        self.kept_watches.borrow_mut().insert(id);
-                    }
+                    self.kept_watches.borrow_mut().extend(is_kept.then_some(id));
                 }
                 Effect::Unwatched(id) => self.watched.borrow_mut().retain(|(other, _)| *other != id),
                 Effect::Counted(name, by) => {
@@ -186,11 +184,6 @@ impl FakeKernel {
         let has_timers = self.set.borrow().values().any(|timer| !timer.is_kept);
         let kept = self.kept_watches.borrow();
         has_children || has_timers || self.watched.borrow().iter().any(|(id, _)| !kept.contains(id))
-    }
-
-    /// Whether what the actor sets now belongs to it, and not to its incarnation.
-    fn keeps(&self) -> bool {
-        self.is_durable && !self.is_starting.get()
     }
 
     pub(super) fn timers(&self) -> Vec<TimerId> {
@@ -415,7 +408,8 @@ impl Kernel for Rc<FakeKernel> {
         let id = self.last_timer.get() + 1;
         self.last_timer.set(id);
         let wait_ms = if again { wait_ms.max(1) } else { wait_ms };
-        self.did(Effect::Set(id, Timer { message, wait_ms, again, is_kept: self.keeps() }));
+        let is_kept = self.is_durable && !self.is_starting.get();
+        self.did(Effect::Set(id, Timer { message, wait_ms, again, is_kept }));
         Ok(id)
     }
 
@@ -423,7 +417,8 @@ impl Kernel for Rc<FakeKernel> {
         let to = self.full(to);
         check_address(&to).map_err(|error| WatchError::BadAddress(error.to_string()))?;
         self.last_watch.update(|last| last + 1);
-        self.did(Effect::Watched(self.last_watch.get(), to, self.keeps()));
+        let is_kept = self.is_durable && !self.is_starting.get();
+        self.did(Effect::Watched(self.last_watch.get(), to, is_kept));
         Ok(self.last_watch.get())
     }
 

@@ -372,7 +372,7 @@ fn timers_and_watches_of_a_durable_actor_stay_over_a_restart() {
 }
 
 #[test]
-fn timers_and_watches_of_other_actors_end_with_their_incarnation() {
+fn timers_and_watches_of_others_end_with_their_incarnation() {
     let mut harness = ActorHarness::<Guard>::setup().start().unwrap();
     harness.tell("").unwrap();
     let mut harness = harness.restart().unwrap();

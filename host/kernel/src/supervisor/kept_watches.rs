@@ -41,10 +41,15 @@ impl Supervisor {
     }
 
     /// Goes on with the watches of earlier runs of the host: their watchers learn of everything that happened since their last notices.
-    /// `is_unclean`: the run before did not end in order.
+    /// Watches of code that takes no notices any more end. `is_unclean`: the run before did not end in order.
     pub(crate) fn resume_watches(&mut self, is_unclean: bool) {
         for place in self.shared.routing.kept_watches.all() {
             let Some(watch) = self.shared.routing.kept_watches.get(place) else { continue };
+            let watcher = self.shared.routing.registry.by_id(place.0);
+            if !watcher.is_some_and(|watcher| watcher.spec.code.watches()) {
+                self.tell_kept(place, &[], After::Ends);
+                continue;
+            }
             let target = self.target_at(&watch);
             let is_lost = watch.is_up && !(watch.lasts && target.as_ref().is_none_or(|to| to.mailbox.is_stored()));
             let is_halted = |target: &Arc<Actor>| watch.is_up && target.spec.start == StartKind::Manual;

@@ -94,7 +94,7 @@ impl Turn {
         // Answered: reports to the code, replies to askers, retries and dead letters. The reports come first, since the play
         // is idle as soon as the messages are finished.
         if self.calls_back {
-            let reports = self.reports().into_iter().map(Report::from);
+            let reports = self.reports().map(Report::from);
             self.instance.backlog.lock().report(&self.shared.activity, reports);
         }
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
@@ -178,14 +178,13 @@ impl Turn {
     }
 
     /// A report to the code about each finished message.
-    pub(super) fn reports(&self) -> Vec<TaskDone> {
+    pub(super) fn reports(&self) -> impl Iterator<Item = TaskDone> {
         let attempts = self.actor.spec.restart.attempts;
         let mut notable = self.batch.outcomes.notable().peekable();
-        let reports = self.batch.finished().map(|index| {
+        self.batch.finished().map(move |index| {
             let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
             TaskDone::committed(&self.batch.messages.envelope(index), outcome, attempts)
-        });
-        reports.collect()
+        })
     }
 
     /// Makes the outcome of one message final; false when the message is kept for a retry.

@@ -153,7 +153,7 @@ impl Turn {
                 self.measurements.commit(self.instance.own_metrics(&self.actor.spec.metrics));
             }
         }
-        let reports = if stored && self.calls_back { self.reports() } else { Vec::new() };
+        let reports = if stored && self.calls_back { self.reports().collect() } else { Vec::new() };
         let finished = self.batch.finished();
         let state = self.state.as_mut().filter(|state| state.len() > 0).map(|state| state.take_finished(finished.end));
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);

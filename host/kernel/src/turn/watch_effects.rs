@@ -35,11 +35,11 @@ impl Turn {
         let _ = self.push_effect(Effect::Unwatch { id });
     }
 
-    /// Whether a notice is for this incarnation. The last notice of a watch frees its place for another watch.
+    /// Whether a notice is for this incarnation, and its code takes notices. The last notice of a watch frees its place for another watch.
     pub(crate) fn hears(&mut self, notice: &[u8]) -> bool {
         let Some((incarnation, notice)) = Notice::read(notice) else { return false };
         if (Watcher { actor: self.actor.id, incarnation }).is_kept() {
-            return true;
+            return self.actor.spec.code.watches();
         }
         let hears = incarnation == self.incarnation;
         if hears && notice.change == Change::Gone {

@@ -1,4 +1,4 @@
-//! The promises, checked against the history of the store when the last life is over.
+//! The promises, checked as entries become durable, and against the history of the store when the last life is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,15 @@ use playhouse_kernel::{Image, JournalGroup, Op};
 use crate::ledger::{Ledger, Serial};
 use crate::play::{Kind, Play};
 use crate::{outcomes, watchers};
+
+/// A group is durable.
+pub fn durable(ledger: &mut Ledger, group: &JournalGroup) {
+    for (number, entry) in (group.first..).zip(&group.entries) {
+        outcomes::durable_entry(ledger, number, entry);
+        ledger.durable_entry(number, entry);
+        watchers::durable_entry(ledger, number, entry);
+    }
+}
 
 pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<JournalGroup>], image: &Image) {
     each_message_ends_once(ledger, play);

@@ -8,6 +8,7 @@ use playhouse_kernel::{
     StoredOrigin, StoredTimer,
 };
 
+use crate::checks::durable;
 use crate::dice::Dice;
 use crate::ledger::Book;
 use crate::play::Play;
@@ -64,7 +65,7 @@ impl Disk {
         let written = futures_util::FutureExt::now_or_never(self.memory.write(group.clone())).expect("it never waits");
         let mut book = self.book.lock();
         match written {
-            Ok(()) => book.durable(&group),
+            Ok(()) => durable(&mut book, &group),
             Err(error) => book.broken.push(format!("the store refused {group:?}: {error}")),
         }
     }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use playhouse_kernel::{ActorId, EntryNumber, JournalGroup, MessageId, Op};
+use playhouse_kernel::{ActorId, EntryNumber, JournalEntry, MessageId, Op};
 
-use crate::outcomes::{self, Outcomes};
+use crate::belongings::{Outcomes, Watches};
 use crate::play::Who;
-use crate::watchers::{self, Watches};
 
 pub type Book = Arc<Mutex<Ledger>>;
 pub type Serial = usize;
@@ -273,25 +272,21 @@ impl Ledger {
         }
     }
 
-    /// A group is durable.
-    pub fn durable(&mut self, group: &JournalGroup) {
-        for (number, entry) in (group.first..).zip(&group.entries) {
-            self.entry_actor.insert(number, entry.actor.map(|actor| actor.0));
-            outcomes::durable_entry(self, number, entry);
-            for op in &entry.ops {
-                self.durable_op(number, op, &entry.bytes);
-            }
-            watchers::durable_entry(self, number, entry);
-            let left = entry.ops.iter().find_map(|op| self.answers_left(op));
-            self.must(left.is_none(), || format!("entry {number} ends message {left:?}, and leaves answers"));
-            // A turn has its actor, and whatever else takes messages makes letters of them.
-            // The answers of dropped messages go with them.
-            let takes = |op: &Op| matches!(op, Op::Take { .. } | Op::OriginGone { .. });
-            if entry.actor.is_none() && entry.ops.iter().all(takes) {
-                let dropped: Vec<_> = entry.ops.iter().flat_map(|op| self.taken_by(op)).collect();
-                self.note(format!("entry {number}: an operator dropped {dropped:?}"));
-                self.dropped.extend(dropped);
-            }
+    /// An entry is durable.
+    pub fn durable_entry(&mut self, number: EntryNumber, entry: &JournalEntry) {
+        self.entry_actor.insert(number, entry.actor.map(|actor| actor.0));
+        for op in &entry.ops {
+            self.durable_op(number, op, &entry.bytes);
+        }
+        let left = entry.ops.iter().find_map(|op| self.answers_left(op));
+        self.must(left.is_none(), || format!("entry {number} ends message {left:?}, and leaves answers"));
+        // A turn has its actor, and whatever else takes messages makes letters of them.
+        // The answers of dropped messages go with them.
+        let takes = |op: &Op| matches!(op, Op::Take { .. } | Op::OriginGone { .. });
+        if entry.actor.is_none() && entry.ops.iter().all(takes) {
+            let dropped: Vec<_> = entry.ops.iter().flat_map(|op| self.taken_by(op)).collect();
+            self.note(format!("entry {number}: an operator dropped {dropped:?}"));
+            self.dropped.extend(dropped);
         }
     }
 

@@ -7,7 +7,8 @@
 //! | `disk` | a store that takes time, is full at times, and keeps a prefix of the group in hand when the host dies |
 //! | `actors` | the work of actors on a message |
 //! | `ledger` | everything that actors, senders and the store saw |
-//! | `watchers`, `outcomes` | the watches and the reports in the store, and the promises about them |
+//! | `belongings` | the watches and the reports in the store |
+//! | `watchers`, `outcomes` | the promises about them, checked at each entry |
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
@@ -20,6 +21,7 @@
 
 mod actors;
 mod answer_rules;
+mod belongings;
 mod checks;
 mod child_rules;
 #[path = "../simulate/dice.rs"]

@@ -1,21 +1,10 @@
-//! Reports of outcomes, as the store has them, and the promises about them: see `docs/decisions/076`.
+//! The promises about reports of outcomes: see `docs/decisions/076`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use playhouse_kernel::{EntryNumber, JournalEntry, MessageId, Op};
 
 use crate::ledger::{Ledger, id_of};
-use crate::play::Who;
-
-#[derive(Default)]
-pub struct Outcomes {
-    /// The actors that get reports.
-    pub wanted_by: BTreeSet<Who>,
-    /// The messages of the reports in the store, by actor and number, and the lives in which they came.
-    waiting: BTreeMap<(u64, u64), (MessageId, usize)>,
-    /// The messages whose reports a hook got.
-    pub heard: BTreeSet<MessageId>,
-}
 
 /// Checks an entry that is durable, before its operations are noted.
 pub fn durable_entry(ledger: &mut Ledger, number: EntryNumber, entry: &JournalEntry) {

@@ -27,17 +27,19 @@ struct Bureau {
     /// Whether `hang`, and the hook, hang.
     hangs: Arc<AtomicBool>,
     hook_hangs: Arc<AtomicBool>,
+    /// Whether the hook asks `/log` at its end.
+    hook_asks: Arc<AtomicBool>,
     /// Whether the hook crashes at a report of `boom`.
     hook_crashes: Arc<AtomicBool>,
 }
 
 /// Does what a message says: `retry`, `reject`, `panic`, `hang`, `reply`, `spawn`, `stop`. For each outcome, the hook tells `/log`.
-struct Clerk(Bureau);
+struct Worker(Bureau);
 
-/// As a [`Clerk`] that wants no reports.
-struct Deaf(Clerk);
+/// As a [`Worker`] that wants no reports.
+struct Deaf(Worker);
 
-impl NativeActor for Clerk {
+impl NativeActor for Worker {
     const CALLS_BACK: bool = true;
 
     async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
@@ -70,6 +72,9 @@ impl NativeActor for Clerk {
             self.0.heard.lock().push(line.clone());
             assert!(body != "boom" || !self.0.hook_crashes.load(Ordering::Relaxed), "as told");
             ctx.tell("/log", line).unwrap();
+        }
+        if self.0.hook_asks.load(Ordering::Relaxed) {
+            let _ = ctx.ask("/log", "question", SOON).await;
         }
         if self.0.hook_hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -106,14 +111,14 @@ impl Bureau {
                 spawns: vec!["kid".to_owned()],
                 ..ActorGrants::default()
             },
-            ..ActorSpec::new(addr(address), NativeLauncher::new(move || Clerk(bureau.clone())))
+            ..ActorSpec::new(addr(address), NativeLauncher::new(move || Worker(bureau.clone())))
         }
     }
 
     /// As [`Bureau::actor`], one that wants no reports.
     fn deaf(&self, address: &str) -> ActorSpec {
         let bureau = self.clone();
-        let code = NativeLauncher::new(move || Deaf(Clerk(bureau.clone())));
+        let code = NativeLauncher::new(move || Deaf(Worker(bureau.clone())));
         ActorSpec { code: ActorSpec::new(addr(address), code).code, ..self.actor(address) }
     }
 
@@ -294,6 +299,18 @@ fn hook_that_the_host_cut_off_gets_its_reports_again() {
     bureau.goes_on();
     assert_eq!(bureau.heard(), ["one 1 done"; 3]);
     assert_eq!((bureau.kept(), bureau.told().get("one 1 done")), (0, Some(&1)));
+}
+
+#[test]
+fn question_of_a_hook_does_not_end_its_reports() {
+    let bureau = Bureau::default();
+    bureau.hook_hangs.store(true, Ordering::Relaxed);
+    bureau.hook_asks.store(true, Ordering::Relaxed);
+    bureau.dies_after(&["one"]);
+    assert_eq!(bureau.kept(), 1, "the hook has not ended");
+    bureau.hook_hangs.store(false, Ordering::Relaxed);
+    bureau.goes_on();
+    assert_eq!((bureau.heard(), bureau.kept()), (vec!["one 1 done".to_owned(); 2], 0));
 }
 
 #[test]

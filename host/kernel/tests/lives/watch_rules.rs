@@ -95,6 +95,16 @@ impl NativeActor for Guard {
     }
 }
 
+/// As a [`Guard`] that takes no notices.
+struct Blind(Guard);
+
+impl NativeActor for Blind {
+    async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
+        self.0.0.notices.lock().push("a message".to_owned());
+        self.0.msg_handler(msg, ctx).await
+    }
+}
+
 /// The template of a plugin.
 struct Plugin(Tower, Keep, RestartKind);
 
@@ -355,7 +365,7 @@ fn stored_child_that_its_parent_stops_is_gone_once() {
 }
 
 #[test]
-fn stored_child_that_ends_by_itself_is_gone_once_and_does_not_come_back() {
+fn stored_child_that_ends_by_itself_is_gone_once() {
     let tower = Tower::default();
     tower.dies_after(&[("/a", "spawn k brief; watch k"), ("/a", "> k panic"), ("/a", "> k panic")]);
     let entries: usize = tower.store.history().iter().map(|group| group.entries.len()).sum();
@@ -446,7 +456,7 @@ fn watch_of_init_ends_with_its_incarnation() {
 }
 
 #[test]
-fn notice_without_space_is_a_letter_and_ends_the_watch_of_one_that_is_gone() {
+fn notice_without_space_is_a_letter() {
     let tower = Tower::default();
     let mut actors = tower.actors();
     actors[2].mailbox.capacity = 1;
@@ -516,7 +526,7 @@ fn watcher_that_ended_is_told_when_it_is_revived() {
 }
 
 #[test]
-fn watcher_that_was_gone_from_the_manifest_is_told_when_it_is_there_again() {
+fn watcher_that_was_gone_from_the_manifest_is_told_later() {
     let tower = Tower::default();
     tower.dies_after(&[("/a", "watch /near")]);
     let without = tower.actors().into_iter().filter(|spec| spec.address != addr("/a")).collect();
@@ -567,4 +577,21 @@ fn spawned_watcher_and_its_target_go_in_any_order() {
     }
     tower.goes_on();
     assert_eq!(tower.kept(), 0);
+}
+
+#[test]
+fn watches_and_notices_go_with_code_that_takes_none() {
+    let tower = Tower::default();
+    tower.hangs.store(true, Ordering::Relaxed);
+    tower.dies_after(&[("/a", "watch /stored; watch /nobody; watch /nobody")]);
+    tower.hangs.store(false, Ordering::Relaxed);
+    assert_eq!((tower.kept(), tower.told().len()), (1, 2));
+    let mut actors = tower.actors();
+    let blind = tower.clone();
+    actors[2].code = ActorSpec::new(addr("/a"), NativeLauncher::new(move || Blind(Guard(blind.clone())))).code;
+    assert_eq!(tower.goes_on_with(actors, &[]), [""; 0], "no letters");
+    assert_eq!((tower.notices(), tower.kept()), (Vec::new(), 0));
+    let waiting: u64 =
+        tower.store.open().now_or_never().unwrap().unwrap().actors.iter().map(|known| known.waiting).sum();
+    assert_eq!(waiting, 0);
 }

@@ -1,45 +1,11 @@
-//! Watches and their notices, as the store has them, and the promises about them: see `docs/decisions/076`.
+//! The promises about watches and their notices: see `docs/decisions/076`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use playhouse_kernel::{EntryNumber, JournalEntry, Op};
 
+use crate::belongings::{Row, WatchPlace};
 use crate::ledger::{Ledger, is_notice};
-
-/// A watch by its actor and its id.
-pub type WatchPlace = (u64, u64);
-
-/// A watch as the store has it.
-#[derive(Debug, Clone)]
-struct Row {
-    target: u64,
-    is_up: bool,
-    lasts: bool,
-}
-
-#[derive(Default)]
-pub struct Watches {
-    rows: BTreeMap<WatchPlace, Row>,
-    /// The entry in which each began, and the life.
-    begun: BTreeMap<WatchPlace, (EntryNumber, usize)>,
-    /// Those with their last notice.
-    gone: BTreeSet<WatchPlace>,
-    /// Those whose targets were up, and in memory, before the last life: they have to be told.
-    lost: BTreeSet<WatchPlace>,
-}
-
-impl Watches {
-    /// The last life begins.
-    pub fn begin_last_life(&mut self) {
-        let lost = self.rows.iter().filter(|(_, row)| row.is_up && !row.lasts);
-        self.lost = lost.map(|(place, _)| *place).collect();
-    }
-
-    /// The ids of an actor's watches.
-    pub fn of(&self, actor: u64) -> Vec<u64> {
-        self.rows.range((actor, 0)..=(actor, u64::MAX)).map(|((_, id), _)| *id).collect()
-    }
-}
 
 /// The position and the value of each watch in an entry, in order; no value for one that ends.
 fn changes(entry: &JournalEntry) -> Vec<(WatchPlace, Option<&[u8]>)> {
