@@ -54,10 +54,6 @@ impl Store for CountedStore {
         self.inner.held(of, from, most)
     }
 
-    fn bytes(&self, of: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.inner.bytes(of, from)
-    }
-
     fn value(&self, of: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         self.inner.value(of, key)
     }

@@ -11,6 +11,7 @@
 //! | `states.rs` | turns that change one key of a state |
 //! | `starts.rs` | hosts that are killed, and start again |
 //! | `requests.rs` | HTTP requests to durable actors |
+//! | `services.rs` | what services ask of durable actors: pipelines, and a host that is killed with work waiting |
 //! | `figures.rs` | the figures of one measurement |
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -20,6 +21,7 @@ mod figures;
 mod floors;
 mod house;
 mod requests;
+mod services;
 mod starts;
 mod states;
 mod tells;
@@ -35,13 +37,13 @@ const USAGE: &str = "usage: cargo xtask bench durable [--quick] [--rounds N] [WO
 
   --quick      little work and one round, for correctness only
   --rounds N   number of rounds; the default is 5
-  WORD         only workloads with one of these words: tell, lone, inside, pipeline, state, start, drain, http
+  WORD         only workloads with one of these words: tell, lone, inside, pipeline, state, start, drain, http, chain, recover
 ";
 
 /// A measurement: its name, its full amount of work, and its code.
 type Measurement = (&'static str, usize, fn(usize, &Path) -> Result<Figures>);
 
-const MEASUREMENTS: [Measurement; 14] = [
+const MEASUREMENTS: [Measurement; 17] = [
     ("append", 2_000, floors::append),
     ("sqlite", 2_000_000, floors::sqlite),
     ("redis", 1_000_000, floors::redis),
@@ -56,6 +58,9 @@ const MEASUREMENTS: [Measurement; 14] = [
     ("drain", 10_000_000, starts::drain),
     ("http", 100_000, requests::many),
     ("http-lone", 2_000, requests::alone),
+    ("http-sends", 100_000, requests::sends),
+    ("chain", 200_000, services::chain),
+    ("recover", 85_000, services::recover),
 ];
 
 fn main() -> Result<()> {
@@ -215,7 +220,7 @@ fn judge(rounds: &[Figures], report: &mut Report) {
     row(
         "http",
         "HTTP `add` of a durable actor with state, 256 connections, 100 actors",
-        format!("{}; p99 {p99:.1} ms", thousands(http)),
+        format!("{}; p99 {p99:.1} ms; {:.0} us of CPU each", thousands(http), of("http-cpu")),
         ">= 15k/s, <= 50 ms",
         Some(http >= 15e3 && p99 <= 50.0),
     );
@@ -226,6 +231,16 @@ fn judge(rounds: &[Figures], report: &mut Report) {
         format!("{:.0} us, {lone:.2}x of the append", of("http-lone")),
         "<= 3x",
         Some(lone <= 3.0),
+    );
+    row("http-sends", "HTTP sends without an answer, 256 connections", thousands(of("http-sends")), "", None);
+    row("chain", "along three durable actors, 256 in flight", thousands(of("chain")), "", None);
+    let (first, last) = (of("recover"), of("recover-last"));
+    row(
+        "recover",
+        "kill -9 with 85,000 waiting for 100 actors with state, to the first and to the last message, each handled once",
+        format!("{first:.0} ms, {last:.0} ms"),
+        "",
+        None,
     );
 }
 

@@ -32,26 +32,57 @@ path = "/add/:id"
 methods = ["POST"]
 ask = "/add/:id"
 
+[[http.route]]
+path = "/send/:id"
+methods = ["POST"]
+tell = "/add/:id"
+
 [[actor]]
 address = "/add"
 plugin = "echo"
 
 "#;
 
-/// Requests of 256 connections, each with one under way: in a second, and their p99 in milliseconds.
+/// Requests of 256 connections, each with one under way: in a second, their p99 in milliseconds, and the host's CPU time of each in
+/// microseconds.
 pub(crate) fn many(units: usize, folder: &Path) -> Result<Figures> {
-    let (took, mut times) = run(256, units, folder)?;
-    let p99 = percentile(&mut times, 99).as_secs_f64() * 1e3;
-    Ok(Figures::of("http", times.len() as f64 / took.as_secs_f64()).with("http-p99", p99))
+    let mut ran = run("add", 256, units, folder)?;
+    let p99 = percentile(&mut ran.times, 99).as_secs_f64() * 1e3;
+    Ok(Figures::of("http", ran.in_a_second()).with("http-p99", p99).with("http-cpu", ran.cpu_us()))
 }
 
 /// Requests one at a time: p50 in microseconds.
 pub(crate) fn alone(units: usize, folder: &Path) -> Result<Figures> {
-    let (_, mut times) = run(1, units, folder)?;
-    Ok(Figures::of("http-lone", percentile(&mut times, 50).as_secs_f64() * 1e6))
+    let mut ran = run("add", 1, units, folder)?;
+    Ok(Figures::of("http-lone", percentile(&mut ran.times, 50).as_secs_f64() * 1e6))
 }
 
-fn run(connections: usize, units: usize, folder: &Path) -> Result<(Duration, Vec<Duration>)> {
+/// Sends without an answer of 256 connections: accepted in a second.
+pub(crate) fn sends(units: usize, folder: &Path) -> Result<Figures> {
+    let ran = run("send", 256, units, folder)?;
+    Ok(Figures::of("http-sends", ran.in_a_second()))
+}
+
+/// A number of requests.
+struct Ran {
+    took: Duration,
+    /// The CPU time of the host.
+    cpu: Duration,
+    /// The times of the requests.
+    times: Vec<Duration>,
+}
+
+impl Ran {
+    fn in_a_second(&self) -> f64 {
+        self.times.len() as f64 / self.took.as_secs_f64()
+    }
+
+    fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.times.len() as f64
+    }
+}
+
+fn run(route: &str, connections: usize, units: usize, folder: &Path) -> Result<Ran> {
     let mut text = PLAY.replace("FOLDER", &folder.join("store").display().to_string());
     for n in 0..ACTORS {
         write!(text, "[[actor]]\naddress = \"/add/{n}\"\nplugin = \"bench-adder\"\n")?;
@@ -65,10 +96,10 @@ fn run(connections: usize, units: usize, folder: &Path) -> Result<(Duration, Vec
     let address = server.address()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let began = Instant::now();
+        let (before, began) = (server.cpu()?, Instant::now());
         let tasks: Vec<_> = (0..connections)
             .map(|n| {
-                let path = format!("/add/{}", n % ACTORS);
+                let path = format!("/{route}/{}", n % ACTORS);
                 let request = Request { path, body: b"1".to_vec(), echo: false };
                 tokio::spawn(async move { requests(address, &request, (units / connections).max(1)).await })
             })
@@ -78,7 +109,7 @@ fn run(connections: usize, units: usize, folder: &Path) -> Result<(Duration, Vec
             times.extend(task.await??);
         }
         ensure!(!times.is_empty(), "no request was made");
-        Ok((began.elapsed(), times))
+        Ok(Ran { took: began.elapsed(), cpu: server.cpu()?.saturating_sub(before), times })
     })
 }
 

@@ -1,8 +1,8 @@
 //! Hosts that are killed with messages waiting, and start again.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::figures::Figures;
 use crate::house::{PATIENCE, Running, address, runtime, stored};
+use crate::services;
 
 /// The mailboxes of a host with many messages.
 const MAILBOXES: usize = 1000;
@@ -34,56 +35,72 @@ pub(crate) fn with_many(units: usize, folder: &Path) -> Result<Figures> {
 /// Handles all messages of many mailboxes, most of which are on the disk alone: messages in a second.
 pub(crate) fn drain(units: usize, folder: &Path) -> Result<Figures> {
     fill(units, MAILBOXES, folder)?;
-    let child = role("drain", units, folder)?;
-    let lines = read_lines(child)?;
-    let words: Vec<f64> = lines.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [per_second, mib] = words[..] else { bail!("figures: {lines}") };
+    let mut child = Role::start("drain", units, folder)?;
+    let line = child.line()?;
+    child.end()?;
+    let words: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [per_second, mib] = words[..] else { bail!("figures: {line}") };
     Ok(Figures::of("drain", per_second).with("drain-memory", mib))
 }
 
-/// Starts a process in a role.
-fn role(name: &str, units: usize, folder: &Path) -> Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--role", name]).arg(folder).arg(units.to_string()).env_remove("RUST_BACKTRACE");
-    Ok(command.stdout(Stdio::piped()).spawn()?)
+/// A process in a role. It is killed when this is dropped.
+pub(crate) struct Role {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
-fn read_lines(mut child: Child) -> Result<String> {
-    let line = read_line(&mut child)?;
-    ensure!(child.wait()?.success(), "the process failed");
-    Ok(line)
+impl Role {
+    pub(crate) fn start(name: &str, units: usize, folder: &Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--role", name]).arg(folder).arg(units.to_string()).env_remove("RUST_BACKTRACE");
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+        Ok(Self { child, lines })
+    }
+
+    /// Its next line.
+    fn line(&mut self) -> Result<String> {
+        Ok(self.lines.next().context("the process ended")??)
+    }
+
+    /// Waits until it says `word`.
+    pub(crate) fn wait_for(&mut self, word: &str) -> Result<()> {
+        let line = self.line()?;
+        ensure!(line == word, "the process said `{line}`, not `{word}`");
+        Ok(())
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn end(mut self) -> Result<()> {
+        ensure!(self.child.wait()?.success(), "the process failed");
+        Ok(())
+    }
 }
 
-fn read_line(child: &mut Child) -> Result<String> {
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line)?;
-    ensure!(!line.is_empty(), "the process ended");
-    Ok(line)
+impl Drop for Role {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Fills mailboxes, and kills the process when all messages are confirmed.
 fn fill(units: usize, mailboxes: usize, folder: &Path) -> Result<()> {
-    let mut child = role(if mailboxes == 1 { "fill-one" } else { "fill-many" }, units, folder)?;
-    let filled = read_line(&mut child);
-    child.kill()?;
-    child.wait()?;
-    filled.map(drop)
+    Role::start(if mailboxes == 1 { "fill-one" } else { "fill-many" }, units, folder)?.wait_for("filled")
 }
 
 fn first(units: usize, mailboxes: &str, folder: &Path) -> Result<f64> {
     let began = Instant::now();
-    let mut child = role(&format!("first-{mailboxes}"), units, folder)?;
-    let line = read_line(&mut child);
-    let took = began.elapsed();
-    child.kill()?;
-    child.wait()?;
-    ensure!(line?.trim() == "first", "the process did not handle a message");
-    Ok(took.as_secs_f64() * 1e3)
+    Role::start(&format!("first-{mailboxes}"), units, folder)?.wait_for("first")?;
+    Ok(began.elapsed().as_secs_f64() * 1e3)
 }
 
 /// A process of this measurement.
 pub(crate) fn play_role(role: &str, folder: &Path, units: usize) -> Result<()> {
     playhouse_runtime::allocator::keep_freed();
+    if role.starts_with("adders") {
+        return services::play_role(role, folder, units);
+    }
     let mailboxes = if role.ends_with("one") { 1 } else { MAILBOXES };
     let names: Vec<_> = (0..mailboxes).map(|n| format!("/m{n}")).collect();
     let counter = Counter::default();

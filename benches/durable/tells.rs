@@ -19,7 +19,7 @@ const RECEIVERS: usize = 16;
 pub(crate) const LENGTHS: [usize; 3] = [1, 3, 6];
 
 /// A body of 100 bytes that the driver counts.
-fn body() -> [u8; 100] {
+pub(crate) fn body() -> [u8; 100] {
     let mut body = [b'x'; 100];
     body[..8].fill(0);
     body

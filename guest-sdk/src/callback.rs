@@ -50,6 +50,8 @@ pub trait Callback: Actor {
     /// When a batch of several messages crashes the actor, the crash cannot be blamed on one of them: the messages are handled
     /// again one at a time, and each outcome is reported then. Asks are not handled again; their outcome is [`Ended::Crashed`].
     ///
+    /// With a durable mailbox, an outcome is reported also if the host dies in between: its report ends with the effects of this hook.
+    ///
     /// The effects of this hook take place when it returns. An error is a line on stderr, and reverts no effect. A panic is
     /// this actor's own crash, which is blamed on no message; the task is reported at most once more. The hook has no message to
     /// reply to: a reply is a panic.
@@ -88,7 +90,8 @@ pub enum Ended {
     Failed(Failure),
     /// The message crashed an earlier incarnation of this actor.
     Crashed {
-        /// The kind in one word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
+        /// The kind in one word, as in [`ChildFailed::kind`](crate::ChildFailed::kind); `host-died` when the message ended the host too
+        /// often.
         kind: String,
         /// The reason in a sentence for operators.
         reason: String,

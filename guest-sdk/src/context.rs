@@ -374,6 +374,9 @@ impl Context {
     /// Watches the actor at an absolute or relative path, once the current message is done, until this incarnation ends:
     /// [`noticed`](crate::Watcher::noticed) is called for each change of its state. A path without an actor also causes a notice.
     ///
+    /// A watch of an actor with a durable mailbox belongs to the actor, if `init` and `prepare_children` did not begin it: it ends when the
+    /// watched actor is gone, and its notices outlive crashes and the host. Changes while the host was down are told at its next start.
+    ///
     /// A notice comes after all messages that the watched actor has sent. Like a timer's message, it does not wait for a full
     /// mailbox.
     ///

@@ -142,6 +142,9 @@ pub enum SpawnError {
     /// This actor is stopping, and no child can start below it any more.
     #[error("this actor is stopping, so no child can start below it")]
     Stopping,
+    /// The plugin's actors have a durable mailbox, and this actor has none.
+    #[error("`{0}` has a durable mailbox, and this actor has none: give it one in the manifest")]
+    NotLasting(String),
 }
 
 /// The error of a stop. Nothing was recorded.

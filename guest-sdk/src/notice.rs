@@ -1,7 +1,8 @@
 //! A notice about a watched actor, and the id of its watch.
 
-/// A watch of this incarnation of the actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A watch of this incarnation of the actor. Of an actor with a durable mailbox, the id stays the watch's over all incarnations and runs of
+/// the host, and no later watch gets it: it may be kept in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct WatchId(pub(crate) u64);
 
 /// A notice about a watched actor.
@@ -24,7 +25,8 @@ pub enum Change {
     Started,
     /// The actor failed.
     Crashed {
-        /// The kind in one word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
+        /// The kind in one word, as in [`ChildFailed::kind`](crate::ChildFailed::kind); `host-died` when the actor was in memory, and the
+        /// host of its watcher, which is durable, died.
         kind: String,
         /// The reason in a sentence for operators.
         reason: String,

@@ -231,6 +231,14 @@ impl Host {
         actors.iter().find(|a| a["address"] == address).expect("a known actor").clone()
     }
 
+    /// Polls until no actor has the address. Each poll is a round trip to the host.
+    pub fn when_gone(&self, address: &str) {
+        let (until, quoted) = (Instant::now() + PATIENCE, format!("{address:?}"));
+        while self.ok(&["tree", "--json"]).contains(&quoted) {
+            assert!(Instant::now() < until, "{address} did not end");
+        }
+    }
+
     /// Polls one actor until `wanted` holds. Each poll is a round trip to the host.
     pub fn actor_when(&self, address: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let until = Instant::now() + PATIENCE;

@@ -14,6 +14,7 @@ mod cron;
 mod crowds;
 mod descriptors;
 mod durable;
+mod durable_children;
 mod edges;
 mod embed;
 mod ends;

@@ -117,7 +117,7 @@ fn state_is_moved_with_export_and_import_without_a_host() {
     assert_eq!(text(&state(&home, &["import", "/till"], &format!("{exported}\n{more}"))), "imported 2502 keys\n");
     assert_eq!(text(&state(&home, &["export", "/till"], "")).lines().count(), 2502);
     let bad = state(&home, &["import", "/till"], "{\"key\":\"sum\"}\n");
-    assert_eq!(bad.status.code(), Some(1));
+    assert_eq!(bad.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&bad.stderr).contains("line 1 of stdin is no line of an export"));
     let unknown = state(&home, &["keys", "/nobody"], "");
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("the store has no actor `/nobody`"));

@@ -130,7 +130,7 @@ impl<A: Actor> ActorHarness<A> {
     }
 
     /// Leaves the actor without a message for this time: timers that come due send their messages. Then the actor is passivated,
-    /// unless it has a timer, a watch or a child: its `shutdown` hook runs, and this incarnation ends. Returns the setup of the
+    /// unless its incarnation has a timer, a watch or a child: its `shutdown` hook runs, and this incarnation ends. Returns the setup of the
     /// next incarnation, with all sends of this one; or the actor itself, if it was not passivated.
     ///
     /// ```
@@ -174,7 +174,7 @@ impl<A: Actor> ActorHarness<A> {
     }
 
     /// Ends this incarnation at once, as a crash or the end of the host does, and starts the next one: the actor's value and its timers,
-    /// watches and children are lost, its state stays. Messages so far stay in [`sent`](Self::sent).
+    /// watches and children are lost, but those that belong to a [`durable`](Setup::durable) actor; its state stays. Messages so far stay in [`sent`](Self::sent).
     pub fn restart(self) -> Result<Self> {
         let Self { instance, kernel, callback, saved, attempts } = self;
         drop(instance);
@@ -392,6 +392,33 @@ impl<A: Actor> Setup<A> {
         self
     }
 
+    /// An actor with a durable mailbox, as with `mailbox = { kind = "durable" }` in the manifest: timers and watches that it does not set in
+    /// `init` or `prepare_children` belong to the actor. They stay over a [`restart`](ActorHarness::restart), and do not keep it from being
+    /// passivated.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::ActorHarness};
+    /// # use std::time::Duration;
+    /// # #[derive(Default)] struct Guard;
+    /// impl Actor for Guard {
+    ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+    ///         ctx.watch(msg.text()?)?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut harness = ActorHarness::<Guard>::setup().durable().start()?;
+    /// harness.tell("/gate")?;
+    /// let harness = harness.restart()?;
+    /// assert_eq!(harness.watched().len(), 1);
+    /// assert!(harness.passivate_after(Duration::from_secs(60)).is_ok());
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn durable(mut self) -> Self {
+        self.kernel.is_durable = true;
+        self
+    }
+
     /// The attempts of a message before it becomes a dead letter, as the manifest's `restart.attempts`. Default: 3.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
@@ -431,6 +458,7 @@ impl<A: Actor> Setup<A> {
     {
         let Self { kernel, callback, saved, attempts } = self;
         let kernel = Rc::new(kernel);
+        kernel.is_starting.set(true);
         let decision = Instance::<A>::decide_to_start(Box::new(Rc::clone(&kernel)));
         kernel.end_turn(decision == Decision::Start);
         let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the gate's context held it, and it was dropped");
@@ -444,11 +472,13 @@ impl<A: Actor> Setup<A> {
     /// Starts the actor: runs its `init` and its `prepare_children`. A gate is not called.
     pub fn start(self) -> Result<ActorHarness<A>> {
         let kernel = Rc::new(self.kernel);
+        kernel.is_starting.set(true);
         let saved = self.saved.map(|saved| saved());
         let mut instance = Instance::start(Box::new(Rc::clone(&kernel)), saved)?;
         kernel.end_turn(true);
         instance.prepare_children()?;
         kernel.end_turn(true);
+        kernel.is_starting.set(false);
         Ok(ActorHarness { instance, callback: self.callback, saved: self.saved, kernel, attempts: self.attempts })
     }
 }

@@ -55,6 +55,12 @@ pub(super) struct FakeKernel {
     /// The actor's state, and its bounds: `state.bytes` and `state.value`. No bounds: the actor has no state.
     pub(super) state: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(super) state_bounds: Option<(u64, u64)>,
+    /// Whether the actor has a durable mailbox: then the timers and watches of its messages belong to it, and not to an incarnation.
+    pub(super) is_durable: bool,
+    /// Set in hooks that run at each start.
+    pub(super) is_starting: Cell<bool>,
+    /// The watches that belong to the actor.
+    kept_watches: RefCell<BTreeSet<u64>>,
     last_watch: Cell<u64>,
     now_ms: Cell<u64>,
     last_timer: Cell<u64>,
@@ -68,7 +74,8 @@ enum Effect {
     Stopped(String),
     Set(u64, Timer),
     Cancelled(u64),
-    Watched(u64, String),
+    /// The last field: whether it belongs to the actor.
+    Watched(u64, String, bool),
     Unwatched(u64),
     Counted(String, u64),
     Observed(String, f64),
@@ -79,6 +86,8 @@ struct Timer {
     message: Sent,
     wait_ms: u64,
     again: bool,
+    /// Whether it belongs to the actor.
+    is_kept: bool,
 }
 
 impl FakeKernel {
@@ -99,7 +108,10 @@ impl FakeKernel {
                     let due = self.now_ms.get().saturating_add(timer.wait_ms);
                     self.set.borrow_mut().insert((due, id), timer);
                 }
-                Effect::Watched(id, to) => self.watched.borrow_mut().push((id, to)),
+                Effect::Watched(id, to, is_kept) => {
+                    self.watched.borrow_mut().push((id, to));
+                    self.kept_watches.borrow_mut().extend(is_kept.then_some(id));
+                }
                 Effect::Unwatched(id) => self.watched.borrow_mut().retain(|(other, _)| *other != id),
                 Effect::Counted(name, by) => {
                     let mut counted = self.counted.borrow_mut();
@@ -118,8 +130,9 @@ impl FakeKernel {
     pub(super) fn end_incarnation(&mut self) {
         self.envelope.take();
         self.done.take();
-        self.set.take();
-        self.watched.take();
+        self.set.get_mut().retain(|_, timer| timer.is_kept);
+        let kept = self.kept_watches.get_mut();
+        self.watched.get_mut().retain(|(id, _)| kept.contains(id));
         self.spawned.take();
         self.incarnation += 1;
     }
@@ -168,7 +181,9 @@ impl FakeKernel {
         let below = format!("{}/", self.address);
         let has_children =
             !self.spawned.borrow().is_empty() || self.others.keys().any(|other| other.starts_with(&below));
-        has_children || !self.set.borrow().is_empty() || !self.watched.borrow().is_empty()
+        let has_timers = self.set.borrow().values().any(|timer| !timer.is_kept);
+        let kept = self.kept_watches.borrow();
+        has_children || has_timers || self.watched.borrow().iter().any(|(id, _)| !kept.contains(id))
     }
 
     pub(super) fn timers(&self) -> Vec<TimerId> {
@@ -393,7 +408,8 @@ impl Kernel for Rc<FakeKernel> {
         let id = self.last_timer.get() + 1;
         self.last_timer.set(id);
         let wait_ms = if again { wait_ms.max(1) } else { wait_ms };
-        self.did(Effect::Set(id, Timer { message, wait_ms, again }));
+        let is_kept = self.is_durable && !self.is_starting.get();
+        self.did(Effect::Set(id, Timer { message, wait_ms, again, is_kept }));
         Ok(id)
     }
 
@@ -401,7 +417,8 @@ impl Kernel for Rc<FakeKernel> {
         let to = self.full(to);
         check_address(&to).map_err(|error| WatchError::BadAddress(error.to_string()))?;
         self.last_watch.update(|last| last + 1);
-        self.did(Effect::Watched(self.last_watch.get(), to));
+        let is_kept = self.is_durable && !self.is_starting.get();
+        self.did(Effect::Watched(self.last_watch.get(), to, is_kept));
         Ok(self.last_watch.get())
     }
 

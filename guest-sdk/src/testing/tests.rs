@@ -332,3 +332,61 @@ fn bounds_of_the_state_are_those_of_the_setup() {
     let mut typed = ActorHarness::<Counter>::start().unwrap();
     assert!(said(typed.tell("json")).contains("the value of the key \"json\" is not the JSON expected"));
 }
+
+/// Sets a timer and a watch in `init`, and others with each message.
+#[derive(Default)]
+struct Guard;
+
+impl Guard {
+    fn set(ctx: &Context, to: &str) -> Result {
+        ctx.watch(to)?;
+        ctx.tell_after(Duration::from_secs(1), to, "")?;
+        Ok(())
+    }
+}
+
+impl Actor for Guard {
+    fn init(&mut self, ctx: &mut Context) -> Result {
+        if ctx.config("init").is_some() { Self::set(ctx, "/init") } else { Ok(()) }
+    }
+
+    fn msg_handler(&mut self, _: Message, ctx: &mut Context) -> Result {
+        Self::set(ctx, "/message")
+    }
+}
+
+fn watched(harness: &ActorHarness<Guard>) -> Vec<String> {
+    harness.watched().into_iter().map(|(_, address)| address).collect()
+}
+
+#[test]
+fn timers_and_watches_of_a_durable_actor_stay_over_a_restart() {
+    let mut harness = ActorHarness::<Guard>::setup().config("init", "").durable().start().unwrap();
+    harness.tell("").unwrap();
+    let mut harness = harness.restart().unwrap();
+    assert_eq!(watched(&harness), ["/message", "/init"], "those of `init` are set once");
+    harness.advance(Duration::from_secs(1));
+    let mut sent: Vec<_> = harness.sent().iter().map(|sent| sent.to.clone()).collect();
+    sent.sort();
+    assert_eq!(sent, ["/init", "/message"]);
+}
+
+#[test]
+fn timers_and_watches_of_others_end_with_their_incarnation() {
+    let mut harness = ActorHarness::<Guard>::setup().start().unwrap();
+    harness.tell("").unwrap();
+    let mut harness = harness.restart().unwrap();
+    harness.advance(Duration::from_secs(1));
+    assert_eq!((watched(&harness).len(), harness.sent().len()), (0, 0));
+}
+
+#[test]
+fn durable_actor_with_a_watch_is_passivated() {
+    for (is_durable, is_passivated) in [(true, true), (false, false)] {
+        let setup = ActorHarness::<Guard>::setup();
+        let setup = if is_durable { setup.durable() } else { setup };
+        let mut harness = setup.start().unwrap();
+        harness.tell("").unwrap();
+        assert_eq!(harness.passivate_after(Duration::from_secs(9)).is_ok(), is_passivated);
+    }
+}

@@ -30,6 +30,7 @@ impl From<types::SpawnError> for SpawnError {
             types::SpawnError::SubtreeFull(types::FullSubtree { top, limit: most }) => Self::SubtreeFull { top, most },
             types::SpawnError::TooDeep => Self::TooDeep,
             types::SpawnError::Circular(chain) => Self::Circular(chain),
+            types::SpawnError::NotLasting(plugin) => Self::NotLasting(plugin),
             types::SpawnError::Stopping => Self::Stopping,
         }
     }

@@ -214,7 +214,7 @@ pub struct Tell {
 /// `playhouse health`.
 #[derive(Debug, Args)]
 pub struct Health {
-    /// Say whether the host takes work as well: it is booted, does not stop, and is not short of memory.
+    /// Say whether the host takes work as well: it is booted, does not stop, is not short of memory, and its store has space.
     #[arg(long)]
     pub ready: bool,
     /// The host.

@@ -11,7 +11,7 @@ use playhouse_runtime::control::socket::SocketError;
 use playhouse_runtime::manifest::ManifestError;
 use playhouse_runtime::plugins::PluginsError;
 use playhouse_runtime::printable::Printable;
-use playhouse_runtime::{AboutHost, PlayError, SandboxError, SystemLimit};
+use playhouse_runtime::{AboutHost, PlayError, SandboxError, StoreError, SystemLimit};
 
 pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST, STORE_FAILED};
 
@@ -113,6 +113,10 @@ impl From<PlayError> for Exit {
             PlayError::Socket(error) => error.into(),
             PlayError::System(error) => error.into(),
             PlayError::Listen(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
+            error @ PlayError::Store { why: StoreError::Full(_), .. } => {
+                let way_out = "make space, and start it again: everything that was confirmed is there";
+                Self::with(STORE_FAILED, format!("{error}; {way_out}"))
+            }
             error @ (PlayError::NativeAddress(_)
             | PlayError::NativeMissing(_)
             | PlayError::NativeReserved(_)

@@ -39,6 +39,7 @@ mod progress;
 mod run;
 #[cfg(test)]
 mod slow;
+mod stdin;
 mod system_limits;
 
 use std::process::ExitCode;

@@ -214,8 +214,9 @@ fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option
     let what = format!("`{whose}` is not granted what its plugin imports: `{}`", Printable(&import));
     let place = settings.plugin_place.clone();
     let help = match grant {
-        "state" => "give an [[actor]] state with state = {} and mailbox = { kind = \"durable\" }; actors of a [[plugin]] have none"
-            .to_owned(),
+        "state" => {
+            "give it state = {} and mailbox = { kind = \"durable\" }, and the play a table [play.store]".to_owned()
+        }
         grant => format!(
             "grant it the hosts that it may talk to, as in grants = {{ {grant} = [\"https://api.example.com\"] }}, or use a \
              plugin without that import"

@@ -169,24 +169,30 @@ impl Check<'_> {
     fn gaps(&mut self) -> rusqlite::Result<()> {
         let mut damaged = Vec::new();
         {
-            let mut rows = self.tx.prepare("select first, messages from frame where mailbox = ? order by first")?;
+            let mut rows = self
+                .tx
+                .prepare("select first, messages, length(records) from frame where mailbox = ? order by first")?;
             for (id, known) in &self.actors {
-                let (mut next, mut frames) = (known.taken.below(), 0);
+                let (mut next, mut frames, mut frame_bytes) = (known.taken.below(), 0, 0);
                 let mut missing = |numbers: std::ops::Range<u64>| {
                     if let Some(first) = known.taken.first_missing(numbers) {
                         damaged.push(format!("message {first} of `{}`, which is not in table `frame`", known.address));
                     }
                 };
-                for row in rows.query_map([signed(*id)], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))? {
-                    let (first, messages) = row?;
+                let mut rows = rows.query([signed(*id)])?;
+                while let Some(row) = rows.next()? {
+                    let (first, messages) = (unsigned(row, 0)?, unsigned(row, 1)?);
                     missing(next..first);
                     next = next.max(first.saturating_add(messages));
                     frames += 1;
+                    frame_bytes += unsigned(row, 2)?;
                 }
                 missing(next..known.last_number + 1);
                 if frames != known.frames {
                     let Known { address, frames: expected, .. } = known;
                     damaged.push(format!("table `frame`, which has {frames} rows of {expected} for `{address}`"));
+                } else if frame_bytes != known.frame_bytes {
+                    damaged.push(format!("the bytes of the messages of `{}` in table `actor`", known.address));
                 }
             }
             let mut strange = self.tx.prepare("select distinct mailbox from frame")?;
@@ -431,5 +437,26 @@ fn place_of(error: StoreError) -> String {
     match error {
         StoreError::Damaged { at } => at,
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::write_actor;
+    use crate::schema::{FORMAT, open};
+    use crate::settings::StoreSettings;
+
+    /// A host that counts wrong writes a row that is sound in itself.
+    #[test]
+    fn wrong_number_of_bytes_is_a_damage() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (mut db, _) =
+            open(&home.path().join("store.db"), &StoreSettings::new(home.path()), FORMAT).expect("it is new");
+        let known = Known { frame_bytes: 7, ..Known::new("/a".to_owned()) };
+        let tx = Transaction::new(&mut db, TransactionBehavior::Immediate).expect("free");
+        write_actor(1, &known, &tx).and_then(|()| tx.commit()).expect("space");
+        let damages = check(&db, None).expect("it can be read").damages;
+        assert_eq!(damages, ["the bytes of the messages of `/a` in table `actor`"]);
     }
 }

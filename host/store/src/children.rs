@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use playhouse_kernel::{ActorId, StoreError, StoredChild};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use crate::checksum::checksum;
 use crate::error::store_error;
 use crate::rows::{signed, unsigned};
-use crate::checksum::checksum;
 
 /// The tables. A row that vanishes has no checksum, so the rows are counted.
 pub(crate) const TABLES: &str = "

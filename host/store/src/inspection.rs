@@ -93,13 +93,13 @@ impl Inspection {
         let state = State::read(&tx)?;
         let image = state.image(&tx)?;
         let mailboxes = image.actors.into_iter().map(|actor| {
-            let (held, bytes) = size_of(&tx, actor.id).map_err(store_error)?;
+            let (held, held_bytes) = held_of(&tx, actor.id).map_err(store_error)?;
             Ok(MailboxFacts {
                 id: actor.id,
                 address: actor.address,
                 waiting: actor.waiting,
                 held,
-                bytes,
+                bytes: actor.bytes + held_bytes,
                 last_number: actor.last_number,
                 halted: actor.halted,
                 state: actor.state,
@@ -128,9 +128,9 @@ impl Inspection {
     pub fn mailbox(&self, address: &Address) -> Result<Option<MailboxFacts>, StoreError> {
         let tx = self.moment()?;
         let Some((id, known)) = row_of(&tx, "address", address.as_str())? else { return Ok(None) };
-        let (held, bytes) = size_of(&tx, ActorId(id)).map_err(store_error)?;
-        let Known { waiting, last_number, halted, state, .. } = known;
-        let address = address.clone();
+        let (held, held_bytes) = held_of(&tx, ActorId(id)).map_err(store_error)?;
+        let Known { waiting, frame_bytes, last_number, halted, state, .. } = known;
+        let (address, bytes) = (address.clone(), frame_bytes + held_bytes);
         Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted, state }))
     }
 
@@ -203,6 +203,10 @@ impl Inspection {
         }
         let name = to.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| OrderError::Refused(format!("`{}` names no file", to.display())))?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(OrderError::Refused(format!("there is no folder `{}` for the backup", folder.display())));
+        }
         let part = to.with_file_name(format!("{name}.part"));
         // Of a backup that was killed.
         match std::fs::remove_file(&part) {
@@ -211,7 +215,6 @@ impl Inspection {
         }
         let made = self.write_backup(&part).and_then(|facts| {
             std::fs::rename(&part, to).map_err(OrderError::file(to))?;
-            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(OrderError::file(folder))?;
             Ok(facts)
         });
@@ -243,6 +246,9 @@ impl Inspection {
 
 /// The database in a folder.
 pub(crate) fn existing(path: &Path) -> Result<PathBuf, OrderError> {
+    if path.exists() && !path.is_dir() {
+        return Err(OrderError::Refused(format!("`{}` is no folder: name the folder of a store", path.display())));
+    }
     let place = path.join(DATABASE);
     if is_blank(&place) {
         require_none(path)?;
@@ -279,10 +285,8 @@ fn row_of(tx: &Transaction<'_>, column: &str, value: impl rusqlite::ToSql) -> Re
     }
 }
 
-/// The number of held messages, and the bytes of all records.
-fn size_of(tx: &Transaction<'_>, mailbox: ActorId) -> rusqlite::Result<(u64, u64)> {
-    let sizes = "select (select count(*) from held where mailbox = ?1),
-        (select coalesce(sum(length(records)), 0) from frame where mailbox = ?1) +
-        (select coalesce(sum(length(record)), 0) from held where mailbox = ?1)";
+/// The number of held messages, and the bytes of their records.
+fn held_of(tx: &Transaction<'_>, mailbox: ActorId) -> rusqlite::Result<(u64, u64)> {
+    let sizes = "select count(*), coalesce(sum(length(record)), 0) from held where mailbox = ?1";
     tx.prepare_cached(sizes)?.query_row(params![signed(mailbox.0)], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))
 }

@@ -37,6 +37,7 @@
 //! | `reserve` | the space that is kept for turns and orders |
 //! | `reader` | messages, states and dead letters |
 //! | `migrations` | stores of older formats, brought to the current one |
+//! | `format_1` | the step from the first format to the second |
 //! | `inspection`, `check` | facts, messages, states and backups; the check of everything |
 //! | `stopped`, `restore` | orders for a store without a host; a backup that becomes a store |
 //! | `tail` | the note of the last group, which tells that the log lost its end |
@@ -49,6 +50,7 @@ mod checksum;
 mod children;
 mod error;
 mod folder;
+mod format_1;
 mod inspection;
 mod mailbox;
 mod migrations;

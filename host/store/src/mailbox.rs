@@ -27,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) taken: Taken,
     /// The frames in the database.
     pub(crate) frames: u64,
+    /// The bytes of their records.
+    pub(crate) frame_bytes: u64,
     /// The numbers of held messages.
     pub(crate) held: BTreeSet<u64>,
     /// The size of its state.
@@ -70,6 +72,7 @@ impl Known {
             waiting: 0,
             taken: Taken::default(),
             frames: 0,
+            frame_bytes: 0,
             held: BTreeSet::new(),
             state: StateSize::default(),
             timers: Timers::default(),

@@ -8,12 +8,13 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::error::{failed_file, store_error};
 use crate::folder::{Folder, is_blank, make_private};
+use crate::format_1;
 use crate::schema::{FORMAT, Format, open};
 use crate::settings::StoreSettings;
 use crate::tail::require_none;
 
 /// Changes the tables of one format into those of the next. It runs in the transaction of the whole migration.
-type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
+type Step = fn(&Transaction<'_>) -> Result<(), StoreError>;
 
 /// The formats that a version knows.
 pub(crate) struct Formats {
@@ -24,7 +25,7 @@ pub(crate) struct Formats {
 }
 
 /// The formats of this version.
-pub(crate) const FORMATS: Formats = Formats { current: FORMAT, steps: &[] };
+pub(crate) const FORMATS: Formats = Formats { current: FORMAT, steps: &[(1, format_1::to_format_2)] };
 
 /// A store of an older format that was brought to the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub(crate) fn migrate(db: &mut Connection, formats: &Formats, from: u32) -> Resu
             let why = format!("the store has format {from}, which this version cannot read any more");
             return Err(StoreError::Failed(format!("{why}: start it with an older version first")));
         };
-        step(&tx).map_err(store_error)?;
+        step(&tx)?;
     }
     tx.pragma_update(None, "user_version", formats.current).map_err(store_error)?;
     tx.commit().map_err(store_error)
@@ -106,17 +107,16 @@ mod tests {
     /// The variable that tells a test's own program in which folder to migrate, and where to die.
     const CHILD: &str = "PLAYHOUSE_TEST_MIGRATION";
 
-    /// Formats after the first one, made up for these tests.
-    const LATER: Formats = Formats { current: 3, steps: &[(1, add_colour), (2, paint)] };
+    /// Formats after the current one, made up for these tests.
+    const LATER: Formats = Formats { current: FORMAT + 2, steps: &[(FORMAT, add_colour), (FORMAT + 1, paint)] };
 
-    fn add_colour(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        tx.execute_batch("alter table letter add column colour text")
+    fn add_colour(tx: &Transaction<'_>) -> Result<(), StoreError> {
+        tx.execute_batch("alter table letter add column colour text").map_err(store_error)
     }
 
-    fn paint(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        tx.execute_batch(
-            "create table paint(id integer primary key, name text) strict; insert into paint values (1, 'red')",
-        )?;
+    fn paint(tx: &Transaction<'_>) -> Result<(), StoreError> {
+        let paint = "create table paint(id integer primary key, name text) strict; insert into paint values (1, 'red')";
+        tx.execute_batch(paint).map_err(store_error)?;
         die_at("in the transaction");
         Ok(())
     }
@@ -128,6 +128,9 @@ mod tests {
             rustix::process::kill_process(me, rustix::process::Signal::KILL).expect("it is this process");
         }
     }
+
+    /// The copy of the store before its migration.
+    const COPY: &str = "store.db.v2";
 
     fn folder() -> (tempfile::TempDir, StoreSettings) {
         let home = tempfile::tempdir().expect("a folder");
@@ -142,7 +145,7 @@ mod tests {
         Ok(migrated)
     }
 
-    /// A store of the first format that a host has run on seven times.
+    /// A store of the current format that a host has run on seven times.
     fn old_store() -> (tempfile::TempDir, StoreSettings) {
         let (home, settings) = folder();
         assert_eq!(opened(&settings, &FORMATS), Ok(None));
@@ -162,8 +165,8 @@ mod tests {
     #[test]
     fn older_store_is_migrated_and_its_copy_kept() {
         let (_home, settings) = old_store();
-        let copy = settings.path.join("store.db.v1");
-        let migrated = Migrated { from: 1, to: 3, copy: copy.clone() };
+        let copy = settings.path.join(COPY);
+        let migrated = Migrated { from: FORMAT, to: FORMAT + 2, copy: copy.clone() };
         assert_eq!(opened(&settings, &LATER), Ok(Some(migrated)));
         assert_eq!(opened(&settings, &LATER), Ok(None), "once");
         let db = Connection::open(settings.path.join("store.db")).expect("it is there");
@@ -171,22 +174,30 @@ mod tests {
         let columns = db.prepare("select colour from letter").map(drop);
         assert_eq!((colour.as_str(), columns), ("red", Ok(())));
         assert_eq!((boots(&settings.path.join("store.db")), boots(&copy)), (7, 7));
-        assert_eq!(crate::schema::pragma::<u32>(&Connection::open(copy).expect("kept"), "user_version"), Ok(1));
-        assert_eq!(opened(&settings, &FORMATS), Err(StoreError::Newer { found: 3 }), "an older host refuses it");
+        assert_eq!(crate::schema::pragma::<u32>(&Connection::open(copy).expect("kept"), "user_version"), Ok(FORMAT));
+        assert_eq!(
+            opened(&settings, &FORMATS),
+            Err(StoreError::Newer { found: FORMAT + 2 }),
+            "an older host refuses it"
+        );
     }
 
     #[test]
     fn format_without_a_way_to_the_current_one_is_refused() {
         let (_home, settings) = old_store();
-        let refused = opened(&settings, &Formats { current: 3, steps: &[(2, paint)] }).expect_err("no step from 1");
-        assert!(refused.to_string().contains("the store has format 1, which this version cannot read"), "{refused}");
+        let refused = opened(&settings, &Formats { current: FORMAT + 2, steps: &[(FORMAT + 1, paint)] });
+        let refused = refused.expect_err("no step from the current format").to_string();
+        assert!(
+            refused.contains(&format!("the store has format {FORMAT}, which this version cannot read")),
+            "{refused}"
+        );
         assert_eq!(opened(&settings, &FORMATS), Ok(None), "nothing has changed");
     }
 
     #[test]
     fn failed_step_changes_nothing() {
-        let fails: Step = |tx| tx.execute_batch("drop table held; create table letter(a)");
-        let formats = Formats { current: 2, steps: Box::leak(Box::new([(1, fails)])) };
+        let fails: Step = |tx| tx.execute_batch("drop table held; create table letter(a)").map_err(store_error);
+        let formats = Formats { current: FORMAT + 1, steps: Box::leak(Box::new([(FORMAT, fails)])) };
         let (_home, settings) = old_store();
         assert!(opened(&settings, &formats).is_err());
         assert_eq!(opened(&settings, &FORMATS), Ok(None));
@@ -211,14 +222,15 @@ mod tests {
         let folder = Folder::take(&settings.path).expect("free");
         die_at("before everything");
         let (mut db, format) = open(&folder.database(), &settings, LATER.current).expect("it is there");
-        assert_eq!(format, Format::Older(1));
-        write_copy(&db, &folder.part(".v1")).expect("space");
+        assert_eq!(format, Format::Older(FORMAT));
+        let copy = settings.path.join(COPY);
+        write_copy(&db, &folder.part(&format!(".v{FORMAT}"))).expect("space");
         die_at("before the copy has its name");
-        keep_copy(&folder, &db, 1, &folder.beside(".v1")).expect_err("the part is there already");
-        std::fs::remove_file(folder.part(".v1")).expect("ours");
-        keep_copy(&folder, &db, 1, &folder.beside(".v1")).expect("space");
+        keep_copy(&folder, &db, FORMAT, &copy).expect_err("the part is there already");
+        std::fs::remove_file(folder.part(&format!(".v{FORMAT}"))).expect("ours");
+        keep_copy(&folder, &db, FORMAT, &copy).expect("space");
         die_at("after the copy");
-        migrate(&mut db, &LATER, 1).expect("it dies in it, or after it");
+        migrate(&mut db, &LATER, FORMAT).expect("it dies in it, or after it");
         die_at("at the end");
     }
 
@@ -240,7 +252,7 @@ mod tests {
             }
             assert_eq!(opened(&settings, &LATER).map(|migrated| migrated.is_none()), Ok(is_done), "{place}");
             assert_eq!(boots(&settings.path.join("store.db")), 7, "{place}");
-            assert_eq!(boots(&settings.path.join("store.db.v1")), 7, "{place}");
+            assert_eq!(boots(&settings.path.join(COPY)), 7, "{place}");
             let parts = std::fs::read_dir(&settings.path).expect("ours").filter(|entry| {
                 entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".part"))
             });

@@ -12,6 +12,9 @@ use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::taken::Taken;
 
+/// Pages that the connection keeps in memory, in KiB. Most are those of frames, each of which is read once.
+const CACHE_KIB: i32 = 4 << 10;
+
 /// A connection that only reads.
 pub(crate) struct Reader {
     db: Connection,
@@ -26,7 +29,9 @@ struct Mailbox {
 
 impl Reader {
     pub(crate) fn open(database: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
-        Ok(Self { db: connect(database, settings, OpenFlags::SQLITE_OPEN_READ_ONLY)? })
+        let db = connect(database, settings, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB).map_err(store_error)?;
+        Ok(Self { db })
     }
 
     /// Its connection.
@@ -61,16 +66,6 @@ impl Reader {
         let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
         let Some(mailbox) = Mailbox::read(&tx, mailbox.0)? else { return Ok(Vec::new()) };
         Ok(fitting(mailbox.held(&tx, from, most_bytes)?, most_bytes))
-    }
-
-    /// As [`Store::bytes`](playhouse_kernel::Store::bytes).
-    pub(crate) fn bytes(&mut self, mailbox: ActorId, from: u64) -> Result<u64, StoreError> {
-        let sum = "select coalesce(sum(length(records)), 0) from frame where mailbox = ? and first + messages > ?";
-        let bytes = self
-            .db
-            .prepare_cached(sum)
-            .and_then(|mut sum| sum.query_row(params![signed(mailbox.0), signed(from)], |row| unsigned(row, 0)));
-        bytes.map_err(store_error)
     }
 
     /// As [`Store::value`](playhouse_kernel::Store::value).
@@ -223,12 +218,12 @@ impl Mailbox {
                 if number >= next && !self.taken.contains(number) {
                     bytes += record.len();
                     messages.push(StoredMessage { number, due: None, record: record.to_vec() });
+                    if bytes > most_bytes {
+                        return Ok(messages);
+                    }
                 }
             }
             next = next.max(first + count);
-            if bytes > most_bytes {
-                return Ok(messages);
-            }
         }
         self.check_no_gap(next, self.last_number + 1)?;
         Ok(messages)

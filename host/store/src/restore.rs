@@ -48,15 +48,31 @@ pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBu
         )));
     }
     let part = folder.part(".restored");
-    let copied = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
-    let copied = copied.and_then(|mut copy| std::io::copy(&mut backup, &mut copy));
-    copied.map_err(|error| failed_file(&part, &error))?;
-    begin_timeline(&part, from).map_err(|error| of_backup(error, from))?;
-    File::open(&part).and_then(|copy| copy.sync_all()).map_err(|error| failed_file(&part, &error))?;
-    let kept = if is_there { keep_aside(&folder)? } else { None };
+    let kept = prepare(&folder, &part, (&mut backup, from), is_there);
+    if kept.is_err() {
+        // The next process that takes the folder removes it otherwise.
+        let _ = std::fs::remove_file(&part);
+    }
+    let kept = kept?;
+    put_in_place(&folder, &part)?;
+    Ok(kept)
+}
+
+/// Makes the store that takes the place of another one. Returns the name under which that one is kept.
+fn prepare(
+    folder: &Folder,
+    part: &Path,
+    (backup, from): (&mut File, &Path),
+    is_there: bool,
+) -> Result<Option<PathBuf>, OrderError> {
+    let copied = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part);
+    let copied = copied.and_then(|mut copy| std::io::copy(backup, &mut copy));
+    copied.map_err(|error| failed_file(part, &error))?;
+    begin_timeline(part, from).map_err(|error| of_backup(error, from))?;
+    File::open(part).and_then(|copy| copy.sync_all()).map_err(|error| failed_file(part, &error))?;
+    let kept = if is_there { keep_aside(folder)? } else { None };
     // The note is of another history.
     remove_if_there(&folder.path().join(TAIL))?;
-    put_in_place(&folder, &part)?;
     Ok(kept)
 }
 

@@ -20,10 +20,7 @@ pub(crate) fn delete_ended(
     tx: &Transaction<'_>,
 ) -> rusqlite::Result<()> {
     if changes.took && known.frames > 0 {
-        let below = signed(known.taken.below());
-        let mut gone =
-            tx.prepare_cached("delete from frame where mailbox = ?1 and first < ?2 and first + messages <= ?2")?;
-        known.frames -= gone.execute(params![signed(id), below])? as u64;
+        delete_frames(id, known, tx)?;
     }
     for (number, _) in changes.held.iter().filter(|(_, held)| held.is_none()) {
         let mut gone = tx.prepare_cached("delete from held where mailbox = ? and number = ?")?;
@@ -41,6 +38,23 @@ pub(crate) fn delete_ended(
         let mut gone = tx.prepare_cached("delete from state where actor = ? and key = ? returning length(value)")?;
         let before = gone.query_row(params![signed(id), key], |row| unsigned(row, 0)).optional()?;
         resize(&mut known.state, key, before, None);
+    }
+    Ok(())
+}
+
+/// Deletes the frames whose messages are all gone.
+fn delete_frames(id: u64, known: &mut Known, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    // The lengths are at the beginnings of the rows, so that none of their records is read.
+    let mut ended = tx.prepare_cached(
+        "select id, length(records) from frame where mailbox = ?1 and first < ?2 and first + messages <= ?2",
+    )?;
+    let lengths = params![signed(id), signed(known.taken.below())];
+    let ended = ended.query_map(lengths, |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)))?;
+    let mut gone = tx.prepare_cached("delete from frame where id = ?")?;
+    for frame in ended.collect::<rusqlite::Result<Vec<_>>>()? {
+        let (row, bytes) = frame;
+        known.frames -= gone.execute([row])? as u64;
+        known.frame_bytes = known.frame_bytes.saturating_sub(bytes);
     }
     Ok(())
 }
@@ -75,6 +89,7 @@ pub(crate) fn write_new(
         let sum = frame_sum(id, first, messages, &records);
         row.execute(params![signed(id), signed(first), signed(messages), records, sum])?;
         known.frames += 1;
+        known.frame_bytes += records.len() as u64;
     }
     for (number, held) in &changes.held {
         let Some((due, record)) = held else { continue };
@@ -108,13 +123,13 @@ pub(crate) fn write_new(
 /// Writes the row of an actor.
 pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut row = tx.prepare_cached(
-        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
+        "insert into actor values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
             (halted, last_number, waiting, taken_below, taken_later, frames, state_keys, state_bytes,
-             timers, timers_given, timers_chosen, suspects, checksum) =
+             timers, timers_given, timers_chosen, suspects, checksum, frame_bytes) =
             (excluded.halted, excluded.last_number, excluded.waiting, excluded.taken_below, excluded.taken_later,
              excluded.frames, excluded.state_keys, excluded.state_bytes,
              excluded.timers, excluded.timers_given, excluded.timers_chosen, excluded.suspects,
-             excluded.checksum)",
+             excluded.checksum, excluded.frame_bytes)",
     )?;
     row.execute(params![
         signed(id),
@@ -132,6 +147,7 @@ pub(crate) fn write_actor(id: u64, known: &Known, tx: &Transaction<'_>) -> rusql
         signed(known.timers.highest.chosen),
         signed(known.suspects.rows),
         actor_sum(id, known),
+        signed(known.frame_bytes),
     ])?;
     Ok(())
 }
@@ -146,6 +162,7 @@ pub(crate) fn known_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<Known>, i
         waiting: unsigned(row, 4)?,
         taken: Taken::default(),
         frames: unsigned(row, 7)?,
+        frame_bytes: unsigned(row, 15)?,
         held: BTreeSet::new(),
         state: StateSize { keys: unsigned(row, 8)?, bytes: unsigned(row, 9)? },
         timers: Timers {
@@ -167,7 +184,8 @@ pub(crate) fn actor_sum(id: u64, known: &Known) -> i64 {
     let TimerIds { given, chosen } = known.timers.highest;
     let timers = [known.timers.rows, given, chosen, known.suspects.rows].map(u64::to_le_bytes);
     let (address, later, timers) = (known.address.as_bytes(), known.taken.later(), timers.as_flattened());
-    checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes, timers])
+    let of_frames = known.frame_bytes.to_le_bytes();
+    checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes, timers, &of_frames])
 }
 
 /// The checksum of a row of `state`.

@@ -15,7 +15,7 @@ use crate::settings::{StoreSettings, Survives};
 use crate::tail::{Note, Position};
 
 /// The format that this version writes. `pragma user_version` has it.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// Tells a store from the databases of other programs: `pragma application_id`, "Play".
 const APPLICATION: i32 = 0x506c_6179;
 /// The wait for another program that has locked the database.
@@ -38,6 +38,7 @@ const TABLES: &str = "
     insert into store values (1, 0, 0, 0, 0, 0, 0, 0);
 
     -- Actors with their mailboxes: those of the plan, and stored children. All numbers below taken_below are gone from `frame`, and the ranges in taken_later.
+    -- frames and frame_bytes are the number of an actor's rows in `frame`, and the bytes of their records; format 1 had no frame_bytes.
     -- timers_given and timers_chosen are the highest ids that timers ever had.
     create table actor(
         id integer primary key,
@@ -54,7 +55,8 @@ const TABLES: &str = "
         timers_given integer not null,
         timers_chosen integer not null,
         suspects integer not null,
-        checksum integer not null
+        checksum integer not null,
+        frame_bytes integer not null default 0
     ) strict;
 
     -- Messages in order, one record after another: `first` is the number of the first one.

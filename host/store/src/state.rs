@@ -189,6 +189,7 @@ impl State {
                 address: address.map_err(damaged)?,
                 last_number: known.last_number,
                 waiting: known.waiting,
+                bytes: known.frame_bytes,
                 halted: known.halted,
                 state: known.state,
                 timers: known.timers.rows,

@@ -107,10 +107,6 @@ impl Store for SqliteStore {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.held(mailbox, from, most_bytes)).await })
     }
 
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.bytes(mailbox, from)).await })
-    }
-
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         let key = key.to_owned();
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.value(actor, &key)).await })

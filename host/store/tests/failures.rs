@@ -164,6 +164,7 @@ async fn changed_rows_are_found_with_their_place() {
         ("delete from held", "the held messages of actor 1 in table `held`"),
         ("update actor set last_number = 50", "the row of actor 1 in table `actor`"),
         ("update actor set taken_later = x'01'", "the row of actor 1 in table `actor`"),
+        ("update actor set frame_bytes = 65", "the row of actor 1 in table `actor`"),
         ("update letter set why = 'no' where number = 2", "dead letter 2"),
         ("delete from letter where number = 4", "table `letter`, which has 3 rows of 4"),
         ("update store set free_id = 77", "table `store`"),
@@ -511,6 +512,11 @@ async fn inspection_shows_a_store() {
     assert_eq!(inspection.messages(A, 38, usize::MAX).unwrap().len(), 2);
     let nothing = Inspection::open(&home.path().join("nothing")).err().unwrap().to_string();
     assert!(nothing.starts_with("there is no store in `") && !home.path().join("nothing").exists(), "{nothing}");
+    let file = settings.path.join("store.db");
+    let no_folder = Inspection::open(&file).err().unwrap().to_string();
+    assert_eq!(no_folder, format!("`{}` is no folder: name the folder of a store", file.display()));
+    let homeless = inspection.backup(&home.path().join("nothing/backup.db")).err().unwrap().to_string();
+    assert_eq!(homeless, format!("there is no folder `{}` for the backup", home.path().join("nothing").display()));
 }
 
 #[tokio::test]
@@ -527,10 +533,12 @@ async fn check_names_each_damage() {
          update held set due_ns = due_ns + 1;
          update letter set why = 'no' where number = 2;
          delete from letter where number = 4;
+         insert into actor select 9, '/b', halted, 0, 0, 1, x'', 0, 0, 0, 0, 0, 0, 0, checksum, 7 from actor;
          update store set free_id = 77",
     );
     let expected = [
         "table `store`",
+        "the row of actor 9 in table `actor`",
         "message 7 of `/a`, in row 7 of table `frame`",
         "message 30 of `/a`, in row 30 of table `frame`",
         "message 20 of `/a`, which is not in table `frame`",

@@ -138,6 +138,8 @@ async fn file_that_cannot_be_restored_is_named() {
     let said = refused(&[7; 5000]);
     assert!(said.starts_with(&named) && !said.contains("store.db"), "{said}");
     assert_eq!(refused(b""), format!("`{}` is empty, and no backup", file.display()));
+    let left: Vec<_> = std::fs::read_dir(&settings.path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["lock"], "nothing of it is left");
     let said = restore(&settings.path, home.path(), false).unwrap_err().to_string();
     assert_eq!(said, format!("`{}` is no file, and no backup", home.path().display()));
 }

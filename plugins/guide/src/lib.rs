@@ -117,6 +117,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             SpawnError::TooDeep => "too-deep",
             SpawnError::Circular(_) => "circular",
             SpawnError::Stopping => "stopping",
+            SpawnError::NotLasting(_) => "not-lasting",
         });
     }
     error.downcast_ref().map(|error| match error {

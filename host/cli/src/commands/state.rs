@@ -12,7 +12,7 @@ use super::host::unexpected;
 use super::stored::StorePlace;
 use super::{print, print_bytes, print_json, print_json_line};
 use crate::args::{ImportState, SetState, StateKey, StateKeys, StoreLook};
-use crate::exit::{Exit, FAILED};
+use crate::exit::{BAD_INPUT, Exit, FAILED};
 
 /// Keys of one request.
 const PAGE: u32 = 1000;
@@ -23,14 +23,37 @@ const CHANGE_KEYS: usize = 1000;
 
 /// A key with its value, as a line of an export.
 #[derive(Serialize, Deserialize)]
+#[serde(try_from = "ReadLine")]
 struct Line {
     key: String,
     #[serde(flatten)]
     value: Value,
 }
 
+/// A line as it may be written by hand.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadLine {
+    key: String,
+    text: Option<String>,
+    base64: Option<Body>,
+}
+
+impl TryFrom<ReadLine> for Line {
+    type Error = &'static str;
+
+    fn try_from(line: ReadLine) -> Result<Self, Self::Error> {
+        let value = match (line.text, line.base64) {
+            (Some(text), None) => Value::Text(text),
+            (None, Some(bytes)) => Value::Base64(bytes),
+            _ => return Err("it has one of `text` and `base64`"),
+        };
+        Ok(Self { key: line.key, value })
+    }
+}
+
 /// A value as JSON: a text, or bytes.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Value {
     Text(String),
@@ -172,7 +195,7 @@ pub(crate) fn import(args: &ImportState) -> Result<(), Exit> {
                 "line {number} of stdin is no line of an export ({error}); the {} before it are set",
                 counted(done, "key")
             );
-            Exit::with(FAILED, text)
+            Exit::with(BAD_INPUT, text)
         })?;
         let value = value.into_bytes();
         bytes += key.len() + value.len();
@@ -212,7 +235,13 @@ mod tests {
             let Line { key, value: read } = serde_json::from_str(shown).expect("a line");
             assert_eq!((key.as_str(), read.into_bytes().as_slice()), ("sum", value));
         }
-        for bad in [r#"{"key":"a"}"#, r#"{"text":"a"}"#, r#"{"key":"a","base64":"="}"#, "[]"] {
+        for bad in [
+            r#"{"key":"a"}"#,
+            r#"{"text":"a"}"#,
+            r#"{"key":"a","base64":"="}"#,
+            r#"{"key":"a","text":"b","base64":"YQ=="}"#,
+            "[]",
+        ] {
             assert!(serde_json::from_str::<Line>(bad).is_err(), "{bad}");
         }
     }

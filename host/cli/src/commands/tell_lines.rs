@@ -1,23 +1,19 @@
 //! `playhouse tell --lines`: each line of stdin is a message. Lines that come while the host works on others are sent together, so that
 //! a durable mailbox waits for its disk once for all of them.
 
-use std::io::Read;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-
 use playhouse_runtime::Address;
 use playhouse_runtime::control::protocol::{Body, Request, Response};
 use playhouse_runtime::printable::counted;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use super::host::{limit, unexpected};
 use crate::client::{Client, ClientError};
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
+use crate::stdin::read_ahead;
 
-/// Bytes read from stdin at a time.
-const CHUNK_BYTES: usize = 256 << 10;
-/// Chunks that are read while the host works.
-const CHUNKS_AHEAD: usize = 4;
 /// Most messages of one request.
 const MOST_MESSAGES: usize = 4096;
 /// Bytes that a request may have beside the longest message: a host takes somewhat more.
@@ -97,7 +93,7 @@ pub(super) fn tell_lines(client: &mut Client, to: &Address, console: &Console) -
     let limit = limit(client, to, &Request::Limit { to: to.clone() })?;
     let mut sender = Sender { client, to, batch: Batch::default(), dropped: 0 };
     let mut too_long = 0_u64;
-    let sent = send_all(&mut sender, &read_ahead(), limit, |number, bytes| {
+    let sent = send_all(&mut sender, &mut read_ahead(), limit, |number, bytes| {
         too_long += 1;
         crate::run::feed::say_too_long(console, number, bytes, limit, to);
     });
@@ -116,7 +112,7 @@ pub(super) fn tell_lines(client: &mut Client, to: &Address, console: &Console) -
 
 fn send_all(
     sender: &mut Sender<'_>,
-    chunks: &Receiver<std::io::Result<Vec<u8>>>,
+    chunks: &mut Receiver<std::io::Result<Vec<u8>>>,
     limit: usize,
     mut too_long: impl FnMut(u64, u64),
 ) -> Result<(), Exit> {
@@ -126,7 +122,7 @@ fn send_all(
         let chunk = match chunks.try_recv() {
             Err(TryRecvError::Empty) => {
                 sender.send()?;
-                chunks.recv().ok()
+                chunks.blocking_recv()
             }
             chunk => chunk.ok(),
         };
@@ -152,31 +148,6 @@ fn send_all(
             return sender.send();
         }
     }
-}
-
-/// Stdin in chunks, read by a thread that ends with stdin or with the receiver.
-fn read_ahead() -> Receiver<std::io::Result<Vec<u8>>> {
-    let (sender, chunks) = sync_channel(CHUNKS_AHEAD);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        loop {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            let read = match stdin.read(&mut chunk) {
-                Ok(0) => return,
-                Ok(read) => {
-                    chunk.truncate(read);
-                    Ok(chunk)
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
-            let failed = read.is_err();
-            if sender.send(read).is_err() || failed {
-                return;
-            }
-        }
-    });
-    chunks
 }
 
 #[cfg(test)]

@@ -3,21 +3,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
 use std::time::Duration;
 
 use playhouse_runtime::{AboutHost, Address, RequestError, RunningPlay, SendError, Stage, Told};
-use tokio::sync::mpsc;
 
 use crate::console::Console;
 use crate::events::{InputDropped, InputRefused, LineTooLong, LinesTooLong};
 use crate::lines::{Line, Lines};
+use crate::stdin::read_ahead;
 use playhouse_runtime::printable::counted;
 
-/// Bytes read from stdin at a time.
-const CHUNK_BYTES: usize = 256 << 10;
-/// Maximum number of chunks that are read ahead.
-const CHUNKS_AHEAD: usize = 4;
 /// Maximum number of too long lines that are reported one by one; further ones are counted.
 const NAMED_LINES: u64 = 10;
 /// Most messages of the input that wait for the store to confirm them: one write of the disk confirms many.
@@ -188,29 +183,4 @@ impl<'a> Input<'a> {
 /// Reports a line that is too long.
 pub(crate) fn say_too_long(console: &Console, line: u64, bytes: u64, most_bytes: usize, to: &Address) {
     console.say(&LineTooLong { subject: AboutHost, line, bytes, most_bytes, to: to.to_string() });
-}
-
-/// Stdin in chunks, read by a thread that ends with stdin or with the receiver.
-fn read_ahead() -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
-    let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        loop {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            let read = match stdin.read(&mut chunk) {
-                Ok(0) => return,
-                Ok(read) => {
-                    chunk.truncate(read);
-                    Ok(chunk)
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
-            let failed = read.is_err();
-            if sender.blocking_send(read).is_err() || failed {
-                return;
-            }
-        }
-    });
-    chunks
 }

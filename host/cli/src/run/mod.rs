@@ -250,6 +250,9 @@ impl Run<'_> {
                 StoreError::Damaged { .. } => {
                     "everything else that was confirmed is in the store: `playhouse store check --store PATH` names all damages"
                 }
+                StoreError::Full(_) => {
+                    "everything that was confirmed is in the store: make space, and start the play again"
+                }
                 _ => "everything that was confirmed is in the store: start the play again",
             };
             return Err(Exit::with(STORE_FAILED, format!("{error}; {next}")));

@@ -15,7 +15,7 @@ use crate::actor::activity::{Activity, ActivityGuard};
 use crate::actor::directive_request::DirectiveRequest;
 use crate::actor::host_waits::HostWaits;
 use crate::actor::own_metrics::OwnMetrics;
-use crate::actor::reports::{Reports, TaskDone};
+use crate::actor::reports::{Report, Reports};
 use crate::actor::turn_counts::TurnCounts;
 use crate::mailbox::admission::EvictionState;
 use crate::mailbox::{Keep, MailboxSpec};
@@ -215,6 +215,13 @@ impl Backlog {
         self.returned.len() + self.delayed.len()
     }
 
+    /// Frees the space of messages to be handled now, once there are none: the start of a host may have put back many.
+    pub(crate) fn free_emptied(&mut self) {
+        if self.returned.is_empty() {
+            self.returned = VecDeque::new();
+        }
+    }
+
     /// Frees memory that is kept for later use.
     pub(crate) fn shrink(&mut self) {
         self.returned.shrink_to_fit();
@@ -281,27 +288,32 @@ impl Backlog {
     }
 
     /// Queues reports for this incarnation, or the next one.
-    pub(crate) fn report(&mut self, activity: &Arc<Activity>, reports: impl IntoIterator<Item = TaskDone>) {
+    pub(crate) fn report(&mut self, activity: &Arc<Activity>, reports: impl IntoIterator<Item = Report>) {
         self.reports.get_or_insert_default().add(activity, reports);
     }
 
     /// Whether messages are to be handled, or reports to be given.
     pub(crate) fn has_work(&self) -> bool {
-        self.len() > 0 || self.reports.as_ref().is_some_and(|reports| !reports.is_empty())
+        self.len() > 0 || self.has_reports()
+    }
+
+    /// Whether reports are to be given.
+    pub(crate) fn has_reports(&self) -> bool {
+        self.reports.as_ref().is_some_and(|reports| !reports.is_empty())
     }
 
     /// The reports for the next call.
-    pub(crate) fn take_reports(&mut self, activity: &Arc<Activity>) -> Option<(Vec<TaskDone>, ActivityGuard)> {
+    pub(crate) fn take_reports(&mut self, activity: &Arc<Activity>) -> Option<(Vec<Report>, ActivityGuard)> {
         self.reports.as_mut()?.take(activity)
     }
 
     /// Handles a crash of the call with these reports.
-    pub(crate) fn reports_crashed(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
+    pub(crate) fn reports_crashed(&mut self, activity: &Arc<Activity>, told: Vec<Report>) {
         self.reports.get_or_insert_default().crashed(activity, told);
     }
 
     /// Puts back the reports of a call that was cut off from outside, and had no effect.
-    pub(crate) fn reports_not_told(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
+    pub(crate) fn reports_not_told(&mut self, activity: &Arc<Activity>, told: Vec<Report>) {
         self.reports.get_or_insert_default().put_back(activity, told);
     }
 
@@ -400,5 +412,18 @@ impl Backlog {
             }
         }
         self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emptied_backlog_has_no_memory() {
+        let mut backlog = Backlog::default();
+        backlog.returned.reserve(64);
+        backlog.free_emptied();
+        assert_eq!(backlog.returned.capacity(), 0);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::actor::activity::{Activity, ActivityGuard};
 use crate::words::crash::CrashReason;
+use crate::words::dead_letter::DeadReason;
 use crate::words::message::{Envelope, MessageId};
 use crate::words::outcome::{Failure, Outcome};
 
@@ -32,7 +33,7 @@ pub enum TaskOutcome {
     /// The handler failed the message.
     Failed(Failure),
     /// The message, or another one of its turn, crashed the actor: the kind of [`CrashReason::kind`], and a text for
-    /// operators.
+    /// operators. The kind is `host-died` when the message ended the host too often.
     Crashed(String, String),
 }
 
@@ -53,6 +54,12 @@ impl TaskDone {
         Self { id: envelope.id, attempt, outcome, dead_letter }
     }
 
+    /// The report about a message that ended the host, and is a dead letter for that.
+    pub(crate) fn host_died(id: MessageId, attempt: u32, reason: &DeadReason) -> Self {
+        let outcome = TaskOutcome::Crashed(reason.kind().to_owned(), reason.to_string());
+        Self { id, attempt, outcome, dead_letter: true }
+    }
+
     /// The report after a crash. `attempt` includes the attempt that crashed.
     pub(crate) fn crashed(id: MessageId, attempt: u32, reason: &CrashReason, dead_letter: bool) -> Self {
         let outcome = TaskOutcome::Crashed(reason.kind().to_owned(), reason.to_string());
@@ -60,10 +67,24 @@ impl TaskDone {
     }
 }
 
+/// A report that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) done: TaskDone,
+    /// Its number among the reports that the store has for the actor; 0 when the store does not have it.
+    pub(crate) number: u64,
+}
+
+impl From<TaskDone> for Report {
+    fn from(done: TaskDone) -> Self {
+        Self { done, number: 0 }
+    }
+}
+
 /// The reports that an instance's incarnation, the current or the next one, still has to get.
 #[derive(Default)]
 pub(crate) struct Reports {
-    queue: VecDeque<TaskDone>,
+    queue: VecDeque<Report>,
     /// Number of reports, from the front, that are given one at a time because one of them crashed the actor.
     solo: usize,
     /// Keeps the play from being idle until the code has handled the reports.
@@ -75,7 +96,7 @@ impl Reports {
         self.queue.is_empty()
     }
 
-    pub(crate) fn add(&mut self, activity: &Arc<Activity>, reports: impl IntoIterator<Item = TaskDone>) {
+    pub(crate) fn add(&mut self, activity: &Arc<Activity>, reports: impl IntoIterator<Item = Report>) {
         self.queue.extend(reports);
         if self.pending.is_none() && !self.queue.is_empty() {
             self.pending = Some(activity.guard());
@@ -83,7 +104,7 @@ impl Reports {
     }
 
     /// The reports for one call. Keep [`ActivityGuard`] until that call is over.
-    pub(crate) fn take(&mut self, activity: &Arc<Activity>) -> Option<(Vec<TaskDone>, ActivityGuard)> {
+    pub(crate) fn take(&mut self, activity: &Arc<Activity>) -> Option<(Vec<Report>, ActivityGuard)> {
         let count = if self.solo > 0 { 1 } else { self.queue.len() };
         self.solo = self.solo.saturating_sub(count);
         let taken: Vec<_> = self.queue.drain(..count).collect();
@@ -96,7 +117,7 @@ impl Reports {
 
     /// Handles a crash of the call. A single report counts as given. Of several, the one to blame is unknown and the call had
     /// no effect: the next run gets each of them alone.
-    pub(crate) fn crashed(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
+    pub(crate) fn crashed(&mut self, activity: &Arc<Activity>, told: Vec<Report>) {
         if told.len() < 2 {
             return;
         }
@@ -105,7 +126,7 @@ impl Reports {
     }
 
     /// Puts reports that were not given back to the front.
-    pub(crate) fn put_back(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
+    pub(crate) fn put_back(&mut self, activity: &Arc<Activity>, told: Vec<Report>) {
         for report in told.into_iter().rev() {
             self.queue.push_front(report);
         }

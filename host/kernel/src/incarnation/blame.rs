@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::actor::reports::TaskDone;
 use crate::dispatch::routing::entering::hold;
+use crate::dispatch::routing::output::Output;
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::state::{Broken, End, Incarnation};
-use crate::journal::order::EntrySpace;
+use crate::journal::order::{Draft, EntrySpace};
 use crate::words::crash::{Crash, CrashReport, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, LogEvent};
@@ -26,13 +28,13 @@ impl Incarnation {
             let report = self.report(crash, Some(&message.envelope), 0, in_turn);
             let (asked, last) =
                 (message.envelope.reply.is_ask(), message.envelope.attempt >= self.actor.spec.restart.attempts);
-            self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
-            if asked {
-                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
-            } else if last {
-                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
+            let mut done = self.report_of_crash(&report, &message, message.envelope.attempt, asked || last);
+            if asked || last {
+                let why = if asked { DeadReason::AskCrashed } else { DeadReason::Crashed }(report.clone());
+                let and = |draft: Option<&mut Draft<Output>>, _: &Message| self.call_back_later(draft, done.take());
+                self.shared.routing.dead_letter_and(&self.actor, [message], &why, and);
             } else {
-                self.note_attempt(&message);
+                self.note_attempt(&message, done);
                 self.put_back(vec![message], 1);
             }
             return End::Crashed(report, pending);
@@ -40,19 +42,27 @@ impl Incarnation {
         // Askers get an error at once and may ask again; messages without an asker are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_ask());
         let report = self.report(crash, None, tells.len(), in_turn);
-        self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
-        self.shared.routing.dead_letter(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
+        let and = |draft: Option<&mut Draft<Output>>, ask: &Message| {
+            self.call_back_later(draft, self.report_of_crash(&report, ask, ask.envelope.attempt + 1, true));
+        };
+        self.shared.routing.dead_letter_and(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), and);
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
     }
 
-    /// Lets the attempts of a stored message outlive the host.
-    fn note_attempt(&self, message: &Message) {
+    /// Lets the attempts of a stored message outlive the host, with the report about this one.
+    fn note_attempt(&self, message: &Message, done: Option<TaskDone>) {
         let routing = &self.shared.routing;
-        if let Some(journal) = routing.journal.as_ref().filter(|_| message.sequence() != 0) {
-            let (id, now) = (self.actor.id, self.shared.wall_time(Instant::now()));
-            routing.enter(journal, Some(id), EntrySpace::NONE, |draft| hold(draft, id, message, now));
+        match &routing.journal {
+            Some(journal) if self.actor.mailbox.is_stored() => {
+                let (id, now) = (self.actor.id, self.shared.wall_time(Instant::now()));
+                routing.enter(journal, Some(id), EntrySpace::NONE, |draft| {
+                    hold(draft, id, message, now);
+                    self.call_back_later(Some(draft), done);
+                });
+            }
+            _ => self.call_back_later(None, done),
         }
     }
 

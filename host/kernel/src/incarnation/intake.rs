@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::actor::instance::First;
 use crate::incarnation::gathering::Gathering;
 use crate::incarnation::state::Incarnation;
+use crate::journal::order::EntrySpace;
 use crate::mailbox::{Signal, Took};
 use crate::turn::Turn;
 use crate::words::clock::later;
@@ -73,6 +74,7 @@ impl Incarnation {
                         }
                         turn.batch_in_progress().push(&message);
                     }
+                    backlog.free_emptied();
                     if is_suspect {
                         mailbox.pass_on();
                         return Poll::Ready(Took::Suspect);
@@ -179,7 +181,8 @@ impl Incarnation {
         }
     }
 
-    /// Drops asks whose asker does not wait any more, and notices for an earlier run. Returns whether notices are left.
+    /// Drops asks whose asker does not wait any more, and notices for an earlier run, or for code that takes none any more. Returns whether
+    /// notices are left.
     fn drop_expired(&self, turn: &mut Turn) -> bool {
         let expired = |reply: ReplyToken| reply.is_ask() && !self.shared.routing.asks.is_waiting(reply);
         let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
@@ -198,7 +201,8 @@ impl Incarnation {
         let messages: Vec<_> = (0..batch.len()).map(|index| batch.message(index)).collect();
         let before = messages.len();
         let mut for_us = |m: &Message| !is_notice(&m.envelope) || turn.hears(&m.body);
-        let messages: Vec<_> = messages.into_iter().filter(&mut for_us).collect();
+        let (messages, unheard): (Vec<_>, Vec<_>) = messages.into_iter().partition(&mut for_us);
+        self.end_stored(&unheard);
         self.actor.finish((before - messages.len()) as u64);
         let notices = messages.iter().any(|m| is_notice(&m.envelope));
         let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
@@ -208,6 +212,20 @@ impl Incarnation {
         }
         self.shared.routing.dead_letter(&self.actor, expired, &DeadReason::Expired, true);
         notices
+    }
+
+    /// Ends messages that nobody handles.
+    fn end_stored(&self, messages: &[Message]) {
+        let mut numbers = messages.iter().map(Message::sequence).filter(|number| *number != 0).peekable();
+        if let Some(journal) = self.shared.routing.journal.as_ref().filter(|_| numbers.peek().is_some()) {
+            let (routing, id) = (&self.shared.routing, self.actor.id);
+            routing.enter(journal, Some(id), EntrySpace::NONE, |draft| {
+                for number in numbers {
+                    routing.kept_answers.end_turns(draft, id, number..number + 1);
+                    draft.take(id, number);
+                }
+            });
+        }
     }
 }
 

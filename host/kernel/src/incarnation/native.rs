@@ -277,7 +277,7 @@ impl NativeContext {
         self.turn.watch(to)
     }
 
-    /// Ends a watch of this incarnation.
+    /// Ends a watch of this incarnation, or any of a stored actor.
     pub fn unwatch(&mut self, watch: u64) {
         self.turn.unwatch(watch);
     }

@@ -96,6 +96,8 @@ impl Incarnation {
             }
             match self.next_batch(behavior.turn(), most, &mut gathering).await {
                 Took::Messages { .. } => {}
+                // A notice that nobody takes is not handed over.
+                Took::Suspect if behavior.turn().is_empty() => continue,
                 Took::Suspect => {
                     let Ok(alone) = self.note_suspect(behavior.turn().sequence()).await else {
                         let rest = behavior.turn().abandon();

@@ -121,10 +121,6 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.held(mailbox, from, most_bytes)
     }
 
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.inner.bytes(mailbox, from)
-    }
-
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         self.inner.value(actor, key)
     }

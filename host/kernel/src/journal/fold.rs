@@ -227,6 +227,7 @@ impl Fold {
             address: known.address.clone(),
             last_number: known.last_number,
             waiting: known.messages.len() as u64,
+            bytes: bytes_in_order(&known.messages),
             halted: known.halted,
             state: size_of(&known.state),
             timers: known.timers.len() as u64,
@@ -255,11 +256,6 @@ impl Fold {
 
     pub(super) fn held(&self, mailbox: ActorId, from: u64, most_bytes: usize) -> Vec<StoredMessage> {
         fitting(self.waiting(mailbox, from).filter(|(_, waiting)| waiting.due.is_some()), most_bytes)
-    }
-
-    pub(super) fn bytes(&self, mailbox: ActorId, from: u64) -> u64 {
-        let in_order = self.waiting(mailbox, from).filter(|(_, waiting)| waiting.due.is_none());
-        in_order.map(|(_, waiting)| waiting.record.len() as u64).sum()
     }
 
     fn waiting(&self, mailbox: ActorId, from: u64) -> impl Iterator<Item = (u64, &Waiting)> {
@@ -310,6 +306,11 @@ fn fitting<'a>(waiting: impl Iterator<Item = (u64, &'a Waiting)>, most_bytes: us
     });
     fits.map(|(_, (number, waiting))| StoredMessage { number, due: waiting.due, record: waiting.record.clone() })
         .collect()
+}
+
+/// The bytes of the records of messages that are not held.
+fn bytes_in_order(messages: &BTreeMap<u64, Waiting>) -> u64 {
+    messages.values().filter(|waiting| waiting.due.is_none()).map(|waiting| waiting.record.len() as u64).sum()
 }
 
 /// The key in these bytes.

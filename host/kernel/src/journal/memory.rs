@@ -102,10 +102,6 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.inner.lock().fold.held(mailbox, from, most_bytes)) })
     }
 
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { Ok(self.inner.lock().fold.bytes(mailbox, from)) })
-    }
-
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         let key = key.to_owned();
         Box::pin(async move { Ok(self.inner.lock().fold.value(actor, &key)) })

@@ -45,6 +45,8 @@ pub(super) struct Inner<O> {
     /// Those who wait until an entry is durable, by its number and theirs.
     pub(super) waiters: BTreeMap<(EntryNumber, u64), oneshot::Sender<()>>,
     last_waiter: u64,
+    /// When the host began to end.
+    pub(super) ends_since: Option<Instant>,
     /// Nothing more will enter: the writer ends when nothing is queued.
     pub(super) closed: bool,
     /// Why the store takes nothing from outside now, and perhaps nothing at all.
@@ -163,6 +165,7 @@ impl<O> Journal<O> {
                 queued: VecDeque::new(),
                 waiters: BTreeMap::new(),
                 last_waiter: 0,
+                ends_since: None,
                 closed: false,
                 full: None,
                 failing: None,
@@ -294,6 +297,11 @@ impl<O> Journal<O> {
     /// Why the store takes nothing from outside now, and perhaps nothing at all; none when it has space.
     pub(crate) fn full(&self) -> Option<String> {
         self.inner.lock().full.clone()
+    }
+
+    /// The host ends: the writer waits for space only for some seconds more.
+    pub(crate) fn ends(&self) {
+        self.inner.lock().ends_since.get_or_insert_with(Instant::now);
     }
 
     /// Ends the writer when everything is durable.

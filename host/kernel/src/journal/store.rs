@@ -51,10 +51,6 @@ pub trait Store: Send + Sync + 'static {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>>;
 
-    /// The bytes of the records of a mailbox from a number on, without the held ones. It may be more, by those of messages that
-    /// ended lately.
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>>;
-
     /// The value of a key of an actor's state; none when it has none. It sees all groups that were written, as the next two.
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
 
@@ -129,6 +125,8 @@ pub struct StoredActor {
     pub last_number: u64,
     /// The messages in its mailbox.
     pub waiting: u64,
+    /// The bytes of their records, without the held ones. It may be more, by those of messages that ended lately.
+    pub bytes: u64,
     /// The last order of an operator: true when it was stopped, false when it was started, none when there was no order.
     pub halted: Option<bool>,
     /// The size of its state.

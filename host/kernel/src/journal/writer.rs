@@ -19,6 +19,8 @@ const GROUP_BYTES: usize = 8 << 20;
 const GROUP_OPS: usize = 64 << 10;
 /// The pauses between two attempts at a full store.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// How long a host that ends waits for space in its store. What did not get into it was not confirmed.
+const END_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between two looks at a store that is short of space, when there is nothing to write.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -97,10 +99,13 @@ impl<O> Journal<O> {
         loop {
             match store.write(taken.group.clone()).await {
                 Err(StoreError::Full(why)) => {
-                    self.note_space(Some(why), full_since);
+                    self.note_space(Some(why.clone()), full_since);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(longest);
                     let mut inner = self.inner.lock();
+                    if inner.ends_since.is_some_and(|since| since.elapsed() >= END_PATIENCE) {
+                        return Err(StoreError::Full(why));
+                    }
                     if let Some(error) = inner.failing.take() {
                         return Err(error);
                     }

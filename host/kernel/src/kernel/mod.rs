@@ -26,7 +26,7 @@ use crate::dispatch::shared::kept_timers::fire_timers;
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Store, StoreError, StoreStatus};
-use crate::kernel::children::{bring_back, end_leaving, parents_of};
+use crate::kernel::children::{bring_back, end_children, parents_of};
 use crate::kernel::plan::{OpenError, Plan, PlanError};
 use crate::kernel::progress::Progress;
 use crate::kernel::restore::restore;
@@ -139,9 +139,10 @@ impl Kernel {
         }
         let (kernel, mut supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
         let shared = kernel.shared.clone();
-        let leaving = bring_back(&shared, &mut supervisor, &image, &parents);
+        let ending_children = bring_back(&shared, &mut supervisor, &image, &parents);
         restore(&shared, &image, &*store).await?;
-        end_leaving(&shared, leaving);
+        supervisor.resume_watches(image.is_unclean);
+        end_children(&shared, ending_children);
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));
         let (supervised, ending) = (journal.clone(), shared.clone());

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::actor::Actor;
 use crate::actor::instance::Suspects;
+use crate::actor::reports::TaskDone;
 use crate::dispatch::Shared;
-use crate::dispatch::kept_answers;
 use crate::dispatch::keys::SOURCE;
 use crate::dispatch::origins::origin_gone;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::entering::ID_BLOCK;
 use crate::dispatch::shared::unread::checked_record;
+use crate::dispatch::{kept_answers, kept_reports};
 use crate::journal::entry::{Op, StoredLetter, TimerIds};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredSuspect};
@@ -64,6 +65,14 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     }
     let evicted = restore_letters(shared, image, store).await?;
     restore_keys(shared, store).await?;
+    let is_there = |actor| registry.by_id(actor).is_some_and(|actor| actor.mailbox.is_stored());
+    shared.routing.kept_watches.restore(store, is_there).await?;
+    let wants = |actor| Some(registry.by_id(actor).filter(|actor| actor.mailbox.is_stored())?.spec.code.calls_back());
+    let reports = shared.routing.kept_reports.restore(store, wants).await?;
+    for (actor, reports) in reports.waiting {
+        let Some(actor) = registry.by_id(actor) else { continue };
+        actor.instances[0].backlog.lock().report(&shared.activity, reports);
+    }
     let turns_over = shared.routing.kept_answers.restore(store).await?;
     let mut new: Vec<_> = registry.all();
     new.retain(|actor| !image.actors.iter().any(|known| known.id == actor.id));
@@ -80,11 +89,20 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
         for position in turns_over {
             origin_gone(draft, kept_answers::SOURCE, &position);
         }
+        for position in reports.over {
+            origin_gone(draft, kept_reports::SOURCE, &position);
+        }
         for &StoredSuspect { mailbox, number, ends, .. } in image.suspects.iter().filter(|known| ended(image, known)) {
             draft.op(Op::Suspect { mailbox, number, ends: ends.saturating_add(1), in_process: false });
         }
         for (actor, message, ends) in &host_died {
-            shared.routing.letter_in(draft, actor, message.clone(), &DeadReason::HostDied(*ends));
+            let why = DeadReason::HostDied(*ends);
+            if actor.spec.code.calls_back() {
+                let done = TaskDone::host_died(message.envelope.id, message.envelope.attempt + ends, &why);
+                let report = shared.routing.kept_reports.keep(draft, actor.id, done);
+                actor.instances[0].backlog.lock().report(&shared.activity, [report]);
+            }
+            shared.routing.letter_in(draft, actor, message.clone(), &why);
         }
     });
     for (actor, message, ends) in host_died {
@@ -185,8 +203,8 @@ impl MailboxRestore {
             mailbox.restore(&records, waiting, known.last_number);
         }
         if left > 0 {
-            let bytes = store.bytes(actor.id, from).await?;
-            mailbox.restore_unread(left as usize, usize::try_from(bytes).unwrap_or(usize::MAX), from);
+            let bytes = usize::try_from(known.bytes).unwrap_or(usize::MAX).saturating_sub(read_bytes);
+            mailbox.restore_unread(left as usize, bytes, from);
         }
         actor.instances[0].backlog.lock().suspect(found);
         Ok(self.host_died)

@@ -14,7 +14,9 @@ use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::kept_answers::KeptAnswers;
+use crate::dispatch::kept_reports::KeptReports;
 use crate::dispatch::kept_timers::KeptTimers;
+use crate::dispatch::kept_watches::KeptWatches;
 use crate::dispatch::keys::Keys;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::origins::Origins;
@@ -54,6 +56,8 @@ pub(super) fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>
             store: stored.map(|(_, store)| Arc::downgrade(store)),
             kept_timers: KeptTimers::default(),
             kept_answers: KeptAnswers::default(),
+            kept_watches: KeptWatches::default(),
+            kept_reports: KeptReports::default(),
             host_ends: AtomicBool::new(false),
             origins: Origins::default(),
             keys: Arc::new(Keys::new(plan.keys)),

@@ -143,6 +143,13 @@ impl MessageLog {
         self.segments.retain(|segment| segment.head < segment.bytes.len());
     }
 
+    /// Frees the buffers that are kept for later use, this one's and those of a cleared batch, if they have more bytes than `most`.
+    pub(crate) fn keep_at_most(&mut self, most: usize, batch: &mut TakenMessages) {
+        if self.spare.capacity() + batch.buffer_bytes() > most {
+            (self.spare, batch.bytes) = (Vec::new(), Vec::new());
+        }
+    }
+
     /// Frees memory that is kept for later use.
     pub(crate) fn shrink(&mut self) {
         self.spare = Vec::new();
@@ -178,6 +185,11 @@ pub(crate) struct TakenMessages {
 impl TakenMessages {
     pub(crate) fn len(&self) -> usize {
         self.starts.len()
+    }
+
+    /// The bytes for which its buffer has space.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub(crate) fn clear(&mut self) {

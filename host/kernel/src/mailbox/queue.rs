@@ -250,6 +250,7 @@ impl Mailbox {
                 remember(&mut state.consumer, cx);
                 state.wants = max;
                 inner.idle |= bit(instance);
+                inner.keep_few_buffers(batch);
                 if let Some(driver) = inner.driver_for_work() {
                     driver.wake();
                 }

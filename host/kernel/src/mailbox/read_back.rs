@@ -38,7 +38,7 @@ impl Mailbox {
     }
 
     /// Puts messages that were read into the log.
-    pub(crate) fn put_page(&self, page: &Page, read: &ReadPage) {
+    pub(crate) fn put_page(&self, page: &Page, read: ReadPage) {
         let (waker, sender) = {
             let mut inner = self.inner.lock();
             if !inner.expects(page) {

@@ -63,6 +63,11 @@ impl Spilled {
         number <= self.last && self.removed.front().is_none_or(|first| first.start != number)
     }
 
+    /// Whether all messages of a page are wanted, and no others come between them.
+    pub(super) fn wants_all_of(&self, page: &ReadPage) -> bool {
+        page.messages > 0 && page.next <= self.last + 1 && self.removed.is_empty() && self.behind.is_empty()
+    }
+
     /// Notes that messages are removed, by numbers that waited in order at some moment. Returns the numbers of those that were still
     /// unread.
     pub(super) fn remove(&mut self, in_order: &[Range<u64>]) -> Vec<Range<u64>> {

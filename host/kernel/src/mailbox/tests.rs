@@ -15,7 +15,7 @@ use playhouse_frame::Parts;
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
 use crate::words::event::AboutActor;
-use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken};
+use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken, append_numbered};
 
 const ENVELOPE: Envelope = Envelope {
     id: MessageId(1),
@@ -231,4 +231,34 @@ async fn take_reports_a_woken_sender_only_with_messages_left() {
     assert_eq!(waits.as_mut().poll(cx), Poll::Ready(Ok(Vec::new())));
     assert_eq!(mailbox.len(), 4);
     assert_eq!(take(3), Poll::Ready(Took::Messages { shared: false }), "no sender waits");
+}
+
+/// 200 messages that were read from the store, from number 1 on.
+fn page_of_200() -> ReadPage {
+    let record = [&ENVELOPE.encode(100)[..], &[0; 100]].concat();
+    let mut records = Vec::new();
+    (1..=200).for_each(|number| append_numbered(&record, number, &mut records));
+    ReadPage { records, messages: 200, next: 201 }
+}
+
+#[test]
+fn page_becomes_a_batch_without_a_copy_and_its_buffer_is_freed() {
+    for (memory_bytes, keeps) in [(64 << 10, false), (4 << 20, true)] {
+        let spec = MailboxSpec { keep: Keep::Stored, memory_bytes, ..MailboxSpec::default() };
+        let (mailbox, read) = (Mailbox::new(spec, None, 1), page_of_200());
+        let (buffer, bytes) = (read.records.as_ptr_range(), read.records.len());
+        mailbox.restore(&[], 0, 200);
+        mailbox.restore_unread(200, bytes, 1);
+        assert!(mailbox.begins_reading());
+        let page = mailbox.next_page().expect("messages wait");
+        mailbox.put_page(&page, read);
+        let mut batch = TakenMessages::default();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(mailbox.poll_take(0, cx, 256, usize::MAX, false, &mut batch).is_ready());
+        assert!(buffer.contains(&batch.body(0).as_ptr()), "the page itself");
+        assert_eq!((batch.len(), batch.sequence(199), mailbox.len()), (200, 200, 0));
+        batch.clear();
+        assert!(mailbox.poll_take(0, cx, 256, usize::MAX, false, &mut batch).is_pending());
+        assert_eq!(batch.buffer_bytes() > 0, keeps, "{memory_bytes} bytes of memory");
+    }
 }

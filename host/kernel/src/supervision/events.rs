@@ -31,6 +31,7 @@ impl Node {
 
 /// The properties of an actor that the tree knows from the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub struct NodeSpec {
     /// When it is started again.
     pub kind: RestartKind,

@@ -53,6 +53,8 @@ impl Supervisor {
                 // It was the last instance that had ended beside a failed one.
                 self.shared.routing.unmark_failed(actor);
                 self.move_all_to_live_siblings(actor);
+                let watcher = actor.id;
+                self.look_again_at_watches_of(watcher);
             }
             Action::Forget(node) => {
                 self.forget(node);
@@ -119,6 +121,9 @@ impl Supervisor {
     pub(super) fn host_ends(&self) {
         self.shared.routing.host_ends.store(true, Ordering::Release);
         self.shared.routing.kept_timers.wake();
+        if let Some(journal) = &self.shared.routing.journal {
+            journal.ends();
+        }
     }
 
     pub(super) fn retire(&mut self, node: Node) {

@@ -7,6 +7,7 @@ mod actions;
 mod circuit;
 mod command;
 mod failures;
+mod kept_watches;
 mod look;
 mod passivation;
 mod places;

@@ -27,12 +27,12 @@ impl Supervisor {
         let waker = self.sleeper(node);
         let Some(role) = self.role_mut(node) else { return };
         let (actor, instance) = (role.actor.clone(), role.instance.clone());
-        let left = {
+        let has_work = {
             let mut backlog = instance.backlog.lock();
             backlog.shrink();
-            backlog.len()
+            backlog.has_work()
         };
-        if left > 0 || !actor.mailbox.sleep(instance.index, waker, None) {
+        if has_work || !actor.mailbox.sleep(instance.index, waker, None) {
             self.wanted.push(node);
         }
         self.shared.routing.first_start_over(&actor);

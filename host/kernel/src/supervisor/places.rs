@@ -8,7 +8,6 @@ use crate::supervision::events::{Event, Node, NodeSpec};
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
 use crate::words::message::ActorId;
-use crate::words::notice::Change;
 
 impl Supervisor {
     /// Adds a node to the tree for each instance of an actor; none when its parent has none.
@@ -46,7 +45,7 @@ impl Supervisor {
     pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
         let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.forget_actor(child);
+            self.shared.forget_actor(child);
             return Vec::new();
         };
         nodes.into_iter().map(Event::Spawned).collect()
@@ -58,15 +57,6 @@ impl Supervisor {
         let nodes = parent.and_then(|parent| self.place(parent, child, true));
         for node in nodes.into_iter().flatten() {
             self.tree.note_was_up(node);
-        }
-    }
-
-    fn forget_actor(&self, actor: &Arc<Actor>) {
-        if let Some(unread) = self.shared.routing.forget(actor) {
-            self.shared.dead_letter_unread(actor, unread, actor.closed_because());
-        }
-        if actor.kept_child().is_some() {
-            self.shared.end_child(actor);
         }
     }
 
@@ -83,14 +73,14 @@ impl Supervisor {
     /// Removes a node for good, and with its last node the actor.
     pub(super) fn forget(&mut self, node: Node) {
         self.retire(node);
-        self.notice(node, || Change::Gone);
+        self.notice_gone(node);
         let Some(role) = self.roles[node.index()].take() else { return };
         let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
         nodes.retain(|&other| other != node);
         if nodes.is_empty() {
             self.nodes.remove(&role.actor.id);
             self.accounted.remove(&role.actor.id);
-            self.forget_actor(&role.actor);
+            self.shared.forget_actor(&role.actor);
         }
     }
 }

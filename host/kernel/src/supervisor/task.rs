@@ -25,7 +25,6 @@ use crate::supervisor::verdicts::Verdicts;
 use crate::supervisor::watch_table::Watches;
 use crate::words::address::Address;
 use crate::words::crash::CrashReason;
-use crate::words::notice::Change;
 use crate::words::restart::SupervisionSpec;
 use crate::words::state::State;
 
@@ -111,14 +110,15 @@ impl Supervisor {
         match command {
             Command::Started(node, incarnation) => {
                 self.first_start_over(node);
+                let mut is_first = false;
                 let role = self.role_mut(node);
                 let news = role.is_none_or(|role| {
                     role.refused_at = None;
-                    role.was_up = true;
+                    is_first = !std::mem::replace(&mut role.was_up, true);
                     !std::mem::take(&mut role.passivated)
                 });
                 if news {
-                    self.notice(node, || Change::Started);
+                    self.notice_start(node, is_first);
                 }
                 vec![Event::Started(node, incarnation)]
             }
@@ -230,11 +230,17 @@ impl Supervisor {
         halted: bool,
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
+        let events: Vec<_> = self.nodes_at(address).iter().copied().map(event).collect();
+        if events.is_empty() {
+            // No such actor, or a child whose spawn is not durable yet.
+            let _ = answer.send(None);
+            return events;
+        }
         let state = self.state_at(address);
         self.keep_order(address, halted, move || {
             let _ = answer.send(state);
         });
-        self.nodes_at(address).iter().copied().map(event).collect()
+        events
     }
 
     /// Keeps an operator's order if there is a store, and gives the answer when it is kept.

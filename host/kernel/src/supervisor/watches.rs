@@ -14,6 +14,9 @@ use crate::words::state::State;
 impl Supervisor {
     /// Begins a watch. A watch of an actor that does not exist ends with its only notice.
     pub(super) fn watch(&mut self, watcher: Watcher, watch: u64, address: &Address) {
+        if watcher.is_kept() {
+            return self.begin_kept((watcher.actor, watch));
+        }
         let runs = |actor: &Actor| actor.instances.iter().any(|instance| instance.incarnation() == watcher.incarnation);
         let known = self.nodes.get(&watcher.actor).and_then(|nodes| self.roles[nodes[0].index()].as_ref());
         // The watcher's run may have ended by now.
@@ -43,17 +46,30 @@ impl Supervisor {
 
     /// Sends a notice to all watchers of this node's actor.
     pub(super) fn notice(&mut self, node: Node, change: impl FnOnce() -> Change) {
-        if self.watches.of.is_empty() {
+        self.notice_all(node, change, false);
+    }
+
+    /// Sends notices of a start. `is_first`: the first one of this instance in this run of the host.
+    pub(super) fn notice_start(&mut self, node: Node, is_first: bool) {
+        self.notice_all(node, || Change::Started, is_first);
+    }
+
+    fn notice_all(&mut self, node: Node, change: impl FnOnce() -> Change, is_first_start: bool) {
+        let has_kept = !self.shared.routing.kept_watches.is_empty();
+        if self.watches.of.is_empty() && !has_kept {
             return;
         }
         let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) else { return };
-        let Some(watches) = self.watches.of.get(&role.actor.id).cloned() else { return };
-        let (address, incarnation, change) = (role.actor.address().clone(), role.instance.incarnation(), change());
+        let (actor, incarnation, change) = (role.actor.clone(), role.instance.incarnation(), change());
+        if has_kept {
+            self.tell_kept_watchers((node, &actor), incarnation, &change, is_first_start);
+        }
+        let Some(watches) = self.watches.of.get(&actor.id).cloned() else { return };
         for (watcher, watch) in watches {
             if change == Change::Gone {
                 self.watches.remove(watcher, watch);
             }
-            self.tell_watcher(watcher, watch, &address, incarnation, change.clone());
+            self.tell_watcher(watcher, watch, actor.address(), incarnation, change.clone());
         }
     }
 
@@ -64,7 +80,7 @@ impl Supervisor {
 
     /// Sends notices of a run that ended because it was told to stop.
     pub(super) fn notice_stop(&mut self, node: Node) {
-        if self.watches.of.is_empty() {
+        if self.watches.of.is_empty() && self.shared.routing.kept_watches.is_empty() {
             return;
         }
         let state = self.tree.view(node).map(|view| view.state);
@@ -78,7 +94,8 @@ impl Supervisor {
         let Some(actor) = self.shared.routing.registry.by_id(watcher.actor) else { return };
         let notice = Notice { watch, address: address.clone(), incarnation, change };
         self.watches.told += 1;
-        let (envelope, body) = notice.message(actor.address(), watcher.incarnation, self.watches.told);
+        let numbers = (self.shared.seed, self.watches.told);
+        let (envelope, body) = notice.message((actor.address(), watcher.incarnation), numbers);
         let mut inside = false;
         match actor.mailbox.push(&*actor, |space| inside = space.put(&envelope, &Payload::plain(&body))) {
             Ok(displaced) => self.shared.routing.dead_letter(&actor, displaced, &DeadReason::Overflow, true),

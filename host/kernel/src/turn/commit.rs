@@ -9,7 +9,7 @@ use super::Turn;
 use super::effect::Effect;
 use super::spawn;
 use crate::actor::Actor;
-use crate::actor::reports::TaskDone;
+use crate::actor::reports::{Report, TaskDone};
 use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
 use crate::dispatch::routing::delivery::Run;
@@ -94,7 +94,8 @@ impl Turn {
         // Answered: reports to the code, replies to askers, retries and dead letters. The reports come first, since the play
         // is idle as soon as the messages are finished.
         if self.calls_back {
-            self.report_outcomes();
+            let reports = self.reports().map(Report::from);
+            self.instance.backlog.lock().report(&self.shared.activity, reports);
         }
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
         let mut finished = self.batch.commit_finished(outcomes.len());
@@ -152,9 +153,13 @@ impl Turn {
                 let set = self.effects.set.get_or_insert_with(|| Timers::new(shared.clone(), actor.clone()));
                 set.set(id, later(wait), timer);
             }
-            Effect::Watch { id, address } => {
+            Effect::Watch { id, address, kept } => {
                 let pending = self.shared.activity.guard();
-                let _ = self.shared.supervisor.request(Request::Watch(self.watcher(), id, address, pending));
+                let watcher = if kept { Watcher::kept(self.actor.id) } else { self.watcher() };
+                if kept {
+                    self.effects.end_watch(id);
+                }
+                let _ = self.shared.supervisor.request(Request::Watch(watcher, id, address, pending));
             }
             Effect::Unwatch { id } => {
                 self.effects.end_watch(id);
@@ -172,15 +177,14 @@ impl Turn {
         Watcher { actor: self.actor.id, incarnation: self.incarnation }
     }
 
-    /// Queues a report to the code about each finished message.
-    pub(super) fn report_outcomes(&self) {
+    /// A report to the code about each finished message.
+    pub(super) fn reports(&self) -> impl Iterator<Item = TaskDone> {
         let attempts = self.actor.spec.restart.attempts;
         let mut notable = self.batch.outcomes.notable().peekable();
-        let reports = self.batch.finished().map(|index| {
+        self.batch.finished().map(move |index| {
             let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
             TaskDone::committed(&self.batch.messages.envelope(index), outcome, attempts)
-        });
-        self.instance.backlog.lock().report(&self.shared.activity, reports);
+        })
     }
 
     /// Makes the outcome of one message final; false when the message is kept for a retry.

@@ -41,6 +41,8 @@ pub(super) enum Effect {
     Watch {
         id: u64,
         address: Address,
+        /// Whether the watch belongs to the actor, and not to this incarnation.
+        kept: bool,
     },
     Unwatch {
         id: u64,

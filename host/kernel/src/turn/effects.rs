@@ -16,7 +16,7 @@ pub(super) struct Effects {
     /// One for each place of an effect in the outbox, in the same order.
     queue: VecDeque<Effect>,
     pub(super) children: Reservations,
-    /// The watches of this incarnation, those in the queue included.
+    /// The watches of this incarnation, and those in the queue.
     watches: BTreeSet<u64>,
     last_watch: u64,
     /// Number of timers in the queue, and bytes of their messages.
@@ -64,6 +64,11 @@ impl Effects {
             Effect::Stop { route } => Some(ChildChange::Stop(*route)),
             _ => None,
         })
+    }
+
+    /// The next `count` effects.
+    pub(super) fn next(&self, count: usize) -> impl Iterator<Item = &Effect> {
+        self.queue.iter().take(count)
     }
 
     /// Takes the timers that belong to the actor and the cancellations out of the next `count` effects. There is one result for each of these effects; none
@@ -169,8 +174,11 @@ impl Effects {
         kept_number(self.last_watch + 1)
     }
 
-    pub(super) fn add_watch(&mut self, id: u64) {
-        self.last_watch = id;
+    /// Adds a recorded watch. `kept`: it belongs to the actor as soon as it is committed.
+    pub(super) fn add_watch(&mut self, id: u64, kept: bool) {
+        if !kept {
+            self.last_watch = id;
+        }
         self.watches.insert(id);
     }
 

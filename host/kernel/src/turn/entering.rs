@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Turn;
 use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
+use super::spawn;
 use crate::actor::Actor;
 use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
@@ -29,6 +30,9 @@ use crate::words::events::MessageRetried;
 use crate::words::message::{Envelope, Message, Reply, ReplyToken, records_of};
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::{AskError, FullAnswer};
+
+/// Bytes of a report in an entry, approximately.
+const REPORT_BYTES: usize = 64;
 
 /// The sends of a turn that enter, and space for them.
 struct Sends {
@@ -109,7 +113,8 @@ impl Turn {
         let sent: usize = sends.wanted.iter().map(|wanted| wanted.load.bytes).sum();
         let state = self.state.as_ref().map_or(0, |state| state.bytes());
         let kept = if self.is_stored() { self.effects.recorded_timer_bytes() + self.batch.outcomes.bytes() } else { 0 };
-        sent + state + kept
+        let reports = if self.is_stored() && self.calls_back { self.batch.finished().len() * REPORT_BYTES } else { 0 };
+        sent + state + kept + reports
     }
 
     /// Reserves space for the sends that enter. May wait; nothing has happened yet.
@@ -147,10 +152,8 @@ impl Turn {
             if self.measurements.len() > 0 {
                 self.measurements.commit(self.instance.own_metrics(&self.actor.spec.metrics));
             }
-            if self.calls_back {
-                self.report_outcomes();
-            }
         }
+        let reports = if stored && self.calls_back { self.reports().collect() } else { Vec::new() };
         let finished = self.batch.finished();
         let state = self.state.as_mut().filter(|state| state.len() > 0).map(|state| state.take_finished(finished.end));
         let mut outcomes = std::mem::take(&mut self.batch.outcomes);
@@ -158,6 +161,7 @@ impl Turn {
         let entered = shared.routing.enter(journal, Some(self.actor.id), space_in_journal, |draft| {
             if stored && self.effects.has_recorded() {
                 self.enter_children(draft);
+                self.enter_watches(draft);
             }
             let mut places = self.put_sends(draft, sends, &mut news);
             if stored && self.effects.has_recorded() {
@@ -166,6 +170,7 @@ impl Turn {
             }
             self.outbox.mark_entered(&places);
             if stored {
+                self.enter_reports(draft, reports);
                 let mut notable = outcomes.drain().peekable();
                 for index in finished.clone() {
                     let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
@@ -176,6 +181,9 @@ impl Turn {
                 change_state(draft, self.actor.id, key, value.as_deref());
             }
         });
+        if stored && self.effects.has_recorded() {
+            self.make_children_known();
+        }
         if let (Some(state), Some(keyed)) = (state, &self.actor.keyed_state) {
             keyed.changed(state.changes, state.grown, entered.number, journal.last_durable());
         }
@@ -205,6 +213,17 @@ impl Turn {
                     draft.op(Op::Spawned { actor, address, child: Box::new(kept.child.clone()) });
                 }
                 ChildChange::Stop(_) => child_leaves(draft, target),
+            }
+        }
+    }
+
+    /// Lookups find the children that the turn spawned, since whoever gets its reply may look for them at once. They start when the turn is
+    /// durable.
+    fn make_children_known(&self) {
+        let effects = self.outbox.finished_runs().filter(|at| self.outbox.run(*at).route == Run::EFFECT).count();
+        for change in self.effects.child_changes(effects) {
+            if let ChildChange::Spawn(route) = change {
+                spawn::make_known(&self.shared, &self.routes.at(route).target);
             }
         }
     }

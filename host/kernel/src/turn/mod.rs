@@ -13,7 +13,7 @@
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk`, `bulk_error` | what code records for a whole batch of messages; its mistakes |
 //! | `commit` | the way out |
-//! | `entering`, `entered` | the way out in a play with a store |
+//! | `entering`, `entered`, `kept_effects` | the way out in a play with a store |
 
 mod batch;
 mod broadcast;
@@ -26,6 +26,7 @@ mod effect;
 mod effects;
 mod entered;
 mod entering;
+mod kept_effects;
 mod keyed_state;
 mod measurements;
 pub(crate) mod metrics;
@@ -88,6 +89,8 @@ pub struct Turn {
     state: Option<Box<StateChanges>>,
     /// Whether the code gets a report about each message.
     calls_back: bool,
+    /// The numbers of the kept reports that the current hook got.
+    told: Vec<u64>,
     /// A turn that has entered the journal, until all its effects are carried out.
     entered: Option<Entered>,
     /// A function of the code that runs when no work is left.
@@ -109,6 +112,7 @@ impl Turn {
             effects: Effects::default(),
             measurements: Measurements::default(),
             state: None,
+            told: Vec::new(),
             entered: None,
             when_idle: None,
         }
@@ -324,6 +328,7 @@ impl Turn {
     pub(crate) fn end_hook(&mut self, keep: bool) {
         if !keep {
             self.drop_current();
+            self.told.clear();
         }
         self.batch.end_hook();
         self.outbox.finish_hook();
@@ -341,6 +346,7 @@ impl Turn {
         self.effects.clear();
         self.measurements.clear();
         self.state = None;
+        self.told.clear();
         self.batch.abandon()
     }
 
@@ -352,6 +358,11 @@ impl Turn {
     /// Whether a commit was dropped before its end.
     pub(crate) fn commit_under_way(&self) -> bool {
         self.outbox.is_half_delivered() || self.entered.is_some()
+    }
+
+    /// Notes that the current hook got reports with these numbers: they end with its commit.
+    pub(crate) fn note_told(&mut self, reports: impl IntoIterator<Item = u64>) {
+        self.told.extend(reports.into_iter().filter(|number| *number != 0));
     }
 
     /// Gives the next call the time of `messages` messages.

@@ -232,11 +232,18 @@ fn check_chain(shared: &Shared, parent: &Actor, plugin: &str) -> Result<(), Spaw
     Ok(())
 }
 
-/// Commits a spawn: from here on lookups find the child, and messages to it wait.
-pub(super) fn bring_up(shared: &Arc<Shared>, parent: &Actor, child: &Arc<Actor>) {
+/// From here on lookups find a child, and messages to it wait.
+pub(super) fn make_known(shared: &Arc<Shared>, child: &Arc<Actor>) {
     child.set_presence(Presence::There);
     shared.routing.registry.add(child);
     attend(shared, child);
+}
+
+/// Commits a spawn: the child is known, if it was not, and starts.
+pub(super) fn bring_up(shared: &Arc<Shared>, parent: &Actor, child: &Arc<Actor>) {
+    if child.is_reserved() {
+        make_known(shared, child);
+    }
     if let Some(spawned) = &child.spawned {
         spawned.first_start.store(1, Ordering::Release);
         shared.activity.begin();

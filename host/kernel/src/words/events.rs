@@ -246,8 +246,8 @@ log_events! {
         /// Its timers, which do not fire.
         timers: u64,
     }
-    text() "{waiting} messages and {timers} timers of {to} stay in the store: the play has no such actor with a durable mailbox";
-    example "12 messages and 1 timers of /till stay in the store: the play has no such actor with a durable mailbox";
+    text() "{to} stays in the store with its messages ({waiting}) and timers ({timers}): the play has no such actor with a durable mailbox";
+    example "/till stays in the store with its messages (12) and timers (1): the play has no such actor with a durable mailbox";
     advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
 
     /// The plugin of a mailbox crashed. It is started again, and gets all messages again.

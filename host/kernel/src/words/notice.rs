@@ -69,6 +69,9 @@ pub enum WatchError {
     Overrun(#[from] Overrun),
 }
 
+/// The kind of a notice of a run that was lost with its host.
+pub(crate) const HOST_DIED: &str = "host-died";
+
 /// The actor and the incarnation that watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Watcher {
@@ -76,11 +79,30 @@ pub(crate) struct Watcher {
     pub(crate) incarnation: u64,
 }
 
+impl Watcher {
+    /// Stands for all incarnations of an actor, in all runs of the host.
+    const ALL_INCARNATIONS: u64 = 0;
+
+    /// For watches that belong to the actor.
+    pub(crate) fn kept(actor: ActorId) -> Self {
+        Self { actor, incarnation: Self::ALL_INCARNATIONS }
+    }
+
+    /// Whether the watch belongs to the actor, and not to one of its incarnations.
+    pub(crate) fn is_kept(self) -> bool {
+        self.incarnation == Self::ALL_INCARNATIONS
+    }
+}
+
 impl Notice {
-    /// The message of this notice: the `number`-th of its watcher's run. Its body is text, which is readable among the dead
-    /// letters.
-    pub(crate) fn message(&self, watcher: &Address, incarnation: u64, number: u64) -> (Envelope, Vec<u8>) {
-        let id = MessageId::seeded(watcher.as_str(), incarnation).caused(u64::MAX).caused(number);
+    /// The message of this notice: the `number`-th of the run of the host with this seed. Its body is text, which is readable among the
+    /// dead letters.
+    pub(crate) fn message(
+        &self,
+        (watcher, incarnation): (&Address, u64),
+        (run_seed, number): (u64, u64),
+    ) -> (Envelope, Vec<u8>) {
+        let id = MessageId::seeded(watcher.as_str(), incarnation).caused(u64::MAX).caused(run_seed).caused(number);
         let (sender, reply) = (ActorId::NOTICE, ReplyToken::NONE);
         let envelope = Envelope { id, sender, flow: id.flow(), hops: 0, attempt: 0, reply, parts: Parts::NONE };
         let (kind, more, text) = match &self.change {
@@ -130,7 +152,7 @@ mod tests {
         let address = Address::parse("/a/b").expect("good");
         for change in changes {
             let notice = Notice { watch: 7, address: address.clone(), incarnation: 3, change };
-            let (_, body) = notice.message(&address, 5, 1);
+            let (_, body) = notice.message((&address, 5), (1, 1));
             assert_eq!(Notice::read(&body), Some((5, notice)));
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Address, AskError, Behavior, Bounds, BoxFuture, Clock, Config, Crash, CrashReason, Failure,
-    HostClock, Keep, Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, Template, Turn,
+    HostClock, Keep, Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, TaskDone, Template,
+    Turn,
 };
 use tokio::time::Instant;
 
@@ -126,6 +127,14 @@ impl Launcher for Code {
     fn plugin(&self) -> &'static str {
         "acting"
     }
+
+    fn watches(&self) -> bool {
+        self.stage.play.roles[self.who].watches
+    }
+
+    fn calls_back(&self) -> bool {
+        self.stage.play.roles[self.who].calls_back
+    }
 }
 
 struct Acting {
@@ -179,6 +188,24 @@ impl Behavior for Acting {
         })
     }
 
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        Box::pin(async move {
+            let ids: Vec<_> = done.iter().map(|task| task.id).collect();
+            self.stage.book.lock().note(format!("{} gets the outcomes of {ids:?}", self.who));
+            self.stage.book.lock().outcomes.heard.extend(ids);
+            let (slow, temper) = (self.stage.play.slow, self.stage.play.temper);
+            if self.roll(|dice| dice.percent(slow)) {
+                let pause = self.roll(|dice| dice.millis(0, 5));
+                tokio::time::sleep(pause).await;
+            }
+            let is_of_notice = done.iter().any(|task| self.stage.book.lock().is_notice(task.id));
+            if !is_of_notice && self.roll(|dice| dice.percent(temper / 2)) {
+                return Err(Crash::new(CrashReason::Trap { kind: "simulated".into() }));
+            }
+            Ok(())
+        })
+    }
+
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async { Ok(()) })
     }
@@ -192,8 +219,11 @@ impl Acting {
     /// Checks a message on its arrival.
     fn arrives(&self) -> RunId {
         let (play, who) = (&self.stage.play, self.who);
-        let serial = serial_of(self.turn.body());
         let envelope = self.turn.envelope().unwrap();
+        let serial = match self.turn.notice() {
+            Some(_) => self.stage.book.lock().serial_of_notice(envelope.id, who),
+            None => serial_of(self.turn.body()),
+        };
         let (sender, number) = (self.turn.sender(), self.turn.sequence());
         let mut book = self.stage.book.lock();
         let run = book.begins(who, serial);
@@ -301,7 +331,12 @@ impl Acting {
     }
 
     async fn work(&mut self, run: RunId) -> Result<Outcome, Crash> {
-        let (fuel, temper, attempt) = (self.turn.body()[4], self.turn.body()[5], self.turn.envelope().unwrap().attempt);
+        let attempt = self.turn.envelope().unwrap().attempt;
+        let (fuel, temper) = match self.turn.notice() {
+            // A crash would be told to others, whose crashes would be told, without an end.
+            Some(_) => (0, Some(self.temper()).filter(|temper| *temper != 1).unwrap_or_default()),
+            None => (self.turn.body()[4], self.turn.body()[5]),
+        };
         for _ in 0..self.roll(|dice| dice.below(4)) {
             self.step(run, fuel).await;
         }
@@ -341,8 +376,11 @@ impl Acting {
         if play.roles[self.who].parent.is_none() && self.roll(|dice| dice.percent(5)) {
             return self.cancel_timer(run);
         }
+        if play.roles[self.who].watches && self.roll(|dice| dice.percent(15)) {
+            return self.change_watch(run);
+        }
         let (to, is_ask) = self.roll(|dice| (dice.pick(targets), dice.percent(20)));
-        let temper = self.roll(|dice| if dice.percent(play.temper) { dice.between(1, 3) as u8 } else { 0 });
+        let temper = self.temper();
         let address = play.roles[to].address.as_str();
         let serial = self.stage.book.lock().sends(Some(run), to, is_ask);
         let body = body_of(serial, fuel - 1, temper);
@@ -357,6 +395,36 @@ impl Acting {
                 book.must(is_child, || format!("run {run} cannot send to {to}: {error}"));
                 book.runs[run].sends.pop();
             }
+        }
+    }
+
+    /// The fault of a message.
+    fn temper(&self) -> u8 {
+        let chance = self.stage.play.temper;
+        self.roll(|dice| if dice.percent(chance) { dice.between(1, 3) as u8 } else { 0 })
+    }
+
+    /// Watches an actor, or ends a watch that the store has.
+    fn change_watch(&mut self, run: RunId) {
+        let play = self.stage.play.clone();
+        let (to, begins) = self.roll(|dice| (dice.pick(&play.roles[self.who].targets), dice.percent(80)));
+        if begins {
+            let watch = self.turn.watch(play.roles[to].address.as_str());
+            let mut book = self.stage.book.lock();
+            book.note(format!("run {run} watches {to}: {watch:?}"));
+            book.must(watch.is_ok(), || format!("run {run} may not watch {to}: {watch:?}"));
+            book.runs[run].watches.extend(watch.ok());
+            return;
+        }
+        let own = {
+            let book = self.stage.book.lock();
+            let id = book.addresses.get(play.roles[self.who].address.as_str());
+            id.map(|id| book.watches.of(id.0)).unwrap_or_default()
+        };
+        if !own.is_empty() {
+            let watch = self.roll(|dice| dice.pick(&own));
+            self.stage.book.lock().note(format!("run {run} ends the watch {watch}"));
+            self.turn.unwatch(watch);
         }
     }
 

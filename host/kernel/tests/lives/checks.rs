@@ -1,4 +1,4 @@
-//! The promises, checked against the history of the store when the last life is over.
+//! The promises, checked as entries become durable, and against the history of the store when the last life is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,16 @@ use playhouse_kernel::{Image, JournalGroup, Op};
 
 use crate::ledger::{Ledger, Serial};
 use crate::play::{Kind, Play};
+use crate::{outcomes, watchers};
+
+/// A group is durable.
+pub fn durable(ledger: &mut Ledger, group: &JournalGroup) {
+    for (number, entry) in (group.first..).zip(&group.entries) {
+        outcomes::durable_entry(ledger, number, entry);
+        ledger.durable_entry(number, entry);
+        watchers::durable_entry(ledger, number, entry);
+    }
+}
 
 pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<JournalGroup>], image: &Image) {
     each_message_ends_once(ledger, play);
@@ -15,6 +25,9 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, history: &[std::sync::Arc<Jo
     ids_are_unique(ledger, history);
     orders_hold(ledger, play);
     children_come_with_turns(ledger);
+    outcomes::in_the_end(ledger);
+    let planned = image.actors.iter().filter(|actor| actor.child.is_none()).map(|actor| actor.id.0).collect();
+    watchers::in_the_end(ledger, &planned);
     let left = image.actors.iter().filter(|actor| actor.leaves).count();
     ledger.must(left == 0, || format!("{left} children were stopped, and are not gone"));
     let left: u64 = image.actors.iter().map(|actor| actor.waiting).sum();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, Address, Backoff, Bounds, Config, Failure, Keep, Kernel, MailboxSpec, MemoryStore, Message,
-    NativeActor, NativeContext, NativeLauncher, NativeResult, Op, Plan, PlanError, RestartKind, RestartSpec, State,
-    Store, Template,
+    ActorGrants, ActorSpec, Address, Backoff, Bounds, Config, Failure, Fault, FaultyStore, Keep, Kernel, MailboxSpec,
+    MemoryStore, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Op, Plan, PlanError, RestartKind,
+    RestartSpec, State, Store, Template,
 };
 use tokio::time::sleep;
 
@@ -384,6 +384,30 @@ async fn child_of_a_plugin_that_is_gone_is_kept_and_does_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn child_that_did_not_run_ends_after_its_parent() {
+    let family = Family::default();
+    let kernel = family.open().await;
+    tell(&kernel, "/a", "spawn k kid; > k spawn g brief").await;
+    kernel.wait_idle().await;
+    kernel.halt(&addr("/a/k/g")).await;
+    tell(&kernel, "/a/k/g", "one").await;
+    stop(&kernel).await;
+    let mut plan = family.plan();
+    plan.plugins.remove("brief");
+    let kernel = family.open_plan(&plan).await;
+    tell(&kernel, "/a", "stop k").await;
+    kernel.wait_idle().await;
+    stop(&kernel).await;
+    assert_eq!(family.known().await, ["/a", "/a/k/g"]);
+    let kernel = family.open_plan(&plan).await;
+    kernel.wait_idle().await;
+    let letters = kernel.dead_letters();
+    assert_eq!((letters.len(), letters[0].to.as_str(), letters[0].reason.kind()), (1, "/a/k/g", "stopped"));
+    stop(&kernel).await;
+    assert_eq!(family.known().await, ["/a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn stored_child_needs_a_stored_parent() {
     let family = Family::default();
     let kernel = family.open().await;
@@ -392,6 +416,26 @@ async fn stored_child_needs_a_stored_parent() {
     let notes = family.notes();
     let refusal = "`kid` has a durable mailbox, and `/memory` has none: its children end with it; give `/memory` a durable mailbox";
     assert!(notes.contains(&refusal.to_owned()) && notes.contains(&"/memory/p starts".to_owned()), "{notes:?}");
+    stop(&kernel).await;
+}
+
+/// Who gets the reply of a turn may write to the child that it spawned, and so the child is known before the reply leaves.
+#[tokio::test(start_paused = true)]
+async fn child_is_known_before_its_spawn_is_durable() {
+    let family = Family::default();
+    let slow = FaultyStore::new(family.store.clone(), vec![Some(Fault::Slow(SOON)); 50]);
+    let kernel = Kernel::open(&family.plan(), Arc::new(slow)).await.unwrap();
+    kernel.wait_booted().await;
+    sleep(SOON * 2).await;
+    kernel.tell_later(&addr("/a"), b"spawn k kid; spawn p passing", SOON).await.unwrap();
+    sleep(SOON / 100).await;
+    for child in ["/a/k", "/a/p"] {
+        assert!(kernel.tell_later(&addr(child), b"one", SOON).await.is_ok(), "{child}");
+    }
+    assert_eq!(kernel.halt(&addr("/a/k")).await, None, "it has not started");
+    assert_eq!(family.notes(), ["/a starts", "/memory starts"]);
+    kernel.wait_idle().await;
+    assert_eq!(family.seen().iter().filter(|seen| seen.ends_with(" one 0")).count(), 2);
     stop(&kernel).await;
 }
 

@@ -8,6 +8,7 @@ use playhouse_kernel::{
     StoredOrigin, StoredTimer,
 };
 
+use crate::checks::durable;
 use crate::dice::Dice;
 use crate::ledger::Book;
 use crate::play::Play;
@@ -64,7 +65,7 @@ impl Disk {
         let written = futures_util::FutureExt::now_or_never(self.memory.write(group.clone())).expect("it never waits");
         let mut book = self.book.lock();
         match written {
-            Ok(()) => book.durable(&group),
+            Ok(()) => durable(&mut book, &group),
             Err(error) => book.broken.push(format!("the store refused {group:?}: {error}")),
         }
     }
@@ -119,10 +120,6 @@ impl Store for Disk {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         self.memory.held(mailbox, from, most_bytes)
-    }
-
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.memory.bytes(mailbox, from)
     }
 
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {

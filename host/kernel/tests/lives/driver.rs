@@ -24,6 +24,9 @@ pub fn give(seed: u64) -> Ledger {
     book.lock().stored = play.roles.iter().map(|role| role.kind != Kind::Memory).collect();
     let children = (0..play.roles.len()).filter(|&who| play.roles[who].parent.is_some());
     book.lock().children = children.map(|who| (play.roles[who].address.to_string(), who)).collect();
+    book.lock().places = (0..play.roles.len()).map(|who| (play.roles[who].address.to_string(), who)).collect();
+    let calls_back = |who: &usize| play.roles[*who].calls_back && play.roles[*who].kind != Kind::Memory;
+    book.lock().outcomes.wanted_by = (0..play.roles.len()).filter(calls_back).collect();
     book.lock().attempts = play.roles.iter().map(|role| role.attempts).collect();
     let disk = Disk::new(seed, play.clone(), book.clone());
     let dice = Arc::new(Mutex::new(Dice::new(seed, 2)));
@@ -34,6 +37,7 @@ pub fn give(seed: u64) -> Ledger {
         book.lock().note(format!("life {life}"));
         let is_last = life == play.ends.len();
         if is_last {
+            book.lock().watches.begin_last_life();
             disk.work();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Fault, FaultyStore, Incoming, Kernel, LetterError, LetterFilter, MemoryStore, Metadata, Op, SendError, StateError,
-    StateOrderError, StoreError,
+    Fault, FaultyStore, Incoming, Keep, Kernel, LetterError, LetterFilter, MemoryStore, Metadata, Op, RequestKey,
+    SendError, StateError, StateOrderError, StoreError,
 };
 use tokio::time::{Instant, sleep};
 
@@ -187,4 +187,43 @@ async fn second_drop_of_a_gone_actor_waits_for_the_first() {
     kernel.wait_idle().await;
     assert_eq!(kernel.store_failure(), None);
     stop(&kernel).await;
+}
+
+/// It would have no answer, or one that is nowhere: the turn needs the store.
+#[tokio::test(start_paused = true)]
+async fn question_at_a_full_store_is_refused() {
+    let house = House::default();
+    let store = FaultyStore::new(house.store.clone(), []);
+    let shortage = store.shortage();
+    let kernel = house.open_on(store, vec![house.stored("/a"), house.actor("/memory", Keep::Memory)]).await;
+    *shortage.lock() = Some("almost no space".into());
+    tell(&kernel, "/a", "one").await;
+    kernel.wait_idle().await;
+    let began = Instant::now();
+    let refused = kernel.ask(&addr("/a"), b"two", SOON).await.unwrap_err();
+    assert_eq!(refused.kind(), "not-stored");
+    let (ingress, metadata) = (house.ingress(), Metadata::new());
+    let (key, message) =
+        (RequestKey { via: "cli", key: "k", digest: [0; 32] }, Incoming::new(ingress.next_id(), &metadata, b"two"));
+    let (_, refused) = ingress.ask_under(&key, &addr("/a"), &message, SOON).await;
+    assert_eq!(refused.unwrap_err().kind(), "not-stored");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let in_memory = kernel.ask(&addr("/memory"), b"two", SOON).await;
+    assert!(!matches!(&in_memory, Err(error) if error.kind() == "not-stored"), "{in_memory:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_store_does_not_keep_the_host_from_ending() {
+    let house = House::default();
+    let kernel = house.open_on(full_for(&house, 2, FOR_EVER), vec![house.stored("/a"), house.stored("/b")]).await;
+    sleep(SOON).await;
+    for n in 0..20 {
+        let _ = kernel.tell_later(&addr("/a"), format!("> /b {n}").as_bytes(), SOON).await;
+        sleep(WRITE).await;
+    }
+    kernel.shut_down();
+    let began = Instant::now();
+    kernel.wait_stopped().await;
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(matches!(kernel.store_failure(), Some(StoreError::Full(_))));
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use playhouse_kernel::{ActorId, EntryNumber, JournalGroup, MessageId, Op};
+use playhouse_kernel::{ActorId, EntryNumber, JournalEntry, MessageId, Op};
 
+use crate::belongings::{Outcomes, Watches};
 use crate::play::Who;
 
 pub type Book = Arc<Mutex<Ledger>>;
@@ -42,6 +43,8 @@ pub struct Run {
     pub cancels: Vec<Serial>,
     /// The children that it spawned.
     pub spawns: Vec<Who>,
+    /// The ids of its watches.
+    pub watches: Vec<u64>,
     /// None while it runs, and when a crash in its call undid it.
     pub done: Option<bool>,
     /// Whether its message is to be handled again.
@@ -115,6 +118,12 @@ pub struct Ledger {
     /// the lives.
     pub first_suspects: BTreeMap<u64, u64>,
     pub noted: BTreeMap<Serial, Vec<usize>>,
+    /// All actors, by their addresses.
+    pub places: BTreeMap<String, Who>,
+    /// Notices have no serial in them, and get one.
+    notices: BTreeMap<MessageId, Serial>,
+    pub watches: Watches,
+    pub outcomes: Outcomes,
     pub trace: Vec<String>,
     pub broken: Vec<String>,
     pub seen: BTreeSet<&'static str>,
@@ -150,6 +159,38 @@ impl Ledger {
         serial
     }
 
+    /// The serial of a notice, by its id.
+    pub fn serial_of_notice(&mut self, id: MessageId, to: Who) -> Serial {
+        if let Some(serial) = self.notices.get(&id) {
+            return *serial;
+        }
+        let serial = self.sends(None, to, false);
+        self.notices.insert(id, serial);
+        serial
+    }
+
+    /// Whether a message is a notice.
+    pub fn is_notice(&self, id: MessageId) -> bool {
+        self.notices.contains_key(&id)
+    }
+
+    /// Serial, id and size of the first record, which is sent `to` an actor.
+    fn read(&mut self, record: &[u8], to: Option<Who>) -> (Serial, MessageId, usize) {
+        let content = u32::from_le_bytes(*record.first_chunk().unwrap()) & !(1 << 31);
+        let (size, id) = (HEADER + content as usize, id_of(record));
+        let serial = match to.filter(|_| is_notice(record)) {
+            Some(to) => self.serial_of_notice(id, to),
+            None => serial_of(&record[size - BODY..size]),
+        };
+        (serial, id, size)
+    }
+
+    /// The actor with an id.
+    pub fn who_is(&self, id: u64) -> Option<Who> {
+        let address = self.addresses.iter().find(|(_, actor)| actor.0 == id).map(|(address, _)| address);
+        self.places.get(address?).copied()
+    }
+
     pub fn begins(&mut self, who: Who, of: Serial) -> RunId {
         let life = self.life;
         self.runs.push(Run {
@@ -160,6 +201,7 @@ impl Ledger {
             timers: Vec::new(),
             cancels: Vec::new(),
             spawns: Vec::new(),
+            watches: Vec::new(),
             done: None,
             retried: false,
             is_unsure: false,
@@ -230,23 +272,21 @@ impl Ledger {
         }
     }
 
-    /// A group is durable.
-    pub fn durable(&mut self, group: &JournalGroup) {
-        for (number, entry) in (group.first..).zip(&group.entries) {
-            self.entry_actor.insert(number, entry.actor.map(|actor| actor.0));
-            for op in &entry.ops {
-                self.durable_op(number, op, &entry.bytes);
-            }
-            let left = entry.ops.iter().find_map(|op| self.answers_left(op));
-            self.must(left.is_none(), || format!("entry {number} ends message {left:?}, and leaves answers"));
-            // A turn has its actor, and whatever else takes messages makes letters of them.
-            // The answers of dropped messages go with them.
-            let takes = |op: &Op| matches!(op, Op::Take { .. } | Op::OriginGone { .. });
-            if entry.actor.is_none() && entry.ops.iter().all(takes) {
-                let dropped: Vec<_> = entry.ops.iter().flat_map(|op| self.taken_by(op)).collect();
-                self.note(format!("entry {number}: an operator dropped {dropped:?}"));
-                self.dropped.extend(dropped);
-            }
+    /// An entry is durable.
+    pub fn durable_entry(&mut self, number: EntryNumber, entry: &JournalEntry) {
+        self.entry_actor.insert(number, entry.actor.map(|actor| actor.0));
+        for op in &entry.ops {
+            self.durable_op(number, op, &entry.bytes);
+        }
+        let left = entry.ops.iter().find_map(|op| self.answers_left(op));
+        self.must(left.is_none(), || format!("entry {number} ends message {left:?}, and leaves answers"));
+        // A turn has its actor, and whatever else takes messages makes letters of them.
+        // The answers of dropped messages go with them.
+        let takes = |op: &Op| matches!(op, Op::Take { .. } | Op::OriginGone { .. });
+        if entry.actor.is_none() && entry.ops.iter().all(takes) {
+            let dropped: Vec<_> = entry.ops.iter().flat_map(|op| self.taken_by(op)).collect();
+            self.note(format!("entry {number}: an operator dropped {dropped:?}"));
+            self.dropped.extend(dropped);
         }
     }
 
@@ -300,7 +340,8 @@ impl Ledger {
             Op::Put { mailbox, first, records, .. } => {
                 let (mut at, mut number) = (records.start, *first);
                 while at < records.end {
-                    let (serial, id, size) = read(&bytes[at..]);
+                    let to = self.who_is(mailbox.0);
+                    let (serial, id, size) = self.read(&bytes[at..], to);
                     let kept = self.kept.entry(serial).or_default();
                     kept.put.push((entry, number));
                     kept.id = Some(id);
@@ -320,7 +361,7 @@ impl Ledger {
                 }
             }
             Op::Timer { actor, timer } => {
-                let (serial, ..) = read(&timer.record);
+                let (serial, ..) = self.read(&timer.record, None);
                 let other = self.timers.insert((actor.0, timer.id), serial);
                 self.must(other.is_none(), || format!("timers of #{serial} and #{other:?} have one id"));
                 self.kept.entry(serial).or_default().set.push(entry);
@@ -330,7 +371,8 @@ impl Ledger {
                 self.kept.entry(serial).or_default().ended.push(entry);
             }
             Op::Letter(letter) => {
-                let (serial, ..) = read(&letter.record);
+                let to = self.places.get(letter.to.as_str()).copied();
+                let (serial, ..) = self.read(&letter.record, to);
                 self.note(format!("entry {entry}: #{serial} is a letter: {}", letter.why));
                 // No stored actor of these plays ends before the host, but children.
                 let is_child = self.children.contains_key(letter.to.as_str());
@@ -381,10 +423,14 @@ impl Ledger {
                     self.counts.insert(actor.0, count);
                 }
             }
-            // Answers are the only ones: no sender of these plays is a source, or has a key.
-            Op::Origin { position, .. } => self.durable_answer(&bytes[position.clone()]),
-            Op::OriginGone { position, .. } => self.durable_answer_gone(&bytes[position.clone()]),
-            Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
+            Op::Origin { source, position, .. } if bytes[source.clone()] == *b"answer" => {
+                self.durable_answer(&bytes[position.clone()]);
+            }
+            Op::OriginGone { source, position } if bytes[source.clone()] == *b"answer" => {
+                self.durable_answer_gone(&bytes[position.clone()]);
+            }
+            // Watches and reports are the only others: no sender of these plays is a source, or has a key.
+            Op::Origin { .. } | Op::OriginGone { .. } | Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
         }
     }
 }
@@ -395,12 +441,14 @@ fn root_of(position: &[u8]) -> (u64, u64) {
     (u64::from_be_bytes(*mailbox), u64::from_be_bytes(*rest.first_chunk().unwrap()))
 }
 
-/// Serial, id and size of the first record.
-fn read(record: &[u8]) -> (Serial, MessageId, usize) {
-    let content = u32::from_le_bytes(*record.first_chunk().unwrap()) & !(1 << 31);
-    let size = HEADER + content as usize;
-    let id = u128::from_le_bytes(*record[8..].first_chunk().unwrap());
-    (serial_of(&record[size - BODY..size]), MessageId(id), size)
+/// The id of the message in a record.
+pub fn id_of(record: &[u8]) -> MessageId {
+    MessageId(u128::from_le_bytes(*record[8..].first_chunk().unwrap()))
+}
+
+/// Whether the kernel sent the message in a record.
+pub fn is_notice(record: &[u8]) -> bool {
+    u64::from_le_bytes(*record[24..].first_chunk().unwrap()) == ActorId::NOTICE.0
 }
 
 pub fn serial_of(body: &[u8]) -> Serial {

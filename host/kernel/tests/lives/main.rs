@@ -7,10 +7,12 @@
 //! | `disk` | a store that takes time, is full at times, and keeps a prefix of the group in hand when the host dies |
 //! | `actors` | the work of actors on a message |
 //! | `ledger` | everything that actors, senders and the store saw |
+//! | `belongings` | the watches and the reports in the store |
+//! | `watchers`, `outcomes` | the promises about them, checked at each entry |
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, kept answers, children, and a full store |
+//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `watch_rules`, `report_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, kept answers, children, watches, reports of outcomes, and a full store |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -19,6 +21,7 @@
 
 mod actors;
 mod answer_rules;
+mod belongings;
 mod checks;
 mod child_rules;
 #[path = "../simulate/dice.rs"]
@@ -29,12 +32,16 @@ mod full_rules;
 mod key_rules;
 mod ledger;
 mod origin_rules;
+mod outcomes;
 mod play;
+mod report_rules;
 mod rules;
 mod spilled;
 mod state_rules;
 mod suspect_rules;
 mod timer_rules;
+mod watch_rules;
+mod watchers;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,7 +54,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 27] = [
+const EVERYTHING: [&str; 31] = [
     "a child of an earlier life",
     "a child that was stopped in an earlier life is gone",
     "a child was stopped",
@@ -61,10 +68,14 @@ const EVERYTHING: [&str; 27] = [
     "a message came again in a later life",
     "a retry survived",
     "a message was blamed for the end of its host",
+    "a report survived",
     "a send from an earlier life",
     "a suspect",
     "a timer survived",
     "a timer was cancelled",
+    "a watch of an earlier life",
+    "a watched actor was lost",
+    "a watched child is gone",
     "an acknowledged tell",
     "an answer from a stored actor",
     "an answer was kept",

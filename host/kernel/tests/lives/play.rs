@@ -27,6 +27,9 @@ pub struct Role {
     pub state: Option<usize>,
     /// The actor that may spawn it; none for an actor of the plan.
     pub parent: Option<Who>,
+    /// Whether it watches others, and whether it gets reports of outcomes.
+    pub watches: bool,
+    pub calls_back: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +86,12 @@ impl Play {
         let count = dice.between(1, 5);
         let mut roles: Vec<_> = (0..count).map(|who| role(&mut dice, who, count)).collect();
         children(&mut dice, &mut roles);
+        let mut hooks = Dice::new(seed, 3);
+        for role in &mut roles {
+            let is_stored = role.kind != Kind::Memory;
+            (role.watches, role.calls_back) =
+                (hooks.percent(40) && is_stored && role.instances == 1, hooks.percent(30));
+        }
         let lives = dice.between(1, 4);
         let crowds = (0..lives).map(|_| (0..dice.between(1, 3)).map(|_| crowd(&mut dice, count)).collect()).collect();
         let ends = (0..lives - 1).map(|_| match dice.below(4) {
@@ -148,6 +157,8 @@ fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
         idle_stop: dice.percent(20).then(|| dice.millis(0, 20)),
         state: None,
         parent: None,
+        watches: false,
+        calls_back: false,
     }
 }
 

@@ -334,10 +334,6 @@ impl Store for Slow {
         self.inner.held(of, from, most)
     }
 
-    fn bytes(&self, of: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.inner.bytes(of, from)
-    }
-
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         self.inner.value(actor, key)
     }
@@ -393,10 +389,6 @@ impl Store for Unreadable {
 
     fn held(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         self.inner.held(of, from, most)
-    }
-
-    fn bytes(&self, of: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.inner.bytes(of, from)
     }
 
     fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {

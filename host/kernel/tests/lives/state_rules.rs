@@ -253,10 +253,6 @@ impl Store for Unreadable {
         self.0.held(mailbox, from, most_bytes)
     }
 
-    fn bytes(&self, mailbox: ActorId, from: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.0.bytes(mailbox, from)
-    }
-
     fn value(&self, _: ActorId, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(async { Err(StoreError::Damaged { at: "a value".into() }) })
     }

@@ -280,16 +280,14 @@ impl Server {
                 self.settle(&address, before, |state| !state.is_up() && !state.is_on_its_way()).await
             }
             Request::Start { address } => {
-                let started = tokio::time::timeout(STARTING, self.kernel.start_actor(&address)).await;
-                match started {
-                    Ok(Ok(started)) => outcome_of_start(&address, started),
-                    Ok(Err(StartError::UnknownAddress(address))) => {
+                let started = self.kept(self.kernel.start_actor(&address), || format!("`{address}` is being started"));
+                match tokio::time::timeout(STARTING, started).await {
+                    Ok(Ok(Ok(started))) => outcome_of_start(&address, started),
+                    Ok(Ok(Err(StartError::UnknownAddress(address)))) => {
                         Err(self.refusal(SendError::UnknownAddress(address)).await)
                     }
-                    Ok(Err(error)) => Err(Refusal::new("refused", error.to_string())),
-                    Err(_) if let Some(full) = self.kernel.store_status().and_then(|store| store.full) => {
-                        Err(Refusal::not_kept(&format!("`{address}` is being started"), &full))
-                    }
+                    Ok(Ok(Err(error))) => Err(Refusal::new("refused", error.to_string())),
+                    Ok(Err(refusal)) => Err(refusal),
                     Err(_) => {
                         let goes_on = "`playhouse tree` shows where it stands";
                         Err(Refusal::new("refused", format!("`{address}` is not up after {STARTING:?}: {goes_on}")))

@@ -249,9 +249,12 @@ pub struct Plugin {
     /// = "10" }`. Default: `{}`.
     #[serde(default)]
     pub config: BTreeMap<String, Text>,
-    /// The mailbox of each spawned actor.
+    /// The mailbox of each spawned actor. A durable one makes durable children: they belong to their parent, which must be durable, too,
+    /// and are there again when the host starts again.
     #[serde(default)]
     pub mailbox: Mailbox,
+    /// The state of each spawned actor in the play's store, as `state` of an actor. It needs a durable mailbox.
+    pub state: Option<Spanned<ActorState>>,
     /// Restarts of each spawned actor after a failure.
     #[serde(default)]
     pub restart: Restart,

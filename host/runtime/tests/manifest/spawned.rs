@@ -103,7 +103,7 @@ fn plugin_keys_are_checked_like_actor_keys() {
                · ───┬───
                ·    ╰── here
                ╰────
-              help: the keys here are `name`, `sends_to`, `spawns`, `metrics`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`, `log`
+              help: the keys here are `name`, `sends_to`, `spawns`, `metrics`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `state`, `restart`, `supervision`, `limits`, `grants`, `log`
 
         "#]],
     );

@@ -270,3 +270,49 @@ fn store_without_a_folder_or_a_time_for_keys_is_refused() {
     let keys = refused("keys_for = \"0s\"");
     assert!(keys.contains("`store.keys_for` keeps no key"), "{keys}");
 }
+
+#[test]
+fn spawned_actors_may_be_durable_and_have_state() {
+    let plugin = "[[plugin]]\nname = \"count\"\nmailbox = { kind = \"durable\" }\nstate = { bytes = \"1MiB\" }";
+    let settings = understood(&format!("[play.store]\n{TILL}\nspawns = [\"count\"]\n{plugin}")).expect("sound");
+    let spawned = &settings.spawnable[0].settings;
+    assert_eq!(spawned.mailbox.keep, Keep::Stored);
+    assert_eq!(spawned.state.map(|state| state.bytes), Some(1 << 20));
+    assert!(spawned.grants.state);
+    check(
+        "[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nspawns = [\"count\"]\n[[plugin]]\nname = \"count\"\nstate = {}",
+        expect![[r#"
+            stderr:
+              × `count` has state, and its mailbox is not durable
+               ╭─[playhouse.toml:7:9]
+             6 │ name = "count"
+             7 │ state = {}
+               ·         ─┬
+               ·          ╰── here
+               ╰────
+              help: add mailbox = { kind = "durable" } and a table [play.store], or leave `state` out
+
+        "#]],
+    );
+}
+
+#[test]
+fn durable_children_need_a_durable_parent() {
+    let parent = "[play.store]\n[[actor]]\naddress = \"/till\"\nplugin = \"count\"\nspawns = [\"count\"]";
+    check(
+        &format!("{parent}\n[[plugin]]\nname = \"count\"\nmailbox = {{ kind = \"durable\" }}"),
+        expect![[r#"
+        stderr:
+          × `/till` spawns `count`, which has a durable mailbox, and has none itself
+           ╭─[playhouse.toml:5:11]
+         4 │ plugin = "count"
+         5 │ spawns = ["count"]
+           ·           ───┬───
+           ·              ╰── each such spawn would fail
+         6 │ [[plugin]]
+           ╰────
+          help: children belong to their parent: give `/till` mailbox = { kind = "durable" }
+
+    "#]],
+    );
+}

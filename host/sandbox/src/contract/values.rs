@@ -207,6 +207,8 @@ pub(crate) enum SpawnError {
     Circular(String),
     #[component(name = "stopping")]
     Stopping,
+    #[component(name = "not-lasting")]
+    NotLasting(String),
 }
 
 impl From<kernel::SpawnError> for SpawnError {
@@ -222,6 +224,7 @@ impl From<kernel::SpawnError> for SpawnError {
             }
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
+            kernel::SpawnError::NotLasting { plugin, .. } => Self::NotLasting(plugin),
             // An error that the contract does not know: the actor cannot spawn now.
             _ => Self::Stopping,
         }

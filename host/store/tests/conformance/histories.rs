@@ -137,6 +137,10 @@ pub async fn random_histories_are_as_in_the_model(home: impl Home) {
     for run in 0..8 {
         let (store, mut image) = home.open().await;
         let mut expected = model.open().await.unwrap();
+        for (actor, expected) in image.actors.iter_mut().zip(&expected.actors) {
+            assert!(actor.bytes >= expected.bytes, "{} bytes, and {} wait", actor.bytes, expected.bytes);
+            actor.bytes = expected.bytes;
+        }
         assert_eq!(image, expected, "run {run}");
         if run == 0 {
             let born = || (1..=ACTORS).fold(entry(), |words, id| words.born(ActorId(id), &format!("/a{id}")));
@@ -159,8 +163,6 @@ async fn same(store: &impl Store, model: &MemoryStore, dice: &mut Dice) {
             let (read, expected) = (store.messages(id, from, most).await, model.messages(id, from, most).await);
             assert_eq!(read, expected, "from {from}, {most} bytes");
             assert_eq!(store.held(id, from, most).await, model.held(id, from, most).await);
-            let (bytes, least) = (store.bytes(id, from).await.unwrap(), model.bytes(id, from).await.unwrap());
-            assert!(bytes >= least, "{bytes} from {from}, at least {least}");
         }
         assert_eq!(store.messages(id, 0, usize::MAX).await, model.messages(id, 0, usize::MAX).await);
         let keys = model.keys(id, "", None, 100).await.unwrap();

@@ -104,6 +104,7 @@ impl Ingress {
             Way::Ended(Ended::Answered(id, answer)) => return Ok((id, answer)),
             Way::Ended(Ended::Told(id)) => return Ok((id, Err(AskError::NoReply))),
         };
+        self.shared.routing.refusal_of_store(target).map_or(Ok(()), Err)?;
         target.check_back_by(deadline)?;
         let mut ended = first.subscribe();
         let question = Question {

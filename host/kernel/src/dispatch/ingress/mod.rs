@@ -271,6 +271,8 @@ impl Ingress {
         let routing = &self.shared.routing;
         let refused = |error: SendError| routing.ask_counts.refused(error.into());
         let target = self.target(to).map_err(refused)?;
+        // Its turn would have to be stored.
+        routing.refusal_of_store(&target).map_or(Ok(()), Err).map_err(refused)?;
         let deadline = later(timeout);
         let mut ask = routing.asks.open(target.id, deadline);
         target.check_back_by(deadline).map_err(|error| routing.ask_counts.refused(error))?;

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
-use crate::journal::order::EntrySpace;
+use crate::dispatch::routing::output::Output;
+use crate::journal::order::{Draft, EntrySpace};
 use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutActor, AboutMessage, AboutRun, Described, LogEvent};
@@ -24,12 +25,25 @@ impl Routing {
         counted: bool,
     ) {
         let run = reason.crash().map(|report| report.incarnation);
-        self.dead_letter_after(run, actor, messages, reason, counted);
+        self.dead_letter_after(run, actor, messages, reason, counted, |_, _| ());
+    }
+
+    /// As [`Routing::dead_letter`], for messages of a run that crashed. `and`: carried out for each of them, in its entry if there is a
+    /// journal.
+    pub(crate) fn dead_letter_and(
+        &self,
+        actor: &Actor,
+        messages: impl IntoIterator<Item = Message>,
+        reason: &DeadReason,
+        and: impl FnMut(Option<&mut Draft<Output>>, &Message),
+    ) {
+        let run = reason.crash().map(|report| report.incarnation);
+        self.dead_letter_after(run, actor, messages, reason, true, and);
     }
 
     /// Makes a dead letter of a message that failed in this incarnation.
     pub(crate) fn dead_letter_of_run(&self, run: u64, actor: &Actor, message: Message, reason: &DeadReason) {
-        self.dead_letter_after(Some(run), actor, [message], reason, false);
+        self.dead_letter_after(Some(run), actor, [message], reason, false, |_, _| ());
     }
 
     fn dead_letter_after(
@@ -39,12 +53,14 @@ impl Routing {
         messages: impl IntoIterator<Item = Message>,
         reason: &DeadReason,
         counted: bool,
+        mut and: impl FnMut(Option<&mut Draft<Output>>, &Message),
     ) {
         let is_dropped = actor.spec.drops_at_end && matches!(reason, DeadReason::Stopped);
         let mut ended = 0;
         for message in messages {
             ended += 1;
             if message.envelope.sender == ActorId::NOTICE
+                && message.sequence() == 0
                 && matches!(reason, DeadReason::Stopped | DeadReason::FailedStart(_))
             {
                 // The next run would ignore this notice.
@@ -59,6 +75,7 @@ impl Routing {
             let Some(journal) = &self.journal else {
                 self.asks.answer(message.envelope.reply, Err(Self::answer_of(actor, reason)));
                 let sender = self.sender_of(&message);
+                and(None, &message);
                 // The letters of all descendants count for the actor of the plan above them.
                 let owner = self.registry.planned_above(actor);
                 let (_, letter, _) =
@@ -66,7 +83,10 @@ impl Routing {
                 self.dead_letters.feed(&letter);
                 continue;
             };
-            self.enter(journal, None, EntrySpace::NONE, |draft| self.letter_in(draft, actor, message, reason));
+            self.enter(journal, None, EntrySpace::NONE, |draft| {
+                and(Some(draft), &message);
+                self.letter_in(draft, actor, message, reason);
+            });
         }
         if is_dropped && counted && ended > 0 {
             MessagesDropped { subject: actor.about(), messages: ended }.log();

@@ -126,7 +126,7 @@ impl Routing {
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => return Err(found_full(target)),
         };
-        let full = || journal.full().map(|why| SendError::not_stored(target.address(), &StoreError::Full(why)));
+        let full = || self.refusal_of_store(target);
         full().map_or(Ok(()), Err)?;
         let Some(space_in_journal) = journal.space_outside(records.len(), deadline).await else {
             return Err(full().unwrap_or_else(|| SendError::not_stored(target.address(), &"the disk is too slow")));
@@ -141,6 +141,12 @@ impl Routing {
             refused
         });
         if entered.value { Err(SendError::Stopped(target.address().clone())) } else { Ok(entered.number) }
+    }
+
+    /// The refusal of a message or question from outside while the store takes none.
+    pub(crate) fn refusal_of_store(&self, target: &Actor) -> Option<SendError> {
+        let journal = self.journal.as_ref().filter(|_| target.mailbox.is_stored())?;
+        journal.full().map(|why| SendError::not_stored(target.address(), &StoreError::Full(why)))
     }
 
     /// Puts a message of a timer without waiting. Returns the message when the mailbox was closed.

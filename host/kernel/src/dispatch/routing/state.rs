@@ -8,7 +8,9 @@ use crate::dispatch::ask::Asks;
 use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::kept_answers::KeptAnswers;
+use crate::dispatch::kept_reports::KeptReports;
 use crate::dispatch::kept_timers::KeptTimers;
+use crate::dispatch::kept_watches::KeptWatches;
 use crate::dispatch::keys::Keys;
 use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
@@ -35,6 +37,10 @@ pub(crate) struct Routing {
     pub(crate) kept_timers: KeptTimers,
     /// The answers that turns of stored actors may ask for again.
     pub(crate) kept_answers: KeptAnswers,
+    /// The watches of stored actors.
+    pub(crate) kept_watches: KeptWatches,
+    /// The reports that stored actors still have to get.
+    pub(crate) kept_reports: KeptReports,
     /// Set when nothing runs any more. Stored messages then wait for the next run of the host.
     pub(crate) host_ends: AtomicBool,
     /// The positions of sources whose messages are in the store.

@@ -11,6 +11,16 @@ use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
 
 impl Shared {
+    /// Removes a spawned actor for good, with its messages.
+    pub(crate) fn forget_actor(self: &Arc<Self>, actor: &Arc<Actor>) {
+        if let Some(unread) = self.routing.forget(actor) {
+            self.dead_letter_unread(actor, unread, actor.closed_because());
+        }
+        if actor.kept_child().is_some() {
+            self.end_child(actor);
+        }
+    }
+
     /// Removes a stored child whose mailbox was closed. Its address is free when its messages have ended. At the end of the host it stays.
     pub(crate) fn end_child(self: &Arc<Self>, actor: &Arc<Actor>) {
         let routing = &self.routing;
@@ -33,6 +43,8 @@ impl Shared {
             }
             let entered = routing.enter(&journal, None, EntrySpace::NONE, |draft| {
                 routing.kept_answers.end_turns(draft, actor.id, 0..u64::MAX);
+                routing.kept_watches.end_all_of(draft, actor.id);
+                routing.kept_reports.end_all_of(draft, actor.id);
                 draft.op(Op::Gone { actor: actor.id });
                 // From here on no entry names it.
                 routing.registry.remove(&actor);

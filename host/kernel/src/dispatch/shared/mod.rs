@@ -108,6 +108,11 @@ impl Shared {
             Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
                 Err(AskError::StoppedByOperator(target.clone()))
             }
+            Err(AskError::Timeout) => {
+                let target = self.routing.registry.get(target);
+                let refusal = target.and_then(|target| self.routing.refusal_of_store(&target));
+                Err(refusal.map_or(AskError::Timeout, AskError::NotSent))
+            }
             answer => answer,
         }
     }

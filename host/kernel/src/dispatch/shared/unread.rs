@@ -25,7 +25,7 @@ impl Shared {
             while let Some(page) = actor.mailbox.next_page() {
                 let is_there = || actor.mailbox.expects(&page);
                 let Some(read) = shared.read(&actor, &page, &is_there).await else { return };
-                actor.mailbox.put_page(&page, &read);
+                actor.mailbox.put_page(&page, read);
             }
         });
     }
@@ -93,9 +93,11 @@ impl Shared {
                 }
                 continue;
             };
-            let mut read = ReadPage { next: last + 1, ..ReadPage::default() };
             // Held messages are in memory.
-            for message in messages.iter().filter(|message| message.due.is_none()).take(page.most) {
+            let in_order = || messages.iter().filter(|message| message.due.is_none()).take(page.most);
+            let bytes = in_order().map(|message| message.record.len()).sum();
+            let mut read = ReadPage { records: Vec::with_capacity(bytes), next: last + 1, ..ReadPage::default() };
+            for message in in_order() {
                 read.records.extend_from_slice(checked_record(message, actor)?);
                 read.messages += 1;
                 read.next = message.number + 1;

@@ -10,10 +10,13 @@ use playhouse_frame::HEADER_BYTES;
 
 use crate::mailbox::inner::Inner;
 use crate::mailbox::load::signed;
-use crate::mailbox::message_log::{first_record, message_of};
+use crate::mailbox::message_log::{TakenMessages, first_record, message_of};
 use crate::mailbox::spilled::{PAGE_BYTES, Page, ReadPage, Spilled};
 use crate::words::message::{Message, number_of, records_of};
 use crate::words::waiting_numbers::count;
+
+/// The part of a mailbox's memory that its buffers may take while nothing waits.
+const KEPT_PART: usize = 4;
 
 impl Inner {
     /// The messages outside the log.
@@ -74,14 +77,13 @@ impl Inner {
     }
 
     /// Moves messages that were read to the log.
-    pub(in crate::mailbox) fn arrive_read(&mut self, page: &ReadPage) {
-        for record in records_of(&page.records) {
-            let Some(stored) = &mut self.stored else { return };
-            if stored.spilled.pass_removed_before(number_of(record)) {
-                self.move_behind();
-                self.log.append_run(record, 1);
-                self.mark_read(1, record.len());
-            }
+    pub(in crate::mailbox) fn arrive_read(&mut self, page: ReadPage) {
+        if self.stored.as_ref().is_some_and(|stored| stored.spilled.wants_all_of(&page)) {
+            let bytes = page.records.len();
+            self.log.append_whole(page.records, 0, page.messages);
+            self.mark_read(page.messages, bytes);
+        } else {
+            self.arrive_one_by_one(&page.records);
         }
         if let Some(stored) = &mut self.stored {
             stored.spilled.next = page.next.min(stored.spilled.last + 1);
@@ -89,6 +91,25 @@ impl Inner {
         }
         self.end_if_all_read();
         self.move_behind();
+    }
+
+    /// Moves those of the records to the log that are still wanted, and the messages between them.
+    fn arrive_one_by_one(&mut self, records: &[u8]) {
+        for record in records_of(records) {
+            let Some(stored) = &mut self.stored else { return };
+            if stored.spilled.pass_removed_before(number_of(record)) {
+                self.move_behind();
+                self.log.append_run(record, 1);
+                self.mark_read(1, record.len());
+            }
+        }
+    }
+
+    /// Before an instance waits for messages: the buffers that are kept for later ones are no more than a part of the mailbox's memory.
+    pub(in crate::mailbox) fn keep_few_buffers(&mut self, batch: &mut TakenMessages) {
+        if let Some(stored) = &self.stored {
+            self.log.keep_at_most(stored.spilled.memory_bytes / KEPT_PART, batch);
+        }
     }
 
     /// Forgets the unread part of the mailbox, when it has no more messages.

@@ -71,7 +71,8 @@ impl Server {
     ) -> Result<Response, Refusal> {
         let keys = changes.len() as u64;
         let changes = changes.into_iter().map(|StateEntry { key, value }| (key, value.map(|Body(value)| value)));
-        match self.kernel.change_state(of, changes.collect()).await {
+        let changed = self.kernel.change_state(of, changes.collect());
+        match self.kept(changed, || "the keys may be changed when there is space".to_owned()).await? {
             Ok(()) => {
                 StateChanged { subject: AboutHost, of: of.as_str(), keys, operator }.log();
                 Ok(Response::StateChanged { keys })

@@ -173,7 +173,9 @@ impl Checks {
                 );
             }
             self.no_redis_mailbox(&plugin.mailbox, "the actors of a [[plugin]] come and go");
-            let settings = self.settings(&Written::plugin(plugin), manifest, addresses);
+            let mut settings = self.settings(&Written::plugin(plugin), manifest, addresses);
+            settings.state = self.state_of_spawned(plugin, settings.limits.max_effect_bytes);
+            settings.grants.state = settings.state.is_some();
             all.push(PlayPlugin { recursive: plugin.recursive, settings });
         }
         all

@@ -1,4 +1,4 @@
-//! `[actor.state]`: the bounds of a state, and the mailbox and instances that it needs.
+//! `[actor.state]` and `[plugin.state]`: the bounds of a state, and the mailbox and instances that it needs.
 
 use playhouse_kernel::StateSpec;
 use toml::Spanned;
@@ -8,7 +8,7 @@ use super::instances;
 use super::mailbox::is_durable;
 use crate::manifest::MOST_VALUE_BYTES;
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{Actor, ActorState};
+use crate::manifest::schema::{Actor, ActorState, Mailbox, Plugin};
 use crate::manifest::units::ByteSize;
 
 const MOST_VALUE: ByteSize = ByteSize(MOST_VALUE_BYTES as u64);
@@ -18,21 +18,38 @@ impl Checks {
     pub(super) fn state(&mut self, actor: &Actor, effect_bytes: usize) -> Option<StateSpec> {
         let written = actor.state.as_ref()?;
         let address = actor.address.get_ref();
-        if !is_durable(&actor.mailbox) {
-            let problem =
-                Problem::at(written.span(), format!("`{address}` has state, and its mailbox is not durable"), "here");
-            let help = "add mailbox = { kind = \"durable\" } and a table [play.store], or leave `state` out";
-            self.add(match &actor.mailbox.kind {
-                Some(kind) => problem.and_at(kind.span(), "this is not durable").help(help),
-                None => problem.help(help),
-            });
-        }
         if let Some(several) = actor.instances.as_ref().filter(|_| instances::of(actor) > 1) {
             let problem = Problem::at(written.span(), format!("`{address}` has state and several instances"), "here");
             let help = "one instance alone changes a state: give the actor one, or leave `state` out";
             self.add(problem.and_at(several.span(), "these are several").help(help));
         }
-        Some(self.bounds_of_state(written.get_ref(), effect_bytes))
+        Some(self.state_beside(address, &actor.mailbox, written, effect_bytes))
+    }
+
+    /// The state of each actor that is spawned from a plugin, if they have one.
+    pub(super) fn state_of_spawned(&mut self, plugin: &Plugin, effect_bytes: usize) -> Option<StateSpec> {
+        let written = plugin.state.as_ref()?;
+        Some(self.state_beside(plugin.name.get_ref(), &plugin.mailbox, written, effect_bytes))
+    }
+
+    /// A state, and the mailbox that it needs.
+    fn state_beside(
+        &mut self,
+        whose: &str,
+        mailbox: &Mailbox,
+        written: &Spanned<ActorState>,
+        effect_bytes: usize,
+    ) -> StateSpec {
+        if !is_durable(mailbox) {
+            let problem =
+                Problem::at(written.span(), format!("`{whose}` has state, and its mailbox is not durable"), "here");
+            let help = "add mailbox = { kind = \"durable\" } and a table [play.store], or leave `state` out";
+            self.add(match &mailbox.kind {
+                Some(kind) => problem.and_at(kind.span(), "this is not durable").help(help),
+                None => problem.help(help),
+            });
+        }
+        self.bounds_of_state(written.get_ref(), effect_bytes)
     }
 
     fn bounds_of_state(&mut self, written: &ActorState, effect_bytes: usize) -> StateSpec {

@@ -1,5 +1,7 @@
 //! `[play.store]`, and the mailboxes that need it.
 
+use std::collections::HashSet;
+
 use playhouse_kernel::KeySpec;
 use playhouse_store::{StoreSettings, Survives};
 use toml::Spanned;
@@ -46,6 +48,7 @@ impl Checks {
         for plugin in manifest.plugin.iter().map(Spanned::get_ref).filter(|plugin| is_durable(&plugin.mailbox)) {
             self.durable_mailbox(plugin.name.get_ref(), &plugin.mailbox, &plugin.limits, manifest.play.store.is_some());
         }
+        self.parents_last(manifest);
         let actors = manifest.actor.iter().map(|actor| &actor.get_ref().mailbox);
         let in_memory = actors.chain(manifest.plugin.iter().map(|plugin| &plugin.get_ref().mailbox));
         for memory in in_memory.filter(|mailbox| !is_durable(mailbox)).filter_map(|mailbox| mailbox.memory.as_ref()) {
@@ -70,6 +73,27 @@ impl Checks {
             },
             size_bytes: written.size.as_ref().map(|size| size.get_ref().0),
         })
+    }
+
+    /// Refuses durable children of actors that are not durable: each spawn would fail.
+    fn parents_last(&mut self, manifest: &Manifest) {
+        let plugins = || manifest.plugin.iter().map(Spanned::get_ref);
+        let durable: HashSet<&str> = plugins()
+            .filter(|plugin| is_durable(&plugin.mailbox))
+            .map(|plugin| plugin.name.get_ref().as_str())
+            .collect();
+        let actors = manifest.actor.iter().map(Spanned::get_ref);
+        let parents = actors.map(|actor| (&actor.address, &actor.mailbox, &actor.spawns));
+        let parents = parents.chain(plugins().map(|plugin| (&plugin.name, &plugin.mailbox, &plugin.spawns)));
+        for (whose, _, spawns) in parents.filter(|(_, mailbox, _)| !is_durable(mailbox)) {
+            for spawned in spawns.iter().filter(|spawned| durable.contains(spawned.get_ref().as_str())) {
+                let (whose, name) = (whose.get_ref(), spawned.get_ref());
+                let what = format!("`{whose}` spawns `{name}`, which has a durable mailbox, and has none itself");
+                let help =
+                    format!("children belong to their parent: give `{whose}` mailbox = {{ kind = \"durable\" }}");
+                self.add(Problem::at(spawned.span(), what, "each such spawn would fail").help(help));
+            }
+        }
     }
 
     fn durable_mailbox(&mut self, whose: &str, written: &Mailbox, limits: &Limits, has_store: bool) {
