@@ -3,10 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, StoredTimer, records_of};
+use playhouse_kernel::{
+    ActorId, Address, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer, records_of,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use crate::children;
 use crate::error::store_error;
+use crate::mailbox::Known;
 use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
@@ -32,6 +36,19 @@ impl Reader {
     /// Its connection.
     pub(crate) fn db(&self) -> &Connection {
         &self.db
+    }
+
+    /// As [`Store::actor`](playhouse_kernel::Store::actor).
+    pub(crate) fn actor(&mut self, address: &Address) -> Result<Option<StoredActor>, StoreError> {
+        let read = || {
+            let mut row = self.db.prepare_cached("select * from actor where address = ?")?;
+            row.query_row([address.as_str()], known_of).optional()
+        };
+        let Some(row) = read().map_err(store_error)? else { return Ok(None) };
+        let (id, known) = checked(row)?;
+        let (child, leaves) =
+            children::row(&self.db, id)?.map_or((None, false), |(child, leaves)| (Some(child), leaves));
+        Ok(Some(StoredActor { child: child.map(Box::new), leaves, ..known.stored(ActorId(id), address.clone()) }))
     }
 
     /// As [`Store::messages`](playhouse_kernel::Store::messages).
@@ -302,7 +319,12 @@ pub(crate) fn letter_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredLe
 fn size_of(db: &Connection, actor: ActorId) -> Result<StateSize, StoreError> {
     let read =
         || db.prepare_cached("select * from actor where id = ?")?.query_row([signed(actor.0)], known_of).optional();
-    let Some((id, known, sum)) = read().map_err(store_error)? else { return Ok(StateSize::default()) };
+    let row = read().map_err(store_error)?;
+    row.map_or(Ok(StateSize::default()), |row| Ok(checked(row)?.1.state))
+}
+
+/// The id of an actor, and what its row says, when the row is as it was written.
+fn checked((id, known, sum): (u64, Option<Known>, i64)) -> Result<(u64, Known), StoreError> {
     let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
-    Ok(known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?.state)
+    Ok((id, known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?))
 }

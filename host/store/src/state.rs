@@ -43,6 +43,8 @@ struct GroupChanges<'g> {
     /// Other actors whose rows change.
     actors: BTreeSet<u64>,
     children: ChildChanges<'g>,
+    /// Actors whose rows are deleted.
+    gone: BTreeSet<u64>,
     origins: OriginChanges<'g>,
 }
 
@@ -184,18 +186,7 @@ impl State {
             let (child, leaves) = child.map_or((None, false), |(_, child, leaves)| (Some(Box::new(child)), leaves));
             let address = Address::parse(&known.address);
             let damaged = |_| StoreError::Damaged { at: format!("the address of actor {id} in table `actor`") };
-            Ok(StoredActor {
-                id: ActorId(*id),
-                address: address.map_err(damaged)?,
-                last_number: known.last_number,
-                waiting: known.waiting,
-                halted: known.halted,
-                state: known.state,
-                timers: known.timers.rows,
-                timer_ids: known.timers.highest,
-                child,
-                leaves,
-            })
+            Ok(StoredActor { child, leaves, ..known.stored(ActorId(*id), address.map_err(damaged)?) })
         });
         let actors = actors.collect::<Result<_, StoreError>>()?;
         if let Some((id, ..)) = children.next() {
@@ -262,10 +253,11 @@ impl State {
                 if self.known(*actor)?.waiting > 0 {
                     return Err(impossible(format!("actor {} goes, and has messages", actor.0)));
                 }
-                self.children.gone(&mut changes.children, actor.0).map_err(impossible)?;
+                self.children.gone(&mut changes.children, actor.0);
                 self.actors.remove(&actor.0);
                 changes.mailboxes.remove(&actor.0);
                 changes.actors.remove(&actor.0);
+                changes.gone.insert(actor.0);
             }
             Op::Put { mailbox, first, messages, records } => {
                 let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
@@ -354,8 +346,8 @@ impl State {
     /// Writes the net changes. Everything that is deleted comes first, so that a store which is almost full has space.
     fn write(&mut self, changes: &GroupChanges<'_>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         self.origins.delete(&changes.origins, tx)?;
-        for actor in changes.children.gone() {
-            delete_actor(actor, tx)?;
+        for id in &changes.gone {
+            delete_actor(*id, tx)?;
         }
         for step in [delete_ended, write_new] {
             for (id, changes) in &changes.mailboxes {

@@ -118,7 +118,7 @@ impl<'a> MailboxOrder<'a> {
         patience: Duration,
     ) -> Result<(), SendError> {
         let routing = &self.shared.routing;
-        let target = routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let target = self.shared.receiver(to, ActorId::OUTSIDE).await?;
         if !target.mailbox.is_stored() {
             return Err(SendError::not_stored(to, &"its mailbox is in memory alone"));
         }

@@ -27,7 +27,10 @@ impl Supervisor {
     }
 
     pub(super) fn unwatch(&mut self, watcher: Watcher, watch: u64) {
-        self.watches.remove(watcher, watch);
+        let unwatched = self.watches.remove(watcher, watch);
+        if let Some(actor) = unwatched {
+            self.unused(actor);
+        }
     }
 
     /// Ends the watches of a run that ended.
@@ -37,7 +40,9 @@ impl Supervisor {
         }
         if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
             let watcher = Watcher { actor: role.actor.id, incarnation: role.instance.incarnation() };
-            self.watches.remove_all_by(watcher);
+            for unwatched in self.watches.remove_all_by(watcher) {
+                self.unused(unwatched);
+            }
         }
     }
 
@@ -51,7 +56,7 @@ impl Supervisor {
         let (address, incarnation, change) = (role.actor.address().clone(), role.instance.incarnation(), change());
         for (watcher, watch) in watches {
             if change == Change::Gone {
-                self.watches.remove(watcher, watch);
+                let _ = self.watches.remove(watcher, watch);
             }
             self.tell_watcher(watcher, watch, &address, incarnation, change.clone());
         }

@@ -75,7 +75,9 @@ impl Turn {
                 tops.filter(|actor| reach == Reach::Below || actor.address().parent().is_some_and(|p| p.is_root())),
             );
         } else {
-            let top = self.shared.routing.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
+            let registry = &self.shared.routing.registry;
+            let there = |actor: &Arc<Actor>| actor.is_addressable() || actor.is_head();
+            let top = registry.occupant(top).filter(there).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
             self.add_below(&top, reach, &mut found);
         }
         found.retain(|actor| actor.id != self.actor.id && !self.is_to_stop(actor));

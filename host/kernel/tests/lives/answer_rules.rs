@@ -226,7 +226,7 @@ async fn dropped_message_takes_its_answers_along() {
     let kernel = office.open(vec![asleep, office.actor("/b", Keep::Stored)]).await;
     assert_eq!(office.kept().await, 1, "its message waits");
     let mailbox = kernel.actors().await.iter().position(|view| view.address == addr("/a")).unwrap() as u64 + 1;
-    let order = kernel.order_mailboxes("an operator").await.unwrap();
+    let mut order = kernel.order_mailboxes("an operator").await.unwrap();
     let dropped = order.drop_messages(playhouse_kernel::ActorId(mailbox), &addr("/a"), &in_order(&[(1, 2)])).await;
     assert_eq!((dropped, office.kept().await), (Ok(1), 0));
     drop(order);

@@ -371,7 +371,9 @@ impl Ledger {
                 }
                 self.seen.insert("a child was stopped");
             }
-            Op::Gone { actor } => self.child_is_gone(entry, actor.0),
+            Op::Gone { actor } if self.lives.contains_key(&actor.0) => self.child_is_gone(entry, actor.0),
+            // A member of a family.
+            Op::Gone { actor } => self.addresses.retain(|_, other| other != actor),
             Op::Set { actor, key, value } => {
                 let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
                 if let Some(serial) = key.strip_prefix('m') {

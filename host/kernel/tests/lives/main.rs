@@ -25,6 +25,7 @@ mod child_rules;
 mod dice;
 mod disk;
 mod driver;
+mod family_rules;
 mod full_rules;
 mod key_rules;
 mod ledger;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan, PlanError,
-    Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer,
+    ActorId, ActorSpec, Address, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan,
+    PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredActor, StoredLetter,
+    StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};
@@ -285,5 +285,9 @@ impl Store for Unreadable {
 
     fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
         self.0.origins(source, from, most)
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.0.actor(address)
     }
 }
