@@ -48,7 +48,8 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         let spec = made(&actor.settings, false, None).spec(actor.address.clone(), BTreeMap::new(), within);
         accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
         let relay = actor.relay.clone().map(Box::new);
-        actors.push(ActorSpec { instances: actor.instances, required: actor.required, relay, ..spec });
+        let (instances, required, family) = (actor.instances, actor.required, actor.family.clone());
+        actors.push(ActorSpec { instances, required, relay, family, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
         let settings = &plugin.settings;

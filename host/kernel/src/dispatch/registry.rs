@@ -43,6 +43,8 @@ impl BuildHasher for AddressHash {
     }
 }
 
+/// All actors, by address and by id. It has many methods, since the ways to add, find and remove an actor depend on its kind, and each
+/// of them keeps the maps in step under their locks.
 #[derive(Default)]
 pub(crate) struct Registry {
     hasher: AddressHash,

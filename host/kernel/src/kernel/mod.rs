@@ -311,6 +311,11 @@ impl Kernel {
         self.shared.memory_gate.wait_opened().await;
     }
 
+    /// The time that a message to an actor waits for space in its mailbox; none when there is no such actor.
+    pub fn block_timeout(&self, address: &Address) -> Option<Duration> {
+        self.shared.routing.registry.spec(address, |spec| spec.mailbox.block_timeout)
+    }
+
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
         self.shared.routing.registry.spec(address, |spec| spec.limits.message_bytes)
