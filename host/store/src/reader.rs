@@ -51,6 +51,31 @@ impl Reader {
         Ok(Some(StoredActor { child: child.map(Box::new), leaves, ..known.stored(ActorId(id), address.clone()) }))
     }
 
+    /// As [`Store::children`](playhouse_kernel::Store::children).
+    pub(crate) fn children(
+        &mut self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> Result<Vec<Address>, StoreError> {
+        let above = if above.is_root() { "" } else { above.as_str() };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        // `0` follows `/`: between the two is all that is below. Deeper ones have another `/`.
+        let (from, end) = (format!("{above}/"), format!("{above}0"));
+        let from = after.map_or(from.as_str(), Address::as_str);
+        let read = || {
+            let mut rows = self.db.prepare_cached(
+                "select address from actor where address > ? and address < ? and instr(substr(address, ?), '/') = 0
+                    order by address limit ?",
+            )?;
+            let name_at = above.chars().count() as i64 + 2;
+            let rows = rows.query_map(params![from, end, name_at, most], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let damaged = |_| StoreError::Damaged { at: "an address in table `actor`".to_owned() };
+        read().map_err(store_error)?.iter().map(|address| Address::parse(address).map_err(damaged)).collect()
+    }
+
     /// As [`Store::messages`](playhouse_kernel::Store::messages).
     pub(crate) fn messages(
         &mut self,

@@ -92,6 +92,18 @@ impl Store for SqliteStore {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.actor(&address)).await })
     }
 
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        let (above, after) = (above.clone(), after.cloned());
+        Box::pin(async move {
+            self.threads()?.reader.run(move |reader| reader.children(&above, after.as_ref(), most)).await
+        })
+    }
+
     fn messages(
         &self,
         mailbox: ActorId,

@@ -86,6 +86,24 @@ pub async fn actor_is_found_by_its_address_until_it_is_gone(home: impl Home) {
     assert_eq!(store.value(again, "k").await, Ok(None));
 }
 
+pub async fn children_of_an_address_come_in_order_and_in_pages(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let born = entry().born(ActorId(11), "/user/b").born(ActorId(12), "/user/a").born(ActorId(13), "/user/a/deep");
+    let beside = entry().born(ActorId(14), "/user").born(ActorId(15), "/users/c").born(ActorId(16), "/user/c");
+    write(&*store, &mut image, [born, beside, entry().removed(ActorId(16))]).await.unwrap();
+    let children = async |above: &str, after: Option<&str>, most| {
+        let after = after.map(addr);
+        let found = store.children(&addr(above), after.as_ref(), most).await.unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(children("/user", None, 9).await, ["/user/a", "/user/b"]);
+    assert_eq!(children("/user", None, 1).await, ["/user/a"]);
+    assert_eq!(children("/user", Some("/user/a"), 9).await, ["/user/b"]);
+    assert_eq!(children("/user", Some("/user/b"), 9).await, [""; 0]);
+    assert_eq!(children("/", None, 9).await, ["/a", "/b", "/user"]);
+    assert_eq!(children("/none", None, 9).await, [""; 0]);
+}
+
 pub async fn messages_come_in_order_and_in_pages(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     write(&*store, &mut image, [entry().put(A, 1, &["a", "b"]), entry().put(A, 3, &["c", "d", "e"])]).await.unwrap();
