@@ -58,11 +58,12 @@ struct Allowance {
 }
 
 impl Family {
-    /// `spec`: that of the family.
+    /// `spec`: that of the family. `seed`: of the plan.
     pub(crate) fn new(
         head: ActorId,
         spec: &ActorSpec,
         family: &Arc<FamilySpec>,
+        seed: u64,
         unused: impl Fn(ActorId) + Send + Sync + 'static,
     ) -> Self {
         let full = |creator: &CreatorSpec| {
@@ -77,7 +78,7 @@ impl Family {
             creators: family.create.iter().map(full).collect(),
             members: AtomicUsize::new(0),
             slots: Arc::new(Slots::new(family.live, rule)),
-            stored: (spec.mailbox.keep == Keep::Stored).then(|| Box::new(StoredMembers::new())),
+            stored: (spec.mailbox.keep == Keep::Stored).then(|| Box::new(StoredMembers::new(seed))),
             left: Notify::new(),
             unused: Box::new(unused),
         }

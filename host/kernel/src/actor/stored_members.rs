@@ -1,10 +1,11 @@
 //! The members of a family whose mailboxes are stored, as far as memory knows of those that are not in it.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use foldhash::quality::FixedState;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
@@ -21,7 +22,8 @@ const MANY_NOTES: usize = 64;
 /// The knowledge of stored members that are not in memory.
 pub(crate) struct StoredMembers {
     locks: Box<[Arc<AsyncMutex<()>>]>,
-    hasher: RandomState,
+    /// Of the plan's seed, so that a play can be repeated, and nobody outside knows which names have one lock.
+    hasher: FixedState,
     /// Members that left the memory: the last entry that may be about them. Only a store that has it knows them as they are.
     left: Mutex<HashMap<Address, Left>>,
     /// Members that could not leave the memory, since another one with the same lock was being loaded.
@@ -42,10 +44,10 @@ pub(crate) enum Left {
 }
 
 impl StoredMembers {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self {
             locks: (0..LOCKS).map(|_| Arc::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: FixedState::with_seed(seed),
             left: Mutex::default(),
             delayed: Mutex::default(),
             suspects: Mutex::default(),
@@ -89,6 +91,11 @@ impl StoredMembers {
             left.retain(|_, left| !matches!(left, Left::After(last) if *last <= durable));
         }
         left.insert(member.clone(), Left::After(last));
+    }
+
+    /// Notes that a member is removed by this entry, without having been in memory.
+    pub(crate) fn removed(&self, member: Address, entry: EntryNumber) {
+        self.left.lock().insert(member, Left::After(entry));
     }
 
     /// How a member left the memory; none when the store knows it as it is.

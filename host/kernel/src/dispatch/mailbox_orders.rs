@@ -65,6 +65,8 @@ impl<'a> MailboxOrder<'a> {
         numbers: &WaitingNumbers,
     ) -> Result<u64, StoreError> {
         let routing = &self.shared.routing;
+        // A member of a family comes into memory, where its messages are then.
+        let _pinned = self.shared.existing(address).await;
         let target = routing.registry.by_id(mailbox).filter(|actor| actor.mailbox.is_stored());
         if target.is_none() && !self.follows {
             // Nothing but the store knows which messages the order before has dropped.

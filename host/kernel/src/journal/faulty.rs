@@ -159,4 +159,13 @@ impl<S: Store> Store for FaultyStore<S> {
     fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
         self.inner.actor(address)
     }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
+    }
 }

@@ -257,6 +257,16 @@ impl Fold {
         found.map(|(&id, known)| known.stored(id))
     }
 
+    pub(super) fn children(&self, above: &Address, after: Option<&Address>, most: usize) -> Vec<Address> {
+        let is_child = |address: &&Address| address.parent().as_ref() == Some(above);
+        let below = self.actors.values().map(|known| &known.address).filter(is_child);
+        let mut children: Vec<_> =
+            below.filter(|address| after.is_none_or(|after| *address > after)).cloned().collect();
+        children.sort();
+        children.truncate(most);
+        children
+    }
+
     pub(super) fn messages(&self, mailbox: ActorId, from: u64, most_bytes: usize) -> Vec<StoredMessage> {
         fitting(self.waiting(mailbox, from), most_bytes)
     }

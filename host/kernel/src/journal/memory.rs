@@ -90,6 +90,16 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.inner.lock().fold.actor(&address)) })
     }
 
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        let (above, after) = (above.clone(), after.cloned());
+        Box::pin(async move { Ok(self.inner.lock().fold.children(&above, after.as_ref(), most)) })
+    }
+
     fn messages(
         &self,
         mailbox: ActorId,

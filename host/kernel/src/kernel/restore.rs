@@ -72,13 +72,13 @@ pub(super) async fn restore(
     new.retain(|actor| !image.actors.iter().any(|known| known.id == actor.id));
     new.sort_unstable_by_key(|actor| actor.id);
     let below = (registry.free_id() / ID_BLOCK + 2) * ID_BLOCK;
-    shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
+    let entered = shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
         draft.op(Op::Ids { below });
         for actor in new {
             draft.op(Op::Born { actor: actor.id, address: actor.address().clone() });
         }
-        for actor in members.empty {
-            draft.op(Op::Gone { actor });
+        for (_, actor, _) in &members.empty {
+            draft.op(Op::Gone { actor: *actor });
         }
         for number in evicted {
             draft.op(Op::LetterGone { number });
@@ -93,6 +93,12 @@ pub(super) async fn restore(
             shared.routing.letter_in(draft, actor, message.clone(), &DeadReason::HostDied(*ends));
         }
     });
+    // The store has them until then.
+    for (family, _, member) in members.empty {
+        if let Some(stored) = &family.stored {
+            stored.removed(member, entered.number);
+        }
+    }
     for (actor, message, ends) in host_died {
         log_letter(None, &actor, &message.envelope, &DeadReason::HostDied(ends));
     }
@@ -106,7 +112,7 @@ struct Members {
     /// Those that have messages.
     wanted: Vec<(Arc<Family>, Address)>,
     /// Those that keep nothing.
-    empty: Vec<ActorId>,
+    empty: Vec<(Arc<Family>, ActorId, Address)>,
 }
 
 impl Members {
@@ -118,7 +124,7 @@ impl Members {
         store: &dyn Store,
     ) -> Result<(), StoreError> {
         if known.waiting + known.timers + known.state.keys == 0 && known.halted != Some(true) {
-            self.empty.push(known.id);
+            self.empty.push((family, known.id, known.address.clone()));
             return Ok(());
         }
         family.count_in(1);

@@ -27,7 +27,12 @@ impl NativeActor for Head {
 impl Supervisor {
     /// Makes the head of a family, which is in the tree as an actor of the plan is. `supervision`: that of the kernel, whose rules are
     /// those of each member.
-    pub(super) fn head(&self, spec: &ActorSpec, family: &Arc<FamilySpec>, supervision: SupervisionSpec) -> Arc<Actor> {
+    pub(super) fn head(
+        &self,
+        spec: &ActorSpec,
+        family: &Arc<FamilySpec>,
+        (supervision, seed): (SupervisionSpec, u64),
+    ) -> Arc<Actor> {
         let registry = &self.shared.routing.registry;
         let code = NativeLauncher::new(|| Head);
         let supervision = SupervisionSpec { strategy: Strategy::OneForOne, ..supervision };
@@ -37,7 +42,7 @@ impl Supervisor {
         head.set_presence(Presence::Head);
         let commands = self.commands.clone();
         let unused = move |member| drop(commands.send(Command::Request(Request::Unused(member))));
-        registry.add_family(&Arc::new(Family::new(head.id, spec, family, unused)));
+        registry.add_family(&Arc::new(Family::new(head.id, spec, family, seed, unused)));
         head
     }
 

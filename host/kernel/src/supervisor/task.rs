@@ -65,7 +65,7 @@ impl Supervisor {
             let above = spec.address.parent().and_then(|parent| this.shared.routing.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
             let actor = if let Some(family) = &spec.family {
-                this.head(spec, family, supervision)
+                this.head(spec, family, (supervision, seed))
             } else {
                 let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above);
                 let id = this.shared.routing.registry.planned_id(&spec.address);

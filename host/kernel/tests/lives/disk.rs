@@ -158,4 +158,13 @@ impl Store for Disk {
     fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
         self.memory.actor(address)
     }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.memory.children(above, after, most)
+    }
 }

@@ -8,7 +8,7 @@ use playhouse_kernel::{
 };
 use tokio::time::sleep;
 
-use crate::rules::{House, SOON, WRITE, addr, stop, tell};
+use crate::rules::{House, SOON, WRITE, addr, in_order, stop, tell};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -254,4 +254,91 @@ async fn time_until_a_member_expires_outlives_the_host() {
     assert_eq!(members(&kernel).await, 1);
     sleep(HOUR).await;
     assert_eq!((members(&kernel).await, there(&kernel).await.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tell_all_reaches_members_that_only_the_store_has() {
+    let house = House::default();
+    let kernel = house.open(vec![users(&house), sender(&house)]).await;
+    for name in ["1", "2", "3"] {
+        tell(&kernel, &format!("/user/{name}"), "set k v").await;
+    }
+    tell(&kernel, "/user/none", "x").await;
+    tell(&kernel, "/user/2", "unset k").await;
+    sleep(3 * SOON).await;
+    tell(&kernel, "/user/4", "hang").await;
+    assert_eq!(there(&kernel).await, ["/user/4"]);
+    assert_eq!(asked(&kernel, "/a", "all /user/* hello").await, "3", "two with state, and the one in memory");
+    sleep(SOON / 10).await;
+    let is_told = |line: &String| line.starts_with("/user") && line.ends_with("hello 0");
+    let told = || house.lines().into_iter().filter(is_told).collect::<Vec<_>>();
+    let mut first = told();
+    first.sort();
+    assert_eq!(first, ["/user/1 hello 0", "/user/3 hello 0"], "the one that hangs has it in its mailbox");
+    kernel.kill();
+    kernel.wait_stopped().await;
+    let kernel = house.open(vec![users(&house), sender(&house)]).await;
+    assert_eq!(asked(&kernel, "/a", "all /user/** again").await, "3");
+    kernel.kill();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tell_all_to_more_members_than_a_turn_may_send_to_is_void() {
+    let house = House::default();
+    let small = || {
+        let mut sender = sender(&house);
+        sender.limits.max_effects = 2;
+        sender.restart.attempts = 1;
+        sender
+    };
+    let kernel = house.open(vec![users(&house), small()]).await;
+    for name in ["1", "2", "3"] {
+        tell(&kernel, &format!("/user/{name}"), "set k v").await;
+    }
+    sleep(3 * SOON).await;
+    tell(&kernel, "/a", "all /user/* hello").await;
+    kernel.wait_idle().await;
+    assert!(
+        house.lines().iter().all(|line| !line.ends_with("hello 0") || line.starts_with("/a")),
+        "{:?}",
+        house.lines()
+    );
+    assert_eq!(kernel.dead_letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_for_a_mailbox_finds_a_member_that_only_the_store_has() {
+    let house = House::default();
+    let kernel = house.open(vec![users(&house)]).await;
+    tell(&kernel, "/user/7", "set k v").await;
+    assert_eq!(kernel.halt(&addr("/user/7")).await.is_some(), true);
+    tell(&kernel, "/user/7", "first").await;
+    tell(&kernel, "/user/7", "second").await;
+    stop(&kernel).await;
+    let kernel = house.open(vec![users(&house)]).await;
+    let id = house.id_of("/user/7");
+    let mut order = kernel.order_mailboxes("user 7").await.unwrap();
+    // It may not be in memory yet.
+    assert_eq!(order.drop_messages(id, &addr("/user/7"), &in_order(&[(2, 3)])).await, Ok(1));
+    drop(order);
+    kernel.resume(&addr("/user/7")).await;
+    kernel.wait_idle().await;
+    assert_eq!(house.lines(), ["/user/7 set k v 0", "/user/7 second 0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn member_removed_by_the_start_is_not_read_from_the_store() {
+    let house = House::default();
+    let kernel = house.open(vec![users(&house)]).await;
+    tell(&kernel, "/user/7", "x").await;
+    kernel.wait_idle().await;
+    // It is passivated later, so that the store still has it.
+    kernel.kill();
+    kernel.wait_stopped().await;
+    let slow = FaultyStore::new(house.store.clone(), (0..400).map(|_| Some(Fault::Slow(WRITE))));
+    let kernel = house.open_on(slow, vec![users(&house)]).await;
+    tell(&kernel, "/user/7", "again").await;
+    kernel.wait_idle().await;
+    assert!(kernel.store_failure().is_none(), "{:?}", kernel.store_failure());
+    assert_eq!(house.lines(), ["/user/7 x 0", "/user/7 again 0"]);
 }

@@ -371,6 +371,15 @@ impl Store for Slow {
     fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
         self.inner.actor(address)
     }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
+    }
 }
 
 /// A store whose messages cannot be read any more after some reads.
@@ -435,6 +444,15 @@ impl Store for Unreadable {
 
     fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
         self.inner.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
     }
 }
 

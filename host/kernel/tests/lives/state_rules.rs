@@ -290,4 +290,13 @@ impl Store for Unreadable {
     fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
         self.0.actor(address)
     }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.0.children(above, after, most)
+    }
 }

@@ -13,6 +13,8 @@ use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Store, StoreError};
 use crate::words::address::Address;
+use crate::words::event::{AboutActor, LogEvent};
+use crate::words::events::MemberExpired;
 
 /// Members that are looked at before the next ones are read.
 const PAGE: usize = 256;
@@ -108,6 +110,8 @@ impl Shared {
         });
         if entered.value {
             family.count_out();
+            let subject = AboutActor { address: member, plugin: family.template().code.plugin() };
+            MemberExpired { subject, idle_seconds: self.now_seconds().saturating_sub(since) }.log();
         }
         stored.has_left(member, entered.number, journal.last_durable());
         Ok(())

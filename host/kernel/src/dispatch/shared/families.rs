@@ -1,6 +1,7 @@
 //! Members of families, as senders meet them: a member that is not in memory is made, or loaded from the store, for the message that is
 //! about to be sent.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ use crate::words::send_error::SendError;
 /// Members that come into memory at the start of a host, because they have messages: no more than this and four times `live`, while
 /// others leave it.
 const MOST_WOKEN: usize = 1024;
+/// Members of a family that are read at a time for a group.
+const MEMBERS_PAGE: usize = 1024;
 /// A member that has messages waits no longer for others to leave the memory.
 const WAKE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -105,6 +108,49 @@ impl Shared {
             // An error ends the play, which says it.
             drop(self.existing(&member).await);
         }
+    }
+
+    /// Adds the members that only the store has to the actors of a group: those directly below `top`, or also those of all families below it.
+    /// They are stand-ins: see [`Shared::stand_in`]. No more are added than a turn of the sender may send to, and one.
+    pub(crate) async fn add_stored_members(
+        &self,
+        top: &Address,
+        all_below: bool,
+        (sender, space): (&Actor, usize),
+        found: &mut Vec<Arc<Actor>>,
+    ) -> Result<(), SendError> {
+        let is_in = |family: &Arc<Family>| {
+            family.address() == top || all_below && (top.is_root() || family.address().is_below(top))
+        };
+        let registry = &self.routing.registry;
+        let mut families: Vec<_> =
+            registry.families().into_iter().filter(|one| one.stored.is_some() && is_in(one)).collect();
+        if families.is_empty() {
+            return Ok(());
+        }
+        families.sort_by(|a, b| a.address().cmp(b.address()));
+        let not_stored = |error: StoreError| SendError::not_stored(top, &error);
+        let store = self.routing.store().map_err(not_stored)?;
+        if let Some(journal) = &self.routing.journal {
+            // Only a store that has their birth knows all of them.
+            journal.all_durable().await.map_err(not_stored)?;
+        }
+        let there: HashSet<_> = found.iter().map(|actor| actor.address().clone()).collect();
+        for family in families {
+            let mut after = None;
+            while found.len() <= space {
+                let page = store.children(family.address(), after.as_ref(), MEMBERS_PAGE).await;
+                let page = page.map_err(|error| not_stored(self.routing.store_read_failed(error)))?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.clone());
+                let missing = page.into_iter().filter(|member| !there.contains(member) && member != sender.address());
+                for member in missing.filter(|member| family.has_name(member.name())) {
+                    found.push(self.stand_in(member)?);
+                }
+            }
+        }
+        found.sort_by(|a, b| a.address().cmp(b.address()));
+        Ok(())
     }
 
     /// Measures the state of a member, and lets the supervision look at it again.
