@@ -76,7 +76,9 @@ impl<'a> MailboxOrder<'a> {
         let entered = routing.enter(self.journal, None, EntrySpace::NONE, |draft| {
             if let Some(target) = &target {
                 let dropped = drop_waiting(draft, target, numbers, &mut from_backlogs);
-                dropped.iter().for_each(|gone| routing.kept_answers.end_turns(draft, mailbox, gone.clone()));
+                for gone in &dropped {
+                    routing.kept_answers.end_turns(draft, mailbox, gone.clone());
+                }
                 return count(&dropped);
             }
             // An actor that was removed meanwhile has no messages.
