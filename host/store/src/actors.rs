@@ -2,6 +2,7 @@
 //! an actor that nobody uses takes none.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::iter::Peekable;
 
 use playhouse_kernel::{ActorId, Address, StoreError, StoredActor, StoredSuspect};
@@ -23,11 +24,10 @@ pub(crate) struct Actors {
 impl Actors {
     /// The actor; none when the database has no such one.
     pub(crate) fn get(&mut self, id: u64, db: &Connection) -> Result<Option<&mut Known>, StoreError> {
-        if !self.known.contains_key(&id) {
-            let Some(known) = read(db, id)? else { return Ok(None) };
-            self.known.insert(id, known);
-        }
-        Ok(self.known.get_mut(&id))
+        Ok(match self.known.entry(id) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => read(db, id)?.map(|known| place.insert(known)),
+        })
     }
 
     /// The actor, which the group under way has named.

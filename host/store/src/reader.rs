@@ -73,7 +73,7 @@ impl Reader {
                 "select address from actor where address > ? and address < ? and instr(substr(address, ?), '/') = 0
                     order by address limit ?",
             )?;
-            let name_at = above.chars().count() as i64 + 2;
+            let name_at = i64::try_from(above.chars().count()).unwrap_or(i64::MAX - 2) + 2;
             let rows = rows.query_map(params![from, end, name_at, most], |row| row.get::<_, String>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };

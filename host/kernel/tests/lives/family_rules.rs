@@ -311,7 +311,7 @@ async fn order_for_a_mailbox_finds_a_member_that_only_the_store_has() {
     let house = House::default();
     let kernel = house.open(vec![users(&house)]).await;
     tell(&kernel, "/user/7", "set k v").await;
-    assert_eq!(kernel.halt(&addr("/user/7")).await.is_some(), true);
+    assert!(kernel.halt(&addr("/user/7")).await.is_some());
     tell(&kernel, "/user/7", "first").await;
     tell(&kernel, "/user/7", "second").await;
     stop(&kernel).await;
