@@ -25,7 +25,7 @@ const MEMBERS: usize = 20_000;
 const MOST_BYTES: usize = 64;
 /// Members that are used after the start.
 const USED: usize = 5_000;
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Answers with the value of its state that the test wrote.
 struct Stored;

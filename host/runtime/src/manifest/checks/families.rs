@@ -216,9 +216,10 @@ impl Checks {
     pub(super) fn no_receiver(&mut self, written: &Spanned<String>, to: &Address, addresses: &Addresses) {
         let is_above = addresses.families.contains_key(to);
         let family = if is_above { Some(to.clone()) } else { to.parent() }.unwrap_or_else(Address::root);
-        let what = match is_above {
-            true => format!("`{to}` is no actor: it is the address above the members of the family `{family}/*`"),
-            false => format!("the family `{family}/*` has no member `{}`: its `names` do not allow it", to.name()),
+        let what = if is_above {
+            format!("`{to}` is no actor: it is the address above the members of the family `{family}/*`")
+        } else {
+            format!("the family `{family}/*` has no member `{}`: its `names` do not allow it", to.name())
         };
         let help = format!(
             "name a member, as in \"{family}/NAME\"; `sends_to` takes \"{family}/*\", and a route \"{family}/:PARAMETER\""
