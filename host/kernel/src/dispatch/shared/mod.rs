@@ -30,7 +30,7 @@ use crate::words::random::Jitter;
 use crate::words::send_error::{AskError, FullAnswer};
 use crate::words::state::State;
 
-/// The state that all actors of one kernel share. Its many fields are parts that know nothing of each other.
+/// The state that all actors of one kernel share. Its many fields are parts that know nothing of each other; each of its methods joins some of them.
 pub(crate) struct Shared {
     /// The way of messages.
     pub(crate) routing: Routing,
