@@ -143,7 +143,7 @@ fn keys_that_do_nothing_are_refused() {
         "[[actor]]",
     );
     says(&with("names = \"[\""), "begins a class", "[a-z0-9-]{1,32}");
-    says(&with("instances = 2"), "unknown field `instances`", "");
+    says(&with("instances = 2"), "unknown key `instances`", "the keys here are");
     says(&with("state = {}"), "`/user/*` has state, and its mailbox is not durable", "kind = \"durable\"");
 }
 
