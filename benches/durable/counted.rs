@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin,
-    StoredTimer,
+    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
+    StoredMessage, StoredOrigin, StoredTimer,
 };
 use playhouse_store::SqliteStore;
 
@@ -44,6 +44,19 @@ impl Store for CountedStore {
 
     fn outside_bytes(&self) -> usize {
         self.inner.outside_bytes()
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.inner.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
     }
 
     fn messages(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {

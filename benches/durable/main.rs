@@ -10,8 +10,9 @@
 //! | `tells.rs` | messages from outside, from actor to actor, and along a pipeline |
 //! | `states.rs` | turns that change one key of a state |
 //! | `starts.rs` | hosts that are killed, and start again |
+//! | `role.rs` | the processes of one measurement |
 //! | `requests.rs` | HTTP requests to durable actors |
-//! | `services.rs` | what services ask of durable actors: pipelines, and a host that is killed with work waiting |
+//! | `services.rs` | work of services: along a pipeline, and in a host that is killed with messages waiting |
 //! | `figures.rs` | the figures of one measurement |
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -21,6 +22,7 @@ mod figures;
 mod floors;
 mod house;
 mod requests;
+mod role;
 mod services;
 mod starts;
 mod states;
@@ -75,7 +77,8 @@ fn main() -> Result<()> {
             "--role" => {
                 let (role, folder) = (arguments.next().context("a role")?, arguments.next().context("a folder")?);
                 let units = arguments.next().context("an amount")?;
-                return starts::play_role(&role, Path::new(&folder), units.parse()?);
+                let play = if role.starts_with("adders") { services::play_role } else { starts::play_role };
+                return play(&role, Path::new(&folder), units.parse()?);
             }
             "--serve" => return requests::serve(Path::new(&arguments.nth(1).context("a manifest")?)),
             "--quick" => effort = Effort { quick: true, rounds: 1 },

@@ -1,4 +1,4 @@
-//! What services ask of durable actors: work along a pipeline, sends over HTTP, and a host that is killed with work waiting.
+//! Work that services give to durable actors: along a pipeline, and in a host that is killed with messages waiting.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -10,7 +10,8 @@ use playhouse_kernel::{ActorSpec, StartKind, Told};
 use crate::figures::Figures;
 use crate::floors::ACTORS;
 use crate::house::{Bell, House, PATIENCE, Running, address, runtime};
-use crate::starts::Role;
+use crate::role::Role;
+
 use crate::tells::body;
 
 /// Messages at the beginning of the pipeline that are not confirmed.

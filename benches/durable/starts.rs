@@ -1,19 +1,17 @@
 //! Hosts that are killed with messages waiting, and start again.
 
-use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use playhouse_kernel::{ActorSpec, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, StartKind};
 use tokio::sync::Notify;
 
 use crate::figures::Figures;
 use crate::house::{PATIENCE, Running, address, runtime, stored};
-use crate::services;
+use crate::role::Role;
 
 /// The mailboxes of a host with many messages.
 const MAILBOXES: usize = 1000;
@@ -43,47 +41,6 @@ pub(crate) fn drain(units: usize, folder: &Path) -> Result<Figures> {
     Ok(Figures::of("drain", per_second).with("drain-memory", mib))
 }
 
-/// A process in a role. It is killed when this is dropped.
-pub(crate) struct Role {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Role {
-    pub(crate) fn start(name: &str, units: usize, folder: &Path) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--role", name]).arg(folder).arg(units.to_string()).env_remove("RUST_BACKTRACE");
-        let mut child = command.stdout(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(child.stdout.take().context("piped")?).lines();
-        Ok(Self { child, lines })
-    }
-
-    /// Its next line.
-    fn line(&mut self) -> Result<String> {
-        Ok(self.lines.next().context("the process ended")??)
-    }
-
-    /// Waits until it says `word`.
-    pub(crate) fn wait_for(&mut self, word: &str) -> Result<()> {
-        let line = self.line()?;
-        ensure!(line == word, "the process said `{line}`, not `{word}`");
-        Ok(())
-    }
-
-    /// Waits until it ends by itself.
-    pub(crate) fn end(mut self) -> Result<()> {
-        ensure!(self.child.wait()?.success(), "the process failed");
-        Ok(())
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Fills mailboxes, and kills the process when all messages are confirmed.
 fn fill(units: usize, mailboxes: usize, folder: &Path) -> Result<()> {
     Role::start(if mailboxes == 1 { "fill-one" } else { "fill-many" }, units, folder)?.wait_for("filled")
@@ -98,9 +55,6 @@ fn first(units: usize, mailboxes: &str, folder: &Path) -> Result<f64> {
 /// A process of this measurement.
 pub(crate) fn play_role(role: &str, folder: &Path, units: usize) -> Result<()> {
     playhouse_runtime::allocator::keep_freed();
-    if role.starts_with("adders") {
-        return services::play_role(role, folder, units);
-    }
     let mailboxes = if role.ends_with("one") { 1 } else { MAILBOXES };
     let names: Vec<_> = (0..mailboxes).map(|n| format!("/m{n}")).collect();
     let counter = Counter::default();

@@ -22,6 +22,7 @@ mod errors;
 mod events;
 mod exactly_once;
 mod examples;
+mod families;
 mod files;
 mod grants;
 mod harness;

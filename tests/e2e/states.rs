@@ -139,7 +139,7 @@ fn plugin_that_imports_state_needs_the_grant() {
             said.contains("`/till` is not granted what its plugin imports: `playhouse:actor/state@0.2.0`"),
             "{said}"
         );
-        assert!(said.contains("give an [[actor]] state with state = {}"), "{said}");
+        assert!(said.contains("give it state = {} and mailbox"), "{said}");
     }
 }
 

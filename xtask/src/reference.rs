@@ -7,6 +7,9 @@ use crate::process::{Done, root};
 /// The sources of the tables, in the order of the page.
 const SOURCES: &[&str] = &[
     "host/runtime/src/manifest/schema.rs",
+    "host/runtime/src/manifest/schema/family.rs",
+    "host/runtime/src/manifest/schema/mailbox.rs",
+    "host/runtime/src/manifest/schema/supervision.rs",
     "host/runtime/src/manifest/schema/rules.rs",
     "host/runtime/src/manifest/schema/limits.rs",
     "host/runtime/src/manifest/schema/http.rs",

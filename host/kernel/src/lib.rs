@@ -85,6 +85,8 @@ mod words;
 
 pub use actor::code::Code;
 pub use actor::directive_request::ChildFailed;
+pub use actor::family::FamilyView;
+pub use actor::family_spec::{CreatorSpec, FamilySpec};
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;
@@ -150,6 +152,7 @@ pub use words::keyed_state::{StateChange, StateLimits, StateSize, StateSpec};
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken, records_of};
 pub use words::metric_names::{MAX_METRIC_NAME_BYTES, MAX_METRICS, MetricNameError, MetricNames};
+pub use words::name_pattern::{NamePattern, NamePatternError};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::observed::{OBSERVATION_BOUNDS, Observed, OwnMetric};
 pub use words::outcome::{Failure, Outcome};

@@ -80,12 +80,12 @@ pub use playhouse_kernel::{
 };
 pub use playhouse_kernel::{
     ActorId, ActorLimits, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change,
-    ChildFailed, Crash, CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision,
-    Directive, Envelope, FailedActor, Failure, Fates, FlowId, Gate, InstanceView, Keep, LetterId, MailboxSpec, Message,
-    MessageId, Metadata, MetadataError, MetricError, MetricNameError, MetricNames, NativeActor, NativeContext,
-    NativeResult, Notice, Overflow, Pairs, Parts, Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage,
-    StartError, StartKind, StartedActor, State, StateChange, StateError, StateSpec, StoreError, Strategy,
-    SupervisionSpec, TaskDone, TaskOutcome, Told, WhyGaveUp, Window,
+    ChildFailed, Crash, CrashReason, CrashReport, CreatorSpec, DECISION_TARGET, DeadLetter, DeadLetterCounts,
+    DeadReason, Decision, Directive, Envelope, FailedActor, Failure, FamilySpec, FamilyView, Fates, FlowId, Gate,
+    InstanceView, Keep, LetterId, MailboxSpec, Message, MessageId, Metadata, MetadataError, MetricError,
+    MetricNameError, MetricNames, NativeActor, NativeContext, NativeResult, Notice, Overflow, Pairs, Parts, Reply,
+    ReplyToken, RestartKind, RestartSpec, SendError, Stage, StartError, StartKind, StartedActor, State, StateChange,
+    StateError, StateSpec, StoreError, Strategy, SupervisionSpec, TaskDone, TaskOutcome, Told, WhyGaveUp, Window,
 };
 pub use playhouse_observe::log::{
     AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFilter, LogFormat, LogLayer, LogLevels, LogLine, LogReader,

@@ -47,8 +47,9 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
         let within = Bounds { accounts: above, ..Bounds::NONE };
         let spec = made(&actor.settings, false, None).spec(actor.address.clone(), BTreeMap::new(), within);
         accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
-        let relay = actor.relay.clone();
-        actors.push(ActorSpec { instances: actor.instances, required: actor.required, relay, ..spec });
+        let relay = actor.relay.clone().map(Box::new);
+        let (instances, required, family) = (actor.instances, actor.required, actor.family.clone());
+        actors.push(ActorSpec { instances, required, relay, family, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
         let settings = &plugin.settings;
@@ -133,6 +134,7 @@ impl Template for Made {
             },
             metrics: settings.metrics.clone(),
             state: settings.state.map(Box::new),
+            family: None,
             reaches_outside,
         }
     }

@@ -212,7 +212,8 @@ impl RunningPlay {
     /// Sends a message from outside. While the mailbox is full, waits as long as the receiver's `mailbox.timeout` says.
     pub async fn tell(&self, to: &(impl Receiver + ?Sized), body: impl AsRef<[u8]>) -> Result<MessageId, RequestError> {
         let to = to.address()?;
-        let patience = self.patience.get(&*to).copied().unwrap_or(PATIENCE);
+        let patience = self.patience.get(&*to).copied().or_else(|| self.kernel.block_timeout(&to));
+        let patience = patience.unwrap_or(PATIENCE);
         Ok(self.kernel.tell(&to, body.as_ref(), patience).await?)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use playhouse_runtime::manifest::{PluginFolder, Source, understand};
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/actors.md", "docs/coming-from-aplay.md"];
+const DOCUMENTS: [&str; 4] = ["README.md", "docs/actors.md", "docs/coming-from-aplay.md", "docs/families.md"];
 
 fn manifests(document: &str) -> impl Iterator<Item = &str> {
     document.split("```toml\n").skip(1).map(|block| block.split_once("```").expect("a block ends").0)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use playhouse_kernel::{ActorId, StoreError, StoredChild};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::checksum::checksum;
 use crate::error::store_error;
@@ -73,14 +73,13 @@ impl Children {
         Ok(())
     }
 
-    /// A child is removed for good.
-    pub(crate) fn gone(&mut self, changes: &mut ChildChanges<'_>, actor: u64) -> Result<(), String> {
-        self.known.remove(&actor).ok_or_else(|| format!("actor {actor} is no child, and goes"))?;
+    /// An actor is gone. Does nothing if it was no child.
+    pub(crate) fn gone(&mut self, changes: &mut ChildChanges<'_>, actor: u64) {
         changes.leaving.remove(&actor);
-        if changes.born.remove(&actor).is_none() {
+        let was_child = self.known.remove(&actor).is_some();
+        if changes.born.remove(&actor).is_none() && was_child {
             changes.gone.insert(actor);
         }
-        Ok(())
     }
 
     /// Writes what one group changed, and the count.
@@ -109,24 +108,24 @@ impl Children {
     }
 }
 
-impl ChildChanges<'_> {
-    /// The actors that are removed, and have rows.
-    pub(crate) fn gone(&self) -> impl Iterator<Item = u64> {
-        self.gone.iter().copied()
-    }
+/// The child with an id, and whether it leaves; none for an actor that was not spawned.
+pub(crate) fn row(db: &Connection, actor: u64) -> Result<Option<(StoredChild, bool)>, StoreError> {
+    let row = db.prepare_cached("select * from child where actor = ?");
+    let row = row.and_then(|mut row| row.query_row([signed(actor)], child_of).optional()).map_err(store_error)?;
+    row.map(|row| checked(row).map(|(_, child, leaves)| (child, leaves))).transpose()
 }
 
 /// All children, by id, and whether they leave.
 pub(crate) fn rows(db: &Connection) -> Result<Vec<(u64, StoredChild, bool)>, StoreError> {
     let mut rows = db.prepare("select * from child order by actor").map_err(store_error)?;
     let rows = rows.query_map([], child_of).map_err(store_error)?;
-    let checked = rows.map(|row| {
-        let (actor, child, leaves, sum) = row.map_err(store_error)?;
-        let damaged = || StoreError::Damaged { at: format!("actor {actor} in table `child`") };
-        let child = child.filter(|child| child_sum(actor, child, leaves) == sum).ok_or_else(damaged)?;
-        Ok((actor, child, leaves))
-    });
-    checked.collect()
+    rows.map(|row| checked(row.map_err(store_error)?)).collect()
+}
+
+fn checked((actor, child, leaves, sum): ChildRow) -> Result<(u64, StoredChild, bool), StoreError> {
+    let damaged = || StoreError::Damaged { at: format!("actor {actor} in table `child`") };
+    let child = child.filter(|child| child_sum(actor, child, leaves) == sum).ok_or_else(damaged)?;
+    Ok((actor, child, leaves))
 }
 
 /// Reads all rows. Returns each damage with its place.
@@ -160,7 +159,9 @@ fn write_row(actor: u64, child: &StoredChild, leaves: bool, tx: &Transaction<'_>
 }
 
 /// A row of `child`: its actor, the child if the row can be read, whether it leaves, and the checksum.
-fn child_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredChild>, bool, i64)> {
+type ChildRow = (u64, Option<StoredChild>, bool, i64);
+
+fn child_of(row: &Row<'_>) -> rusqlite::Result<ChildRow> {
     let (parent, plugin) = (ActorId(unsigned(row, 1)?), row.get(2)?);
     let child = config_of(row.get_ref(3)?.as_blob()?).map(|config| StoredChild { parent, plugin, config });
     Ok((unsigned(row, 0)?, child, row.get(4)?, row.get(5)?))

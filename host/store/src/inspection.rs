@@ -90,8 +90,7 @@ impl Inspection {
     /// The facts about the store, as they are at one moment.
     pub fn facts(&self) -> Result<StoreFacts, StoreError> {
         let tx = self.moment()?;
-        let state = State::read(&tx)?;
-        let image = state.image(&tx)?;
+        let (state, image) = State::read_with_image(&tx)?;
         let mailboxes = image.actors.into_iter().map(|actor| {
             let (held, held_bytes) = held_of(&tx, actor.id).map_err(store_error)?;
             Ok(MailboxFacts {

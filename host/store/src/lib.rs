@@ -31,7 +31,8 @@
 //! | `checksum` | the checksum of a row |
 //! | `taken`, `timers`, `suspects` | the numbers of a mailbox that are gone, the timers of its actor, the messages that may have ended runs: pure |
 //! | `mailbox` | the writer's knowledge of a mailbox, and its changes within a group: pure |
-//! | `state`, `rows` | the state in memory, with a group applied to it; the rows of the tables |
+//! | `actors` | the actors in memory: those that groups named lately |
+//! | `state`, `rows` | the facts in memory, with a group applied to them; the rows of the tables |
 //! | `origins` | positions of sources outside |
 //! | `writer` | groups as transactions |
 //! | `reserve` | the space that is kept for turns and orders |
@@ -44,6 +45,7 @@
 //! | `children` | the actors that were spawned |
 //! | `checkpoint` | the write-ahead log is moved into the database beside the writer |
 
+mod actors;
 mod check;
 mod checkpoint;
 mod checksum;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use playhouse_kernel::{StateSize, StoredTimer, records_of};
+use playhouse_kernel::{ActorId, Address, StateSize, StoredActor, StoredTimer, records_of};
 
 use crate::suspects::Suspects;
 use crate::taken::Taken;
@@ -64,6 +64,23 @@ pub(crate) struct Frame {
 }
 
 impl Known {
+    /// The actor, as a kernel gets it. Whether it was spawned is in another table.
+    pub(crate) fn stored(&self, id: ActorId, address: Address) -> StoredActor {
+        StoredActor {
+            id,
+            address,
+            last_number: self.last_number,
+            waiting: self.waiting,
+            bytes: self.frame_bytes,
+            halted: self.halted,
+            state: self.state,
+            timers: self.timers.rows,
+            timer_ids: self.timers.highest,
+            child: None,
+            leaves: false,
+        }
+    }
+
     pub(crate) fn new(address: String) -> Self {
         Self {
             address,

@@ -3,10 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorId, Address, StateSize, StoreError, StoredLetter, StoredMessage, StoredTimer, records_of};
+use playhouse_kernel::{
+    ActorId, Address, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer, records_of,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use crate::children;
 use crate::error::store_error;
+use crate::mailbox::Known;
 use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
@@ -37,6 +41,44 @@ impl Reader {
     /// Its connection.
     pub(crate) fn db(&self) -> &Connection {
         &self.db
+    }
+
+    /// As [`Store::actor`](playhouse_kernel::Store::actor).
+    pub(crate) fn actor(&mut self, address: &Address) -> Result<Option<StoredActor>, StoreError> {
+        let read = || {
+            let mut row = self.db.prepare_cached("select * from actor where address = ?")?;
+            row.query_row([address.as_str()], known_of).optional()
+        };
+        let Some(row) = read().map_err(store_error)? else { return Ok(None) };
+        let (id, known) = checked(row)?;
+        let (child, leaves) =
+            children::row(&self.db, id)?.map_or((None, false), |(child, leaves)| (Some(child), leaves));
+        Ok(Some(StoredActor { child: child.map(Box::new), leaves, ..known.stored(ActorId(id), address.clone()) }))
+    }
+
+    /// As [`Store::children`](playhouse_kernel::Store::children).
+    pub(crate) fn children(
+        &mut self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> Result<Vec<Address>, StoreError> {
+        let above = if above.is_root() { "" } else { above.as_str() };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        // `0` follows `/`: between the two is all that is below. Deeper ones have another `/`.
+        let (from, end) = (format!("{above}/"), format!("{above}0"));
+        let from = after.map_or(from.as_str(), Address::as_str);
+        let read = || {
+            let mut rows = self.db.prepare_cached(
+                "select address from actor where address > ? and address < ? and instr(substr(address, ?), '/') = 0
+                    order by address limit ?",
+            )?;
+            let name_at = i64::try_from(above.chars().count()).unwrap_or(i64::MAX - 2) + 2;
+            let rows = rows.query_map(params![from, end, name_at, most], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let damaged = |_| StoreError::Damaged { at: "an address in table `actor`".to_owned() };
+        read().map_err(store_error)?.iter().map(|address| Address::parse(address).map_err(damaged)).collect()
     }
 
     /// As [`Store::messages`](playhouse_kernel::Store::messages).
@@ -297,7 +339,12 @@ pub(crate) fn letter_of(row: &Row<'_>) -> rusqlite::Result<(u64, Option<StoredLe
 fn size_of(db: &Connection, actor: ActorId) -> Result<StateSize, StoreError> {
     let read =
         || db.prepare_cached("select * from actor where id = ?")?.query_row([signed(actor.0)], known_of).optional();
-    let Some((id, known, sum)) = read().map_err(store_error)? else { return Ok(StateSize::default()) };
+    let row = read().map_err(store_error)?;
+    row.map_or(Ok(StateSize::default()), |row| Ok(checked(row)?.1.state))
+}
+
+/// The id of an actor, and what its row says, when the row is as it was written.
+fn checked((id, known, sum): (u64, Option<Known>, i64)) -> Result<(u64, Known), StoreError> {
     let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
-    Ok(known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?.state)
+    Ok((id, known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?))
 }

@@ -44,15 +44,22 @@ pub(crate) fn delete_ended(
 
 /// Deletes the frames whose messages are all gone.
 fn delete_frames(id: u64, known: &mut Known, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let below = signed(known.taken.below());
+    if known.frames == 1 {
+        let mut gone =
+            tx.prepare_cached("delete from frame where mailbox = ?1 and first < ?2 and first + messages <= ?2")?;
+        if gone.execute(params![signed(id), below])? == 1 {
+            (known.frames, known.frame_bytes) = (0, 0);
+        }
+        return Ok(());
+    }
     // The lengths are at the beginnings of the rows, so that none of their records is read.
     let mut ended = tx.prepare_cached(
         "select id, length(records) from frame where mailbox = ?1 and first < ?2 and first + messages <= ?2",
     )?;
-    let lengths = params![signed(id), signed(known.taken.below())];
-    let ended = ended.query_map(lengths, |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)))?;
+    let ended = ended.query_map(params![signed(id), below], |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)))?;
     let mut gone = tx.prepare_cached("delete from frame where id = ?")?;
-    for frame in ended.collect::<rusqlite::Result<Vec<_>>>()? {
-        let (row, bytes) = frame;
+    for (row, bytes) in ended.collect::<rusqlite::Result<Vec<_>>>()? {
         known.frames -= gone.execute([row])? as u64;
         known.frame_bytes = known.frame_bytes.saturating_sub(bytes);
     }

@@ -20,6 +20,8 @@ pub(crate) const FORMAT: u32 = 2;
 const APPLICATION: i32 = 0x506c_6179;
 /// The wait for another program that has locked the database.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps: more than there are.
+const STATEMENTS: usize = 64;
 /// Pages that a connection keeps in memory, in KiB.
 const CACHE_KIB: i32 = 16 << 10;
 
@@ -193,6 +195,7 @@ pub(crate) fn connect(place: &Path, settings: &StoreSettings, flags: OpenFlags) 
     let connected = || {
         let db = Connection::open_with_flags(place, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
         // A checkpoint may fail, and the connection's own would hide that: `checkpoint` makes all of them.
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -1,25 +1,21 @@
-//! The state of a store in memory, and the entries of a group applied to it and to the tables. An entry that cannot be true is
+//! The facts about a store in memory, and the entries of a group applied to them and to the tables. An entry that cannot be true is
 //! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor, StoredSuspect, check_key,
-};
+use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, StoreError, StoredActor, check_key};
 use rusqlite::{Connection, Transaction, params};
 
+use crate::actors::{self, Actors};
 use crate::checksum::checksum;
 use crate::children::{self, ChildChanges, Children};
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
-use crate::rows::{
-    actor_sum, delete_actor, delete_ended, known_of, signed, suspect_of, suspect_sum, unsigned, write_actor,
-    write_letter, write_new,
-};
+use crate::rows::{delete_actor, delete_ended, signed, unsigned, write_actor, write_letter, write_new};
 use crate::tail::Position;
 
-/// Everything that the database has, without messages and letters.
+/// The facts about the database, and the actors that are in use.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) boots: u64,
@@ -30,7 +26,7 @@ pub(crate) struct State {
     letters: u64,
     /// Whether a run is under way, or did not end in order.
     pub(crate) is_running: bool,
-    actors: BTreeMap<u64, Known>,
+    actors: Actors,
     children: Children,
     origins: Origins,
 }
@@ -43,52 +39,48 @@ struct GroupChanges<'g> {
     /// Other actors whose rows change.
     actors: BTreeSet<u64>,
     children: ChildChanges<'g>,
+    /// Actors whose rows are deleted.
+    gone: BTreeSet<u64>,
     origins: OriginChanges<'g>,
 }
 
 impl State {
-    /// Reads everything, and checks it.
+    /// Reads the facts about the store, and checks the rows of all actors.
     pub(crate) fn read(db: &Connection) -> Result<Self, StoreError> {
+        actors::read_all(db, |_, _| {})?;
+        Self::reread(db)
+    }
+
+    /// As [`State::read`], with the image that a kernel gets.
+    pub(crate) fn read_with_image(db: &Connection) -> Result<(Self, Image), StoreError> {
+        let mut children = children::rows(db)?.into_iter().peekable();
+        let (mut all, mut suspects) = (Vec::new(), Vec::new());
+        actors::read_all(db, |actor, of_actor| {
+            // Both are in order of their ids.
+            let child = children.next_if(|(id, ..)| *id == actor.id.0);
+            let (child, leaves) = child.map_or((None, false), |(_, child, leaves)| (Some(Box::new(child)), leaves));
+            all.push(StoredActor { child, leaves, ..actor });
+            suspects.extend(of_actor);
+        })?;
+        if let Some((id, ..)) = children.next() {
+            return Err(StoreError::Damaged { at: format!("actor {id} in table `child`, of which there is no row") });
+        }
+        let state = Self::reread(db)?;
+        let image = Image {
+            boots: state.boots,
+            last: state.last_entry,
+            free_id: state.free_id,
+            actors: all,
+            last_letter: state.last_letter,
+            is_unclean: state.is_running,
+            suspects,
+        };
+        Ok((state, image))
+    }
+
+    /// As [`State::read`], without the rows of actors: each is checked when a group names it.
+    pub(crate) fn reread(db: &Connection) -> Result<Self, StoreError> {
         let mut state = Self::read_store_row(db)?;
-        let mut rows = db.prepare("select * from actor").map_err(store_error)?;
-        for row in rows.query_map([], known_of).map_err(store_error)? {
-            let (id, known, sum) = row.map_err(store_error)?;
-            let damaged = || StoreError::Damaged { at: format!("the row of actor {id} in table `actor`") };
-            let known = known.filter(|known| actor_sum(id, known) == sum).ok_or_else(damaged)?;
-            state.actors.insert(id, known);
-        }
-        let mut rows = db.prepare("select mailbox, number from held").map_err(store_error)?;
-        let held = rows.query_map([], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?))).map_err(store_error)?;
-        for row in held {
-            let (mailbox, number) = row.map_err(store_error)?;
-            let damaged = || StoreError::Damaged { at: format!("message {number} of actor {mailbox} in table `held`") };
-            state.actors.get_mut(&mailbox).ok_or_else(damaged)?.held.insert(number);
-        }
-        let mut rows = db.prepare("select actor, id from timer").map_err(store_error)?;
-        let timers = rows.query_map([], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?))).map_err(store_error)?;
-        for row in timers {
-            let (actor, id) = row.map_err(store_error)?;
-            let damaged = || StoreError::Damaged { at: format!("timer {id} of actor {actor} in table `timer`") };
-            state.actors.get_mut(&actor).ok_or_else(damaged)?.timers.ids.insert(id);
-        }
-        let mut rows = db.prepare("select * from suspect").map_err(store_error)?;
-        for row in rows.query_map([], suspect_of).map_err(store_error)? {
-            let (suspect, sum) = row.map_err(store_error)?;
-            let StoredSuspect { mailbox: ActorId(mailbox), number, ends, boot } = suspect;
-            let at = format!("message {number} of actor {mailbox} in table `suspect`");
-            let known = state.actors.get_mut(&mailbox).filter(|_| suspect_sum(&suspect) == sum);
-            known.ok_or(StoreError::Damaged { at })?.suspects.messages.insert(number, (ends, boot));
-        }
-        // Rows that are not there have no checksum.
-        if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.suspects.has_all()) {
-            return Err(StoreError::Damaged { at: format!("the suspects of actor {id} in table `suspect`") });
-        }
-        if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.timers.has_all()) {
-            return Err(StoreError::Damaged { at: format!("the timers of actor {id} in table `timer`") });
-        }
-        if let Some((id, _)) = state.actors.iter().find(|(_, known)| !known.has_all()) {
-            return Err(StoreError::Damaged { at: format!("the held messages of actor {id} in table `held`") });
-        }
         let letters = db.query_row("select count(*) from letter", [], |row| unsigned(row, 0)).map_err(store_error)?;
         if letters != state.letters {
             return Err(StoreError::Damaged {
@@ -110,7 +102,7 @@ impl State {
                 last_letter: unsigned(row, 4)?,
                 letters: unsigned(row, 5)?,
                 is_running: row.get(6)?,
-                actors: BTreeMap::new(),
+                actors: Actors::default(),
                 children: Children::default(),
                 origins: Origins::default(),
             };
@@ -160,9 +152,9 @@ impl State {
     }
 
     /// The highest number that a message of a mailbox ever had.
-    pub(crate) fn last_number_of(&self, mailbox: ActorId) -> Result<u64, StoreError> {
+    pub(crate) fn last_number_of(&mut self, mailbox: ActorId, db: &Connection) -> Result<u64, StoreError> {
         let never = || StoreError::Failed(format!("actor {} was never born", mailbox.0));
-        self.actors.get(&mailbox.0).map(|known| known.last_number).ok_or_else(never)
+        self.actors.get(mailbox.0, db)?.map(|known| known.last_number).ok_or_else(never)
     }
 
     /// The number of the last entry.
@@ -173,49 +165,6 @@ impl State {
     /// The number of dead letters.
     pub(crate) fn letters(&self) -> u64 {
         self.letters
-    }
-
-    /// `db`: the database as this state was read from it.
-    pub(crate) fn image(&self, db: &Connection) -> Result<Image, StoreError> {
-        let mut children = children::rows(db)?.into_iter().peekable();
-        let actors = self.actors.iter().map(|(id, known)| {
-            // Both are in order of their ids.
-            let child = children.next_if(|(actor, ..)| actor == id);
-            let (child, leaves) = child.map_or((None, false), |(_, child, leaves)| (Some(Box::new(child)), leaves));
-            let address = Address::parse(&known.address);
-            let damaged = |_| StoreError::Damaged { at: format!("the address of actor {id} in table `actor`") };
-            Ok(StoredActor {
-                id: ActorId(*id),
-                address: address.map_err(damaged)?,
-                last_number: known.last_number,
-                waiting: known.waiting,
-                bytes: known.frame_bytes,
-                halted: known.halted,
-                state: known.state,
-                timers: known.timers.rows,
-                timer_ids: known.timers.highest,
-                child,
-                leaves,
-            })
-        });
-        let actors = actors.collect::<Result<_, StoreError>>()?;
-        if let Some((id, ..)) = children.next() {
-            return Err(StoreError::Damaged { at: format!("actor {id} in table `child`, of which there is no row") });
-        }
-        let suspects = self.actors.iter().flat_map(|(id, known)| {
-            let mailbox = ActorId(*id);
-            let of_mailbox = known.suspects.messages.iter();
-            of_mailbox.map(move |(&number, &(ends, boot))| StoredSuspect { mailbox, number, ends, boot })
-        });
-        Ok(Image {
-            boots: self.boots,
-            last: self.last_entry,
-            free_id: self.free_id,
-            actors,
-            last_letter: self.last_letter,
-            is_unclean: self.is_running,
-            suspects: suspects.collect(),
-        })
     }
 
     pub(crate) fn apply(&mut self, group: &JournalGroup, tx: &Transaction<'_>) -> Result<(), StoreError> {
@@ -252,57 +201,64 @@ impl State {
                 }
                 self.free_id = *below;
             }
-            Op::Born { actor, address } => self.born(*actor, address, changes)?,
+            Op::Born { actor, address } => self.born(*actor, address, changes, tx)?,
             Op::Spawned { actor, address, child } => {
-                self.known(child.parent)?;
-                self.born(*actor, address, changes)?;
+                self.known(child.parent, &changes.gone, tx)?;
+                self.born(*actor, address, changes, tx)?;
                 self.children.born(&mut changes.children, actor.0, child);
             }
             Op::Leaves { actor } => self.children.leaves(&mut changes.children, actor.0).map_err(impossible)?,
             Op::Gone { actor } => {
-                if self.known(*actor)?.waiting > 0 {
+                if self.known(*actor, &changes.gone, tx)?.waiting > 0 {
                     return Err(impossible(format!("actor {} goes, and has messages", actor.0)));
                 }
-                self.children.gone(&mut changes.children, actor.0).map_err(impossible)?;
-                self.actors.remove(&actor.0);
+                self.children.gone(&mut changes.children, actor.0);
+                self.actors.remove(actor.0);
                 changes.mailboxes.remove(&actor.0);
                 changes.actors.remove(&actor.0);
+                changes.gone.insert(actor.0);
             }
             Op::Put { mailbox, first, messages, records } => {
-                let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
+                let known = self.known(*mailbox, &changes.gone, tx)?;
+                let changes = changes.mailboxes.entry(mailbox.0).or_default();
                 known.put(changes, *first, *messages, &entry.bytes[records.clone()]).map_err(impossible)?;
             }
             Op::Hold { mailbox, number, due, record } => {
-                let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
+                let known = self.known(*mailbox, &changes.gone, tx)?;
+                let changes = changes.mailboxes.entry(mailbox.0).or_default();
                 known.hold(changes, *number, *due, &entry.bytes[record.clone()]).map_err(impossible)?;
             }
             Op::Take { mailbox, numbers } => {
-                let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
+                let known = self.known(*mailbox, &changes.gone, tx)?;
+                let changes = changes.mailboxes.entry(mailbox.0).or_default();
                 known.take(changes, numbers.clone()).map_err(impossible)?;
             }
             Op::Suspect { mailbox, number, ends, in_process } => {
                 let boot = if *in_process { self.boots } else { 0 };
-                let (known, changes) = (self.known(*mailbox)?, changes.mailboxes.entry(mailbox.0).or_default());
+                let known = self.known(*mailbox, &changes.gone, tx)?;
+                let changes = changes.mailboxes.entry(mailbox.0).or_default();
                 known.suspect(changes, *number, (*ends, boot)).map_err(impossible)?;
             }
             Op::Ended => self.is_running = false,
             Op::Set { actor, key, value } => {
                 let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
-                self.known(*actor)?;
+                self.known(*actor, &changes.gone, tx)?;
                 let changes = changes.mailboxes.entry(actor.0).or_default();
                 changes.state.insert(key, Some(&entry.bytes[value.clone()]));
             }
             Op::Unset { actor, key } => {
                 let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
-                self.known(*actor)?;
+                self.known(*actor, &changes.gone, tx)?;
                 changes.mailboxes.entry(actor.0).or_default().state.insert(key, None);
             }
             Op::Timer { actor, timer } => {
-                let (known, changes) = (self.known(*actor)?, changes.mailboxes.entry(actor.0).or_default());
+                let known = self.known(*actor, &changes.gone, tx)?;
+                let changes = changes.mailboxes.entry(actor.0).or_default();
                 known.set_timer(changes, timer);
             }
             Op::Cancel { actor, id } => {
-                let (known, changes) = (self.known(*actor)?, changes.mailboxes.entry(actor.0).or_default());
+                let known = self.known(*actor, &changes.gone, tx)?;
+                let changes = changes.mailboxes.entry(actor.0).or_default();
                 known.end_timer(changes, *id).map_err(impossible)?;
             }
             Op::Letter(letter) => {
@@ -322,7 +278,7 @@ impl State {
                 self.letters = self.letters.saturating_sub(1);
             }
             Op::Halted { actor, halted } => {
-                self.known(*actor)?.halted = Some(*halted);
+                self.known(*actor, &changes.gone, tx)?.halted = Some(*halted);
                 changes.actors.insert(actor.0);
             }
             Op::Origin { source, position, value } => {
@@ -337,8 +293,14 @@ impl State {
         Ok(())
     }
 
-    fn born(&mut self, actor: ActorId, address: &Address, changes: &mut GroupChanges<'_>) -> Result<(), StoreError> {
-        if self.actors.contains_key(&actor.0) {
+    fn born(
+        &mut self,
+        actor: ActorId,
+        address: &Address,
+        changes: &mut GroupChanges<'_>,
+        tx: &Transaction<'_>,
+    ) -> Result<(), StoreError> {
+        if self.actors.get(actor.0, tx)?.is_some() {
             return Err(StoreError::Damaged { at: format!("actor {} is born twice", actor.0) });
         }
         // The index of the table finds an address that is there already.
@@ -347,32 +309,34 @@ impl State {
         Ok(())
     }
 
-    fn known(&mut self, actor: ActorId) -> Result<&mut Known, StoreError> {
-        let never = || StoreError::Damaged { at: format!("actor {} was never born", actor.0) };
-        self.actors.get_mut(&actor.0).ok_or_else(never)
+    /// `gone`: the actors that the group has removed. Their rows are deleted at its end.
+    fn known(&mut self, actor: ActorId, gone: &BTreeSet<u64>, tx: &Transaction<'_>) -> Result<&mut Known, StoreError> {
+        let known = if gone.contains(&actor.0) { None } else { self.actors.get(actor.0, tx)? };
+        known.ok_or_else(|| StoreError::Damaged { at: format!("actor {} was never born, or is gone", actor.0) })
     }
 
     /// Writes the net changes. Everything that is deleted comes first, so that a store which is almost full has space.
     fn write(&mut self, changes: &GroupChanges<'_>, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         self.origins.delete(&changes.origins, tx)?;
-        for actor in changes.children.gone() {
-            delete_actor(actor, tx)?;
+        for id in &changes.gone {
+            delete_actor(*id, tx)?;
         }
         for step in [delete_ended, write_new] {
             for (id, changes) in &changes.mailboxes {
-                if let Some(known) = self.actors.get_mut(id) {
+                if let Some(known) = self.actors.named(*id) {
                     step(*id, known, changes, tx)?;
                 }
             }
         }
         let others = changes.actors.iter().filter(|id| !changes.mailboxes.contains_key(id));
         for id in others.chain(changes.mailboxes.keys()) {
-            if let Some(known) = self.actors.get(id) {
+            if let Some(known) = self.actors.named(*id) {
                 write_actor(*id, known, tx)?;
             }
         }
         self.children.write(&changes.children, tx)?;
         self.origins.write(&changes.origins, tx)?;
+        self.actors.forget_others(|id| changes.mailboxes.contains_key(&id) || changes.actors.contains(&id));
         self.write_store_row(tx)
     }
 }

@@ -86,7 +86,7 @@ impl StoppedStore {
 
     /// Puts messages into a mailbox that the store has, after those that wait there: all of them, or none.
     pub fn put_messages(&mut self, mailbox: ActorId, messages: &[PortableMessage]) -> Result<(), StoreError> {
-        let last_number = State::read(&self.db.db)?.last_number_of(mailbox)?;
+        let last_number = State::read(&self.db.db)?.last_number_of(mailbox, &self.db.db)?;
         let (mut entries, mut entry): (Vec<_>, JournalEntry) = Default::default();
         for (message, number) in messages.iter().zip(last_number + 1..) {
             let sender = match &message.from {

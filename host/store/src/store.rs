@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin,
-    StoredTimer,
+    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
+    StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::migrations::Migrated;
@@ -85,6 +85,23 @@ impl Store for SqliteStore {
 
     fn outside_bytes(&self) -> usize {
         self.reserve.outside_bytes()
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        let address = address.clone();
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.actor(&address)).await })
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        let (above, after) = (above.clone(), after.cloned());
+        Box::pin(async move {
+            self.threads()?.reader.run(move |reader| reader.children(&above, after.as_ref(), most)).await
+        })
     }
 
     fn messages(

@@ -36,10 +36,10 @@ impl Writer {
     ) -> Result<(Self, Image, Option<Migrated>), StoreError> {
         let folder = Folder::take(&settings.path)?;
         let (mut db, migrated) = open_migrated(&folder, settings, &FORMATS)?;
-        let mut state = State::read(&db)?;
+        let (mut state, mut image) = State::read_with_image(&db)?;
         Note::find(folder.path())?.map_or(Ok(()), |note| note.check(state.position()))?;
         state.boots += 1;
-        let image = state.image(&db)?;
+        image.boots = state.boots;
         state.is_running = true;
         let mut started = || {
             let tx = Transaction::new(&mut db, TransactionBehavior::Immediate)?;
@@ -72,7 +72,7 @@ impl Writer {
                 self.reserve.note(&self.db);
             }
             // The state in memory is that of a group which was rolled back.
-            Err(StoreError::Full(_)) => match State::read(&self.db) {
+            Err(StoreError::Full(_)) => match State::reread(&self.db) {
                 Ok(state) => self.state = state,
                 Err(error) => self.failure = Some(error),
             },

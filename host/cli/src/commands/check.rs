@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::iter;
 
 use playhouse_runtime::cron::{CronSettings, next_run};
-use playhouse_runtime::{Address, Keep, LoadedPlay, Play, StartKind};
+use playhouse_runtime::{Address, FamilySpec, Keep, LoadedPlay, Play, StartKind};
 use serde_json::json;
 
 use super::table::{as_tree, table};
@@ -108,11 +108,11 @@ fn lost_between(play: &PlaySettings) -> Vec<String> {
     let is_durable = |actor: &&PlayActor| actor.settings.mailbox.keep == Keep::Stored;
     let edges = play.actors.iter().filter(is_durable).flat_map(|from| {
         let gets = |to: &&PlayActor| {
-            let below = from.settings.sends_below.iter().any(|above| to.address.is_below(above));
-            below || from.settings.sends_to.contains(&to.address)
+            let is_in = |above: &Address| to.address.is_below(above) || to.family.is_some() && to.address == *above;
+            from.settings.sends_below.iter().any(is_in) || from.settings.sends_to.iter().any(|sent| to.receives(sent))
         };
         let in_memory = play.actors.iter().filter(|to| !is_durable(to)).filter(gets);
-        in_memory.map(|to| (&from.address, &to.address))
+        in_memory.map(|to| (from.written(), to.written()))
     });
     let text = |(from, to)| {
         format!(
@@ -168,7 +168,7 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
             let info = plugins[&actor.settings.plugin].info();
             let depth = actor.address.as_str().matches('/').count() - 1;
             let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
-            let address = format!("{}{}", "  ".repeat(depth), actor.address);
+            let address = format!("{}{}", "  ".repeat(depth), actor.written());
             let start = actor.settings.start_name();
             let idle =
                 actor.settings.idle_stop.map_or_else(|| "stay".to_owned(), |after| format!("stop after {after:?}"));
@@ -189,6 +189,11 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         &rows,
         &[4],
     ));
+    let families = family_rows(play);
+    if !families.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&["FAMILY", "NAMES", "LIVE", "MEMBERS", "MADE BY", "EXPIRE"], &families, &[2, 3]));
+    }
     if !play.spawnable.is_empty() {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
@@ -221,6 +226,31 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
         let _ = writeln!(out, "{}", arrows(&line));
     }
     out
+}
+
+/// The families, with their bounds and the senders that make members.
+fn family_rows(play: &PlaySettings) -> Vec<Vec<String>> {
+    let rows = play.actors.iter().filter_map(|actor| {
+        let family = actor.family.as_ref()?;
+        let creators: Vec<_> = family.create.iter().map(|creator| creator.creator.to_string()).collect();
+        let made_by = match family.create.first() {
+            None => "nobody".to_owned(),
+            Some(first) => format!("{}, {} per s each", few(&creators), first.per_second),
+        };
+        let expire = family.expire.map_or_else(|| "never".to_owned(), |after| format!("after {after:?}"));
+        let bounds = [family.live, family.members].map(|bound| bound.to_string());
+        Some([actor.written(), family.names.to_string()].into_iter().chain(bounds).chain([made_by, expire]).collect())
+    });
+    rows.collect()
+}
+
+fn family_json(family: &FamilySpec) -> serde_json::Value {
+    let create: Vec<_> = family.create.iter().map(|creator| creator.creator.to_string()).collect();
+    json!({
+        "names": family.names.to_string(), "live": family.live, "members": family.members, "create": create,
+        "create_rate": family.create.first().map(|creator| creator.per_second),
+        "expire_ms": family.expire.map(|after| after.as_millis() as u64),
+    })
 }
 
 /// The routes of the HTTP servers.
@@ -327,7 +357,7 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
         .map(|actor| {
             let info = plugins[&actor.settings.plugin].info();
             json!({
-                "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
+                "address": actor.written(), "family": actor.family.as_deref().map(family_json), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
                 "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
                 "instances": actor.instances, "required": actor.required, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,

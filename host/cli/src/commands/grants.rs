@@ -34,7 +34,7 @@ pub(super) fn rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
 }
 
 fn all_settings(play: &PlaySettings) -> impl Iterator<Item = (String, &Settings)> {
-    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let actors = play.actors.iter().map(|actor| (actor.written(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     actors.chain(spawnable)
 }

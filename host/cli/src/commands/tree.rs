@@ -11,7 +11,7 @@ use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 use playhouse_runtime::control::protocol::{Request, Response};
 use playhouse_runtime::control::views::{
-    ActorLine, FailedLine, MailboxLine, MailboxPluginLine, StoreView, Tree, UsageView,
+    ActorLine, FailedLine, FamilyLine, MailboxLine, MailboxPluginLine, StoreView, Tree, UsageView,
 };
 use playhouse_runtime::printable::{Printable, age, counted, size};
 
@@ -77,11 +77,15 @@ fn shown_tree(tree: &Tree) -> String {
         let depth = actor.address.matches('/').count() - 1;
         let spawned = if actor.spawned { " (spawned)" } else { "" };
         let last = actor.last_crash.as_ref().map(|crash| shortened(&crash.reason)).unwrap_or_default();
+        let (below, state, up) = match &actor.family {
+            None => ("", actor.detail.as_ref().unwrap_or(&actor.state).clone(), (actor.up(), actor.instances.len())),
+            Some(family) => ("/*", "family".to_owned(), (family.live.used as usize, family.live.most as usize)),
+        };
         [
-            format!("{}{}{spawned}", "  ".repeat(depth), actor.address),
+            format!("{}{}{below}{spawned}", "  ".repeat(depth), actor.address),
             actor.plugin.clone(),
-            actor.detail.as_ref().unwrap_or(&actor.state).clone(),
-            format!("{}/{}", actor.up(), actor.instances.len()),
+            state,
+            format!("{}/{}", up.0, up.1),
             actor.incarnation.to_string(),
             actor.restarts.to_string(),
             actor.waiting.to_string(),
@@ -104,6 +108,7 @@ fn shown_tree(tree: &Tree) -> String {
     let failed = tree.actors.iter().filter_map(|actor| failed_line(actor).or_else(|| failed_instances(actor)));
     let lines: Vec<_> = (tree.store.iter().map(store_line))
         .chain(failed)
+        .chain(tree.actors.iter().filter_map(family_line))
         .chain(tree.actors.iter().filter_map(status_line))
         .chain(tree.actors.iter().filter_map(subtree_line))
         .chain(mailboxes)
@@ -123,6 +128,13 @@ fn store_line(store: &StoreView) -> String {
     let behind = if *behind > 0 { format!(", {behind} entries behind") } else { String::new() };
     let full = full.as_ref().map(|why| format!("; nothing from outside is taken: {}", Printable(why)));
     format!("the store is {}, in its run {runs}{behind}{}", Printable(path), full.unwrap_or_default())
+}
+
+/// The members of a family.
+fn family_line(actor: &ActorLine) -> Option<String> {
+    let FamilyLine { live, members } = actor.family.as_ref()?;
+    let (used, most) = (members.used, members.most);
+    Some(format!("{}/* has {used} of {most} members, {} of {} live", actor.address, live.used, live.most))
 }
 
 /// The line of a gateway about itself.

@@ -109,12 +109,13 @@ fn options(play: Play, args: &args::Run, console: &Console, stdout: &Arc<Stdout>
     if args.until_idle { play.without_trial_starts() } else { play }
 }
 
-/// Input is for actors of the manifest.
+/// Input is for actors of the manifest, and members of its families.
 fn check_target(play: &PlaySettings, to: &Address) -> Result<(), Exit> {
-    if play.actors.iter().any(|actor| actor.address == *to) {
+    if play.actors.iter().any(|actor| actor.receives(to)) {
         return Ok(());
     }
-    let hint = nearest(to.as_str(), play.actors.iter().map(|actor| actor.address.as_str()))
+    let actors = play.actors.iter().filter(|actor| actor.family.is_none());
+    let hint = nearest(to.as_str(), actors.map(|actor| actor.address.as_str()))
         .map_or_else(|| "`playhouse check` lists all addresses".into(), |near| format!("did you mean `{near}`?"));
     Err(Exit::with(BAD_INPUT, format!("no actor has the address `{to}`: {hint}")))
 }

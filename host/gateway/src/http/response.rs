@@ -154,13 +154,17 @@ impl From<&SendError> for Refusal {
     fn from(error: &SendError) -> Self {
         let kind = error.kind();
         match error {
-            SendError::BadAddress(_) | SendError::UnknownAddress(_) => Self::new(StatusCode::NOT_FOUND, kind),
+            SendError::BadAddress(_) | SendError::UnknownAddress(_) | SendError::NotCreated { .. } => {
+                Self::new(StatusCode::NOT_FOUND, kind)
+            }
             SendError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, kind),
-            SendError::MailboxFull(_) | SendError::Dropped { .. } => {
+            SendError::MailboxFull(_) | SendError::Dropped { .. } | SendError::CreatesTooFast { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, kind).and_retry()
             }
             SendError::KeyReused { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind),
-            SendError::Stopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, kind),
+            SendError::Stopped(_) | SendError::TooManyMembers { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, kind)
+            }
             SendError::MemoryPressure(_) | SendError::NotStored { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, kind).and_retry()
             }
@@ -306,6 +310,9 @@ mod tests {
             (AskError::Deadlock(why()), 500),
             (SendError::TooLarge { to: at(), bytes: 2, limit_bytes: 1 }.into(), 413),
             (SendError::UnknownAddress(at()).into(), 404),
+            (SendError::NotCreated { to: at(), from: at() }.into(), 404),
+            (SendError::TooManyMembers { to: at(), most: 1 }.into(), 503),
+            (SendError::CreatesTooFast { to: at(), from: at(), per_second: 1 }.into(), 429),
             (SendError::KeyReused { to: at(), key: Arc::from("secret") }.into(), 422),
         ];
         for (error, status) in expected {

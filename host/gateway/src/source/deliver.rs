@@ -74,7 +74,8 @@ impl Deliverer {
                 Err(error @ SendError::Dropped { .. }) => {
                     return self.table.end(taken.id, End::of(Err(AskError::NotSent(error))));
                 }
-                Err(error @ SendError::TooLarge { .. }) => {
+                // Members of families that do not exist, and that a source does not make.
+                Err(error @ (SendError::TooLarge { .. } | SendError::NotCreated { .. })) => {
                     return self.refuse(taken, &message, error.to_string()).await;
                 }
                 // Each of these passes, or the play ends: the mailbox is full, memory is short, the store is full. The message is

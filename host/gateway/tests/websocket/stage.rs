@@ -48,7 +48,7 @@ impl NativeActor for Handler {
         match verb {
             "panic" => panic!("as told"),
             "all" => {
-                ctx.tell_all("/gate/web/*", rest)?;
+                ctx.tell_all("/gate/web/*", rest).await?;
             }
             "flood" => {
                 for _ in 0..rest.parse::<usize>().unwrap() {

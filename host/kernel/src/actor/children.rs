@@ -13,7 +13,8 @@ impl Actor {
 
     /// Whether the store has an id of its own for this actor.
     pub(crate) fn is_known_to_store(&self) -> bool {
-        self.spawned.as_ref().is_none_or(|spawned| spawned.kept.is_some())
+        let is_member = self.member().is_some() && self.mailbox.is_stored();
+        is_member || self.spawned.as_ref().is_none_or(|spawned| spawned.kept.is_some())
     }
 
     /// Whether `parent` spawned this actor in an earlier incarnation than this one, and it is not stored.

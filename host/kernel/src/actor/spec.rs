@@ -1,9 +1,11 @@
 //! The spec of one actor, as plain data.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::code::Code;
+use crate::actor::family_spec::FamilySpec;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
@@ -37,7 +39,7 @@ pub struct ActorSpec {
     pub mailbox: MailboxSpec,
     /// The actor that gets the messages which others tell to this one, such as a sink that writes them to a queue outside. Asks,
     /// timers, and messages with a receipt come directly. None: everything does.
-    pub relay: Option<Address>,
+    pub relay: Option<Box<Address>>,
     /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
     pub policy: Option<Box<PolicySpec>>,
     /// Whether the messages that wait when it ends for good are counted and dropped, instead of kept as dead letters: for an actor
@@ -55,6 +57,8 @@ pub struct ActorSpec {
     pub grants: ActorGrants,
     /// Its keyed state in the play's store; none when it keeps none. Only with a stored mailbox and one instance.
     pub state: Option<Box<StateSpec>>,
+    /// With this, the spec is that of a family: of each of its members.
+    pub family: Option<Arc<FamilySpec>>,
     /// The names of the metrics that its code may count and observe.
     pub metrics: MetricNames,
 }
@@ -80,6 +84,7 @@ impl ActorSpec {
             limits: ActorLimits::default(),
             grants: ActorGrants::default(),
             state: None,
+            family: None,
             metrics: MetricNames::default(),
         }
     }

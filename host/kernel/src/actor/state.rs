@@ -13,6 +13,7 @@ use crate::actor::code::Code;
 use crate::actor::failure_counts::FailureCounts;
 use crate::actor::instance::Instance;
 use crate::actor::keyed_state::KeyedState;
+use crate::actor::member::Member;
 use crate::actor::spec::ActorSpec;
 use crate::actor::subtree::Membership;
 use crate::journal::entry::StoredChild;
@@ -36,6 +37,8 @@ pub(crate) enum Presence {
     There = 1,
     /// The actor stops for good, or has stopped; lookups do not find it.
     Gone = 2,
+    /// The head of a family, which is there for the tree alone: nothing can be sent to it.
+    Head = 3,
 }
 
 /// The extra state of an actor that another actor spawned.
@@ -51,6 +54,8 @@ pub(crate) struct Spawned {
     pub(crate) code: Mutex<Code>,
     /// Set when the actor belongs to its parent itself, over all incarnations and runs of the host.
     pub(crate) kept: Option<Box<KeptChild>>,
+    /// For a member of a family, whose head is the parent. Boxed, since most actors are none.
+    pub(crate) member: Option<Box<Member>>,
 }
 
 /// The extra state of a spawned actor that is stored.
@@ -79,6 +84,7 @@ impl Spawned {
             failed_start: OnceLock::new(),
             code: Mutex::new(code),
             kept: None,
+            member: None,
         }
     }
 
@@ -153,13 +159,29 @@ impl Actor {
         self.presence.load(Ordering::Relaxed) == Presence::Gone as u8
     }
 
+    /// Whether messages may be sent to it, or may be once it is spawned.
+    pub(crate) fn is_addressable(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) < Presence::Gone as u8
+    }
+
+    /// Its part as a member of a family; none for other actors.
+    #[inline]
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.spawned.as_ref()?.member.as_deref()
+    }
+
+    /// Whether it stands for a family in the tree.
+    pub(crate) fn is_head(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == Presence::Head as u8
+    }
+
     pub(crate) fn is_reserved(&self) -> bool {
         self.presence.load(Ordering::Relaxed) == Presence::Reserved as u8
     }
 
     /// Whether the actor takes messages, or may take them again.
     pub(crate) fn is_there(&self) -> bool {
-        !self.is_gone() && !self.mailbox.is_closed()
+        self.is_addressable() && !self.mailbox.is_closed()
     }
 
     /// The code of the next incarnation.
@@ -206,6 +228,13 @@ impl Actor {
     /// Whether any message waits, is being handled, or waits for another attempt.
     pub(crate) fn is_busy(&self) -> bool {
         self.finished() != self.mailbox.accepted()
+    }
+
+    /// Whether nothing of it is in memory but itself: no message waits or is on its way, and no incarnation runs.
+    pub(crate) fn is_releasable(&self) -> bool {
+        !self.is_busy()
+            && self.mailbox.is_releasable()
+            && self.instances.iter().all(|instance| !instance.backlog.lock().has_work())
     }
 
     /// The dead-letter reason for messages to the closed mailbox.

@@ -109,6 +109,11 @@ impl Membership {
         Ok(this)
     }
 
+    /// A member of a family, which does not count as an actor of the subtree.
+    pub(crate) fn uncounted(subtree: Option<Arc<Subtree>>) -> Self {
+        Self { subtree, counted: AtomicBool::new(false) }
+    }
+
     /// The counts to which the actors below this one are added.
     pub(crate) fn subtree(&self) -> Option<&Arc<Subtree>> {
         self.subtree.as_ref()

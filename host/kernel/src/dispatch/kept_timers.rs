@@ -111,22 +111,37 @@ impl KeptTimers {
         first..ids.given + 1
     }
 
-    /// Goes on after the ids of earlier runs.
+    /// Goes on after the ids of earlier runs, or of an earlier time in memory.
     pub(crate) fn restore_ids(&self, actor: ActorId, ids: TimerIds) {
-        self.inner.lock().actors.entry(actor).or_default().ids = ids;
+        let mut inner = self.inner.lock();
+        let known = &mut inner.actors.entry(actor).or_default().ids;
+        known.given = known.given.max(ids.given);
+        known.chosen = known.chosen.max(ids.chosen);
+    }
+
+    /// Forgets the ids of an actor that has no timers: it leaves the memory.
+    pub(crate) fn forget_ids(&self, actor: ActorId) {
+        let mut inner = self.inner.lock();
+        if inner.actors.get(&actor).is_some_and(|of| of.timers.is_empty()) {
+            inner.actors.remove(&actor);
+        }
+    }
+
+    /// Lets a timer that is due fire at another time, without an entry.
+    pub(crate) fn defer(&self, due: &Due, next: impl FnOnce(&KeptTimer) -> Instant) {
+        let mut inner = self.inner.lock();
+        let Some(timer) = inner.remove(due.actor, due.id, Some(due.place)) else { return };
+        let next = next(&timer);
+        let is_first = inner.insert((due.actor, due.id), next, timer);
+        drop(inner);
+        if is_first {
+            self.changed.notify_one();
+        }
     }
 
     /// Adds a timer that is due at this moment.
-    pub(crate) fn insert(&self, (actor, id): (ActorId, u64), due: Instant, timer: KeptTimer) {
-        let mut inner = self.inner.lock();
-        let place = (due, inner.set);
-        inner.set += 1;
-        inner.queue.insert(place, (actor, id));
-        let of = inner.actors.entry(actor).or_default();
-        of.bytes += timer.content.len();
-        of.timers.insert(id, (place, timer));
-        let is_first = inner.queue.first_key_value().is_some_and(|(first, _)| *first == place);
-        drop(inner);
+    pub(crate) fn insert(&self, of: (ActorId, u64), due: Instant, timer: KeptTimer) {
+        let is_first = self.inner.lock().insert(of, due, timer);
         if is_first {
             self.changed.notify_one();
         }
@@ -173,6 +188,17 @@ impl KeptTimers {
 }
 
 impl Inner {
+    /// Adds a timer; true when it is due before all others.
+    fn insert(&mut self, (actor, id): (ActorId, u64), due: Instant, timer: KeptTimer) -> bool {
+        let place = (due, self.set);
+        self.set += 1;
+        self.queue.insert(place, (actor, id));
+        let of = self.actors.entry(actor).or_default();
+        of.bytes += timer.content.len();
+        of.timers.insert(id, (place, timer));
+        self.queue.first_key_value().is_some_and(|(first, _)| *first == place)
+    }
+
     /// Removes a timer, if it is at this place.
     fn remove(&mut self, actor: ActorId, id: u64, at: Option<Place>) -> Option<KeptTimer> {
         let of = self.actors.get_mut(&actor)?;

@@ -65,6 +65,8 @@ impl<'a> MailboxOrder<'a> {
         numbers: &WaitingNumbers,
     ) -> Result<u64, StoreError> {
         let routing = &self.shared.routing;
+        // A member of a family comes into memory, where its messages are then.
+        let _pinned = self.shared.existing(address).await;
         let target = routing.registry.by_id(mailbox).filter(|actor| actor.mailbox.is_stored());
         if target.is_none() && !self.follows {
             // Nothing but the store knows which messages the order before has dropped.
@@ -120,7 +122,7 @@ impl<'a> MailboxOrder<'a> {
         patience: Duration,
     ) -> Result<(), SendError> {
         let routing = &self.shared.routing;
-        let target = routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let target = self.shared.receiver(to, ActorId::OUTSIDE).await?;
         if !target.mailbox.is_stored() {
             return Err(SendError::not_stored(to, &"its mailbox is in memory alone"));
         }

@@ -5,6 +5,7 @@ pub(crate) mod ask;
 pub(crate) mod ask_counts;
 pub(crate) mod dead_letters;
 pub(crate) mod deadlines;
+pub(crate) mod expiry;
 pub(crate) mod ingress;
 pub(crate) mod kept_answers;
 pub(crate) mod kept_children;

@@ -10,7 +10,10 @@ use foldhash::quality::{FixedState, FoldHasher};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
-use crate::actor::Actor;
+use crate::actor::family::Family;
+use crate::actor::pinned::Pinned;
+use crate::actor::spec::ActorSpec;
+use crate::actor::{Actor, Presence};
 use crate::words::address::Address;
 use crate::words::message::{ActorId, kept_number};
 use crate::words::observed::OwnMetric;
@@ -40,6 +43,8 @@ impl BuildHasher for AddressHash {
     }
 }
 
+/// All actors, by address and by id. It has many methods, since the ways to add, find and remove an actor depend on its kind, and each
+/// of them keeps the maps in step under their locks.
 #[derive(Default)]
 pub(crate) struct Registry {
     hasher: AddressHash,
@@ -50,6 +55,8 @@ pub(crate) struct Registry {
     known: HashMap<Address, ActorId>,
     /// Actors that the store has, and that do not run: their addresses are taken.
     kept: Mutex<HashMap<Address, ActorId>>,
+    /// By the address above their members.
+    families: RwLock<HashMap<Address, Arc<Family>>>,
     /// The counts of removed actors. Locked during a removal, so that a sum sees each actor either here or in the maps.
     removed: Mutex<Removed>,
 }
@@ -104,6 +111,12 @@ impl Group {
 }
 
 impl Removed {
+    /// Counts an actor that is in the maps no more. All its messages have ended.
+    fn count(&mut self, planned: ActorId, actor: &Actor) {
+        self.ended += actor.mailbox.accepted();
+        self.group(planned, actor.spec.code.plugin()).add(actor);
+    }
+
     fn group(&mut self, planned: ActorId, plugin: &str) -> &mut Group {
         let groups = self.groups.entry(planned).or_default();
         if !groups.contains_key(plugin) {
@@ -173,27 +186,108 @@ impl Registry {
     pub(crate) fn remove(&self, actor: &Actor) {
         let planned = self.planned_above(actor);
         let mut removed = self.removed.lock();
-        if self.by_id[actor.id.0 as usize % SHARDS].write().remove(&actor.id).is_none() {
-            return;
+        {
+            let mut shard = self.by_id[actor.id.0 as usize % SHARDS].write();
+            // A member of a family that came back into memory has the same id, and the one before was removed then.
+            if !shard.get(&actor.id).is_some_and(|there| is_same(there, actor)) {
+                return;
+            }
+            shard.remove(&actor.id);
         }
-        removed.ended += actor.mailbox.accepted();
-        removed.group(planned, actor.spec.code.plugin()).add(actor);
+        removed.count(planned, actor);
         drop(removed);
         if let Some(parent) = self.parent(actor) {
             let mut children = parent.children.lock();
-            if children.get(actor.address().name()).is_some_and(|child| child.id == actor.id) {
+            if children.get(actor.address().name()).is_some_and(|child| is_same(child, actor)) {
                 children.remove(actor.address().name());
             }
         }
         let mut shard = self.shard(actor.address()).write();
-        if shard.get(actor.address()).is_some_and(|there| there.id == actor.id) {
+        if shard.get(actor.address()).is_some_and(|there| is_same(there, actor)) {
             shard.remove(actor.address());
         }
     }
 
     /// The actor that takes messages at an address.
     pub(crate) fn get(&self, address: &Address) -> Option<Arc<Actor>> {
-        self.occupant(address).filter(|actor| !actor.is_gone())
+        self.occupant(address).filter(|actor| actor.is_addressable())
+    }
+
+    /// A fact of the actor that takes messages at an address, or would if they came.
+    pub(crate) fn spec<T>(&self, address: &Address, read: impl FnOnce(&ActorSpec) -> T) -> Option<T> {
+        match self.get(address) {
+            Some(actor) => Some(read(&actor.spec)),
+            None => Some(read(self.family_of(address)?.template())),
+        }
+    }
+
+    /// As [`Registry::get`], for a message that is about to be sent: a member of a family stays in memory meanwhile.
+    pub(crate) fn pin(&self, address: &Address) -> Option<Pinned> {
+        let shard = self.shard(address).read();
+        let actor = shard.get(address).filter(|actor| actor.is_addressable())?;
+        Some(Pinned::new(actor.clone()))
+    }
+
+    /// Makes a family known by the address above its members.
+    pub(crate) fn add_family(&self, family: &Arc<Family>) {
+        self.families.write().insert(family.address().clone(), family.clone());
+    }
+
+    /// All families, in no order.
+    pub(crate) fn families(&self) -> Vec<Arc<Family>> {
+        self.families.read().values().cloned().collect()
+    }
+
+    /// The family with this address, which is that above its members.
+    pub(crate) fn family(&self, address: &Address) -> Option<Arc<Family>> {
+        self.families.read().get(address).cloned()
+    }
+
+    /// The family for which an actor stands in the tree.
+    pub(crate) fn family_of_head(&self, actor: &Actor) -> Option<Arc<Family>> {
+        actor.is_head().then(|| self.family(actor.address())).flatten()
+    }
+
+    /// The family that may have a member at this address.
+    pub(crate) fn family_of(&self, member: &Address) -> Option<Arc<Family>> {
+        self.family(&member.parent()?).filter(|family| family.has_name(member.name()))
+    }
+
+    /// As [`Registry::add`], for a new member of a family, unless another one was added meanwhile.
+    pub(crate) fn add_member(&self, actor: &Arc<Actor>) -> Option<Pinned> {
+        let pinned = {
+            let mut shard = self.shard(actor.address()).write();
+            if shard.get(actor.address()).is_some_and(|other| other.is_addressable()) {
+                return None;
+            }
+            shard.insert(actor.address().clone(), actor.clone());
+            Pinned::new(actor.clone())
+        };
+        let planned = self.planned_above(actor);
+        let mut removed = self.removed.lock();
+        let before = self.by_id[actor.id.0 as usize % SHARDS].write().insert(actor.id, actor.clone());
+        // The member that left the memory, and is not forgotten yet.
+        if let Some(before) = before {
+            removed.count(planned, &before);
+        }
+        drop(removed);
+        if let Some(head) = self.parent(actor) {
+            head.children.lock().insert(actor.address().name().into(), actor.clone());
+        }
+        Some(pinned)
+    }
+
+    /// Ends a member's time in memory, if it has nothing there and nobody is about to send to it: from here on, lookups do not find it.
+    pub(crate) fn release(&self, actor: &Actor) -> bool {
+        let mut shard = self.shard(actor.address()).write();
+        let is_free = actor.member().is_some_and(|member| !member.is_pinned()) && actor.is_releasable();
+        if is_free {
+            actor.set_presence(Presence::Gone);
+            if shard.get(actor.address()).is_some_and(|there| is_same(there, actor)) {
+                shard.remove(actor.address());
+            }
+        }
+        is_free
     }
 
     /// The actor that has an address, even if it is about to be removed.
@@ -278,4 +372,8 @@ impl Registry {
     fn shard(&self, address: &Address) -> &RwLock<ByAddress> {
         &self.by_address[self.hasher.hash_one(address) as usize % SHARDS]
     }
+}
+
+fn is_same(there: &Arc<Actor>, actor: &Actor) -> bool {
+    std::ptr::eq(Arc::as_ptr(there), actor)
 }

@@ -1,12 +1,13 @@
 //! Operations on dead letters: send them again, or drop them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_frame::Content;
 
+use crate::dispatch::Shared;
 use crate::dispatch::mailbox_orders::ORDER_PATIENCE;
-use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::output::Output;
 use crate::journal::entry::{EntryNumber, Op};
@@ -17,7 +18,6 @@ use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
 use crate::words::event::{AboutActor, AboutMessage, Described, LogEvent};
 use crate::words::events::{LetterDropped, LetterReplayed};
 use crate::words::message::{ActorId, Envelope, MessageId, Payload, ReplyToken};
-use crate::words::send_error::SendError;
 
 /// The index of replays among all messages that a message causes: far from its sends, some of which may be delivered.
 const REPLAYS: u64 = 1 << 63;
@@ -33,8 +33,8 @@ pub struct LettersMoved {
 
 /// The dead letters, for orders of operators.
 pub(crate) struct LetterOrders<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
     pub(crate) routing: &'a Routing,
-    pub(crate) memory_gate: &'a MemoryGate,
 }
 
 impl LetterOrders<'_> {
@@ -54,9 +54,12 @@ impl LetterOrders<'_> {
     ) -> Result<(MessageId, Option<EntryNumber>), LetterError> {
         let replay = self.routing.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
-        let target =
-            self.routing.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
-        self.memory_gate.pass()?;
+        let exists =
+            self.routing.registry.get(&letter.to).is_some() || self.routing.registry.family_of(&letter.to).is_some();
+        if exists {
+            self.shared.memory_gate.pass()?;
+        }
+        let target = self.shared.receiver(&letter.to, ActorId::OUTSIDE).await?;
         let old = &letter.message.envelope;
         let (parts, before) = Content::parts(None, 0, &letter.message.metadata().into());
         let envelope = Envelope {

@@ -32,6 +32,8 @@ pub(crate) enum Request {
     /// A turn of this run watches an actor; the play is not idle before the watch begins.
     Watch(Watcher, u64, Address, ActivityGuard),
     Unwatch(Watcher, u64),
+    /// Nobody is about to send to this member of a family any more.
+    Unused(ActorId),
 }
 
 /// The supervisor, as actors know it: it takes their requests.

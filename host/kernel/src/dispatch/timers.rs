@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::routing::entering::{PlayJournal, load_of};
 use crate::dispatch::routing::reservation::reserve_now;
@@ -17,6 +18,7 @@ use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message, Payload};
+use crate::words::send_error::SendError;
 
 /// One timer.
 pub(crate) struct Timer {
@@ -180,10 +182,18 @@ impl TimerQueue {
     /// Sends the timer's message without waiting for space. If the receiver was removed, the actor that has its address now
     /// gets the message. A periodic timer skips this period while its latest message still waits.
     fn tell(&self, timer: &mut Timer) {
-        let renewed =
-            timer.target.is_gone().then(|| self.shared.routing.registry.get(timer.target.address())).flatten();
-        let target = renewed.filter(|new| new.spec.limits.message_bytes >= timer.payload().body.len());
-        let target = target.as_ref().unwrap_or(&timer.target);
+        let pinned = match self.receiver(&timer.target) {
+            Ok(Receiver::Known) => None,
+            Ok(Receiver::Other(pinned)) => Some(pinned),
+            Ok(Receiver::InStore) => return self.tell_later(timer),
+            Err(error) => {
+                let (message, reason) =
+                    (Message::of(timer.envelope, timer.payload()), DeadReason::NotMade(error.into()));
+                return self.shared.routing.dead_letter(&timer.target, [message], &reason, false);
+            }
+        };
+        let target = pinned.filter(|new| new.spec.limits.message_bytes >= timer.payload().body.len());
+        let target = target.as_deref().unwrap_or(&timer.target);
         if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
             return;
         }
@@ -221,6 +231,39 @@ impl TimerQueue {
         self.shared.routing.dead_letter(target, [message], &reason, false);
     }
 
+    /// The actor that has the address of the target now, if it may be another one: a member of a family, which may have to be made,
+    /// or the successor of an actor that was removed.
+    fn receiver(&self, target: &Arc<Actor>) -> Result<Receiver, SendError> {
+        if target.member().is_some() {
+            let found = self.shared.receiver_now(target.address(), self.actor.id)?;
+            return Ok(found.map_or(Receiver::InStore, Receiver::Other));
+        }
+        let other = target.is_gone().then(|| self.shared.routing.registry.pin(target.address())).flatten();
+        Ok(other.map_or(Receiver::Known, Receiver::Other))
+    }
+
+    /// As [`TimerQueue::tell`], to a member of a family that has to be loaded from the store first.
+    fn tell_later(&self, timer: &mut Timer) {
+        timer.latest = None;
+        let (shared, sender, stand_in) = (self.shared.clone(), self.actor.id, timer.target.clone());
+        let (message, not_idle) = (Message::of(timer.envelope, timer.payload()), self.shared.activity.guard());
+        self.shared.spawn(async move {
+            let _not_idle = not_idle;
+            let payload = Payload { parts: &message.parts, body: &message.body };
+            let refused = match shared.receiver(stand_in.address(), sender).await {
+                Ok(member) => match (reserve_now(&member, load_of(&payload)), &shared.routing.journal) {
+                    (Ok(space), Some(journal)) => shared.routing.put_now(journal, space, &message.envelope, &payload),
+                    (Err(Refused::Closed), _) => Some(member.closed_because()),
+                    _ => Some(DeadReason::MailboxFull),
+                },
+                Err(error) => Some(DeadReason::NotMade(error.into())),
+            };
+            if let Some(reason) = refused {
+                shared.routing.dead_letter(&stand_in, [message], &reason, false);
+            }
+        });
+    }
+
     /// As [`TimerQueue::tell`], to an actor whose messages are stored.
     fn tell_stored(&self, journal: &PlayJournal, target: &Arc<Actor>, timer: &mut Timer) {
         let (routing, payload) = (&self.shared.routing, timer.payload());
@@ -244,4 +287,14 @@ impl TimerQueue {
             }
         }
     }
+}
+
+/// Where the message of a timer goes.
+enum Receiver {
+    /// To the target that it was set for.
+    Known,
+    /// To the actor that has the address now.
+    Other(Pinned),
+    /// To a member of a family, after a look into the store.
+    InStore,
 }

@@ -161,8 +161,8 @@ impl NativeContext {
     }
 
     /// Sends a message to each actor of a group, such as `/a/*` or `/a/**`. Returns their number.
-    pub fn tell_all(&mut self, group: &str, body: impl AsRef<[u8]>) -> Result<usize, SendError> {
-        self.turn.tell_all(group, body.as_ref())
+    pub async fn tell_all(&mut self, group: &str, body: impl AsRef<[u8]>) -> Result<usize, SendError> {
+        self.turn.tell_all(group, body.as_ref()).await
     }
 
     /// Answers the current message. A later call replaces the reply; without an asker it is dropped.

@@ -29,7 +29,7 @@ pub enum Op {
         /// The first id that is free.
         below: u64,
     },
-    /// An actor of the plan has this id from now on, in all runs of a host on this store.
+    /// An actor of the plan, or a member of a family, has this id from now on, in all runs of a host on this store.
     Born {
         /// The id.
         actor: ActorId,
@@ -50,7 +50,9 @@ pub enum Op {
         /// The actor.
         actor: ActorId,
     },
-    /// A spawned actor is gone for good, with its state and its timers. It has no messages any more, and its address is free.
+    /// An actor that was made at run time is gone: a spawned one for good, or a member of a family that keeps nothing any more, or
+    /// expired. It has no messages any more. Its state and its timers are removed with it, and its address is free: a later actor there has
+    /// another id.
     Gone {
         /// The actor.
         actor: ActorId,

@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use crate::journal::entry::{Group, StoredLetter, StoredOrigin, StoredTimer};
-use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
+use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 
@@ -149,5 +150,18 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
         self.inner.origins(source, from, most)
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.inner.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
     }
 }

@@ -68,6 +68,22 @@ impl Known {
             suspects: BTreeMap::new(),
         }
     }
+
+    fn stored(&self, id: ActorId) -> StoredActor {
+        StoredActor {
+            id,
+            address: self.address.clone(),
+            last_number: self.last_number,
+            waiting: self.messages.len() as u64,
+            bytes: bytes_in_order(&self.messages),
+            halted: self.halted,
+            state: size_of(&self.state),
+            timers: self.timers.len() as u64,
+            timer_ids: self.timer_ids,
+            child: self.child.clone(),
+            leaves: self.leaves,
+        }
+    }
 }
 
 impl Fold {
@@ -115,9 +131,8 @@ impl Fold {
                     }
                 }
                 Op::Gone { actor } => {
-                    let known = self.known(*actor)?;
-                    if known.child.is_none() || !known.messages.is_empty() {
-                        return Err(format!("{actor:?} goes, and has messages or no parent"));
+                    if !self.known(*actor)?.messages.is_empty() {
+                        return Err(format!("{actor:?} goes, and has messages"));
                     }
                     self.actors.remove(actor);
                 }
@@ -222,19 +237,7 @@ impl Fold {
     }
 
     fn image(&self) -> Image {
-        let actors = self.actors.iter().map(|(&id, known)| StoredActor {
-            id,
-            address: known.address.clone(),
-            last_number: known.last_number,
-            waiting: known.messages.len() as u64,
-            bytes: bytes_in_order(&known.messages),
-            halted: known.halted,
-            state: size_of(&known.state),
-            timers: known.timers.len() as u64,
-            timer_ids: known.timer_ids,
-            child: known.child.clone(),
-            leaves: known.leaves,
-        });
+        let actors = self.actors.iter().map(|(&id, known)| known.stored(id));
         let suspects = self.actors.iter().flat_map(|(&mailbox, known)| {
             let of_mailbox = known.suspects.iter();
             of_mailbox.map(move |(&number, &(ends, boot))| StoredSuspect { mailbox, number, ends, boot })
@@ -248,6 +251,21 @@ impl Fold {
             is_unclean: self.is_running,
             suspects: suspects.collect(),
         }
+    }
+
+    pub(super) fn actor(&self, address: &Address) -> Option<StoredActor> {
+        let found = self.actors.iter().find(|(_, known)| known.address == *address);
+        found.map(|(&id, known)| known.stored(id))
+    }
+
+    pub(super) fn children(&self, above: &Address, after: Option<&Address>, most: usize) -> Vec<Address> {
+        let is_child = |address: &&Address| address.parent().as_ref() == Some(above);
+        let below = self.actors.values().map(|known| &known.address).filter(is_child);
+        let mut children: Vec<_> =
+            below.filter(|address| after.is_none_or(|after| *address > after)).cloned().collect();
+        children.sort();
+        children.truncate(most);
+        children
     }
 
     pub(super) fn messages(&self, mailbox: ActorId, from: u64, most_bytes: usize) -> Vec<StoredMessage> {

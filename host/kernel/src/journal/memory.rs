@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin, StoredTimer};
 use crate::journal::fold::Fold;
-use crate::journal::store::{Image, Store, StoreError, StoredMessage};
+use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
+use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 
@@ -82,6 +83,21 @@ impl Store for MemoryStore {
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>> {
         // Nothing happens before the first poll, as with a real store.
         Box::pin(async move { self.inner.lock().apply(group) })
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        let address = address.clone();
+        Box::pin(async move { Ok(self.inner.lock().fold.actor(&address)) })
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        let (above, after) = (above.clone(), after.cloned());
+        Box::pin(async move { Ok(self.inner.lock().fold.children(&above, after.as_ref(), most)) })
     }
 
     fn messages(

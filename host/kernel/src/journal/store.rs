@@ -34,6 +34,17 @@ pub trait Store: Send + Sync + 'static {
         usize::MAX
     }
 
+    /// The actor with an address; none when it was never born, or is gone. It sees all groups that were written.
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>>;
+
+    /// The addresses of actors directly below `above` and after `after`, in order, at most so many. It sees all groups that were written.
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>>;
+
     /// The messages of a mailbox from a number on, in order of their numbers: at least one if there is one, and then no more
     /// than `most_bytes` of records. It sees all groups that were written.
     fn messages(

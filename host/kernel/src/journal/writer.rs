@@ -19,7 +19,7 @@ const GROUP_BYTES: usize = 8 << 20;
 const GROUP_OPS: usize = 64 << 10;
 /// The pauses between two attempts at a full store.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-/// How long a host that ends waits for space in its store. What did not get into it was not confirmed.
+/// How long a host that ends waits for space in its store. Everything that did not get into it was not confirmed.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between two looks at a store that is short of space, when there is nothing to write.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -79,7 +79,9 @@ pub(super) fn bring_back(
     }
     for known in &image.actors {
         let runs = registry.by_id(known.id).is_some_and(|actor| actor.mailbox.is_stored());
-        if !runs {
+        // A member of a family comes into memory when it is used.
+        let is_member = || registry.family_of(&known.address).is_some_and(|family| family.stored.is_some());
+        if !runs && !is_member() {
             registry.note_kept(&known.address, known.id);
         }
     }

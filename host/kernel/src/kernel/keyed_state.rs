@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::actor::keyed_state::{KeyedState, cost};
+use crate::actor::pinned::Pinned;
 use crate::actor::state_error::{StateError, StateOrderError};
 use crate::dispatch::mailbox_orders::ORDER_PATIENCE;
 use crate::journal::store::StoreError;
@@ -26,7 +27,7 @@ impl Kernel {
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<String>, StateOrderError> {
-        let actor = self.with_state(address)?;
+        let actor = self.with_state(address).await?;
         let store = self.shared.routing.store().map_err(StateError::from)?;
         let keys = store.keys(actor.id, prefix, after, most).await;
         Ok(keys.map_err(|error| self.read_failed(error))?)
@@ -34,7 +35,7 @@ impl Kernel {
 
     /// The value of a key of an actor's keyed state; none when it has none.
     pub async fn state_value(&self, address: &Address, key: &str) -> Result<Option<Vec<u8>>, StateOrderError> {
-        let actor = self.with_state(address)?;
+        let actor = self.with_state(address).await?;
         let store = self.shared.routing.store().map_err(StateError::from)?;
         let value = store.value(actor.id, key).await;
         Ok(value.map_err(|error| self.read_failed(error))?)
@@ -44,7 +45,7 @@ impl Kernel {
     /// durable; at a full store after some seconds, with [`StoreError::Full`]: the changes are kept if the host runs when there is space.
     /// The bounds of the state hold.
     pub async fn change_state(&self, address: &Address, changes: Vec<StateChange>) -> Result<(), StateOrderError> {
-        let actor = self.with_state(address)?;
+        let actor = self.with_state(address).await?;
         let Some(state) = &actor.keyed_state else { return Ok(()) };
         let _one_at_a_time = state.operator.lock().await;
         let now = self.shared.state(address.clone()).await;
@@ -53,7 +54,7 @@ impl Kernel {
         }
         let grown = self.growth(&actor, state, &changes).await?;
         let (answer, entered) = oneshot::channel();
-        let _ = self.commands.send(Command::ChangeState { actor: actor.clone(), changes, grown, answer });
+        let _ = self.commands.send(Command::ChangeState { actor: Arc::clone(&actor), changes, grown, answer });
         match entered.await {
             Ok(Ok(entry)) => match &self.shared.routing.journal {
                 Some(journal) => {
@@ -98,8 +99,8 @@ impl Kernel {
     }
 
     /// The actor at an address, which has a keyed state.
-    fn with_state(&self, address: &Address) -> Result<Arc<Actor>, StateOrderError> {
-        let actor = self.shared.routing.registry.occupant(address);
+    async fn with_state(&self, address: &Address) -> Result<Pinned, StateOrderError> {
+        let actor = self.shared.existing(address).await;
         let actor = actor.ok_or_else(|| StateOrderError::UnknownAddress(address.clone()))?;
         if actor.keyed_state.is_none() {
             return Err(StateError::NotGranted { actor: address.clone() }.into());

@@ -16,12 +16,14 @@ use std::time::Duration;
 use playhouse_frame::Metadata;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::actor::family::FamilyView;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::{Incoming, Ingress, Told};
 use crate::dispatch::keys::RequestKey;
 use crate::dispatch::late_asks::answer_late;
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::replay::{LetterOrders, LettersMoved};
+use crate::dispatch::shared::expiring::expire_members;
 use crate::dispatch::shared::kept_timers::fire_timers;
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
@@ -94,6 +96,8 @@ pub struct ActorView {
     pub keyed_state: Option<(u64, u64)>,
     /// The failure, while it, or the actor under `/` above it, is failed.
     pub failed: Option<Arc<FailedActor>>,
+    /// The numbers of the family for which it stands; none for an actor that takes messages.
+    pub family: Option<FamilyView>,
 }
 
 impl Kernel {
@@ -140,11 +144,17 @@ impl Kernel {
         let (kernel, mut supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
         let shared = kernel.shared.clone();
         let ending_children = bring_back(&shared, &mut supervisor, &image, &parents);
-        restore(&shared, &image, &*store).await?;
+        let members = restore(&shared, &image, &*store).await?;
         supervisor.resume_watches(image.is_unclean);
         end_children(&shared, ending_children);
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));
+        for family in shared.routing.registry.families() {
+            shared.spawn(expire_members(Arc::downgrade(&shared), family));
+        }
+        if !members.is_empty() {
+            shared.spawn(shared.clone().wake_members(members));
+        }
         let (supervised, ending) = (journal.clone(), shared.clone());
         tokio::spawn(async move {
             supervisor.run(inbox).await;
@@ -302,9 +312,14 @@ impl Kernel {
         self.shared.memory_gate.wait_opened().await;
     }
 
+    /// The time that a message to an actor waits for space in its mailbox; none when there is no such actor.
+    pub fn block_timeout(&self, address: &Address) -> Option<Duration> {
+        self.shared.routing.registry.spec(address, |spec| spec.mailbox.block_timeout)
+    }
+
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
-        Some(self.shared.routing.registry.get(address)?.spec.limits.message_bytes)
+        self.shared.routing.registry.spec(address, |spec| spec.limits.message_bytes)
     }
 
     /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first
@@ -350,7 +365,10 @@ impl Kernel {
         }
         let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
             address: actor.address().clone(),
-            plugin: actor.spec.code.plugin().to_owned(),
+            plugin: {
+                let family = self.shared.routing.registry.family_of_head(&actor);
+                family.as_ref().map_or(actor.spec.code.plugin(), |family| family.template().code.plugin()).to_owned()
+            },
             dynamic: actor.spawned.is_some(),
             state,
             incarnation: actor.incarnation(),
@@ -364,6 +382,7 @@ impl Kernel {
             subtree: actor.subtree_usage(),
             keyed_state: actor.keyed_state.as_ref().map(|state| (state.used().0, state.spec.bytes)),
             failed: actor.failed.lock().clone(),
+            family: self.shared.routing.registry.family_of_head(&actor).map(|family| family.view()),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
         });
@@ -373,17 +392,20 @@ impl Kernel {
     /// Stops an actor by an operator's order: only [`Kernel::resume`] starts it again. Its messages wait. Returns its state
     /// before; none when there is no such actor.
     pub async fn halt(&self, address: &Address) -> Option<State> {
+        let _pinned = self.shared.existing(address).await;
         self.about(|answer| Command::Halt(address.clone(), answer)).await
     }
 
     /// Starts an actor by an operator's order. Returns its state before; none when there is no such actor.
     pub async fn resume(&self, address: &Address) -> Option<State> {
+        let _pinned = self.shared.existing(address).await;
         self.about(|answer| Command::Resume(address.clone(), answer)).await
     }
 
     /// Starts an actor by an operator's order and waits for the outcome. A start that fails counts as no crash: the actor is
     /// in its state from before.
     pub async fn start_actor(&self, address: &Address) -> Result<StartedActor, StartError> {
+        let _pinned = self.shared.existing(address).await;
         let (answer, outcome) = oneshot::channel();
         let _ = self.commands.send(Command::Start(address.clone(), answer));
         outcome.await.unwrap_or(Err(StartError::Stopping))
@@ -435,7 +457,7 @@ impl Kernel {
 
     /// Whether an actor of the play has a stored mailbox at this address.
     pub fn is_stored(&self, address: &Address) -> bool {
-        self.shared.routing.registry.get(address).is_some_and(|actor| actor.mailbox.is_stored())
+        self.shared.routing.registry.spec(address, |spec| spec.mailbox.keep == Keep::Stored).unwrap_or_default()
     }
 
     /// Counts of the dead letters of this run, by their reason and their fate.
@@ -472,6 +494,6 @@ impl Kernel {
     }
 
     fn letters(&self) -> LetterOrders<'_> {
-        LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
+        LetterOrders { shared: &self.shared, routing: &self.shared.routing }
     }
 }

@@ -1,10 +1,11 @@
 //! The plan of a play, as plain data: one [`ActorSpec`] for each actor, in start order. A manifest becomes this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use crate::actor::family_spec::FamilySpec;
 use crate::actor::spec::ActorSpec;
 use crate::actor::template::Template;
 use crate::dispatch::dead_letters::feed::LetterFeed;
@@ -82,6 +83,9 @@ pub enum PlanError {
     /// Keyed state of an actor that cannot have one.
     #[error("`{0}` has state: that needs {1}")]
     NoState(Address, &'static str),
+    /// Something that the members of a family cannot have.
+    #[error("`{0}/*` is a family: {1}")]
+    NotForFamily(Address, &'static str),
     /// Only the kernel gives up an actor for good.
     #[error(
         "`{0}` is required, and is below another actor: its failures are its parent's; let `{1}` be required instead"
@@ -124,10 +128,14 @@ pub enum OpenError {
 impl Plan {
     /// Checks that this plan can run.
     pub fn check(&self) -> Result<(), PlanError> {
+        let mut families = HashSet::new();
         let mut seen = std::collections::HashMap::from([(Address::root(), (1, StartKind::Auto))]);
         for actor in &self.actors {
             let address = &actor.address;
             let parent = address.parent().ok_or(PlanError::Root)?;
+            if families.contains(&parent) {
+                return Err(PlanError::NotForFamily(parent, "its members have no other actors beside them"));
+            }
             if actor.required && !parent.is_root() {
                 return Err(PlanError::RequiredBelow(address.clone(), address.top()));
             }
@@ -142,6 +150,10 @@ impl Plan {
             if seen.insert(address.clone(), (actor.instances, actor.start)).is_some() {
                 return Err(PlanError::Doubled(address.clone()));
             }
+            if let Some(family) = &actor.family {
+                check_family(actor, family)?;
+                families.insert(address.clone());
+            }
             check_bounds(actor)?;
         }
         let specimen = |template: &Arc<dyn Template>| template.spec(Address::root(), BTreeMap::new(), Bounds::NONE);
@@ -155,6 +167,32 @@ impl Plan {
         };
         self.plugins.iter().find(|(_, template)| is_stored(template)).map(|(name, _)| name.as_str())
     }
+}
+
+/// Checks the spec of a family.
+fn check_family(actor: &ActorSpec, family: &FamilySpec) -> Result<(), PlanError> {
+    let is_top = actor.address.parent().is_some_and(|parent| parent.is_root());
+    let unfit = [
+        ("it must be directly below `/`", !is_top),
+        ("each member has one instance; a second member has another address", actor.instances > 1),
+        ("a member that is idle is always passivated: it needs the time after which it is", actor.idle_stop.is_none()),
+        ("a mailbox plugin is not for it", actor.policy.is_some()),
+        ("what others tell it has no sink", actor.relay.is_some()),
+        ("the play cannot end with a member: it is not `required`", actor.required),
+        ("`expire` needs a durable mailbox", family.expire.is_some() && actor.mailbox.keep == Keep::Memory),
+    ];
+    if let Some((why, _)) = unfit.into_iter().find(|(_, unfit)| *unfit) {
+        return Err(PlanError::NotForFamily(actor.address.clone(), why));
+    }
+    let zero_rate = family.create.iter().any(|creator| creator.per_second == 0);
+    let zeros = [
+        ("live", family.live == 0),
+        ("members", family.members == 0),
+        ("create", zero_rate),
+        ("expire", family.expire.is_some_and(|time| time.is_zero())),
+    ];
+    let zero = zeros.into_iter().find(|(_, zero)| *zero);
+    zero.map_or(Ok(()), |(name, _)| Err(PlanError::Zero(actor.address.clone(), name)))
 }
 
 /// Checks the bounds of one actor, or of a template's actors.

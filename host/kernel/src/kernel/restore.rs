@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::actor::Actor;
+use crate::actor::family::Family;
 use crate::actor::instance::Suspects;
 use crate::actor::reports::TaskDone;
 use crate::dispatch::Shared;
@@ -11,39 +11,41 @@ use crate::dispatch::keys::SOURCE;
 use crate::dispatch::origins::origin_gone;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::entering::ID_BLOCK;
-use crate::dispatch::shared::unread::checked_record;
+use crate::dispatch::shared::restoring::{MailboxRestore, restore_timers};
 use crate::dispatch::{kept_answers, kept_reports};
-use crate::journal::entry::{Op, StoredLetter, TimerIds};
+use crate::journal::entry::{Op, StoredLetter};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredSuspect};
 use crate::mailbox::message_log::message_of;
-use crate::words::clock::later;
+use crate::words::address::Address;
 use crate::words::dead_letter::{DeadLetter, DeadReason, LetterId};
 use crate::words::event::{AboutHost, LogEvent};
 use crate::words::events::MessagesKept;
-use crate::words::message::{ActorId, Message, records_of};
+use crate::words::message::{ActorId, records_of};
 
-/// Bytes of messages that are read at a time.
-const PAGE_BYTES: usize = 256 << 10;
-/// Of the messages that wait in order, so many bytes of each mailbox are read before the play starts. The others are read as those that
-/// are only in the store: a start with millions of them takes no longer than one with thousands.
-const START_BYTES: usize = 16 << 10;
-/// After a run that did not end in order, so many messages of each mailbox are handled one at a time: of those that wait in order, and of
-/// those that wait for a retry.
-const FIRST_SUSPECTS: usize = 64;
-/// Dead letters, and timers, that are read at a time.
+/// Dead letters that are read at a time.
 const READ_LETTERS: usize = 1024;
 /// Keys of requests that are read at a time, each with an answer.
 const READ_KEYS: usize = 64;
 
 /// Gives the actors of a plan everything that the store has for them. Messages of actors that the plan does not have any more, or
 /// whose mailboxes are no longer stored, stay in the store.
-pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -> Result<(), StoreError> {
-    let Some(journal) = &shared.routing.journal else { return Ok(()) };
+/// Members of families come into memory when a message comes. Returns those that have messages already.
+pub(super) async fn restore(
+    shared: &Shared,
+    image: &Image,
+    store: &dyn Store,
+) -> Result<Vec<(Arc<Family>, Address)>, StoreError> {
+    let Some(journal) = &shared.routing.journal else { return Ok(Vec::new()) };
     let registry = &shared.routing.registry;
     let mut suspects = suspects_of(image);
     let mut host_died = Vec::new();
+    let mut members = Members::default();
     for known in &image.actors {
+        if let Some(family) = registry.family_of(&known.address).filter(|family| family.stored.is_some()) {
+            members.add(shared, family, known, store).await?;
+            continue;
+        }
         let actor = registry.get(&known.address).filter(|actor| actor.mailbox.is_stored());
         match actor {
             Some(actor) => {
@@ -54,7 +56,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
                 let mailbox = MailboxRestore { is_unclean: image.is_unclean, suspects, host_died: Vec::new() };
                 let died = mailbox.run(shared, &actor, known, store).await?;
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
-                restore_timers(shared, &actor, known, store).await?;
+                restore_timers(shared, known, store).await?;
             }
             None if known.waiting + known.timers > 0 || known.child.is_some() => {
                 let StoredActor { waiting, timers, .. } = *known;
@@ -63,6 +65,7 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
             None => {}
         }
     }
+    members.begin(&mut suspects, image.is_unclean);
     let evicted = restore_letters(shared, image, store).await?;
     restore_keys(shared, store).await?;
     let is_there = |actor| registry.by_id(actor).is_some_and(|actor| actor.mailbox.is_stored());
@@ -78,10 +81,13 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
     new.retain(|actor| !image.actors.iter().any(|known| known.id == actor.id));
     new.sort_unstable_by_key(|actor| actor.id);
     let below = (registry.free_id() / ID_BLOCK + 2) * ID_BLOCK;
-    shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
+    let entered = shared.routing.enter(journal, None, EntrySpace::NONE, |draft| {
         draft.op(Op::Ids { below });
         for actor in new {
             draft.op(Op::Born { actor: actor.id, address: actor.address().clone() });
+        }
+        for (_, actor, _) in &members.empty {
+            draft.op(Op::Gone { actor: *actor });
         }
         for number in evicted {
             draft.op(Op::LetterGone { number });
@@ -105,10 +111,61 @@ pub(super) async fn restore(shared: &Shared, image: &Image, store: &dyn Store) -
             shared.routing.letter_in(draft, actor, message.clone(), &why);
         }
     });
+    // The store has them until then.
+    for (family, _, member) in members.empty {
+        if let Some(stored) = &family.stored {
+            stored.removed(member, entered.number);
+        }
+    }
     for (actor, message, ends) in host_died {
         log_letter(None, &actor, &message.envelope, &DeadReason::HostDied(ends));
     }
-    Ok(())
+    Ok(members.wanted)
+}
+
+/// The members of families that the store has.
+#[derive(Default)]
+struct Members {
+    families: HashMap<ActorId, (Arc<Family>, Vec<ActorId>)>,
+    /// Those that have messages.
+    wanted: Vec<(Arc<Family>, Address)>,
+    /// Those that keep nothing.
+    empty: Vec<(Arc<Family>, ActorId, Address)>,
+}
+
+impl Members {
+    async fn add(
+        &mut self,
+        shared: &Shared,
+        family: Arc<Family>,
+        known: &StoredActor,
+        store: &dyn Store,
+    ) -> Result<(), StoreError> {
+        if known.waiting + known.timers + known.state.keys == 0 && known.halted != Some(true) {
+            self.empty.push((family, known.id, known.address.clone()));
+            return Ok(());
+        }
+        family.count_in(1);
+        if known.timers > 0 {
+            restore_timers(shared, known, store).await?;
+        }
+        if known.waiting > 0 {
+            let (_, waiting) = self.families.entry(family.head).or_insert_with(|| (family.clone(), Vec::new()));
+            waiting.push(known.id);
+            self.wanted.push((family, known.address.clone()));
+        }
+        Ok(())
+    }
+
+    /// Lets members come into memory. The suspects among their messages are known to their families then.
+    fn begin(&self, suspects: &mut HashMap<ActorId, Suspects>, is_unclean: bool) {
+        for (family, waiting) in self.families.values() {
+            let of_family = waiting.iter().filter_map(|id| Some((*id, suspects.remove(id)?))).collect();
+            if let Some(stored) = &family.stored {
+                stored.begin(of_family, is_unclean);
+            }
+        }
+    }
 }
 
 /// How many runs each suspect may have ended, by mailbox and number.
@@ -124,125 +181,6 @@ fn suspects_of(image: &Image) -> HashMap<ActorId, Suspects> {
 /// Whether a message may have ended the run before this one: it was in process, and the run did not end in order.
 fn ended(image: &Image, suspect: &StoredSuspect) -> bool {
     image.is_unclean && suspect.boot + 1 == image.boots
-}
-
-/// The restore of one mailbox.
-struct MailboxRestore {
-    /// Whether its first messages may have ended the run before.
-    is_unclean: bool,
-    /// How many runs each may have ended.
-    suspects: Suspects,
-    /// The messages that ended too many runs.
-    host_died: Vec<(Message, u32)>,
-}
-
-impl MailboxRestore {
-    /// Held messages are in memory; of the others, the first ones. Returns the messages that are dead letters now.
-    async fn run(
-        mut self,
-        shared: &Shared,
-        actor: &Arc<Actor>,
-        known: &StoredActor,
-        store: &dyn Store,
-    ) -> Result<Vec<(Message, u32)>, StoreError> {
-        let (mailbox, mut found) = (&actor.mailbox, Suspects::new());
-        // A message that is handled alone is not in the log, and so are those before it.
-        let looks = self.is_unclean || self.suspects.values().any(|ends| *ends > 0);
-        mailbox.restore(&[], 0, known.last_number);
-        let mut left = known.waiting;
-        let mut messages = store.held(actor.id, 1, PAGE_BYTES).await?;
-        let latest = later(actor.spec.restart.backoff.max);
-        while let Some(last) = messages.last().map(|last| last.number).filter(|_| left > 0) {
-            left = left.saturating_sub(messages.len() as u64);
-            for stored in &messages {
-                // However the clock jumped, a retry is no further away than its longest pause.
-                let due = shared.moment_of(stored.due.unwrap_or(shared.began_at)).min(latest);
-                let message = message_of(checked_record(stored, actor)?);
-                let Some((message, ends)) = self.unless_host_died(actor, stored.number, message) else { continue };
-                if ends > 0 || self.is_unclean && found.len() < FIRST_SUSPECTS {
-                    found.insert(stored.number, ends);
-                }
-                mailbox.count_restored(1);
-                actor.instances[0].backlog.lock().delayed.push((due, message));
-            }
-            messages = store.held(actor.id, last + 1, PAGE_BYTES).await?;
-        }
-        let memory_bytes = mailbox.spec().memory_bytes;
-        let start_bytes = memory_bytes.min(START_BYTES);
-        let (mut from, mut alone, mut alone_bytes, mut read_bytes) = (1, 0, 0, 0);
-        let is_done = |alone, alone_bytes, read_bytes| {
-            let all_suspects = !looks || alone == FIRST_SUSPECTS || alone_bytes >= memory_bytes;
-            all_suspects && read_bytes >= start_bytes
-        };
-        while left > 0 && (looks && alone == 0 || mailbox.has_memory() && !is_done(alone, alone_bytes, read_bytes)) {
-            let messages = store.messages(actor.id, from, start_bytes).await?;
-            let Some(last) = messages.last() else {
-                return Err(StoreError::Damaged { at: format!("message {from} of `{}`", actor.address()) });
-            };
-            from = last.number + 1;
-            let mut records = Vec::new();
-            let mut waiting = 0;
-            for stored in messages.iter().filter(|message| message.due.is_none()) {
-                left = left.saturating_sub(1);
-                let record = checked_record(stored, actor)?;
-                read_bytes += record.len();
-                if !looks || alone == FIRST_SUSPECTS {
-                    records.extend_from_slice(record);
-                    waiting += 1;
-                    continue;
-                }
-                let message = self.unless_host_died(actor, stored.number, message_of(record));
-                let Some((message, ends)) = message else { continue };
-                (alone, alone_bytes) = (alone + 1, alone_bytes + record.len());
-                if ends > 0 || self.is_unclean {
-                    found.insert(stored.number, ends);
-                }
-                mailbox.count_restored(1);
-                actor.instances[0].backlog.lock().returned.push_back(message);
-            }
-            mailbox.restore(&records, waiting, known.last_number);
-        }
-        if left > 0 {
-            let bytes = usize::try_from(known.bytes).unwrap_or(usize::MAX).saturating_sub(read_bytes);
-            mailbox.restore_unread(left as usize, bytes, from);
-        }
-        actor.instances[0].backlog.lock().suspect(found);
-        Ok(self.host_died)
-    }
-
-    /// The message, with the number of runs that it may have ended; none when these are too many.
-    fn unless_host_died(&mut self, actor: &Actor, number: u64, message: Message) -> Option<(Message, u32)> {
-        let ends = self.suspects.get(&number).copied().unwrap_or_default();
-        if ends > 0 && ends >= actor.spec.restart.attempts {
-            self.host_died.push((message, ends));
-            return None;
-        }
-        Some((message, ends))
-    }
-}
-
-async fn restore_timers(
-    shared: &Shared,
-    actor: &Arc<Actor>,
-    known: &StoredActor,
-    store: &dyn Store,
-) -> Result<(), StoreError> {
-    let timers = &shared.routing.kept_timers;
-    if known.timer_ids != TimerIds::default() {
-        timers.restore_ids(actor.id, known.timer_ids);
-    }
-    let (mut after, mut left) = (0, known.timers);
-    while left > 0 {
-        let read = store.timers(actor.id, after, READ_LETTERS).await?;
-        let damaged = |id: u64| StoreError::Damaged { at: format!("timer {id} of `{}`", actor.address()) };
-        after = read.last().ok_or_else(|| damaged(after + 1))?.id;
-        left = left.saturating_sub(read.len() as u64);
-        for timer in &read {
-            let message = Message::read(&timer.record).ok_or_else(|| damaged(timer.id))?;
-            shared.restore_kept(actor.id, timer, &message);
-        }
-    }
-    Ok(())
 }
 
 /// Returns the numbers of the letters that the bounds evict.

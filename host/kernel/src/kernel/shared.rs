@@ -1,6 +1,6 @@
 //! The state that the actors of a play share, as the play begins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -41,11 +41,13 @@ pub(super) fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>
     let activity = Arc::<Activity>::default();
     let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
     let reserved = plan.reserves.iter().map(|reserve| (reserve.instances, true));
-    let counted = || plan.actors.iter().filter(|spec| spec.code.takes_slot()).map(instances).chain(reserved.clone());
+    // Members of families share the slots of spawned actors.
+    let planned = || plan.actors.iter().filter(|spec| spec.family.is_none());
+    let counted = || planned().filter(|spec| spec.code.takes_slot()).map(instances).chain(reserved.clone());
     let left = |bound: &MaxInstances| bound.left_to_spawned(counted());
     Shared {
         routing: Routing {
-            registry: image.map(|image| Registry::going_on(image.free_id, known_ids(image))).unwrap_or_default(),
+            registry: image.map(|image| Registry::going_on(image.free_id, known_ids(image, plan))).unwrap_or_default(),
             asks: Asks::default(),
             ask_counts: AskCounts::default(),
             dead_letters: DeadLetters::new(plan.dead_letters, plan.letter_feed.clone()),
@@ -85,6 +87,9 @@ fn seed_of_run(seed: u64, boots: u64) -> u64 {
     MessageId::seeded("run", boots).caused(seed).0 as u64
 }
 
-fn known_ids(image: &Image) -> HashMap<Address, ActorId> {
-    image.actors.iter().map(|known| (known.address.clone(), known.id)).collect()
+/// The ids of the plan's actors. The store may have far more: members of families.
+fn known_ids(image: &Image, plan: &Plan) -> HashMap<Address, ActorId> {
+    let planned: HashSet<_> = plan.actors.iter().map(|spec| &spec.address).collect();
+    let known = image.actors.iter().filter(|known| planned.contains(&known.address));
+    known.map(|known| (known.address.clone(), known.id)).collect()
 }

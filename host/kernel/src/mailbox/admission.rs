@@ -112,6 +112,8 @@ pub(crate) struct Slots {
     /// Live incarnations that may be passivated, in the order of their starts.
     live: Mutex<BTreeMap<u64, Arc<dyn Evictable>>>,
     last: AtomicU64,
+    /// Number of slots in use beyond the bound, by incarnations whose slot was lent when they went on.
+    owed: Mutex<usize>,
 }
 
 /// The right of one incarnation to live: a slot under each of its bounds.
@@ -122,7 +124,21 @@ struct Taken {
     slots: Arc<Slots>,
     /// Its place in [`Slots::live`].
     number: Option<u64>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A slot that an incarnation lends to others while it waits for an answer. It does not wait to have it back: when none is free then, the
+/// next one that becomes free counts as its own.
+pub(crate) struct Lent(Arc<Slots>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut owed = self.0.owed.lock();
+        match self.0.free.try_acquire() {
+            Ok(permit) => permit.forget(),
+            Err(_) => *owed += 1,
+        }
+    }
 }
 
 impl Slot {
@@ -171,7 +187,7 @@ impl Halfway {
     fn push(&mut self, slots: Arc<Slots>, permit: OwnedSemaphorePermit) {
         slots.taken.fetch_add(1, Ordering::Relaxed);
         slots.halfway.fetch_add(1, Ordering::Relaxed);
-        self.0.push(Taken { slots, number: None, _permit: permit });
+        self.0.push(Taken { slots, number: None, permit: Some(permit) });
     }
 
     fn arrive(mut self) -> Slot {
@@ -203,7 +219,19 @@ impl Slots {
             halfway: AtomicUsize::new(0),
             live: Mutex::default(),
             last: AtomicU64::new(0),
+            owed: Mutex::new(0),
         }
+    }
+
+    /// Lends the slot of an incarnation that has one.
+    pub(crate) fn lend(self: &Arc<Self>) -> Lent {
+        let mut owed = self.owed.lock();
+        match owed.checked_sub(1) {
+            Some(left) => *owed = left,
+            None => self.free.add_permits(1),
+        }
+        drop(owed);
+        Lent(self.clone())
     }
 
     /// The number of slots in use, and the number of all slots.
@@ -279,6 +307,15 @@ impl Drop for Taken {
         if let Some(instance) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
             instance.state().busy();
         }
+        let mut owed = self.slots.owed.lock();
+        if let Some(left) = owed.checked_sub(1)
+            && let Some(permit) = self.permit.take()
+        {
+            *owed = left;
+            permit.forget();
+        }
+        // Otherwise the slot is free. That comes under the lock, so that none is owed while one is free.
+        drop(self.permit.take());
     }
 }
 

@@ -19,6 +19,14 @@ impl Mailbox {
         self.inner.lock().idle & bit(instance) != 0
     }
 
+    /// Whether no message waits, is on its way, or waits for space, and no instance has an incarnation.
+    pub(crate) fn is_releasable(&self) -> bool {
+        let inner = self.inner.lock();
+        let sleeps = inner.idle & inner.passivated == inner.passivated
+            && inner.passivated.count_ones() as usize == inner.states.len();
+        sleeps && inner.waiting() == 0 && inner.blocked.is_empty() && !inner.is_reserved(&self.spec)
+    }
+
     /// The last signal to the instance.
     pub(crate) fn signal(&self, instance: usize) -> Signal {
         self.inner.lock().states[instance].signal

@@ -54,6 +54,9 @@ pub struct NodeSpec {
     pub cooldown: Option<Duration>,
     /// Whether the play ends when this actor fails; only for one directly under `/`.
     pub required: bool,
+    /// Whether each of its children is supervised alone, as those of the kernel are: a child fails, and not this actor. It is then the
+    /// head of a family, and never ends by itself.
+    pub isolates: bool,
 }
 
 /// How an incarnation ended.
@@ -97,6 +100,8 @@ pub enum Event {
     Adopted(Node),
     /// The parent stops a child for good.
     Dismiss(Node),
+    /// A passivated member of a family leaves the memory: it is removed. Only where [`Tree::may_be_released`](super::tree::Tree::may_be_released).
+    Released(Node),
     /// A message came for an actor that is passivated, or whose code refused to start.
     Wanted(Node),
     /// The answer to [`Action::RequestDirective`].

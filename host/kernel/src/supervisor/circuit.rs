@@ -12,7 +12,6 @@ use crate::mailbox::bit;
 use crate::supervision::events::Node;
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
-use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
 use crate::words::event::LogEvent;
@@ -62,7 +61,7 @@ impl Supervisor {
             trial_at: trial_in.and_then(|pause| SystemTime::now().checked_add(pause)),
             last: cause.or_else(|| actor.last_crash()),
         });
-        for actor in self.all_at_or_below(address) {
+        for actor in at_or_below(&actor) {
             self.shared.routing.mark_failed(&actor, &failed);
         }
     }
@@ -71,7 +70,7 @@ impl Supervisor {
     pub(super) fn reset(&mut self, node: Node) {
         let Role { actor, instance, .. } = self.role(node).clone();
         *instance.back_at.lock() = None;
-        for actor in self.all_at_or_below(actor.address()) {
+        for actor in at_or_below(&actor) {
             self.shared.routing.unmark_failed(&actor);
         }
         self.move_all_to_live_siblings(&actor);
@@ -116,12 +115,6 @@ impl Supervisor {
             .fold(0, |instances, instance| instances | instance)
     }
 
-    fn all_at_or_below(&self, address: &Address) -> Vec<Arc<Actor>> {
-        let mut all = self.shared.routing.registry.all();
-        all.retain(|actor| actor.address() == address || actor.address().is_below(address));
-        all
-    }
-
     /// The last failure of each actor under `/`, the latest first.
     pub(super) fn last_failures(&self) -> Vec<Arc<CrashReport>> {
         let is_top = |actor: &Actor| actor.address().parent().is_some_and(|parent| parent.is_root());
@@ -131,4 +124,16 @@ impl Supervisor {
         failures.truncate(SHOWN_FAILURES);
         failures
     }
+}
+
+/// An actor and all actors below it.
+fn at_or_below(actor: &Arc<Actor>) -> Vec<Arc<Actor>> {
+    let mut all = vec![actor.clone()];
+    let mut at = 0;
+    while let Some(above) = all.get(at) {
+        let children: Vec<_> = above.children.lock().values().cloned().collect();
+        all.extend(children);
+        at += 1;
+    }
+    all
 }

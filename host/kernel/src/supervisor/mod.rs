@@ -1,12 +1,13 @@
 //! The task that carries out the decisions of the tree in [`crate::supervision`]: it spawns incarnations, sends the
 //! supervisor's signals, and writes the log. It never handles a message. `task` is its loop, `actions` carries out, `look`
 //! returns the states of actors, `passivation` waits for messages to actors without an incarnation, `circuit` handles actors
-//! that failed too often, `failures` handles failures, and `verdicts` records the decision about each.
+//! that failed too often, `failures` handles failures, `families` keeps families and their members, and `verdicts` records the decision about each.
 
 mod actions;
 mod circuit;
 mod command;
 mod failures;
+mod families;
 mod kept_watches;
 mod look;
 mod passivation;

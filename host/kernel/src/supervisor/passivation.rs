@@ -34,6 +34,8 @@ impl Supervisor {
         };
         if has_work || !actor.mailbox.sleep(instance.index, waker, None) {
             self.wanted.push(node);
+        } else {
+            self.may_release(node);
         }
         self.shared.routing.first_start_over(&actor);
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::actor::Actor;
-use crate::actor::spec::ActorSpec;
 use crate::supervision::events::{Event, Node, NodeSpec};
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
@@ -14,7 +13,7 @@ impl Supervisor {
     pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.instances.len());
         for instance in &actor.instances {
-            let spec = NodeSpec { lasting: actor.kept_child().is_some(), ..node_spec(&actor.spec, dynamic) };
+            let spec = node_spec(actor, dynamic);
             let node = match nodes.first() {
                 None => self.tree.add(parent, spec)?,
                 Some(&first) => self.tree.add_instance(first, spec)?,
@@ -85,17 +84,19 @@ impl Supervisor {
     }
 }
 
-fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
+fn node_spec(actor: &Actor, dynamic: bool) -> NodeSpec {
+    let spec = &actor.spec;
     NodeSpec {
         kind: spec.restart.kind,
         backoff: spec.restart.backoff,
         supervision: spec.supervision,
         start: spec.start,
         dynamic,
-        lasting: false,
+        lasting: actor.kept_child().is_some(),
         decides_failures: spec.code.supervises(),
         directive_timeout: spec.limits.timeout,
         cooldown: spec.restart.cooldown,
         required: spec.required,
+        isolates: actor.is_head(),
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Supervisor {
     pub(super) gave_up: Vec<Arc<CrashReport>>,
     /// Nodes that were to sleep, but have messages.
     pub(super) wanted: Vec<Node>,
+    /// Members of families that may leave the memory.
+    pub(super) resting: Vec<Node>,
     /// Starts that operators wait for.
     pub(super) ordered: Vec<OrderedStart>,
     /// Actors under `/` whose first start failed: the play is not idle before they have started or are given up.
@@ -86,7 +88,7 @@ impl Supervisor {
     }
 
     pub(super) fn nodes_at(&self, address: &Address) -> &[Node] {
-        let actor = self.shared.routing.registry.occupant(address);
+        let actor = self.shared.routing.registry.occupant(address).filter(|actor| !actor.is_head());
         actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
     }
 
@@ -100,7 +102,7 @@ impl Supervisor {
     }
 
     pub(super) fn state_at(&self, address: &Address) -> Option<State> {
-        let actor = self.shared.routing.registry.occupant(address)?;
+        let actor = self.shared.routing.registry.occupant(address).filter(|actor| !actor.is_head())?;
         let nodes = self.nodes.get(&actor.id)?;
         let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node)?.state));
         Some(furthest_up(&actor, states))

@@ -51,6 +51,7 @@ impl Supervisor {
             watches: Watches::default(),
             gave_up: Vec::new(),
             wanted: Vec::new(),
+            resting: Vec::new(),
             ordered: Vec::new(),
             coming_up: HashMap::new(),
             accounted: HashMap::new(),
@@ -62,14 +63,15 @@ impl Supervisor {
             let parent = parent.expect("the plan was checked: parents come before children");
             let above = spec.address.parent().and_then(|parent| this.shared.routing.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
-            let membership = Membership::planned(Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above));
-            let actor = Arc::new(Actor::new(
-                this.shared.routing.registry.planned_id(&spec.address),
-                spec.clone(),
-                None,
-                membership,
-            ));
-            actor.set_presence(Presence::There);
+            let actor = if let Some(family) = &spec.family {
+                this.head(spec, family, (supervision, seed))
+            } else {
+                let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above);
+                let id = this.shared.routing.registry.planned_id(&spec.address);
+                let actor = Actor::new(id, spec.clone(), None, Membership::planned(subtree));
+                actor.set_presence(Presence::There);
+                Arc::new(actor)
+            };
             this.shared.routing.registry.add(&actor);
             attend(&this.shared, &actor);
             let nodes = this.place(parent, &actor, false).expect("no node is removed before the boot");
@@ -86,6 +88,9 @@ impl Supervisor {
             }
             while let Some(node) = self.wanted.pop().filter(|_| !over) {
                 over |= self.step(Event::Wanted(node));
+            }
+            while let Some(released) = self.next_released().filter(|_| !over) {
+                over |= self.step(released);
             }
             self.tree.end_orders_of_passivated();
             self.answer_ordered_starts(over);
@@ -216,6 +221,10 @@ impl Supervisor {
             }
             Request::Unwatch(watcher, watch) => {
                 self.unwatch(watcher, watch);
+                Vec::new()
+            }
+            Request::Unused(member) => {
+                self.unused(member);
                 Vec::new()
             }
         }

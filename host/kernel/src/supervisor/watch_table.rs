@@ -22,24 +22,25 @@ impl Watches {
         self.by.entry(watcher).or_default().insert(watch, target);
     }
 
-    pub(super) fn remove(&mut self, watcher: Watcher, watch: u64) {
-        let Some(watches) = self.by.get_mut(&watcher) else { return };
-        let Some(target) = watches.remove(&watch) else { return };
+    /// Returns the watched actor if this was the last watch of it.
+    pub(super) fn remove(&mut self, watcher: Watcher, watch: u64) -> Option<ActorId> {
+        let watches = self.by.get_mut(&watcher)?;
+        let target = watches.remove(&watch)?;
         if watches.is_empty() {
             self.by.remove(&watcher);
         }
-        if let Some(of) = self.of.get_mut(&target) {
-            of.retain(|other| *other != (watcher, watch));
-            if of.is_empty() {
-                self.of.remove(&target);
-            }
+        let of = self.of.get_mut(&target)?;
+        of.retain(|other| *other != (watcher, watch));
+        let is_last = of.is_empty();
+        if is_last {
+            self.of.remove(&target);
         }
+        is_last.then_some(target)
     }
 
-    pub(super) fn remove_all_by(&mut self, watcher: Watcher) {
+    /// Returns the actors that nobody watches any more.
+    pub(super) fn remove_all_by(&mut self, watcher: Watcher) -> Vec<ActorId> {
         let watches = self.by.get(&watcher).into_iter().flat_map(BTreeMap::keys).copied().collect::<Vec<_>>();
-        for watch in watches {
-            self.remove(watcher, watch);
-        }
+        watches.into_iter().filter_map(|watch| self.remove(watcher, watch)).collect()
     }
 }

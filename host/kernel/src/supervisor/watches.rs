@@ -30,7 +30,10 @@ impl Supervisor {
     }
 
     pub(super) fn unwatch(&mut self, watcher: Watcher, watch: u64) {
-        self.watches.remove(watcher, watch);
+        let unwatched = self.watches.remove(watcher, watch);
+        if let Some(actor) = unwatched {
+            self.unused(actor);
+        }
     }
 
     /// Ends the watches of a run that ended.
@@ -40,7 +43,9 @@ impl Supervisor {
         }
         if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
             let watcher = Watcher { actor: role.actor.id, incarnation: role.instance.incarnation() };
-            self.watches.remove_all_by(watcher);
+            for unwatched in self.watches.remove_all_by(watcher) {
+                self.unused(unwatched);
+            }
         }
     }
 
@@ -67,7 +72,7 @@ impl Supervisor {
         let Some(watches) = self.watches.of.get(&actor.id).cloned() else { return };
         for (watcher, watch) in watches {
             if change == Change::Gone {
-                self.watches.remove(watcher, watch);
+                let _ = self.watches.remove(watcher, watch);
             }
             self.tell_watcher(watcher, watch, actor.address(), incarnation, change.clone());
         }

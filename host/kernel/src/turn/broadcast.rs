@@ -1,4 +1,5 @@
-//! One body for many actors: all children of an actor, or all its descendants. The members are determined at the call.
+//! One body for many actors: all children of an actor, or all its descendants. The members are determined at the call. Of families with stored
+//! mailboxes, they are those that the store has as well.
 
 use std::sync::Arc;
 
@@ -23,16 +24,19 @@ enum Reach {
 impl Turn {
     /// Records a send to each actor of a group, in the order of their addresses, and returns their number. `group` is `/a/*`
     /// (the children of `/a`), `/a/**` (all below it), or relative to this actor: `*`, `b/**`. This actor is left out;
-    /// children that the current message spawned are included. Either all members are sent to, or, after an error, none.
-    pub fn tell_all(&mut self, group: &str, body: &[u8]) -> Result<usize, SendError> {
-        self.tell_all_with(group, &Metadata::new(), body)
+    /// children that the current message spawned are included, and so are members of families that only the play's store has.
+    /// Either all members are sent to, or, after an error, none.
+    pub async fn tell_all(&mut self, group: &str, body: &[u8]) -> Result<usize, SendError> {
+        self.tell_all_with(group, &Metadata::new(), body).await
     }
 
     /// As [`Turn::tell_all`], with metadata.
-    pub fn tell_all_with(&mut self, group: &str, metadata: &Metadata, body: &[u8]) -> Result<usize, SendError> {
+    pub async fn tell_all_with(&mut self, group: &str, metadata: &Metadata, body: &[u8]) -> Result<usize, SendError> {
         let payload = Payload { parts: metadata.as_bytes(), body };
         let (top, reach) = self.group(group)?;
-        let targets = self.members(&top, reach)?;
+        let mut targets = self.members(&top, reach)?;
+        let space = self.actor.spec.limits.max_effects;
+        self.shared.add_stored_members(&top, reach == Reach::Below, (&self.actor, space), &mut targets).await?;
         let sender = self.batch.cause().sender;
         let mut routes = Vec::with_capacity(targets.len());
         for target in targets {
@@ -75,7 +79,9 @@ impl Turn {
                 tops.filter(|actor| reach == Reach::Below || actor.address().parent().is_some_and(|p| p.is_root())),
             );
         } else {
-            let top = self.shared.routing.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
+            let registry = &self.shared.routing.registry;
+            let there = |actor: &Arc<Actor>| actor.is_addressable() || actor.is_head();
+            let top = registry.occupant(top).filter(there).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
             self.add_below(&top, reach, &mut found);
         }
         found.retain(|actor| actor.id != self.actor.id && !self.is_to_stop(actor));

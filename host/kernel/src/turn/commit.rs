@@ -9,6 +9,7 @@ use super::Turn;
 use super::effect::Effect;
 use super::spawn;
 use crate::actor::Actor;
+use crate::actor::pinned::Pinned;
 use crate::actor::reports::{Report, TaskDone};
 use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
@@ -62,22 +63,15 @@ impl Turn {
                     continue;
                 }
                 let target = self.current_target(route);
-                let (target, bytes_before) = (self.shared.routing.relayed(target), self.outbox.bytes.len());
-                let next = self.outbox.next_run();
-                let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
-                if next.run.messages > 0 {
-                    let how = (patience, &*self.instance);
-                    Box::pin(self.shared.routing.deliver_remaining(
-                        &target,
-                        next.run,
-                        next.bytes,
-                        next.delivered,
-                        pushed,
-                        how,
-                    ))
-                    .await;
+                let pinned = if target.member().is_none() {
+                    Ok(Pinned::new(self.shared.routing.relayed(target)))
+                } else {
+                    Box::pin(self.pinned(route, target)).await
+                };
+                match pinned {
+                    Ok(target) => self.deliver_next(&target, patience).await,
+                    Err((stand_in, reason)) => self.dead_letter_run(&stand_in, &reason),
                 }
-                self.outbox.end_run(bytes_before);
                 self.place_carried_out();
             }
             if self.outbox.next_route().is_none() {
@@ -109,6 +103,20 @@ impl Turn {
             self.entered = None;
         }
         self.actor.finish(finished as u64);
+    }
+
+    /// Delivers the next run of the commit.
+    #[inline]
+    async fn deliver_next(&mut self, target: &Arc<Actor>, patience: Patience) {
+        let bytes_before = self.outbox.bytes.len();
+        let next = self.outbox.next_run();
+        let pushed = self.shared.routing.deliver_run(target, next.run, next.bytes, next.delivered);
+        if next.run.messages > 0 {
+            let how = (patience, &*self.instance);
+            Box::pin(self.shared.routing.deliver_remaining(target, next.run, next.bytes, next.delivered, pushed, how))
+                .await;
+        }
+        self.outbox.end_run(bytes_before);
     }
 
     /// Counts a place of a turn that has entered.

@@ -13,6 +13,7 @@ use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
 use super::spawn;
 use crate::actor::Actor;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
 use crate::dispatch::routing::dead_letter::log_letter;
@@ -40,6 +41,8 @@ struct Sends {
     given: Vec<Given>,
     /// For each run that enters, its place in the outbox and the place of its target in `wanted`.
     runs: Vec<(usize, usize)>,
+    /// Keep the targets in memory.
+    _pinned: Vec<Pinned>,
 }
 
 /// Dead letters and retries that are logged after the entry.
@@ -120,13 +123,21 @@ impl Turn {
     /// Reserves space for the sends that enter. May wait; nothing has happened yet.
     async fn reserve(&mut self, patience: Patience) -> Sends {
         let (mut wanted, mut runs): (Vec<Wanted>, Vec<(usize, usize)>) = Default::default();
+        let (mut pinned, mut not_made) = (Vec::new(), Vec::new());
         for at in self.outbox.finished_runs() {
             let Run { route, from, to, messages } = *self.outbox.run(at);
             if route == Run::EFFECT {
                 continue;
             }
             let target = self.current_target(route);
-            let target = self.shared.routing.relayed(target);
+            let (target, refused) = match self.pinned(route, target).await {
+                Ok(target) => {
+                    let actor = Arc::clone(&target);
+                    pinned.push(target);
+                    (actor, None)
+                }
+                Err((stand_in, reason)) => (stand_in, Some(reason)),
+            };
             if !self.is_stored() && !target.mailbox.is_stored() {
                 continue;
             }
@@ -134,14 +145,18 @@ impl Turn {
             let place = known.unwrap_or_else(|| {
                 let first_bytes = first_record(&self.outbox.bytes[from..to]).len() - playhouse_frame::HEADER_BYTES;
                 wanted.push(Wanted { target, load: Load { first_bytes, ..Load::default() } });
+                not_made.extend(refused.map(|reason| (wanted.len() - 1, reason)));
                 wanted.len() - 1
             });
             wanted[place].load.messages += messages;
             wanted[place].load.bytes += to - from;
             runs.push((at, place));
         }
-        let given = self.shared.routing.reserve_all(&wanted, (patience, &self.instance)).await;
-        Sends { wanted, given, runs }
+        let mut given = self.shared.routing.reserve_all(&wanted, (patience, &self.instance)).await;
+        for (place, reason) in not_made {
+            given[place] = Err(reason);
+        }
+        Sends { wanted, given, runs, _pinned: pinned }
     }
 
     /// From here on the turn is true.
@@ -230,7 +245,7 @@ impl Turn {
 
     /// Returns the places of the sends in the outbox, in order.
     fn put_sends(&mut self, draft: &mut Draft<Output>, sends: Sends, news: &mut News) -> Vec<usize> {
-        let Sends { wanted, given, runs } = sends;
+        let Sends { wanted, given, runs, _pinned } = sends;
         for (place, given) in given.into_iter().enumerate() {
             let target = &wanted[place].target;
             let of_target = runs.iter().filter(|(_, of)| *of == place).map(|(at, _)| *at);

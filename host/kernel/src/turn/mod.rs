@@ -13,6 +13,7 @@
 //! | `sends`, `broadcast`, `children`, `timer_effects`, `watch_effects` | what code records, one message at a time |
 //! | `bulk`, `bulk_error` | what code records for a whole batch of messages; its mistakes |
 //! | `commit` | the way out |
+//! | `members` | sends to members of families, which may have to be made |
 //! | `entering`, `entered`, `kept_effects` | the way out in a play with a store |
 
 mod batch;
@@ -29,6 +30,7 @@ mod entering;
 mod kept_effects;
 mod keyed_state;
 mod measurements;
+mod members;
 pub(crate) mod metrics;
 mod outbox;
 mod outcomes;

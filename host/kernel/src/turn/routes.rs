@@ -54,6 +54,17 @@ impl Routes {
         self.by_name.get(name).copied().filter(|&route| !self.list[route].target.is_gone())
     }
 
+    /// The route that the code used before with the same text, if it leads to a member of a family that is not in memory.
+    pub(super) fn stand_in(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied().filter(|&route| self.list[route].target.member().is_some())
+    }
+
+    /// Lets the route to a member of a family lead to the member that is in memory.
+    pub(super) fn found(&mut self, route: usize, member: Arc<Actor>) {
+        self.by_id.insert(member.id, route);
+        self.list[route].target = member;
+    }
+
     /// Adds the target under the text that the code used, or renews the route that the text had. A route that is not
     /// `lasting` is not kept under the text.
     pub(super) fn add_named(&mut self, name: &str, target: Arc<Actor>, lasting: bool, registry: &Registry) -> usize {

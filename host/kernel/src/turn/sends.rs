@@ -75,6 +75,15 @@ impl Turn {
         let sender = self.batch.cause().sender;
         let route = self.route(to, sender).map_err(|error| self.ask_refused(error))?;
         let target = self.routes.at(route).target.clone();
+        // Pinned until it has the question: then it stays in memory for that.
+        let deadline = Instant::now() + timeout;
+        let mut pinned = None;
+        if target.member().is_some() {
+            let found = Box::pin(self.pinned_for_ask(route, &target));
+            let found = tokio::time::timeout_at(deadline, found).await.map_err(|_| AskError::Timeout)?;
+            pinned = Some(found.map_err(|error| self.ask_refused(error))?);
+        }
+        let target = pinned.as_deref().unwrap_or(&target).clone();
         check_size(&target, body).map_err(|error| self.ask_refused(error))?;
         self.within_limits().map_err(|overrun| self.ask_refused(overrun))?;
         let message = self.current();
@@ -88,7 +97,8 @@ impl Turn {
         let (asker, index) = (AskEndpoint::of(&self.actor), self.instance.index);
         let checked = shared.routing.asks.check(asker, index, AskEndpoint::of(&target), has_answer);
         checked.map_err(|error| shared.routing.ask_counts.refused(error))?;
-        let deadline = Instant::now() + timeout;
+        // While it waits, other members of its family may have its slot.
+        let _lent = self.actor.member().map(|member| member.family.slots.lend());
         let waits_for_disk = self.actor.mailbox.is_stored() && target.is_edge();
         let asked = async {
             // If the time is over in here, the next commit goes on.
@@ -170,7 +180,13 @@ impl Turn {
             return Ok(route);
         }
         let registry = &self.shared.routing.registry;
-        let target = registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
+        let target = match registry.get(&address) {
+            Some(target) => target,
+            None => match self.routes.stand_in(to) {
+                Some(route) => return Ok(route),
+                None => self.shared.stand_in(address)?,
+            },
+        };
         Ok(self.routes.add_named(to, target, lasting, registry))
     }
 

@@ -71,6 +71,17 @@ pub enum SpawnError {
         /// The plugin.
         plugin: String,
     },
+    /// The child would be stored, and its parent is a member of a family.
+    #[error(
+        "`{plugin}` has a durable mailbox, and `{parent}` is a member of a family, whose children end with its incarnation: \
+         send to a member of a family of `{plugin}` instead"
+    )]
+    ChildOfMember {
+        /// The parent.
+        parent: Address,
+        /// The plugin.
+        plugin: String,
+    },
     /// The plugin occurs in the chain of parents already.
     #[error("the plugin would stand above itself: {0}")]
     Circular(String),
@@ -163,6 +174,9 @@ pub(super) fn draft(
     let kept_config = parent.mailbox.is_stored().then(|| config.clone());
     let spec = narrowed(template.spec(address, config, parent.spec.code.bounds()), &parent.spec);
     let kept_config = kept_config.filter(|_| spec.mailbox.keep == Keep::Stored);
+    if spec.mailbox.keep == Keep::Stored && parent.member().is_some() {
+        return Err(SpawnError::ChildOfMember { parent: above.clone(), plugin: plugin.to_owned() });
+    }
     if spec.mailbox.keep == Keep::Stored && kept_config.is_none() {
         return Err(SpawnError::NotLasting { parent: above.clone(), plugin: plugin.to_owned() });
     }

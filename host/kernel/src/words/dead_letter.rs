@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::words::address::Address;
+use crate::words::address::{Address, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 use crate::words::crash::CrashReport;
 use crate::words::message::{Message, MessageId};
 use crate::words::send_error::SendError;
@@ -40,6 +40,8 @@ pub enum DeadReason {
     FailedStart(Arc<CrashReport>),
     /// This number of runs of the host, `restart.attempts`, ended without order while it was in process.
     HostDied(u32),
+    /// The receiver would have been a new member of a family, and was not made.
+    NotMade(Box<SendError>),
     /// An earlier run of the host noted the reason in the store.
     Recorded(Box<RecordedReason>),
 }
@@ -61,7 +63,7 @@ impl DeadReason {
     }
 
     /// All values of [`DeadReason::kind`].
-    pub const KINDS: [&'static str; 12] = [
+    pub const KINDS: [&'static str; 16] = [
         "rejected",
         "failed",
         "bad-reply",
@@ -74,6 +76,10 @@ impl DeadReason {
         "expired",
         "failed-start",
         "host-died",
+        "not-created",
+        "too-many-members",
+        "creates-too-fast",
+        "unknown-address",
     ];
 
     /// The kind in one word, for counters and programs.
@@ -91,6 +97,7 @@ impl DeadReason {
             Self::Expired => "expired",
             Self::FailedStart(_) => "failed-start",
             Self::HostDied(_) => "host-died",
+            Self::NotMade(error) => error.kind(),
             Self::Recorded(recorded) => recorded.kind,
         }
     }
@@ -101,6 +108,8 @@ impl DeadReason {
             Self::Rejected(text) | Self::Failed(text) | Self::BadReply(text) => text.len(),
             Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => report.text_bytes(),
             Self::Recorded(recorded) => recorded.why.len(),
+            // It has at most two addresses.
+            Self::NotMade(_) => 2 * MAX_SEGMENTS * MAX_SEGMENT_BYTES,
             _ => 0,
         }
     }
@@ -128,6 +137,7 @@ impl fmt::Display for DeadReason {
             Self::Stopped => f.write_str("the actor is stopped"),
             Self::FailedStart(report) => write!(f, "the actor did not start: it {}", report.crash.reason),
             Self::HostDied(ends) => write!(f, "the host died {ends} times while it was in process"),
+            Self::NotMade(error) => error.fmt(f),
             Self::Recorded(recorded) => f.write_str(&recorded.why),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }

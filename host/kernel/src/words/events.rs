@@ -250,6 +250,14 @@ log_events! {
     example "/till stays in the store with its messages (12) and timers (1): the play has no such actor with a durable mailbox";
     advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
 
+    /// A member of a family was removed, with its state: it had no message for `expire` of the family.
+    pub(crate) struct MemberExpired<'a>("member-expired", INFO, HOST_TARGET) about AboutActor<'a> {
+        /// The time since a message for it was noted in the store, in seconds. Later messages may have come within a sixteenth of `expire`.
+        idle_seconds: u64,
+    }
+    text() "removed with its state: no message for {idle_seconds}s";
+    example "removed with its state: no message for 2592000s";
+
     /// The plugin of a mailbox crashed. It is started again, and gets all messages again.
     pub(crate) struct PolicyCrashed<'a>("policy-crashed", ERROR, HOST_TARGET) about AboutActor<'a> {
         /// The kind of the crash.

@@ -15,6 +15,7 @@ pub(crate) mod keyed_state;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod metric_names;
+pub(crate) mod name_pattern;
 pub(crate) mod notice;
 pub(crate) mod observed;
 pub(crate) mod outcome;

@@ -79,6 +79,35 @@ pub enum SendError {
         /// The key.
         key: Arc<str>,
     },
+    /// The receiver would be a new member of a family, and the sender may not make one. A tell of an actor becomes a dead letter.
+    #[error("`{to}` does not exist, and `{from}` may not bring it into being: add `{from}` to `create` of the family")]
+    NotCreated {
+        /// The receiver.
+        to: Address,
+        /// The sender; `/` for one outside the play.
+        from: Address,
+    },
+    /// The receiver would be a new member of a family that has all members that it may have. A tell of an actor becomes a dead
+    /// letter.
+    #[error("`{to}` does not exist, and its family has all {most} members that `members` allows")]
+    TooManyMembers {
+        /// The receiver.
+        to: Address,
+        /// The limit.
+        most: usize,
+    },
+    /// The receiver would be a new member of a family, and the sender has just made many. A tell of an actor becomes a dead letter.
+    #[error(
+        "`{to}` does not exist, and `{from}` makes more new members than the {per_second} in a second that it may make"
+    )]
+    CreatesTooFast {
+        /// The receiver.
+        to: Address,
+        /// The sender; `/` for one outside the play.
+        from: Address,
+        /// The limit.
+        per_second: u32,
+    },
     /// The receiver's messages are not stored, so a repetition could not be recognised. Only senders outside the play get this error.
     #[error(
         "a key needs a durable mailbox, and `{0}` has none: send without a key, or add mailbox = {{ kind = \"durable\" }}"
@@ -106,6 +135,9 @@ impl SendError {
             Self::NotStored { .. } => "not-stored",
             Self::KeyReused { .. } => "key-reused",
             Self::NoKeys(_) => "not-durable",
+            Self::NotCreated { .. } => "not-created",
+            Self::TooManyMembers { .. } => "too-many-members",
+            Self::CreatesTooFast { .. } => "creates-too-fast",
             Self::Overrun(_) => "limit",
         }
     }
@@ -175,7 +207,7 @@ impl AskError {
 }
 
 /// The results of asks: a reply, and all values of [`AskError::kind`].
-pub const ASK_RESULTS: [&str; 23] = [
+pub const ASK_RESULTS: [&str; 26] = [
     "reply",
     "bad-address",
     "unknown-address",
@@ -188,6 +220,9 @@ pub const ASK_RESULTS: [&str; 23] = [
     "not-stored",
     "key-reused",
     "not-durable",
+    "not-created",
+    "too-many-members",
+    "creates-too-fast",
     "limit",
     "timeout",
     "deadlock",

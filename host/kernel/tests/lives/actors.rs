@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Address, AskError, Behavior, Bounds, BoxFuture, Clock, Config, Crash, CrashReason, Failure,
-    HostClock, Keep, Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec, TaskDone, Template,
-    Turn,
+    FamilySpec, HostClock, Keep, Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec,
+    TaskDone, Template, Turn,
 };
 use tokio::time::Instant;
 
@@ -57,16 +57,38 @@ impl HostClock for Stage {
 }
 
 pub fn plan(stage: &Stage, seed: u64) -> Plan {
-    let planned = (0..stage.play.roles.len()).filter(|&who| stage.play.roles[who].parent.is_none());
+    let planned = (0..stage.play.roles.len()).filter(|&who| !stage.play.roles[who].comes_and_goes());
     let specs = planned.map(|who| spec(stage, who));
     Plan {
-        actors: specs.collect(),
+        actors: family(stage).into_iter().chain(specs).collect(),
         plugins: BTreeMap::from([("child".to_owned(), Arc::new(Children(stage.clone())) as Arc<dyn Template>)]),
         supervision: SupervisionSpec { intensity: 10_000, ..SupervisionSpec::default() },
         clock: Clock::from(Arc::new(stage.clone())),
         seed,
         ..Plan::default()
     }
+}
+
+/// The family, if the play has one. Everybody may make its members, so that none is refused.
+fn family(stage: &Stage) -> Option<ActorSpec> {
+    let roles = &stage.play.roles;
+    let member = roles.iter().position(|role| role.is_member)?;
+    let family = FamilySpec::new(stage.play.live, 1000).created_by(Address::root(), u32::MAX);
+    let creators = roles.iter().filter(|role| role.parent.is_none() && !role.is_member).map(|role| &role.address);
+    let above = Address::parse("/user").unwrap();
+    let creators = creators.chain([&above]);
+    let family = creators.fold(family, |family, creator| family.created_by(creator.clone(), u32::MAX));
+    let targets = roles.iter().filter(|role| role.is_member).flat_map(|role| &role.targets);
+    let sends_to = targets.map(|&to| roles[to].address.clone()).collect();
+    let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who: None });
+    let of_member = spec(stage, member);
+    Some(ActorSpec {
+        address: above,
+        code: code.into(),
+        grants: ActorGrants { sends_to, ..ActorGrants::default() },
+        family: Some(Arc::new(family)),
+        ..of_member
+    })
 }
 
 /// The children of all actors, by their addresses.
@@ -78,14 +100,14 @@ impl Template for Children {
         match self.0.play.roles.iter().position(is_it) {
             Some(who) => spec(&self.0, who),
             // The kernel looks at one before there is any.
-            None => ActorSpec::new(address, Arc::new(Code { stage: self.0.clone(), who: 0 }) as Arc<dyn Launcher>),
+            None => ActorSpec::new(address, Arc::new(Code { stage: self.0.clone(), who: None }) as Arc<dyn Launcher>),
         }
     }
 }
 
 fn spec(stage: &Stage, who: Who) -> ActorSpec {
     let role = &stage.play.roles[who];
-    let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who });
+    let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who: Some(who) });
     let targets = role.targets.iter().map(|&to| stage.play.roles[to].address.clone());
     let spawns = stage.play.children_of(who).next().map(|_| "child".to_owned());
     ActorSpec {
@@ -114,12 +136,15 @@ fn spec(stage: &Stage, who: Who) -> ActorSpec {
 
 struct Code {
     stage: Stage,
-    who: Who,
+    /// None for all members of the family.
+    who: Option<Who>,
 }
 
 impl Launcher for Code {
     fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let (stage, who, uncommitted) = (self.stage.clone(), self.who, Vec::new());
+        let is_it = |role: &Role| role.address == *turn.address();
+        let who = self.who.or_else(|| self.stage.play.roles.iter().position(is_it)).expect("a role");
+        let (stage, uncommitted) = (self.stage.clone(), Vec::new());
         let acting: Box<dyn Behavior> = Box::new(Acting { turn, stage, who, uncommitted, caused: Some(0) });
         Box::pin(async { Ok(acting) })
     }
@@ -129,11 +154,11 @@ impl Launcher for Code {
     }
 
     fn watches(&self) -> bool {
-        self.stage.play.roles[self.who].watches
+        self.who.is_some_and(|who| self.stage.play.roles[who].watches)
     }
 
     fn calls_back(&self) -> bool {
-        self.stage.play.roles[self.who].calls_back
+        self.who.is_some_and(|who| self.stage.play.roles[who].calls_back)
     }
 }
 
@@ -234,13 +259,16 @@ impl Acting {
         let by = sent.by.map(|run| (book.runs[run].who, book.runs[run].of));
         let expected = by.map(|(who, _)| play.roles[who].address.clone());
         let (earlier, is_ask, sent_by) = (sent.life < life, sent.is_ask, sent.by);
-        // A child may be gone.
-        let may_be_gone = by.is_some_and(|(who, _)| play.roles[who].parent.is_some());
+        // A child may be gone, and a member may have left the memory.
+        let may_be_gone = by.is_some_and(|(who, _)| play.roles[who].comes_and_goes());
         book.must(sender == expected || sender.is_none() && may_be_gone, || {
             format!("#{serial} of {expected:?} seems to come from {sender:?}")
         });
         if earlier {
             book.seen.insert("a send from an earlier life");
+            if play.roles[who].is_member {
+                book.seen.insert("a member handled a message of an earlier life");
+            }
         }
         let stored = play.roles[who].kind != Kind::Memory && !is_ask;
         book.child_runs(play.roles[who].address.as_str());
@@ -372,8 +400,8 @@ impl Acting {
         if self.roll(|dice| dice.percent(15)) {
             return self.set_timer(run, fuel);
         }
-        // Another child of the same name has timers of its own, with the same ids.
-        if play.roles[self.who].parent.is_none() && self.roll(|dice| dice.percent(5)) {
+        // Another child, or member, of the same name has timers of its own, with the same ids.
+        if !play.roles[self.who].comes_and_goes() && self.roll(|dice| dice.percent(5)) {
             return self.cancel_timer(run);
         }
         if play.roles[self.who].watches && self.roll(|dice| dice.percent(15)) {

@@ -419,7 +419,7 @@ async fn stored_child_needs_a_stored_parent() {
     stop(&kernel).await;
 }
 
-/// Who gets the reply of a turn may write to the child that it spawned, and so the child is known before the reply leaves.
+/// The asker of a turn may write to the child that it spawned as soon as it has the reply.
 #[tokio::test(start_paused = true)]
 async fn child_is_known_before_its_spawn_is_durable() {
     let family = Family::default();

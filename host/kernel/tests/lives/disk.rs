@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorId, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::checks::durable;
@@ -150,5 +150,18 @@ impl Store for Disk {
 
     fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
         self.memory.origins(source, from, most)
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.memory.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.memory.children(above, after, most)
     }
 }

@@ -316,6 +316,21 @@ impl Ledger {
         self.must(left.is_none(), || format!("actor {actor} goes in entry {entry}, and #{left:?} waits"));
     }
 
+    fn member_is_gone(&mut self, entry: EntryNumber, actor: ActorId) {
+        self.addresses.retain(|_, other| *other != actor);
+        let range = (actor.0, 0)..(actor.0 + 1, 0);
+        let timers: Vec<_> = self.timers.range(range.clone()).map(|(_, serial)| *serial).collect();
+        let has_ended = |serial: &Serial| self.kept.get(serial).is_some_and(|kept| kept.set.len() == kept.ended.len());
+        let left = timers.into_iter().find(|serial| !has_ended(serial));
+        self.must(left.is_none(), || format!("{actor:?} goes in entry {entry}, and has the timer of #{left:?}"));
+        let waits: Vec<_> = self.numbers.range(range).map(|(_, serial)| *serial).collect();
+        let left = waits.into_iter().find(|serial| !self.is_taken(*serial));
+        self.must(left.is_none(), || format!("{actor:?} goes in entry {entry}, and #{left:?} waits"));
+        let state = self.counts.get(&actor.0).copied();
+        self.must(state.is_none(), || format!("{actor:?} goes in entry {entry}, and its state counts {state:?}"));
+        self.seen.insert("a member that kept nothing is gone");
+    }
+
     fn durable_answer(&mut self, position: &[u8]) {
         let root = root_of(position);
         let is_open = self.numbers.get(&root).is_some_and(|serial| !self.is_taken(*serial));
@@ -413,7 +428,9 @@ impl Ledger {
                 }
                 self.seen.insert("a child was stopped");
             }
-            Op::Gone { actor } => self.child_is_gone(entry, actor.0),
+            Op::Gone { actor } if self.lives.contains_key(&actor.0) => self.child_is_gone(entry, actor.0),
+            // A member of a family.
+            Op::Gone { actor } => self.member_is_gone(entry, *actor),
             Op::Set { actor, key, value } => {
                 let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
                 if let Some(serial) = key.strip_prefix('m') {

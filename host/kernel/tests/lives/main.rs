@@ -28,6 +28,7 @@ mod child_rules;
 mod dice;
 mod disk;
 mod driver;
+mod family_rules;
 mod full_rules;
 mod key_rules;
 mod ledger;
@@ -54,7 +55,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 31] = [
+const EVERYTHING: [&str; 33] = [
     "a child of an earlier life",
     "a child that was stopped in an earlier life is gone",
     "a child was stopped",
@@ -62,6 +63,8 @@ const EVERYTHING: [&str; 31] = [
     "a drop beyond the memory",
     "a letter survived",
     "a mailbox spilled",
+    "a member handled a message of an earlier life",
+    "a member that kept nothing is gone",
     "a life ended in a group",
     "a life ended in a turn",
     "a life ended in order",

@@ -30,6 +30,15 @@ pub struct Role {
     /// Whether it watches others, and whether it gets reports of outcomes.
     pub watches: bool,
     pub calls_back: bool,
+    /// Whether it is a member of the family `/user/*`.
+    pub is_member: bool,
+}
+
+impl Role {
+    /// Whether another actor may have had its address before: then that one was removed.
+    pub fn comes_and_goes(&self) -> bool {
+        self.parent.is_some() || self.is_member
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,8 +68,10 @@ pub enum End {
 }
 
 pub struct Play {
-    /// Those of the plan first, and then their children.
+    /// Those of the plan first, then their children, and then the members of the family.
     pub roles: Vec<Role>,
+    /// Most members with an instance.
+    pub live: usize,
     /// For each life, the senders outside.
     pub crowds: Vec<Vec<Vec<Deed>>>,
     pub ends: Vec<End>,
@@ -98,8 +109,9 @@ impl Play {
             0 => End::Stop(dice.millis(0, 40)),
             _ => End::Crash(dice.millis(0, 40)),
         });
-        Self {
+        let mut play = Self {
             roles,
+            live: 1,
             crowds,
             ends: ends.collect(),
             temper: dice.pick(&[0, 5, 20, 50]),
@@ -108,7 +120,10 @@ impl Play {
             fails: dice.pick(&[0, 0, 0, 3]),
             write: dice.pick(&[(0, 0), (0, 2), (1, 10)]),
             jumps: (0..lives).map(|_| dice.pick(&[0, 0, 0, 0, 0, 30, -30, DAY_MS, -DAY_MS])).collect(),
-        }
+        };
+        // By dice of their own, so that other plays are as they were.
+        members(&mut Dice::new(seed, 3), &mut play, count);
+        play
     }
 }
 
@@ -141,6 +156,38 @@ fn children(dice: &mut Dice, roles: &mut Vec<Role>) {
     }
 }
 
+/// In some plays, members of a family: actors send to them and they to actors, and so do senders outside.
+fn members(dice: &mut Dice, play: &mut Play, count: usize) {
+    if !dice.percent(35) {
+        return;
+    }
+    let first = play.roles.len();
+    let names = dice.between(1, 4);
+    let kind = dice.pick(&[Kind::Stored, Kind::Stored, Kind::Stored, Kind::Outside]);
+    let state = dice.pick(&[None, None, Some(0), Some(300)]);
+    let idle_stop = dice.millis(0, 20);
+    play.live = dice.between(1, 3);
+    // All members have the settings of the family.
+    let family = role_without_state(dice, 0, count);
+    for name in 0..names {
+        let address = Address::parse(&format!("/user/{name}")).unwrap();
+        let targets = (0..first + names).filter(|&to| to < count || to >= first).filter(|_| dice.percent(60)).collect();
+        let idle_stop = Some(idle_stop);
+        play.roles.push(Role { address, kind, targets, idle_stop, state, instances: 1, is_member: true, ..family });
+    }
+    // A child sends to no actor that its parent may not send to.
+    for role in play.roles[..first].iter_mut().filter(|role| role.parent.is_none()) {
+        role.targets.extend((first..first + names).filter(|_| dice.percent(50)));
+    }
+    for deed in play.crowds.iter_mut().flatten().flatten() {
+        if let Deed::Tell(who, _) | Deed::Ask(who, _) | Deed::Halt(who) | Deed::Resume(who) | Deed::Drop(who, _) = deed
+            && dice.percent(30)
+        {
+            *who = dice.between(first, first + names - 1);
+        }
+    }
+}
+
 fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
     Role {
         address: Address::parse(&format!("/{}", char::from(b'a' + who as u8))).unwrap(),
@@ -159,6 +206,7 @@ fn role_without_state(dice: &mut Dice, who: Who, count: usize) -> Role {
         parent: None,
         watches: false,
         calls_back: false,
+        is_member: false,
     }
 }
 

@@ -59,6 +59,11 @@ impl NativeActor for Actor {
                     ctx.cancel(id);
                 }
                 "answer" => ctx.reply("yes"),
+                "all" => {
+                    let (group, body) = rest.split_once(' ').unwrap();
+                    let count = ctx.tell_all(group, body).await?;
+                    ctx.reply(count.to_string());
+                }
                 "large" => ctx.reply(vec![0; (1 << 20) + 1]),
                 "set" => {
                     let (key, value) = rest.split_once(' ').unwrap();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message, Overflow,
-    RestartKind, SendError, StateSize, Store, StoreError, StoredLetter, StoredMessage, StoredOrigin, StoredTimer,
-    WaitingNumbers,
+    ActorId, ActorSpec, Address, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message,
+    Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
+    StoredOrigin, StoredTimer, WaitingNumbers,
 };
 
 use crate::rules::{House, SOON, addr, in_order, stop, tell};
@@ -363,6 +363,19 @@ impl Store for Slow {
     fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
         self.inner.origins(source, from, most)
     }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.inner.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
+    }
 }
 
 /// A store whose messages cannot be read any more after some reads.
@@ -419,6 +432,19 @@ impl Store for Unreadable {
 
     fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
         self.inner.origins(source, from, most)
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.inner.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.inner.children(above, after, most)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan, PlanError,
-    Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer,
+    ActorId, ActorSpec, Address, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan,
+    PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredActor, StoredLetter,
+    StoredMessage, StoredOrigin, StoredTimer,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};
@@ -281,5 +281,18 @@ impl Store for Unreadable {
 
     fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
         self.0.origins(source, from, most)
+    }
+
+    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
+        self.0.actor(address)
+    }
+
+    fn children(
+        &self,
+        above: &Address,
+        after: Option<&Address>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
+        self.0.children(above, after, most)
     }
 }

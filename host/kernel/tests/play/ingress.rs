@@ -175,7 +175,7 @@ async fn relay_gets_tells_and_the_actor_asks_and_receipts() {
     let mut sender = sender.at("/sender");
     sender.grants.sends_to = vec![addr("/a")];
     let mut actor = noting("/a").at("/a");
-    actor.relay = Some(addr("/relay"));
+    actor.relay = Some(Box::new(addr("/relay")));
     let (kernel, ingress) = with_gateway(vec![noting("/relay").at("/relay"), actor, sender]).await;
     kernel.tell(&addr("/sender"), b"go", SOON).await.unwrap();
     kernel.wait_idle().await;

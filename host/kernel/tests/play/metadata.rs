@@ -69,12 +69,14 @@ async fn replayed_ask_has_no_deadline() {
 #[tokio::test(start_paused = true)]
 async fn sends_timers_and_groups_carry_metadata() {
     let journal = Journal::default();
-    let sender = quick(|turn| {
-        let metadata = pairs(&[("k", "v")]);
-        turn.tell_with("/a/child", &metadata, b"told").expect("granted");
-        turn.tell_all_with("*", &metadata, b"all").expect("granted");
-        turn.tell_after_with("/a/child", &metadata, b"timer", Duration::from_secs(1)).expect("granted");
-        Ok(Outcome::Done(None))
+    let sender = native(|turn| {
+        Box::pin(async move {
+            let metadata = pairs(&[("k", "v")]);
+            turn.tell_with("/a/child", &metadata, b"told").expect("granted");
+            turn.tell_all_with("*", &metadata, b"all").await.expect("granted");
+            turn.tell_after_with("/a/child", &metadata, b"timer", Duration::from_secs(1)).expect("granted");
+            Ok(Outcome::Done(None))
+        })
     });
     let kernel = start(vec![sender.at("/a"), noting(&journal).at("/a/child")]).await;
     kernel.tell(&addr("/a"), b"go", SOON).await.expect("accepted");

@@ -248,6 +248,7 @@ async fn act(turn: &mut Turn, step: &str, journal: &Journal, timer: &Mutex<u64>)
         ("ask", [to, body]) => turn.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
         ("tell-all", [group, body]) => turn
             .tell_all(group, body.as_bytes())
+            .await
             .map_err(|e| e.to_string())
             .and_then(|count| Err(format!("told {count}"))),
         ("after", [ms, to, body]) => set(turn.tell_after(to, body.as_bytes(), wait(ms))),

@@ -53,6 +53,7 @@ fn spec() -> impl Strategy<Value = NodeSpec> {
             directive_timeout: Duration::from_secs(2),
             cooldown: trials,
             required: false,
+            isolates: false,
         })
 }
 

@@ -27,6 +27,7 @@ pub const PLAIN: NodeSpec = NodeSpec {
     directive_timeout: SECOND,
     cooldown: None,
     required: false,
+    isolates: false,
 };
 
 /// One-for-one, ten restarts in ten seconds, five seconds to stop.

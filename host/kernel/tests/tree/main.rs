@@ -9,6 +9,7 @@ mod boots;
 mod children;
 mod circuit;
 mod directives;
+mod families;
 mod house;
 mod instances;
 mod order;

@@ -169,7 +169,8 @@ impl Watcher {
             | Event::Dismiss(node)
             | Event::Halt(node)
             | Event::Resume(node)
-            | Event::Wanted(node) => !self.nodes.contains_key(&node),
+            | Event::Wanted(node)
+            | Event::Released(node) => !self.nodes.contains_key(&node),
             Event::Directive { child, incarnation, .. } => !self.asked.contains(&(child, incarnation)),
             Event::Boot | Event::Shutdown | Event::Kill | Event::Timer | Event::Account { .. } => false,
         } || self.over.is_some();

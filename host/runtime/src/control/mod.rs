@@ -6,7 +6,7 @@
 //! | `request` | the requests |
 //! | `refusal` | the response to a request that was not done |
 //! | `wire` | bodies and addresses as JSON text |
-//! | `views` | actors and crashes in responses |
+//! | `views`, `failed_line` | actors, their failures and crashes in responses |
 //! | `letter_views` | dead letters in responses |
 //! | `store_views` | stores, mailboxes and their messages in responses, and the lines of exported messages |
 //! | `stored` | requests about a store, answered from the store itself: beside a running host, and without one |
@@ -14,6 +14,7 @@
 //! | `socket` | the path of the socket, and its owner |
 //! | `server` | the running host's side: `line` reads requests, `client` writes responses, `letters` handles dead letters, `mailboxes` the store and its mailboxes, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
 
+mod failed_line;
 pub mod letter_views;
 pub mod protocol;
 mod refusal;

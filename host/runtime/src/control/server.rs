@@ -321,7 +321,7 @@ impl Server {
 
     /// Time that a message may wait for space.
     fn patience(&self, to: &Address) -> Duration {
-        self.patience.get(to).copied().unwrap_or(PATIENCE)
+        self.patience.get(to).copied().or_else(|| self.kernel.block_timeout(to)).unwrap_or(PATIENCE)
     }
 
     /// Why a message was not sent, with the address that may have been meant.

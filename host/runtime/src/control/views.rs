@@ -1,15 +1,16 @@
 //! The view of actors, crashes and dead letters for operators and programs: plain data, made from the kernel's types.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorView, CrashReport, DeadLetterCounts, Decision, FailedActor, Fates, InstanceView, MailboxView, MessageId,
-    Overflow, PolicyState, State, Usage,
+    ActorView, CrashReport, DeadLetterCounts, Decision, Fates, InstanceView, MailboxView, MessageId, Overflow,
+    PolicyState, State, Usage,
 };
 use playhouse_observe::Recent;
 use serde::{Deserialize, Serialize};
 
+pub use super::failed_line::FailedLine;
 use crate::printable::timestamp;
 
 /// A running play.
@@ -131,6 +132,18 @@ pub struct ActorLine {
     /// A gateway's line about itself, such as the time of its next run; `None` for other actors.
     #[serde(default)]
     pub status: Option<String>,
+    /// The members of the family at the addresses directly below this one; `None` for an actor.
+    #[serde(default)]
+    pub family: Option<FamilyLine>,
+}
+
+/// The members of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyLine {
+    /// Those with a live instance; those that wait for the reply to an ask do not count.
+    pub live: UsageView,
+    /// Those that exist, in memory or in the play's store.
+    pub members: UsageView,
 }
 
 /// Rates from samples that the host takes each second: between the last two samples, and over the samples of the last 60 s,
@@ -145,23 +158,6 @@ pub struct RatesView {
     pub cpu_1s: f64,
     /// CPU time in each second of time, over the last minute.
     pub cpu_1m: f64,
-}
-
-/// The failure of an actor that is failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedLine {
-    /// The actor directly under `/` that failed: this actor, or its ancestor.
-    pub actor: String,
-    /// The time of the failure, in UTC.
-    pub since: String,
-    /// Milliseconds since the failure.
-    pub for_ms: u64,
-    /// The reason, for operators.
-    pub why: String,
-    /// The time of the next trial start, in UTC; `None` if only an operator starts the actor.
-    pub next_trial: Option<String>,
-    /// Milliseconds until the next trial start.
-    pub next_trial_in_ms: Option<u64>,
 }
 
 /// A mailbox, and the counts of messages that found it full. Its fields are those of the JSON.
@@ -339,6 +335,13 @@ impl ActorLine {
             state_bytes: actor.keyed_state.map(|(used, most)| UsageView { used, most }),
             failed: actor.failed.as_deref().map(FailedLine::from),
             status: None,
+            family: actor.family.map(|family| {
+                let usage = |used: usize, most: usize| UsageView { used: used as u64, most: most as u64 };
+                FamilyLine {
+                    live: usage(family.live, family.most_live),
+                    members: usage(family.members, family.most_members),
+                }
+            }),
         }
     }
 
@@ -346,20 +349,6 @@ impl ActorLine {
     pub fn up(&self) -> usize {
         let is_up = |name: &str| State::ALL.iter().any(|state| state.is_up() && state.name() == name);
         self.instances.iter().filter(|instance| is_up(&instance.state)).count()
-    }
-}
-
-impl From<&FailedActor> for FailedLine {
-    fn from(failed: &FailedActor) -> Self {
-        let (now, ms) = (SystemTime::now(), |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        Self {
-            actor: failed.actor.to_string(),
-            since: timestamp(failed.since),
-            for_ms: ms(now.duration_since(failed.since).unwrap_or_default()),
-            why: failed.why.to_string(),
-            next_trial: failed.trial_at.map(timestamp),
-            next_trial_in_ms: failed.trial_at.map(|at| ms(at.duration_since(now).unwrap_or_default())),
-        }
     }
 }
 

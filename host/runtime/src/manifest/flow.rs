@@ -1,5 +1,5 @@
 //! The graph of senders and receivers in the manifest: lines to print, circles, and actors that stop before their senders. All
-//! actors that an actor may spawn are one place, `/boss/**`. The code is pure; places are numbers, and each question takes
+//! actors that an actor may spawn are one place, `/boss/**`, and so are the members of a family, `/user/*`. The code is pure; places are numbers, and each question takes
 //! time in proportion to the number of places and edges.
 
 mod grants;
@@ -38,15 +38,23 @@ impl Flow {
     /// parent.
     pub fn of(play: &PlaySettings) -> Self {
         // Sinks start first, then native actors; they stop last.
-        let sinks = play.sinks.iter().map(|sink| Place { address: sink.settings.address.clone(), spawned: false });
-        let natives = play.natives.iter().map(|native| Place { address: native.clone(), spawned: false });
-        let actors = play.actors.iter().map(|actor| Place { address: actor.address.clone(), spawned: false });
-        let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
-        let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true });
+        let sinks = play.sinks.iter().map(|sink| Place {
+            address: sink.settings.address.clone(),
+            spawned: false,
+            family: false,
+        });
+        let natives =
+            play.natives.iter().map(|native| Place { address: native.clone(), spawned: false, family: false });
+        let actors = play.actors.iter().map(|actor| {
+            let family = actor.family.is_some();
+            Place { address: actor.address.clone(), spawned: family, family }
+        });
+        let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty() && actor.family.is_none());
+        let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true, family: false });
         // Gateways start last, and stop first. The actors spawned below one are its connections: a message to them is for a client.
-        let gates = play.gates().map(|gate| Place { address: gate.address, spawned: false });
+        let gates = play.gates().map(|gate| Place { address: gate.address, spawned: false, family: false });
         let connected = play.gates().filter(|gate| !gate.handlers.is_empty());
-        let connections = connected.map(|gate| Place { address: gate.address, spawned: true });
+        let connections = connected.map(|gate| Place { address: gate.address, spawned: true, family: false });
         let places: Vec<_> =
             sinks.chain(natives).chain(actors).chain(spawned).chain(gates).chain(connections).collect();
         let mut grants = Grants::of(play, &places);
@@ -66,7 +74,7 @@ impl Flow {
             members[knot] += 1;
         }
         let circular = (0..places.len()).map(|n| members[knots[n]] > 1 || targets[n].contains(&n)).collect();
-        let actors = places.iter().enumerate().filter(|(_, place)| !place.spawned);
+        let actors = places.iter().enumerate().filter(|(_, place)| !place.spawned || place.family);
         let actors = actors.map(|(n, place)| (place.address.to_string(), n)).collect();
         Self { places, targets, actors, knots, circular, left_out }
     }
@@ -199,7 +207,7 @@ mod tests {
     use super::*;
 
     fn flow(actors: &[(&str, &[&str])]) -> Flow {
-        let place = |text: &str| Place { address: Address::parse(text).expect("good"), spawned: false };
+        let place = |text: &str| Place { address: Address::parse(text).expect("good"), spawned: false, family: false };
         let number = |to: &&str| actors.iter().position(|(from, _)| from == to).expect("an actor");
         let targets = actors.iter().map(|(_, to)| to.iter().map(number).collect()).collect();
         Flow::new(actors.iter().map(|(from, _)| place(from)).collect(), targets, 0)
@@ -260,7 +268,7 @@ mod tests {
     #[test]
     fn many_circles_are_each_found_once() {
         let places: Vec<_> = (0..60_000)
-            .map(|n| Place { address: Address::parse(&format!("/a{n}")).expect("good"), spawned: false })
+            .map(|n| Place { address: Address::parse(&format!("/a{n}")).expect("good"), spawned: false, family: false })
             .collect();
         // Pairs that send to each other, and a ring of the rest.
         let pairs = (0..30_000_usize).map(|n| vec![n ^ 1]);

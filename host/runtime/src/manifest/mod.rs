@@ -6,6 +6,7 @@
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say, by its topic: addresses, settings, grants, mailboxes; the result is a [`PlaySettings`] |
 //! | `play` | the [`PlaySettings`]: values with their defaults |
+//! | `http_server` | the part of it that is an HTTP server |
 //! | `secrets` | the secrets that a manifest declares, without their values |
 //! | `same_file` | the identity of a file, by which sources and sinks are compared |
 //! | `problem` | the faults, as operators see them |
@@ -14,6 +15,7 @@
 
 mod checks;
 pub mod flow;
+mod http_server;
 mod play;
 mod plugin_folder;
 mod problem;

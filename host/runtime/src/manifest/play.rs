@@ -4,23 +4,25 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_gateway::GATES;
 use playhouse_gateway::cron::CronSettings;
 use playhouse_gateway::file::{FileSinkSettings, FileSourceSettings};
-use playhouse_gateway::http::{self, HttpSettings, Receiver, TlsKey, TlsSettings};
+use playhouse_gateway::http::{self, Receiver};
 use playhouse_gateway::letters::LettersSettings;
 use playhouse_gateway::sink::SinkSettings;
 use playhouse_gateway::source::SourceSettings;
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, KeySpec, MailboxSpec, MetricNames, Overflow, RestartSpec, Secret,
-    StartKind, StateSpec, SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, FamilySpec, KeySpec, MailboxSpec, MetricNames, Overflow,
+    RestartSpec, StartKind, StateSpec, SupervisionSpec,
 };
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 use playhouse_store::StoreSettings;
 
+pub use super::http_server::{HttpKey, HttpServer, HttpTls};
 use super::problem::Source;
 use super::same_file::same_file;
 use super::schema::{Log, LogLevel};
@@ -158,50 +160,6 @@ pub struct MetricsSettings {
     pub hosts: Hosts,
 }
 
-/// `[[http]]`.
-#[derive(Debug, Clone)]
-pub struct HttpServer {
-    /// The settings of the gateway.
-    pub settings: HttpSettings,
-    /// The place of its address in the manifest.
-    pub place: Range<usize>,
-    /// The certificate.
-    pub tls: Option<HttpTls>,
-    /// By route: the secret with the tokens that its requests need.
-    pub bearers: Vec<Option<SecretId>>,
-}
-
-/// The certificate of an HTTP server, before the secrets are read.
-#[derive(Debug, Clone)]
-pub struct HttpTls {
-    /// The file of the certificate.
-    pub cert: PathBuf,
-    /// The key.
-    pub key: HttpKey,
-    /// The place of the certificate in the manifest.
-    pub place: Range<usize>,
-}
-
-/// The key of a certificate.
-#[derive(Debug, Clone)]
-pub enum HttpKey {
-    /// A file.
-    File(PathBuf),
-    /// A secret.
-    Secret(SecretId),
-}
-
-impl HttpTls {
-    /// The settings of the gateway; `secret` is the value of a key that is one.
-    pub(crate) fn settings(&self, secret: impl FnOnce(SecretId) -> Secret) -> TlsSettings {
-        let key = match &self.key {
-            HttpKey::File(file) => TlsKey::File(file.clone()),
-            HttpKey::Secret(id) => TlsKey::Secret(secret(*id)),
-        };
-        TlsSettings { cert: self.cert.clone(), key }
-    }
-}
-
 /// `[play.limits]`.
 #[derive(Debug, Clone, Copy)]
 pub struct PlayLimits {
@@ -236,8 +194,25 @@ pub struct PlayActor {
     pub required: bool,
     /// The sink that writes what others tell to the actor to its queue outside; `None` without such a queue.
     pub relay: Option<Address>,
+    /// The rules of the family whose members are at the addresses directly below this one; `None` for an actor.
+    pub family: Option<Arc<FamilySpec>>,
     /// The keys that `[[plugin]]` has as well.
     pub settings: Settings,
+}
+
+impl PlayActor {
+    /// The address as the manifest writes it: that of a family ends with `/*`.
+    pub fn written(&self) -> String {
+        format!("{}{}", self.address, if self.family.is_some() { "/*" } else { "" })
+    }
+
+    /// Whether messages to this address are for the actor, or for a member of the family.
+    pub fn receives(&self, to: &Address) -> bool {
+        match &self.family {
+            None => self.address == *to,
+            Some(family) => to.parent().is_some_and(|above| above == self.address) && family.names.fits(to.name()),
+        }
+    }
 }
 
 /// A plugin that actors may spawn, with the settings of these children.

@@ -3,14 +3,17 @@
 
 mod cron;
 mod dead_letters;
+mod family;
 mod grants;
 mod http;
 mod limits;
+mod mailbox;
 mod queues;
 mod rules;
 mod secrets;
 mod state;
 mod store;
+mod supervision;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -20,18 +23,21 @@ use toml::Spanned;
 
 pub use cron::{Cron, CronMissed, CronOverlap};
 pub use dead_letters::DeadLetters;
+pub use family::{Family, FamilyKeys};
 pub use grants::{Dir, Grants, Mode, SecretGrant};
 pub use http::{Drain, Http, HttpAuth, HttpCors, HttpRate, HttpRoute, HttpTls, TlsKeyText};
 pub use limits::{Limits, Subtree};
+pub use mailbox::{Mailbox, MailboxKind, MailboxLimits, MailboxRestart};
 pub use queues::{FileFrame, FileRotation, Sink, SinkAuth, SinkKind, SinkMailbox, Source, SourceFrom, SourceKind};
-pub use rules::{Backoff, Overflow};
+pub use rules::{Backoff, Idle, Overflow, Start};
 pub(super) use secrets::{SECRET_FORM, VALUE_AS_SECRET};
 pub use secrets::{SecretSource, UrlText};
 pub use state::ActorState;
 pub use store::{Store, Survives};
+pub use supervision::{Restart, RestartKind, Strategy, Supervision};
 pub use watching::{ActorLog, Log, LogLevel, Metrics};
 
-use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
+use super::units::{AtLeastOne, ByteSize, MemoryMark, Text, Time};
 
 /// `playhouse.toml`.
 #[derive(Debug, Deserialize)]
@@ -44,6 +50,9 @@ pub struct Manifest {
     /// order. Default: none.
     #[serde(default)]
     pub actor: Vec<Spanned<Actor>>,
+    /// Actors that exist as soon as a message is sent to them. Default: none.
+    #[serde(default)]
+    pub family: Vec<Spanned<Family>>,
     /// The plugins that actors may spawn while the play runs. Default: none.
     #[serde(default)]
     pub plugin: Vec<Spanned<Plugin>>,
@@ -62,6 +71,44 @@ pub struct Manifest {
     /// Messages at times of the calendar. Default: none.
     #[serde(default)]
     pub cron: Vec<Spanned<Cron>>,
+}
+
+impl Manifest {
+    /// Puts the families among the actors, in the order of the file: most rules of an actor are those of each member.
+    pub(super) fn place_families(&mut self) {
+        let families = std::mem::take(&mut self.family).into_iter();
+        self.actor.extend(families.map(|family| Spanned::new(family.span(), member(family.into_inner()))));
+        self.actor.sort_by_key(|actor| actor.span().start);
+    }
+}
+
+/// The actor that each member of a family is.
+fn member(family: Family) -> Actor {
+    let idle = family.idle.unwrap_or_else(|| Spanned::new(family.address.span(), Idle::Stop));
+    let Family { names, live, members, create, create_rate, expire, .. } = family;
+    Actor {
+        address: family.address,
+        plugin: family.plugin,
+        sends_to: family.sends_to,
+        spawns: family.spawns,
+        metrics: family.metrics,
+        sha256: family.sha256,
+        instances: None,
+        batch: family.batch,
+        start: None,
+        idle: Some(idle),
+        idle_after: family.idle_after,
+        config: family.config,
+        required: None,
+        mailbox: family.mailbox,
+        state: family.state,
+        restart: family.restart,
+        supervision: family.supervision,
+        limits: family.limits,
+        grants: family.grants,
+        log: family.log,
+        family: Some(Box::new(FamilyKeys { names, live, members, create, create_rate, expire })),
+    }
 }
 
 /// `[play]`.
@@ -207,6 +254,9 @@ pub struct Actor {
     /// The log of the actor.
     #[serde(default)]
     pub log: ActorLog,
+    /// With these, it is a family, and the others are the keys of each member.
+    #[serde(skip)]
+    pub(super) family: Option<Box<FamilyKeys>>,
 }
 
 /// `[[plugin]]`: settings of the actors of one plugin that others spawn while the play runs. `mailbox`, `restart`,
@@ -270,200 +320,4 @@ pub struct Plugin {
     /// The log of each spawned actor.
     #[serde(default)]
     pub log: ActorLog,
-}
-
-/// The time at which an actor starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Start {
-    /// With its parent.
-    Auto,
-    /// When a message for the actor arrives.
-    OnMessage,
-    /// When an operator starts the actor.
-    Manual,
-}
-
-/// Behaviour of an actor that is idle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Idle {
-    /// The instance stays.
-    Stay,
-    /// The actor is passivated.
-    Stop,
-}
-
-/// `[actor.mailbox]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mailbox {
-    /// The storage of the mailbox and its order: `"memory"` (the host's memory; first in, first out), `"plugin"` (the host's memory
-    /// as well; a mailbox plugin decides the order), `"durable"` (the host's memory and the store of the play, so that messages
-    /// wait for the next run of the host; see `docs/durability.md`), or `"redis"` (a stream of Redis, which feeds the host's
-    /// memory; see `docs/gateways.md`). Example: `kind = "plugin"`. Default: `"memory"`.
-    pub kind: Option<Spanned<MailboxKind>>,
-    /// The mailbox plugin: a file of the plugins folder, without `.wasm`, that exports `playhouse:actor/mailbox`. The plugin
-    /// decides the order of the messages, and which message is dropped when the mailbox is full; the messages stay with the
-    /// host. The mailbox of each actor has an instance of its own, which counts for the limits on instances. This key and those
-    /// below marked with it need `kind = "plugin"`. Example: `plugin = "priority"`. Default: none; required with `kind =
-    /// "plugin"`.
-    pub plugin: Option<Spanned<String>>,
-    /// With `plugin`: the digest that the plugin's file must have; another file is refused. Example: `sha256 = "9f86d081…"`.
-    /// Default: any file.
-    pub sha256: Option<Spanned<String>>,
-    /// With `plugin`: values that the plugin's code can ask for by name. Example: `config = { field = "level" }`. Default: `{}`.
-    pub config: Option<Spanned<BTreeMap<String, Text>>>,
-    /// With `plugin`: maximum number of messages, in addition to `capacity`, that may overtake a message. A message that was
-    /// overtaken by more is next, whatever the plugin decides. Example: `overtakes = 100`. Default: 10000.
-    pub overtakes: Option<Spanned<AtLeastOne>>,
-    /// With `plugin`: limits on each instance of the plugin.
-    pub limits: Option<Spanned<MailboxLimits>>,
-    /// With `plugin`: restarts of the plugin after a crash.
-    pub restart: Option<Spanned<MailboxRestart>>,
-    /// With `redis`: the server, as `url` of a source. Example: `url = "redis://127.0.0.1:6379/0"`. Default: none; required with
-    /// `kind = "redis"`.
-    pub url: Option<Spanned<UrlText>>,
-    /// With `redis`: the name of the stream. Example: `stream = "orders"`. Default: `playhouse:`, the play's name, and the address.
-    pub stream: Option<Spanned<String>>,
-    /// With `redis`: the group, as `group` of a source. Example: `group = "billing"`. Default: `"playhouse"`.
-    pub group: Option<Spanned<String>>,
-    /// With `redis`: where a new group begins, as `from` of a source. Example: `from = "new"`. Default: `"start"`.
-    pub from: Option<Spanned<SourceFrom>>,
-    /// With `redis`: time after which entries of a silent host are taken over. Example: `claim_after = "10s"`. Default: `"1m"`.
-    pub claim_after: Option<Spanned<Time>>,
-    /// With `redis`: a stream that gets dead letters, as `dead` of a source. Example: `dead = "orders:dead"`. Default: none.
-    pub dead: Option<Spanned<String>>,
-    /// With `durable`: of the waiting messages, maximum bytes in the host's memory. The others are read back from the store when their
-    /// time comes. Example: `memory = "64MiB"`. Default: `"4MiB"`.
-    pub memory: Option<Spanned<ByteSize>>,
-    /// Maximum number of waiting messages; with `redis` of entries in the stream. Example: `capacity = 64`. Default: 1024; with
-    /// `durable` 1000000, with `redis` 100000.
-    pub capacity: Option<AtLeastOne>,
-    /// Maximum bytes of the waiting messages, with 64 more for each message; at least `limits.message`. Example: `bytes =
-    /// "64MiB"`. Default: `"16MiB"`; with `durable` `"1GiB"`.
-    pub bytes: Option<Spanned<ByteSize>>,
-    /// Treatment of a message that finds the mailbox full: `"block"` (the sender waits, up to `timeout`), `"reject"` (senders
-    /// outside and askers get an error; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"` (not with
-    /// `plugin`, which chooses itself, and not with `durable`). Example: `overflow = "drop-oldest"`. Default: `"block"`; with `plugin` the plugin's
-    /// choice.
-    pub overflow: Option<Spanned<Overflow>>,
-    /// With `overflow = "block"`: time that a sender waits for space before its message becomes a dead letter. Example: `timeout
-    /// = "1m"`. Default: `"30s"`.
-    pub timeout: Option<Time>,
-}
-
-/// The storage of a mailbox and its order.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MailboxKind {
-    /// The host's memory: waiting messages are lost when the host ends.
-    #[default]
-    Memory,
-    /// The host's memory, and a mailbox plugin decides the order.
-    Plugin,
-    /// The host's memory, and the play's store.
-    Durable,
-    /// A stream of Redis.
-    Redis,
-}
-
-/// `[actor.mailbox.limits]`. The limits hold for one instance of a mailbox plugin; those of a spawned actor's mailbox are never
-/// wider than its parent's.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MailboxLimits {
-    /// Memory of the instance, at most `"4GiB"`. Example: `memory = "64MiB"`. Default: `"16MiB"`.
-    pub memory: Option<Spanned<ByteSize>>,
-    /// CPU time of one call, which may be about 256 messages. Example: `cpu = "20ms"`. Default: `"100ms"`.
-    pub cpu: Option<Spanned<Time>>,
-    /// Time in which one call runs or waits for an import that it called. Example: `timeout = "5s"`. Default: `"1s"`.
-    pub timeout: Option<Spanned<Time>>,
-}
-
-/// `[actor.mailbox.restart]`. After a crash of a mailbox plugin, the messages wait for its next instance, which is told of all
-/// of them again. A plugin that crashes too often is given up until the host starts again: the mailbox goes on first in, first
-/// out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MailboxRestart {
-    /// Maximum number of crashes within `period`. The plugin is given up after more crashes than this within `period`, or when
-    /// fewer messages than this left the mailbox between these crashes. The time of a call that hangs does not count for the
-    /// period. Example: `intensity = 3`. Default: 10.
-    pub intensity: Option<u32>,
-    /// The period of `intensity`. Example: `period = "1m"`. Default: `"10s"`.
-    pub period: Option<Spanned<Time>>,
-    /// The pause before a restart. Example: `backoff = { initial = "10ms", max = "1s" }`. Default: as in the example.
-    #[serde(default)]
-    pub backoff: Backoff,
-}
-
-/// `[actor.restart]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Restart {
-    /// The failures or ends after which the actor is started again: `"permanent"` (each), `"transient"` (a crash), `"temporary"`
-    /// (none). Example: `kind = "transient"`. Default: `"permanent"`.
-    #[serde(default)]
-    pub kind: RestartKind,
-    /// Number of times that one message may fail or crash the actor before the message becomes a dead letter. Example: `attempts
-    /// = 1`. Default: 3.
-    pub attempts: Option<AtLeastOne>,
-    /// The pause before a restart or a retry. The pause begins again at `initial` after a success: a `period` of the supervisor
-    /// without a failure, or ten handled messages for each failure within the period. Example: `backoff = { initial = "10ms",
-    /// max = "10s" }`. Default: as in the example.
-    #[serde(default)]
-    pub backoff: Backoff,
-    /// For an actor directly under `/`: the pause before a trial start. An actor that failed more often than `play.supervision`
-    /// allows, or did not come up within its period, is `failed` with all actors below it, and its messages wait. After the
-    /// pause one trial start is made; with `"never"` only `playhouse start` makes one. With `--until-idle` none is made.
-    /// Example: `cooldown = "10m"`. Default: `"1m"`.
-    pub cooldown: Option<Spanned<Cooldown>>,
-}
-
-/// The ends after which an actor is started again.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestartKind {
-    /// Each end.
-    #[default]
-    Permanent,
-    /// A crash.
-    Transient,
-    /// No end.
-    Temporary,
-}
-
-/// `[actor.supervision]` for the actor's children, `[play.supervision]` for the actors directly under `/`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Supervision {
-    /// The children that restart when a child fails: that child alone (`"one-for-one"`), all children (`"one-for-all"`), or that
-    /// child and those that start after it (`"rest-for-one"`). The others stop first, in reverse order; together this counts as
-    /// one restart. Example: `strategy = "rest-for-one"`. Default: `"one-for-one"`.
-    #[serde(default)]
-    pub strategy: Strategy,
-    /// Maximum number of failures within `period`. After more failures the supervisor gives up: an actor fails itself; the
-    /// kernel counts each of its actors apart and gives up that one actor. All attempts at one message are one failure. Failures
-    /// over messages count only while they are more than the messages that the actor handled within the period. Example:
-    /// `intensity = 3`. Default: 10.
-    pub intensity: Option<u32>,
-    /// The period of `intensity`. Example: `period = "1m"`. Default: `"10s"`.
-    pub period: Option<Spanned<Time>>,
-    /// Time limit for the orderly stop of each child, after which it is killed; in `[play.supervision]` also the time that the
-    /// reader of the host's stdout has for the last output. Example: `shutdown = "30s"`. Default: `"5s"`.
-    pub shutdown: Option<Time>,
-}
-
-/// The children that restart when a child fails.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// That child alone.
-    #[default]
-    OneForOne,
-    /// All children.
-    OneForAll,
-    /// That child and those that start after it.
-    RestForOne,
 }

@@ -5,6 +5,7 @@
 mod addresses;
 mod cron;
 mod dead_letters;
+mod families;
 mod files;
 mod flow;
 mod http;

@@ -153,28 +153,32 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
             Ok((told.map_err(SendError::from),))
         },
     )?;
-    kernel.func_wrap(
+    kernel.func_wrap_async(
         "tell-all-with",
-        |mut store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, GuestPairs)| {
-            let metadata = match metadata(&mut store, &pairs)? {
-                Ok(metadata) => metadata,
-                Err(error) => return Ok((Err(error),)),
-            };
-            let to = to.to_str(&store)?;
-            let body = body.as_le_slice(&store);
-            let told = recorded(&store, |turn| turn.tell_all_with(&to, &metadata, body))?;
-            Ok((told.map(count).map_err(SendError::from),))
+        |mut store: Caller<'_>, (to, body, pairs): (String, Vec<u8>, GuestPairs)| {
+            Box::new(async move {
+                let metadata = match metadata(&mut store, &pairs)? {
+                    Ok(metadata) => metadata,
+                    Err(error) => return Ok((Err(error),)),
+                };
+                let turn = store.data_mut().turn.get_mut();
+                let told = turn.tell_all_with(&to, &metadata, &body).await;
+                turn.within_limits()?;
+                Ok((told.map(count).map_err(SendError::from),))
+            })
         },
     )?;
     kernel.func_wrap("reply-metadata", |mut store: Caller<'_>, (pairs,): (GuestPairs,)| {
         let set = metadata(&mut store, &pairs)?.map(|metadata| store.data_mut().reply_metadata = metadata);
         Ok((set,))
     })?;
-    kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
-        let to = to.to_str(&store)?;
-        let body = body.as_le_slice(&store);
-        let told = recorded(&store, |turn| turn.tell_all(&to, body))?;
-        Ok((told.map(count).map_err(SendError::from),))
+    kernel.func_wrap_async("tell-all", |mut store: Caller<'_>, (to, body): (String, Vec<u8>)| {
+        Box::new(async move {
+            let turn = store.data_mut().turn.get_mut();
+            let told = turn.tell_all(&to, &body).await;
+            turn.within_limits()?;
+            Ok((told.map(count).map_err(SendError::from),))
+        })
     })?;
     kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
         Box::new(async move {

@@ -83,7 +83,7 @@ async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result
                 };
                 turn.tell("/log", line.as_bytes())
             }
-            "all" => match turn.tell_all(to, body.as_bytes()) {
+            "all" => match turn.tell_all(to, body.as_bytes()).await {
                 Ok(count) => turn.tell("/log", format!("all {count}").as_bytes()),
                 error => log_error(turn, error.map(drop)),
             },

@@ -25,6 +25,8 @@ rules! {
         new_store_is_empty,
         each_opening_is_one_more_start,
         written_groups_are_there_at_the_next_start,
+        actor_is_found_by_its_address_until_it_is_gone,
+        children_of_an_address_come_in_order_and_in_pages,
         messages_come_in_order_and_in_pages,
         held_messages_come_alone,
         bytes_are_those_of_messages_in_order,

@@ -59,6 +59,52 @@ pub async fn written_groups_are_there_at_the_next_start(home: impl Home) {
     assert_eq!(messages(&*store, B).await, ["1 three"]);
 }
 
+pub async fn actor_is_found_by_its_address_until_it_is_gone(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let entries = [entry().put(A, 1, &["one", "two"]).set(A, "k", "v").set(B, "k", "v"), entry().take(A, 1..2)];
+    write(&*store, &mut image, entries).await.unwrap();
+    let a = StoredActor { last_number: 2, waiting: 1, state: StateSize { keys: 1, bytes: 66 }, ..actor(A, "/a") };
+    assert_eq!(store.actor(&addr("/a")).await, Ok(Some(a)));
+    assert_eq!(store.actor(&addr("/c")).await, Ok(None));
+    let gone = entry().take(A, 2..3).timer(A, timer(1, 1)).removed(A);
+    write(&*store, &mut image, [gone]).await.unwrap();
+    assert_eq!(store.actor(&addr("/a")).await, Ok(None));
+    assert_eq!(store.value(A, "k").await, Ok(None), "its state went with it");
+    assert_eq!(store.timers(A, 0, 9).await, Ok(Vec::new()), "and its timer");
+    assert_eq!(store.value(B, "k").await, Ok(Some(b"v".to_vec())));
+    // A later actor at the address is another one, also in the same group.
+    let again = ActorId(7);
+    let entries = [
+        entry().born(again, "/a").set(again, "k", "w"),
+        entry().removed(again),
+        entry().born(ActorId(8), "/a").put(ActorId(8), 1, &["new"]),
+    ];
+    write(&*store, &mut image, entries).await.unwrap();
+    drop(store);
+    let (store, image) = home.open().await;
+    assert_eq!(image.actors.iter().map(|actor| actor.id.0).collect::<Vec<_>>(), [2, 8]);
+    assert_eq!(messages(&*store, ActorId(8)).await, ["1 new"]);
+    assert_eq!(store.value(again, "k").await, Ok(None));
+}
+
+pub async fn children_of_an_address_come_in_order_and_in_pages(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let born = entry().born(ActorId(11), "/user/b").born(ActorId(12), "/user/a").born(ActorId(13), "/user/a/deep");
+    let beside = entry().born(ActorId(14), "/user").born(ActorId(15), "/users/c").born(ActorId(16), "/user/c");
+    write(&*store, &mut image, [born, beside, entry().removed(ActorId(16))]).await.unwrap();
+    let children = async |above: &str, after: Option<&str>, most| {
+        let after = after.map(addr);
+        let found = store.children(&addr(above), after.as_ref(), most).await.unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(children("/user", None, 9).await, ["/user/a", "/user/b"]);
+    assert_eq!(children("/user", None, 1).await, ["/user/a"]);
+    assert_eq!(children("/user", Some("/user/a"), 9).await, ["/user/b"]);
+    assert_eq!(children("/user", Some("/user/b"), 9).await, [""; 0]);
+    assert_eq!(children("/", None, 9).await, ["/a", "/b", "/user"]);
+    assert_eq!(children("/none", None, 9).await, [""; 0]);
+}
+
 pub async fn messages_come_in_order_and_in_pages(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     write(&*store, &mut image, [entry().put(A, 1, &["a", "b"]), entry().put(A, 3, &["c", "d", "e"])]).await.unwrap();
@@ -214,7 +260,7 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
     let first = entry().put(A, 1, &["a", "b", "c"]).take(A, 1..2).letter(1).op(Op::Ids { below: 9 });
     write(&*store, &mut image, [first]).await.unwrap();
     drop(store);
-    let impossible: [Attempt; 26] = [
+    let impossible: [Attempt; 28] = [
         ("a message ends twice", || entry().take(A, 1..2)),
         ("a message that never came ends", || entry().take(A, 3..5)),
         ("a message is held after its end", || entry().hold(A, 1, 5, "a")),
@@ -227,6 +273,9 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("an unknown mailbox", || entry().put(ActorId(9), 1, &["x"])),
         ("an actor is born twice", || entry().born(A, "/c")),
         ("two actors at one address", || entry().born(ActorId(3), "/a")),
+        ("an actor goes that was never born", || entry().removed(ActorId(9))),
+        ("an actor goes with messages", || entry().removed(A)),
+        ("an actor goes twice", || entry().removed(B).removed(B)),
         ("a letter is written twice", || entry().letter(1)),
         ("a letter goes twice", || entry().gone(1).gone(1)),
         ("state of an unknown actor", || entry().set(ActorId(9), "k", "v")),
@@ -238,7 +287,6 @@ pub async fn entry_that_cannot_be_true_ends_the_store(home: impl Home) {
         ("a child of an unknown actor", || entry().spawned(C, "/d/c", child_of(ActorId(9), "p", ""))),
         ("a child at an address that is taken", || entry().spawned(C, "/b", child_of(A, "p", ""))),
         ("an actor of the plan leaves", || entry().leaves(A)),
-        ("an actor of the plan goes", || entry().removed(B)),
         ("a child leaves twice", || entry().spawned(C, "/a/c", child_of(A, "p", "")).leaves(C).leaves(C)),
         ("a child goes twice", || entry().spawned(C, "/a/c", child_of(A, "p", "")).removed(C).removed(C)),
         ("a child goes before its messages", || {

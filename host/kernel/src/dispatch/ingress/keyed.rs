@@ -8,6 +8,7 @@ use playhouse_frame::Metadata;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::ingress::{Incoming, Ingress};
 use crate::dispatch::keys::{Begun, Ended, FirstRequest, RequestKey, SOURCE, ended_of, name_of};
@@ -38,7 +39,7 @@ impl Ingress {
         patience: Duration,
     ) -> Result<MessageId, SendError> {
         let routing = &self.shared.routing;
-        let target = self.target(to)?;
+        let target = self.target(to).await?;
         let journal = journal_of(&self.shared, &target)?;
         let deadline = later(patience);
         let name = name_of(to.as_str(), key);
@@ -73,7 +74,7 @@ impl Ingress {
     ) -> (MessageId, Result<Reply, AskError>) {
         let routing = &self.shared.routing;
         let refused = |error: SendError| (message.id, Err(routing.ask_counts.refused(error.into())));
-        let target = match self.target(to) {
+        let target = match self.target(to).await {
             Ok(target) => target,
             Err(error) => return refused(error),
         };
@@ -94,7 +95,7 @@ impl Ingress {
     async fn answer_under(
         &self,
         key: &RequestKey<'_>,
-        (journal, target): (&PlayJournal, &Arc<Actor>),
+        (journal, target): (&PlayJournal, &Pinned),
         message: &Incoming<'_>,
         deadline: Instant,
     ) -> Result<(MessageId, FullAnswer), AskError> {
@@ -113,7 +114,7 @@ impl Ingress {
             metadata: message.metadata.clone(),
             body: message.body.to_vec(),
         };
-        let (shared, target, id) = (self.shared.clone(), target.clone(), message.id);
+        let (shared, target, id) = (self.shared.clone(), Pinned::new(Arc::clone(target)), message.id);
         self.shared.spawn(async move {
             let answer = question.answer(&shared, &target, deadline, &mut first).await;
             // Its entry is durable: answers are outputs of it.

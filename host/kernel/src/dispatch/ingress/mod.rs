@@ -12,6 +12,7 @@ use playhouse_frame::{Metadata, Parts};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
 use crate::dispatch::ask::{Asks, Ends, end_of};
 use crate::dispatch::routing::entering::{PlayJournal, durable_by};
@@ -141,7 +142,7 @@ impl Ingress {
     /// Sends a message. Returns when it is in the mailbox, and durable if the mailbox is stored. It waits for space in the mailbox (with
     /// `overflow = "block"`) and in a full store, at most `patience`: see [`SendError::NotStored`].
     pub async fn tell(&self, to: &Address, message: &Incoming<'_>, patience: Duration) -> Result<(), SendError> {
-        let target = self.shared.routing.relayed(self.target(to)?);
+        let target = self.shared.routing.relay(self.target(to).await?);
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
         self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await
     }
@@ -155,7 +156,7 @@ impl Ingress {
         patience: Duration,
     ) -> Result<MessageId, SendError> {
         let message = Incoming::new(self.next_id(), metadata, body);
-        let target = self.shared.routing.relayed(self.target(to)?);
+        let target = self.shared.routing.relay(self.target(to).await?);
         let (envelope, payload) = self.enveloped(&message, ReplyToken::NONE);
         self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
         Ok(message.id)
@@ -170,7 +171,7 @@ impl Ingress {
         patience: Duration,
     ) -> Result<Told, SendError> {
         let routing = &self.shared.routing;
-        let target = routing.relayed(self.target(to)?);
+        let target = routing.relay(self.target(to).await?);
         let (envelope, payload) = self.enveloped(message, ReplyToken::NONE);
         match routing.journal.as_ref().filter(|_| target.mailbox.is_stored()) {
             None => {
@@ -192,7 +193,7 @@ impl Ingress {
         message: &Incoming<'_>,
         patience: Duration,
     ) -> Result<Receipt, SendError> {
-        let target = self.target(to)?;
+        let target = self.target(to).await?;
         if target.mailbox.is_stored() {
             self.tell_stored(&target, message, patience).await?;
             return Ok(Receipt::ended_already());
@@ -210,7 +211,7 @@ impl Ingress {
         patience: Duration,
         ends: &Ends,
     ) -> Result<(), SendError> {
-        let target = self.target(to)?;
+        let target = self.target(to).await?;
         if target.mailbox.is_stored() {
             self.tell_stored(&target, message, patience).await?;
             let _ = ends.send((message.id, Ok(())));
@@ -254,7 +255,7 @@ impl Ingress {
     /// than the receiver's messages, the letter has the first bytes. Returns when the letter is durable, if the play has a store.
     pub async fn reject(&self, to: &Address, message: &Incoming<'_>, why: String) -> Result<(), SendError> {
         let routing = &self.shared.routing;
-        let target = routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let target = routing.registry.get(to).map_or_else(|| self.shared.stand_in(to.clone()), Ok)?;
         let parts = if message.metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
         let envelope = self.envelope(message, ReplyToken::NONE, parts);
         let most = message.body.len().min(target.spec.limits.message_bytes);
@@ -270,7 +271,7 @@ impl Ingress {
     pub async fn ask(&self, to: &Address, message: &Incoming<'_>, timeout: Duration) -> Result<Reply, AskError> {
         let routing = &self.shared.routing;
         let refused = |error: SendError| routing.ask_counts.refused(error.into());
-        let target = self.target(to).map_err(refused)?;
+        let target = self.target(to).await.map_err(refused)?;
         // Its turn would have to be stored.
         routing.refusal_of_store(&target).map_or(Ok(()), Err).map_err(refused)?;
         let deadline = later(timeout);
@@ -290,21 +291,35 @@ impl Ingress {
 
     /// The number of messages for which the mailbox of an actor has space; 0 when there is no such actor.
     pub fn space(&self, to: &Address) -> usize {
-        let actor = self.shared.routing.registry.get(to);
-        actor.map_or(0, |actor| actor.mailbox.spec().capacity.saturating_sub(actor.waiting()))
+        let registry = &self.shared.routing.registry;
+        let waiting = registry.get(to).map_or(0, |actor| actor.waiting());
+        registry.spec(to, |spec| spec.mailbox.capacity.saturating_sub(waiting)).unwrap_or_default()
     }
 
     /// The largest body that an actor accepts, in bytes, and its attempts at one message; none when there is no such actor.
     pub fn receiver_limits(&self, to: &Address) -> Option<(usize, u32)> {
-        let actor = self.shared.routing.registry.get(to)?;
-        Some((actor.spec.limits.message_bytes, actor.spec.restart.attempts))
+        self.shared.routing.registry.spec(to, |spec| (spec.limits.message_bytes, spec.restart.attempts))
     }
 
     /// The actor that a message is for, when messages from outside are taken.
-    fn target(&self, to: &Address) -> Result<Arc<Actor>, SendError> {
-        let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        self.shared.memory_gate.pass()?;
-        Ok(target)
+    async fn target(&self, to: &Address) -> Result<Pinned, SendError> {
+        match self.shared.routing.registry.pin(to) {
+            Some(target) => {
+                self.shared.memory_gate.pass()?;
+                Ok(target)
+            }
+            None => Box::pin(self.member(to)).await,
+        }
+    }
+
+    /// As [`Ingress::target`], of an actor that is not in memory.
+    #[cold]
+    async fn member(&self, to: &Address) -> Result<Pinned, SendError> {
+        // An address that no actor can have is refused first.
+        if self.shared.routing.registry.family_of(to).is_some() {
+            self.shared.memory_gate.pass()?;
+        }
+        self.shared.receiver(to, self.sender).await
     }
 
     /// A message as it is delivered. The futures of a tell hold it in place: each future around another one copies it.

@@ -9,7 +9,7 @@ use crate::dispatch::routing::entering::PlayJournal;
 use crate::journal::entry::{EntryNumber, StoredOrigin};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::StoreError;
-use crate::mailbox::Overflow;
+use crate::mailbox::{Keep, Overflow};
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -31,7 +31,7 @@ pub enum Admitted {
 impl Ingress {
     /// Whether messages for this actor are stored, so that [`Ingress::tell_from`] may be used.
     pub fn is_stored(&self, to: &Address) -> bool {
-        self.shared.routing.registry.get(to).is_some_and(|actor| actor.mailbox.is_stored())
+        self.shared.routing.registry.spec(to, |spec| spec.mailbox.keep == Keep::Stored).unwrap_or_default()
     }
 
     /// Whether the play has a store, so that positions can be kept.
@@ -81,7 +81,7 @@ impl Ingress {
         patience: Duration,
     ) -> Result<Admitted, SendError> {
         let routing = &self.shared.routing;
-        let target = self.target(to)?;
+        let target = self.target(to).await?;
         let journal = routing.journal.as_ref().filter(|_| target.mailbox.is_stored());
         let journal = journal.ok_or_else(|| SendError::not_stored(to, &"its mailbox is in memory alone"))?;
         let mut claim = None;
@@ -120,7 +120,7 @@ impl Ingress {
         origin: &Origin<'_>,
     ) -> Result<(), SendError> {
         let routing = &self.shared.routing;
-        let target = routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let target = routing.registry.get(to).map_or_else(|| self.shared.stand_in(to.clone()), Ok)?;
         let journal = routing.journal.as_ref().ok_or_else(|| SendError::not_stored(to, &"the play has no store"))?;
         let claim = origin.is_unique.then(|| routing.origins.claim(origin.source, origin.position));
         if !matches!(claim, Some(None)) {
@@ -142,7 +142,7 @@ impl Ingress {
         origin: &Origin<'_>,
     ) -> EntryNumber {
         let routing = &self.shared.routing;
-        let target = routing.registry.get(to);
+        let target = routing.registry.get(to).or_else(|| self.shared.stand_in(to.clone()).ok());
         let entered = routing.enter(journal, None, EntrySpace::NONE, |draft| {
             if let Some(target) = &target {
                 log_letter(None, target, &message.envelope, reason);

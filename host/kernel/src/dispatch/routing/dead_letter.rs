@@ -124,6 +124,7 @@ impl Routing {
                 SendError::MailboxFull(actor.address().clone()).into()
             }
             DeadReason::Stopped | DeadReason::HostDied(_) | DeadReason::Recorded(..) => AskError::Stopped,
+            DeadReason::NotMade(error) => AskError::NotSent((**error).clone()),
             DeadReason::Expired => AskError::Timeout,
         }
     }

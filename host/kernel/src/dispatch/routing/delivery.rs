@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
+use crate::actor::pinned::Pinned;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
 use crate::dispatch::routing::reservation::Patience;
@@ -69,6 +70,15 @@ impl Routing {
         match &target.spec.relay {
             None => target,
             Some(relay) => self.registry.get(relay).unwrap_or(target),
+        }
+    }
+
+    /// As [`Routing::relayed`], of an actor that is pinned.
+    #[inline]
+    pub(crate) fn relay(&self, target: Pinned) -> Pinned {
+        match &target.spec.relay {
+            None => target,
+            Some(relay) => self.registry.pin(relay).unwrap_or(target),
         }
     }
 

@@ -8,6 +8,7 @@ mod failed;
 mod host_waits;
 mod kept_answers;
 mod keyed_state;
+mod members;
 pub(crate) mod output;
 pub(crate) mod reservation;
 mod retirement;

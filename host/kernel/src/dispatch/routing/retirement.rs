@@ -63,15 +63,28 @@ impl Routing {
     /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters. A stored one is removed
     /// when these have ended: the messages that only the store has are returned, and the caller ends them.
     pub(crate) fn forget(&self, actor: &Actor) -> Option<Page> {
-        actor.set_presence(Presence::Gone);
+        let stored = actor.member().and_then(|member| member.family.stored.as_ref());
+        // At the end of the host it stays, as an actor of the plan does: turns may be about to send to it, and so others must not
+        // read it from the store beside them.
+        let stays = stored.is_some() && self.host_ends.load(Ordering::Acquire);
+        if !stays {
+            // It may have entries that are not durable.
+            if let Some(stored) = stored {
+                stored.leaves(actor.address());
+            }
+            actor.set_presence(Presence::Gone);
+        }
         let mut unread = None;
         for instance in &actor.instances {
             unread = unread.or(self.retire(actor, instance, 0));
         }
+        // Those of members are buried before.
+        debug_assert!(unread.is_none() || actor.member().is_none(), "{} has messages in the store", actor.address());
         actor.membership.count_out();
         self.unmark_failed(actor);
-        if actor.kept_child().is_none() {
+        if actor.kept_child().is_none() && !stays {
             self.registry.remove(actor);
+            self.member_left(actor);
         }
         self.first_start_over(actor);
         unread

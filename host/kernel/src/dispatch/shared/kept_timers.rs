@@ -22,6 +22,7 @@ use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message};
+use crate::words::send_error::SendError;
 
 /// Timers that fire before other tasks run.
 const FAIR_SHARE: usize = 64;
@@ -89,22 +90,24 @@ impl Shared {
 
     /// Sends the message of a timer, without waiting for space in the receiver's mailbox: it is a dead letter when there is none. A
     /// periodic timer skips this period while its latest message still waits.
-    async fn fire_kept(&self, journal: &PlayJournal, due: &Due) {
+    async fn fire_kept(self: &Arc<Self>, journal: &PlayJournal, due: &Due) {
         let (routing, timers) = (&self.routing, &self.routing.kept_timers);
         let looked = timers.look(due, |timer| {
             let payload = timer.payload();
             (timer.to.clone(), load_of(&payload), payload.body.len(), timer.latest)
         });
         let Some((to, load, body_bytes, latest)) = looked else { return };
-        let target = routing.registry.get(&to);
+        let (target, not_made) = match self.receiver(&to, due.actor).await {
+            Ok(target) => (Some(target), None),
+            Err(SendError::UnknownAddress(_) | SendError::Stopped(_)) => (None, None),
+            Err(error) => (None, Some(DeadReason::NotMade(Box::new(error)))),
+        };
         if let (Some((id, place)), Some(target)) = (latest, &target)
             && id == target.id
             && target.mailbox.still_waits(place)
             && target.mailbox.len() > 0
         {
-            if let Some(timer) = timers.remove(due) {
-                timers.insert((due.actor, due.id), next_due(due.place.0, timer.wait), timer);
-            }
+            timers.defer(due, |timer| next_due(due.place.0, timer.wait));
             return;
         }
         let space_in_journal = journal.space(load.bytes).await;
@@ -112,7 +115,7 @@ impl Shared {
             Some(target) if target.spec.limits.message_bytes >= body_bytes => {
                 try_reserve(target, load, Patience::No).unwrap_or(Err(DeadReason::MailboxFull))
             }
-            _ => Err(DeadReason::Stopped),
+            _ => Err(not_made.unwrap_or(DeadReason::Stopped)),
         };
         // A mailbox that is closed now may be open in the next run, in which the timer fires.
         if routing.host_ends.load(Ordering::Acquire) {
@@ -127,7 +130,12 @@ impl Shared {
             };
             if let Some(reason) = &refused {
                 let message = Message::of(envelope, timer.payload());
-                self.letter_of_timer(draft, (target.as_deref(), due.actor, &to), message, reason);
+                self.letter_of_timer(
+                    draft,
+                    (target.as_deref().map(|target| &**target), due.actor, &to),
+                    message,
+                    reason,
+                );
             }
             if again {
                 let next = next_due(due.place.0, timer.wait);

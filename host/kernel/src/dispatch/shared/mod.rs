@@ -1,7 +1,10 @@
 //! The state that all actors of one kernel share, put together from its parts.
 
+pub(crate) mod expiring;
+mod families;
 mod kept_children;
 pub(crate) mod kept_timers;
+pub(crate) mod restoring;
 pub(crate) mod unread;
 
 use std::collections::BTreeMap;
@@ -27,7 +30,7 @@ use crate::words::random::Jitter;
 use crate::words::send_error::{AskError, FullAnswer};
 use crate::words::state::State;
 
-/// The state that all actors of one kernel share. Its many fields are parts that know nothing of each other.
+/// The state that all actors of one kernel share. Its many fields are parts that know nothing of each other; each of its methods joins some of them.
 pub(crate) struct Shared {
     /// The way of messages.
     pub(crate) routing: Routing,
@@ -124,7 +127,9 @@ impl Shared {
         let subtrees = chain.filter_map(|subtree| subtree.instances());
         let play = self.admission.as_ref();
         let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| slots.for_spawned(actor.address()));
-        subtrees.chain(spawned).chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot)
+        let family = actor.member().map(|member| &member.family.slots);
+        let wider = spawned.into_iter().chain(play.map(|slots| &slots.all)).filter(move |_| takes_slot);
+        subtrees.filter(move |_| takes_slot).chain(family).chain(wider)
     }
 
     /// The bounds for a mailbox's policy. For policies of the plan's own actors the bound of the whole play does not count,

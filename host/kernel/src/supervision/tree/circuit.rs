@@ -1,4 +1,4 @@
-//! The circuit breaker under the kernel. An actor that exceeds its window, or does not start in time at the boot, is failed
+//! The circuit breaker under the kernel, and of the members of families. An actor that exceeds its window, or does not start in time at the boot, is failed
 //! with its subtree, and the other actors go on. Its messages wait; after a cooldown, or by an operator's order, one trial
 //! start is made. A success in it closes the circuit; a failure before that opens it again. The play ends when an actor that
 //! it requires fails, and when every actor is failed.
@@ -48,8 +48,8 @@ impl Tree {
             if self.nodes[child].spec.required {
                 return self.give_up(ROOT, child, why);
             }
-            let first = self.first_of(child);
-            self.nodes[ROOT].window.remove(&first);
+            let (parent, first) = (self.parent(child), self.first_of(child));
+            self.nodes[parent].window.remove(&first);
         }
         let entry = &mut self.nodes[child];
         entry.phase = Phase::Failed;
@@ -60,7 +60,7 @@ impl Tree {
         let entry = &mut self.nodes[child];
         entry.failed = Some(Box::new(Failed { since: self.now, why, trial_at: entry.timer }));
         self.actions.push(Action::Failed { node: child, why, trial_in: cooldown });
-        self.turn_over(ROOT, child);
+        self.turn_over(self.parent(child), child);
         self.end_if_all_failed();
     }
 

@@ -94,7 +94,7 @@ impl Tree {
     fn restart(&mut self, child: Node, after: After) {
         let parent = self.parent(child);
         let failure = self.count(child, after);
-        if parent == ROOT {
+        if self.isolates(parent) {
             if let Some(why) = self.opens_circuit(child, after, failure) {
                 return self.fail(child, why);
             }
@@ -215,7 +215,7 @@ impl Tree {
         tally.expire(now, period);
         let (before, handled_in_window) = (u64::from(tally.failures()), tally.handled());
         let is_new = tally.fail(now, child, fault);
-        if parent != ROOT {
+        if !above.spec.isolates {
             above.window.retain(|_, tally| {
                 tally.expire(now, period);
                 !tally.is_empty()
@@ -243,13 +243,18 @@ impl Tree {
         Failure { window, fault, fruitless: history.fruitless, stable, handled }
     }
 
-    /// The failures that count for a node at this time: its own ones under the kernel, else those of all siblings together.
+    /// Whether each child of a supervisor is supervised alone: those of the kernel, and the members of families.
+    pub(super) fn isolates(&self, supervisor: Node) -> bool {
+        self.nodes[supervisor].spec.isolates
+    }
+
+    /// The failures that count for a node at this time: its own ones if it is supervised alone, else those of all siblings together.
     pub fn window_of(&self, node: Node, now: Duration) -> Window {
         let parent = self.nodes[node].parent.unwrap_or(ROOT);
         let above = &self.nodes[parent];
         let SupervisionSpec { intensity, period, .. } = above.spec.supervision;
         let counting = |tally: &Tally| tally.counting_at(now, period);
-        let restarts = if parent == ROOT {
+        let restarts = if self.isolates(parent) {
             above.window.get(&self.first_of(node)).map_or(0, counting)
         } else {
             above.window.values().map(counting).fold(0, u32::saturating_add)
@@ -259,9 +264,11 @@ impl Tree {
 
     /// Removes the tally of a removed child, unless it has failures that still count.
     pub(super) fn forget_uncounted(&mut self, parent: Node, child: Node) {
-        let window = &mut self.nodes[parent].window;
-        if window.get(&child).is_some_and(|tally| tally.counting() == 0) {
-            window.remove(&child);
+        let above = &mut self.nodes[parent];
+        // A member that is removed has no failure that counts, or is removed for good.
+        let forgets = above.spec.isolates && parent != ROOT;
+        if above.window.get(&child).is_some_and(|tally| forgets || tally.counting() == 0) {
+            above.window.remove(&child);
         }
     }
 

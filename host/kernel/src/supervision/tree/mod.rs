@@ -91,6 +91,7 @@ impl Tree {
             directive_timeout: Duration::ZERO,
             cooldown: None,
             required: false,
+            isolates: true,
         };
         let mut nodes = NodeStore::default();
         nodes.insert(Entry::new(Arc::new(root), None, 0));
@@ -246,6 +247,7 @@ impl Tree {
             | Event::Halt(node)
             | Event::Resume(node)
             | Event::Wanted(node)
+            | Event::Released(node)
                 if node == ROOT || !self.nodes.contains(node) => {}
             Event::Spawned(node) => self.spawned(node),
             Event::Adopted(node) => self.adopted(node),
@@ -253,6 +255,7 @@ impl Tree {
             Event::Halt(node) => self.halt(node),
             Event::Resume(node) => self.resume(node),
             Event::Wanted(node) => self.wanted(node),
+            Event::Released(node) => self.released(node),
         }
     }
 
@@ -320,7 +323,9 @@ impl Tree {
                 Phase::Up | Phase::StartingChildren => self.start_group(node),
                 Phase::Waiting => self.start_wanted(node),
                 Phase::Failed if !self.goes_down_with_parent(node) => self.try_again(node),
-                Phase::Down | Phase::Starting | Phase::Passivated | Phase::Failed => {}
+                // Its failures do not count any more.
+                Phase::Passivated => self.actions.push(Action::Passivated(node)),
+                Phase::Down | Phase::Starting | Phase::Failed => {}
             }
         }
     }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::supervision::events::{Action, Node};
-use crate::supervision::node::Phase;
+use crate::supervision::events::{Action, Node, ROOT};
+use crate::supervision::node::{Entry, Over, Phase};
 use crate::supervision::tree::Tree;
 
 impl Tree {
@@ -27,6 +27,28 @@ impl Tree {
             self.ordered_passivated.push(node);
         }
         self.actions.push(Action::Passivated(node));
+        if self.is_member(node) && self.window_of(node, self.now).restarts > 0 {
+            self.set_timer(node, self.period_above(node));
+        }
+    }
+
+    /// Whether it is a member of a family.
+    pub(super) fn is_member(&self, node: Node) -> bool {
+        let parent = self.parent(node);
+        parent != ROOT && self.isolates(parent)
+    }
+
+    /// Whether a member of a family may leave the memory: it is passivated, no message came, and no failure of it counts.
+    pub fn may_be_released(&self, node: Node) -> bool {
+        let is_passivated = |entry: &Entry| entry.phase == Phase::Passivated && !entry.wanted && !entry.halted;
+        self.nodes.get(node).is_some_and(is_passivated) && self.window_of(node, self.now).restarts == 0
+    }
+
+    /// Removes a member of a family that leaves the memory.
+    pub(super) fn released(&mut self, node: Node) {
+        if self.may_be_released(node) {
+            self.finish(node, Over::ForGood);
+        }
     }
 
     /// Handles a refused start. The code is asked again after the time that it gave, and when a message comes; but not before
@@ -63,7 +85,10 @@ impl Tree {
     pub(super) fn wanted(&mut self, node: Node) {
         let entry = &self.nodes[node];
         match entry.phase {
-            Phase::Passivated => self.start_wanted(node),
+            Phase::Passivated => {
+                self.clear_timer(node);
+                self.start_wanted(node);
+            }
             Phase::Waiting if entry.past().asked_again <= self.now => {
                 self.clear_timer(node);
                 self.start_wanted(node);

@@ -127,7 +127,7 @@ impl Tree {
         // The first start is a part of the parent's start. A crash after it is a crash of a running actor.
         let first_start = after == After::FailedStart && !entry.was_up;
         let comes_up = first_start && in_turn && self.nodes[parent].phase == Phase::StartingChildren;
-        let spawned = first_start && entry.spec.dynamic;
+        let spawned = first_start && entry.spec.dynamic && !self.is_member(node);
         if entry.dismissed {
             self.finish(node, Over::ForGood);
         } else if entry.halted {

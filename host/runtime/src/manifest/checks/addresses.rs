@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use playhouse_kernel::{Address, AddressError};
+use playhouse_kernel::{Address, AddressError, NamePattern};
 use toml::Spanned;
 
 use super::findings::Checks;
@@ -23,18 +23,44 @@ pub(super) struct Addresses {
     native: HashSet<Address>,
     /// The addresses of sinks, in the order of the manifest.
     pub(super) sinks: Vec<Option<Address>>,
+    /// The addresses above the members of families, with the rules for the names of these.
+    pub(super) families: HashMap<Address, NamePattern>,
 }
 
 impl Addresses {
-    /// Whether an actor of the manifest, or a native actor, has this address.
+    /// Whether an actor of the manifest, a native actor, or a member of a family has this address.
     pub(super) fn has(&self, address: &Address) -> bool {
+        self.is_taken(address) && !self.families.contains_key(address) || self.is_member(address)
+    }
+
+    /// Whether no other actor may have this address.
+    fn is_taken(&self, address: &Address) -> bool {
         self.first.contains_key(address) || self.is_native(address)
+    }
+
+    /// Whether a member of a family may have this address.
+    fn is_member(&self, address: &Address) -> bool {
+        let names = address.parent().and_then(|above| self.families.get(&above));
+        names.is_some_and(|names| names.fits(address.name()))
     }
 
     /// All addresses of actors, in no order.
     pub(super) fn all(&self) -> impl Iterator<Item = &Address> {
         let natives = self.natives.iter().map(|(address, _)| address);
-        self.first.keys().chain(natives).chain(self.sinks.iter().flatten())
+        let actors = self.first.keys().filter(|address| !self.families.contains_key(*address));
+        actors.chain(natives).chain(self.sinks.iter().flatten())
+    }
+
+    /// The address above the members, if the text is that of a family: `/user/*`.
+    pub(super) fn family(&self, written: &str) -> Option<Address> {
+        let above = Address::parse(written.strip_suffix("/*")?).ok()?;
+        self.families.contains_key(&above).then_some(above)
+    }
+
+    /// Whether this is the address above the members of a family, or one directly below that.
+    pub(super) fn is_at_family(&self, address: &Address) -> bool {
+        let at = |address: &Address| self.families.contains_key(address);
+        at(address) || address.parent().is_some_and(|above| at(&above))
     }
 
     fn is_native(&self, address: &Address) -> bool {
@@ -71,10 +97,13 @@ impl Checks {
             natives: Vec::new(),
             native: HashSet::new(),
             sinks: Vec::new(),
+            families: HashMap::new(),
         };
         for (n, actor) in actors.iter().enumerate() {
             let written = &actor.get_ref().address;
+            let family = actor.get_ref().family.as_ref();
             let address = match Address::parse(written.get_ref()) {
+                _ if family.is_some() => self.family_address(written),
                 Ok(address) if address.is_root() => {
                     let remark = "an actor needs a name, as in \"/name\"";
                     self.add(Problem::at(written.span(), "`/` is the kernel itself", remark));
@@ -100,8 +129,12 @@ impl Checks {
                         break;
                     }
                 }
-                if !actor.get_ref().spawns.is_empty() {
+                // Members are as actors that are spawned there.
+                if !actor.get_ref().spawns.is_empty() || family.is_some() {
                     all.spawning.insert(address.clone());
+                }
+                if let Some(keys) = family {
+                    all.families.insert(address.clone(), self.member_names(keys));
                 }
             }
             all.of_actor.push(address);
@@ -123,6 +156,10 @@ impl Checks {
         for (n, address) in all.of_actor.iter().enumerate() {
             let Some((address, parent)) = address.as_ref().and_then(|a| Some((a, a.parent()?))) else { continue };
             let place = actors[n].get_ref().address.span();
+            if let Some(family) = all.families.keys().find(|family| address.is_below(family)) {
+                self.add(below_family(address, family, place));
+                continue;
+            }
             match all.first.get(&parent) {
                 _ if parent.is_root() || all.is_native(&parent) => {}
                 None => self.orphan(address, &parent, place, &all),
@@ -160,7 +197,7 @@ impl Checks {
                 return None;
             }
         };
-        if all.has(&address) {
+        if all.is_taken(&address) {
             let actor = all.first.get(&address).map(|(_, place)| place);
             let native = || all.natives.iter().find(|(native, _)| *native == address).map(|(_, place)| place);
             let first = actor.or_else(native).cloned().unwrap_or_default();
@@ -168,7 +205,11 @@ impl Checks {
             self.add(problem.and_at(first, "first here").help("give one of them another name"));
             return None;
         }
-        let parent = address.parent().filter(|parent| !parent.is_root() && !all.has(parent));
+        if let Some(family) = all.families.keys().find(|family| address.is_below(family)) {
+            self.add(below_family(&address, family, place));
+            return None;
+        }
+        let parent = address.parent().filter(|parent| !parent.is_root() && !all.is_taken(parent));
         if let Some(parent) = parent {
             let problem = Problem::at(place, format!("`{address}` has no parent"), format!("no actor is `{parent}`"));
             self.add(problem.help("name the parent first, or put the native actor directly under `/`"));
@@ -192,13 +233,13 @@ impl Checks {
                 return None;
             }
         };
-        if all.has(&address) {
+        if all.is_taken(&address) {
             let problem = Problem::at(place, format!("two actors have the address `{address}`"), "again here");
             self.add(problem.help("give the sink another address, as in \"/out/billing\""));
             return None;
         }
         let top = address.top();
-        let above = with_ancestors(&address).skip(1).find(|above| all.has(above));
+        let above = with_ancestors(&address).skip(1).find(|above| all.is_taken(above));
         let below = all.parents.contains(&address).then(|| address.clone());
         if above.is_some() || below.is_some() || top.as_str() == "/gate" {
             let what = match (above, below) {
@@ -227,6 +268,13 @@ impl Checks {
             )),
         );
     }
+}
+
+/// The problem of an actor of the manifest in the place of members.
+fn below_family(address: &Address, family: &Address, place: Range<usize>) -> Problem {
+    let what = format!("`{address}` is in the place of the members of the family `{family}/*`");
+    let help = "members are made when messages are sent to them: give this actor an address elsewhere";
+    Problem::at(place, what, "no other actor can be here").help(help)
 }
 
 /// The fault of an address. A suggestion is never wrong itself.

@@ -65,6 +65,10 @@ impl Checks {
                 return None;
             }
         };
+        if addresses.is_at_family(&to) && !addresses.has(&to) {
+            self.no_receiver(written, &to, addresses);
+            return None;
+        }
         let may_be_spawned = with_ancestors(&to).skip(1).any(|above| addresses.spawning.contains(&above));
         if addresses.has(&to) || may_be_spawned {
             return Some(to);
@@ -81,7 +85,7 @@ impl Checks {
 /// The problem of a text of the manifest that is longer than its receiver takes.
 pub(super) fn body_problem(written: Option<&Spanned<String>>, to: &Address, actors: &[PlayActor]) -> Option<Problem> {
     let written = written?;
-    let receiver = actors.iter().find(|actor| actor.address == *to)?;
+    let receiver = actors.iter().find(|actor| actor.receives(to))?;
     let (bytes, most) = (written.get_ref().len(), receiver.settings.limits.message_bytes);
     let what = format!("the body has {bytes} bytes, and `{to}` takes messages of at most {most}");
     let problem = Problem::at(written.span(), what, "here").help("raise `limits.message` of the receiver");

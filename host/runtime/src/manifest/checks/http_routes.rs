@@ -213,8 +213,10 @@ impl Checks {
 
     /// The size limit of a body, which the receiver takes.
     fn http_body(&mut self, written: &schema::HttpRoute, to: &Receiver, actors: &[PlayActor]) -> usize {
-        let fixed = if let Receiver::Fixed(address) = to { Some(address) } else { None };
-        let receiver = fixed.and_then(|address| actors.iter().find(|actor| actor.address == *address));
+        let receiver = actors.iter().find(|actor| match to {
+            Receiver::Fixed(address) => actor.receives(address),
+            Receiver::Template(_) => actor.family.is_some() && actor.address == to.top(),
+        });
         let most = receiver.map(|actor| actor.settings.limits.message_bytes);
         let Some(body) = &written.body else {
             return most.unwrap_or_else(|| ActorLimits::default().message_bytes);
@@ -227,10 +229,10 @@ impl Checks {
             let what = format!(
                 "`body` ({}) is more than `limits.message` ({limit}) of `{}`",
                 body.get_ref(),
-                receiver.address
+                receiver.written()
             );
             let problem = Problem::at(body.span(), what, format!("it must be at most \"{limit}\""));
-            self.add(problem.help(format!("lower it, or raise `limits.message` of `{}`", receiver.address)));
+            self.add(problem.help(format!("lower it, or raise `limits.message` of `{}`", receiver.written())));
         }
         bytes
     }

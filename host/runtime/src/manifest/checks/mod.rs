@@ -5,6 +5,7 @@ mod addresses;
 mod circuit;
 mod cron;
 mod dead_letters;
+mod families;
 mod files;
 mod findings;
 mod gate;
@@ -44,6 +45,7 @@ use super::schema::{Manifest, Start, VALUE_AS_SECRET};
 use super::units::ByteSize;
 use super::unknown_table::unknown_table;
 use addresses::Addresses;
+use families::family_spec;
 use findings::Checks;
 use settings::Written;
 
@@ -53,7 +55,7 @@ pub fn understand(
     beside: &Path,
     look: impl FnOnce(&Path) -> PluginFolder,
 ) -> Result<PlaySettings, Problems> {
-    let manifest: Manifest = match toml::from_str(&source.text) {
+    let mut manifest: Manifest = match toml::from_str(&source.text) {
         Ok(manifest) => manifest,
         Err(error) => {
             let problem = unknown_table(&source.text, &error);
@@ -65,6 +67,7 @@ pub fn understand(
             return Err(Problems::new(source, vec![problem]));
         }
     };
+    manifest.place_families();
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
     let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
@@ -78,6 +81,7 @@ pub fn understand(
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
+    checks.families(&manifest);
     let mut sources = checks.sources(&manifest.source, &actors, &addresses);
     let mut sinks = checks.sinks(&manifest.sink, &addresses);
     let name = manifest.play.name.clone().or_else(|| folder_name(beside)).unwrap_or_else(|| "play".into());
@@ -94,6 +98,8 @@ pub fn understand(
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
     let http = checks.http(&manifest, &actors, &addresses);
+    // After all gateways, which may be creators.
+    checks.creators(&manifest, &addresses);
     let dead_letters_to = checks.dead_letters_to(&manifest.play.dead_letters, &addresses);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
@@ -147,7 +153,8 @@ impl Checks {
             settings.grants.state = settings.state.is_some();
             let instances = instances::of(actor);
             let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
-            Some(PlayActor { address: address.clone()?, instances, required, relay: None, settings })
+            let family = actor.family.as_ref().map(|keys| family_spec(keys).into());
+            Some(PlayActor { address: address.clone()?, instances, required, relay: None, family, settings })
         });
         sound.collect()
     }

@@ -255,9 +255,11 @@ impl Checks {
     fn targets(&mut self, written: &[Spanned<String>], addresses: &Addresses) -> (Vec<Address>, Vec<Address>) {
         let (mut to, mut below) = (Vec::new(), Vec::new());
         for target in written {
-            match target.get_ref().strip_suffix("/**") {
-                Some(top) => below.extend(self.subtree(target, top, addresses)),
-                None => to.extend(self.target(target, addresses)),
+            let written = target.get_ref();
+            match (written.strip_suffix("/**"), addresses.family(written)) {
+                (Some(top), _) => below.extend(self.subtree(target, top, addresses)),
+                (None, Some(family)) => below.push(family),
+                (None, None) => to.extend(self.target(target, addresses)),
             }
         }
         (to, below)
@@ -289,6 +291,7 @@ impl Checks {
     fn target(&mut self, written: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
         match Address::parse(written.get_ref()) {
             Ok(to) if addresses.has(&to) => return Some(to),
+            Ok(to) if addresses.is_at_family(&to) => self.no_receiver(written, &to, addresses),
             Ok(to) => {
                 let remark = self
                     .near_address(to.as_str(), addresses.all())

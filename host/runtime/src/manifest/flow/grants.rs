@@ -8,7 +8,7 @@ use playhouse_gateway::http::Receiver;
 use playhouse_kernel::Address;
 
 use super::place::Place;
-use crate::manifest::play::{PlaySettings, Settings};
+use crate::manifest::play::{PlayActor, PlaySettings, Settings};
 
 /// Maximum number of places that all subtrees together are followed to. In a large play in which each actor may send to all, the
 /// number of edges is the square of the number of actors.
@@ -110,10 +110,16 @@ impl<'a> Grants<'a> {
         // The targets of native code are not known, and a sink has none in the play.
         let mut targets = vec![Vec::new(); play.sinks.len() + play.natives.len()];
         for actor in &play.actors {
-            let sends = Sends::of(&actor.settings);
+            let mut sends = Sends::of(&actor.settings);
+            if actor.family.is_some() {
+                let of_children = self.of_spawned(&actor.settings.spawns);
+                sends.to.extend(of_children.to);
+                sends.below.extend(of_children.below);
+            }
             targets.push(self.reached(targets.len(), &sends));
         }
-        for parent in play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty()) {
+        let spawning = |actor: &&PlayActor| !actor.settings.spawns.is_empty() && actor.family.is_none();
+        for parent in play.actors.iter().filter(spawning) {
             let sends = self.of_spawned(&parent.settings.spawns);
             let above = Reach::of(&Sends::of(&parent.settings));
             let mut to = self.reached(targets.len(), &sends);
@@ -185,7 +191,9 @@ impl<'a> Grants<'a> {
             }
         };
         for to in &sends.to {
-            if let Some(n) = self.actors.get(to.as_str()) {
+            // A member of a family is one of those below its address.
+            let member = || above(to.as_str()).filter_map(|above| self.spawned.get(above)).last();
+            if let Some(n) = self.actors.get(to.as_str()).or_else(member) {
                 found(&mut self.found_for, &mut reached, *n);
             }
         }
@@ -199,7 +207,7 @@ impl<'a> Grants<'a> {
         self.places_left = places_left;
         for (top, range) in sends.below.iter().zip(ranges) {
             for &n in &self.in_order[range] {
-                let Place { address, spawned } = &self.places[n];
+                let Place { address, spawned, .. } = &self.places[n];
                 // A gateway takes no messages of actors; its connections do.
                 if *spawned || *address != **top && address.top().as_str() != GATES {
                     found(&mut self.found_for, &mut reached, n);

@@ -1,4 +1,4 @@
-//! Rules that several tables have: pauses that grow, and the treatment of a full mailbox.
+//! Rules that several tables have: pauses that grow, the treatment of a full mailbox, starts, and what an idle actor does.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -28,4 +28,26 @@ pub enum Overflow {
     DropNewest,
     /// The oldest message becomes a dead letter.
     DropOldest,
+}
+
+/// The time at which an actor starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// With its parent.
+    Auto,
+    /// When a message for the actor arrives.
+    OnMessage,
+    /// When an operator starts the actor.
+    Manual,
+}
+
+/// Behaviour of an actor that is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Idle {
+    /// The instance stays.
+    Stay,
+    /// The actor is passivated.
+    Stop,
 }
