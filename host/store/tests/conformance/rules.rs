@@ -63,7 +63,8 @@ pub async fn actor_is_found_by_its_address_until_it_is_gone(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     let entries = [entry().put(A, 1, &["one", "two"]).set(A, "k", "v").set(B, "k", "v"), entry().take(A, 1..2)];
     write(&*store, &mut image, entries).await.unwrap();
-    let a = StoredActor { last_number: 2, waiting: 1, state: StateSize { keys: 1, bytes: 66 }, ..actor(A, "/a") };
+    let state = StateSize { keys: 1, bytes: 66 };
+    let a = StoredActor { last_number: 2, waiting: 1, bytes: 67, state, ..actor(A, "/a") };
     assert_eq!(store.actor(&addr("/a")).await, Ok(Some(a)));
     assert_eq!(store.actor(&addr("/c")).await, Ok(None));
     let gone = entry().take(A, 2..3).timer(A, timer(1, 1)).removed(A);
