@@ -1,18 +1,22 @@
 //! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::dispatch::deadlines::Deadlines;
+use crate::dispatch::hops::send_and_run;
 use crate::dispatch::open_question::OpenQuestion;
 use crate::words::address::Address;
 use crate::words::clock::later;
@@ -320,24 +324,33 @@ impl OpenAsk<'_> {
     }
 
     /// Delivers the message and waits for the answer, until the deadline of the ask, which is also that of the delivery. The answer
-    /// may come before the mailbox has space for the message.
+    /// may come before the mailbox has space for the message. The receiver runs on the caller's thread, if that is one of `runtime`.
     pub(crate) async fn answer_to(
         &mut self,
+        runtime: &Handle,
         mut delivery: Pin<&mut impl Future<Output = Result<(), SendError>>>,
     ) -> FullAnswer {
-        let answer = tokio::select! {
-            biased;
-            sent = &mut delivery => match sent {
-                Ok(()) => (&mut self.receiver).await,
-                Err(error) => return Err(error.into()),
-            },
-            answer = &mut self.receiver => match answer {
-                // A delivery that waits for space in the mailbox ends at the same time, and says so.
-                Ok(Err(AskError::Timeout)) => match tokio::time::timeout(SAME_TIME, delivery).await {
-                    Ok(Err(error)) => return Err(error.into()),
-                    _ => answer,
+        let sent = poll_fn(|cx| {
+            let receiver = &self.receiver;
+            Poll::Ready(send_and_run(runtime, || delivery.as_mut().poll(cx), || !receiver.is_empty()))
+        });
+        let answer = match sent.await {
+            Poll::Ready(Ok(())) => (&mut self.receiver).await,
+            Poll::Ready(Err(error)) => return Err(error.into()),
+            Poll::Pending => tokio::select! {
+                biased;
+                sent = &mut delivery => match sent {
+                    Ok(()) => (&mut self.receiver).await,
+                    Err(error) => return Err(error.into()),
                 },
-                answer => answer,
+                answer = &mut self.receiver => match answer {
+                    // A delivery that waits for space in the mailbox ends at the same time, and says so.
+                    Ok(Err(AskError::Timeout)) => match tokio::time::timeout(SAME_TIME, delivery).await {
+                        Ok(Err(error)) => return Err(error.into()),
+                        _ => answer,
+                    },
+                    answer => answer,
+                },
             },
         };
         self.answered = true;

@@ -12,6 +12,7 @@ mod circuit;
 mod crashes;
 mod directives;
 mod drains;
+mod hops;
 mod host_waits;
 mod ingress;
 mod instances;

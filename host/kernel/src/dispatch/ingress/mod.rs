@@ -280,7 +280,7 @@ impl Ingress {
         let payload = Payload { parts: before, body: message.body };
         // Pinned in place: the futures are large, and each move would copy them.
         let delivery = pin!(routing.deliver_question(&target, &envelope, &payload, deadline));
-        let answer = ask.answer_to(delivery).await;
+        let answer = ask.answer_to(&self.shared.runtime, delivery).await;
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer
