@@ -1,17 +1,14 @@
 //! The task of an incarnation: its future, in a cell that whoever holds the task may poll. So the task runs in the Tokio task that was
-//! spawned for it, or on the stack of the sender that woke it ([`crate::dispatch::hops`]).
+//! spawned for it, or on the thread of the sender that woke it.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::future::BoxFuture;
-use futures_util::task::{ArcWake, waker_ref};
+use futures_util::task::waker_ref;
 use parking_lot::Mutex;
-
-use crate::dispatch::hops;
 
 /// A thread polls it.
 const RUNNING: u8 = 1;
@@ -86,55 +83,25 @@ impl ActorTask {
         }
     }
 
-    fn is_over(&self) -> bool {
+    /// Notes a wake. True: it waited, and whoever calls this passes it on to a holder that polls it.
+    pub(crate) fn note_wake(&self) -> bool {
+        self.state.fetch_or(WOKEN, Ordering::AcqRel) == 0
+    }
+
+    /// Notes the waker of its Tokio task.
+    pub(crate) fn scheduled_by(&self, waker: &Waker) {
+        self.scheduled.get_or_init(|| waker.clone());
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
         self.state.load(Ordering::Acquire) & ENDED != 0
     }
 
     /// Drops the future: the runtime ends. While another thread polls it, that thread drops it.
-    fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         if self.state.fetch_or(ENDED, Ordering::AcqRel) & (RUNNING | ENDED) == 0 {
             let future = self.future.lock().take();
             drop(future);
         }
-    }
-}
-
-impl ArcWake for ActorTask {
-    fn wake(self: Arc<Self>) {
-        if self.state.fetch_or(WOKEN, Ordering::AcqRel) == 0 {
-            hops::place(self);
-        }
-    }
-
-    fn wake_by_ref(task: &Arc<Self>) {
-        if task.state.fetch_or(WOKEN, Ordering::AcqRel) == 0 {
-            hops::place(task.clone());
-        }
-    }
-}
-
-/// The Tokio task of an actor's task: its place in the scheduler.
-pub(crate) struct Scheduled(Arc<ActorTask>);
-
-impl Scheduled {
-    pub(crate) fn new(future: BoxFuture<'static, ()>) -> Self {
-        Self(ActorTask::new(future))
-    }
-}
-
-impl Future for Scheduled {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let task = &self.0;
-        task.scheduled.get_or_init(|| cx.waker().clone());
-        hops::run(task);
-        if task.is_over() { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-impl Drop for Scheduled {
-    fn drop(&mut self) {
-        self.0.cancel();
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Asks {
     waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
 }
 
-/// An ask without an answer.
+/// An ask without an answer, or one whose answer its asker has not taken yet.
 struct Open {
     waiter: Waiter,
     target: ActorId,
@@ -48,7 +48,12 @@ struct Open {
 
 /// Where an answer goes.
 enum Waiter {
-    One(oneshot::Sender<FullAnswer>),
+    /// To the asker, which has left its waker if it was polled.
+    Asker(Option<Waker>),
+    /// It is here, until the asker takes it.
+    Answered(FullAnswer),
+    /// To the holder of a receipt.
+    Receipt(oneshot::Sender<FullAnswer>),
     /// With the ends of other messages.
     Many(Ends, MessageId),
 }
@@ -66,9 +71,12 @@ pub(crate) fn end_of(answer: FullAnswer) -> Result<(), AskError> {
 }
 
 impl Waiter {
+    /// Passes the answer on, outside of the lock of its record.
     fn answer(self, answer: FullAnswer) {
         match self {
-            Self::One(waiter) => drop(waiter.send(answer)),
+            Self::Asker(Some(waker)) => waker.wake(),
+            Self::Asker(None) | Self::Answered(_) => {}
+            Self::Receipt(waiter) => drop(waiter.send(answer)),
             Self::Many(ends, id) => drop(ends.send((id, end_of(answer)))),
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod requests;
 pub(crate) mod routing;
+mod scheduled;
 pub(crate) mod shared;
 pub(crate) mod timers;
 

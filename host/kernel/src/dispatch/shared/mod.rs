@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use crate::actor::Actor;
 use crate::actor::activity::Activity;
 use crate::actor::template::Template;
-use crate::dispatch::actor_task::Scheduled;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::requests::{Request, Requests};
 use crate::dispatch::routing::Routing;
+use crate::dispatch::scheduled::Scheduled;
 use crate::journal::entry::EntryNumber;
 use crate::mailbox::admission::{PlaySlots, Slots};
 use crate::words::address::Address;
@@ -71,7 +71,7 @@ impl Shared {
         drop(self.runtime.spawn(task));
     }
 
-    /// As [`Shared::spawn`], for an incarnation: it also runs on the stacks of its senders.
+    /// As [`Shared::spawn`], for an incarnation: it also runs on the threads of its senders.
     pub(crate) fn spawn_incarnation(&self, task: BoxFuture<'static, ()>) {
         drop(self.runtime.spawn(Scheduled::new(task)));
     }
