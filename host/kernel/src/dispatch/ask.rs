@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -70,12 +70,26 @@ pub(crate) fn end_of(answer: FullAnswer) -> Result<(), AskError> {
     }
 }
 
+impl Open {
+    /// Whether an asker waits for the answer.
+    fn waits(&self) -> bool {
+        !matches!(self.waiter, Waiter::Answered(_))
+    }
+
+    /// Keeps the answer for the asker, and returns the rest of the work.
+    fn keep(&mut self, answer: FullAnswer) -> Option<Waker> {
+        match std::mem::replace(&mut self.waiter, Waiter::Answered(answer)) {
+            Waiter::Asker(waker) => waker,
+            _ => None,
+        }
+    }
+}
+
 impl Waiter {
-    /// Passes the answer on, outside of the lock of its record.
+    /// Passes on the end of a message with a receipt.
     fn answer(self, answer: FullAnswer) {
         match self {
-            Self::Asker(Some(waker)) => waker.wake(),
-            Self::Asker(None) | Self::Answered(_) => {}
+            Self::Asker(_) | Self::Answered(_) => {}
             Self::Receipt(waiter) => drop(waiter.send(answer)),
             Self::Many(ends, id) => drop(ends.send((id, end_of(answer)))),
         }
@@ -128,16 +142,15 @@ impl Asks {
     #[inline]
     fn open_as(&self, bits: u64, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | bits;
-        let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline, question: None });
+        self.shard(token).lock().insert(token, Open { waiter: Waiter::Asker(None), target, deadline, question: None });
         self.deadlines.add(deadline);
-        OpenAsk { asks: self, token, receiver, answered: false }
+        OpenAsk { asks: self, token, answered: false }
     }
 
     /// Opens a receipt for a message to `target`. Its answer comes when the message has ended.
     pub(crate) fn open_receipt(&self, target: ActorId) -> (ReplyToken, oneshot::Receiver<FullAnswer>) {
         let (asker, receiver) = oneshot::channel();
-        (self.open_end(target, Waiter::One(asker)), receiver)
+        (self.open_end(target, Waiter::Receipt(asker)), receiver)
     }
 
     /// As [`Asks::open_receipt`]. The end of the message goes to `ends`.
@@ -161,7 +174,7 @@ impl Asks {
     /// The noted question of an ask that waits.
     pub(crate) fn question(&self, token: ReplyToken) -> Option<OpenQuestion> {
         let shard = self.shard(token.0).lock();
-        shard.get(&token.0).and_then(|open| open.question.as_deref()).copied()
+        shard.get(&token.0).filter(|open| open.waits()).and_then(|open| open.question.as_deref()).copied()
     }
 
     /// As [`Asks::question`], if all questions above it wait as well: then its root turn goes on.
@@ -182,12 +195,13 @@ impl Asks {
     /// Answers all asks to `target` whose deadline comes before `back_at`.
     pub(crate) fn answer_those_before(&self, target: ActorId, back_at: Instant, answer: &AskError) {
         for shard in &self.waiting {
-            let late = |token: u64, open: &Open| {
-                !ReplyToken(token).is_receipt() && open.target == target && open.deadline < back_at
-            };
-            for (_, open) in shard.lock().extract_if(|token, open| late(*token, open)) {
-                open.waiter.answer(Err(answer.clone()));
-            }
+            let mut waiting = shard.lock();
+            let late = waiting.iter_mut().filter(|(token, open)| {
+                !ReplyToken(**token).is_receipt() && open.waits() && open.target == target && open.deadline < back_at
+            });
+            let wakers: Vec<_> = late.filter_map(|(_, open)| open.keep(Err(answer.clone()))).collect();
+            drop(waiting);
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -201,25 +215,39 @@ impl Asks {
         self.deadlines.forget();
         for shard in &self.waiting {
             let mut waiting = shard.lock();
-            let late = |token: u64, open: &Open| !ReplyToken(token).is_receipt() && open.deadline <= now;
-            let late: Vec<_> = waiting.extract_if(|token, open| late(*token, open)).collect();
-            let left = waiting.iter().filter(|(token, _)| !ReplyToken(**token).is_receipt());
-            let soonest = left.map(|(_, open)| open.deadline).min();
+            let asks = waiting.iter_mut().filter(|(token, open)| !ReplyToken(**token).is_receipt() && open.waits());
+            let (mut wakers, mut soonest) = (Vec::new(), None::<Instant>);
+            for (_, open) in asks {
+                if open.deadline <= now {
+                    wakers.extend(open.keep(Err(AskError::Timeout)));
+                } else {
+                    soonest = Some(soonest.map_or(open.deadline, |soonest| soonest.min(open.deadline)));
+                }
+            }
             drop(waiting);
             if let Some(soonest) = soonest {
                 self.deadlines.add(soonest);
             }
-            for (_, open) in late {
-                open.waiter.answer(Err(AskError::Timeout));
-            }
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 
     /// Passes the answer to the waiter, if there still is one.
     pub(crate) fn answer(&self, token: ReplyToken, answer: FullAnswer) {
         if token.is_some() {
-            let open = self.shard(token.0).lock().remove(&token.0);
-            if let Some(open) = open {
+            let mut shard = self.shard(token.0).lock();
+            let waiter = match shard.get_mut(&token.0) {
+                Some(open) if matches!(open.waiter, Waiter::Asker(_)) => {
+                    let waker = open.keep(answer);
+                    drop(shard);
+                    waker.into_iter().for_each(Waker::wake);
+                    return;
+                }
+                Some(Open { waiter: Waiter::Answered(_), .. }) | None => return,
+                Some(_) => shard.remove(&token.0),
+            };
+            drop(shard);
+            if let Some(open) = waiter {
                 open.waiter.answer(answer);
             }
         }
@@ -227,7 +255,7 @@ impl Asks {
 
     /// Whether a waiter for this reply exists.
     pub(crate) fn is_waiting(&self, token: ReplyToken) -> bool {
-        self.shard(token.0).lock().contains_key(&token.0)
+        self.shard(token.0).lock().get(&token.0).is_some_and(Open::waits)
     }
 
     /// Records that an instance of `asker` waits for the answer of `target`, unless it would wait forever.
@@ -321,8 +349,7 @@ impl Asks {
 pub(crate) struct OpenAsk<'a> {
     asks: &'a Asks,
     token: u64,
-    receiver: oneshot::Receiver<FullAnswer>,
-    /// The answer removed the entry already.
+    /// The answer was taken, and its record with it.
     answered: bool,
 }
 
@@ -339,21 +366,20 @@ impl OpenAsk<'_> {
         mut delivery: Pin<&mut impl Future<Output = Result<(), SendError>>>,
     ) -> FullAnswer {
         let sent = poll_fn(|cx| {
-            let receiver = &self.receiver;
-            Poll::Ready(send_and_run(runtime, || delivery.as_mut().poll(cx), || !receiver.is_empty()))
+            Poll::Ready(send_and_run(runtime, || delivery.as_mut().poll(cx), || !self.asks.is_waiting(self.token())))
         });
         let answer = match sent.await {
-            Poll::Ready(Ok(())) => (&mut self.receiver).await,
+            Poll::Ready(Ok(())) => self.answer().await,
             Poll::Ready(Err(error)) => return Err(error.into()),
             Poll::Pending => tokio::select! {
                 biased;
                 sent = &mut delivery => match sent {
-                    Ok(()) => (&mut self.receiver).await,
+                    Ok(()) => self.answer().await,
                     Err(error) => return Err(error.into()),
                 },
-                answer = &mut self.receiver => match answer {
+                answer = self.answer() => match answer {
                     // A delivery that waits for space in the mailbox ends at the same time, and says so.
-                    Ok(Err(AskError::Timeout)) => match tokio::time::timeout(SAME_TIME, delivery).await {
+                    Err(AskError::Timeout) => match tokio::time::timeout(SAME_TIME, delivery).await {
                         Ok(Err(error)) => return Err(error.into()),
                         _ => answer,
                     },
@@ -362,7 +388,26 @@ impl OpenAsk<'_> {
             },
         };
         self.answered = true;
-        answer.unwrap_or(Err(AskError::Stopped))
+        answer
+    }
+
+    /// Waits for the answer, and takes it out of its record.
+    fn answer(&self) -> impl Future<Output = FullAnswer> + use<'_> {
+        poll_fn(|cx| {
+            let mut shard = self.asks.shard(self.token).lock();
+            match shard.get_mut(&self.token).map(|open| &mut open.waiter) {
+                Some(Waiter::Asker(Some(waker))) => waker.clone_from(cx.waker()),
+                Some(Waiter::Asker(none)) => *none = Some(cx.waker().clone()),
+                _ => {
+                    let open = shard.remove(&self.token);
+                    return Poll::Ready(match open.map(|open| open.waiter) {
+                        Some(Waiter::Answered(answer)) => answer,
+                        _ => Err(AskError::Stopped),
+                    });
+                }
+            }
+            Poll::Pending
+        })
     }
 }
 
