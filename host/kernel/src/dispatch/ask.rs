@@ -11,10 +11,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::dispatch::ask_record::{Ends, Open, Waiter};
 use crate::dispatch::deadlines::Deadlines;
 use crate::dispatch::hops::send_and_run;
 use crate::dispatch::open_question::OpenQuestion;
@@ -35,65 +36,6 @@ pub(crate) struct Asks {
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
     waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
-}
-
-/// An ask without an answer, or one whose answer its asker has not taken yet.
-struct Open {
-    waiter: Waiter,
-    target: ActorId,
-    deadline: Instant,
-    /// The question of a stored actor in a turn that may come again.
-    question: Option<Box<OpenQuestion>>,
-}
-
-/// Where an answer goes.
-enum Waiter {
-    /// To the asker, which has left its waker if it was polled.
-    Asker(Option<Waker>),
-    /// It is here, until the asker takes it.
-    Answered(FullAnswer),
-    /// To the holder of a receipt.
-    Receipt(oneshot::Sender<FullAnswer>),
-    /// With the ends of other messages.
-    Many(Ends, MessageId),
-}
-
-/// Takes the ends of messages as they come, each with the id of its message. `Err`: it is a dead letter; the error says why, in the words of
-/// an ask.
-pub type Ends = mpsc::UnboundedSender<(MessageId, Result<(), AskError>)>;
-
-/// How a message ended, by the answer to its sender.
-pub(crate) fn end_of(answer: FullAnswer) -> Result<(), AskError> {
-    match answer {
-        Ok(_) | Err(AskError::NoReply) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-impl Open {
-    /// Whether an asker waits for the answer.
-    fn waits(&self) -> bool {
-        !matches!(self.waiter, Waiter::Answered(_))
-    }
-
-    /// Keeps the answer for the asker, and returns the rest of the work.
-    fn keep(&mut self, answer: FullAnswer) -> Option<Waker> {
-        match std::mem::replace(&mut self.waiter, Waiter::Answered(answer)) {
-            Waiter::Asker(waker) => waker,
-            _ => None,
-        }
-    }
-}
-
-impl Waiter {
-    /// Passes on the end of a message with a receipt.
-    fn answer(self, answer: FullAnswer) {
-        match self {
-            Self::Asker(_) | Self::Answered(_) => {}
-            Self::Receipt(waiter) => drop(waiter.send(answer)),
-            Self::Many(ends, id) => drop(ends.send((id, end_of(answer)))),
-        }
-    }
 }
 
 /// An instance of an actor.

@@ -155,6 +155,19 @@ pub(crate) fn send_and_run<T>(runtime: &Handle, send: impl FnOnce() -> T, is_don
     })
 }
 
+/// Gives the tasks that `wake` wakes to the scheduler, from which another worker may take them while this task goes on.
+pub(crate) fn through_scheduler<T>(wake: impl FnOnce() -> T) -> T {
+    CHAIN.with(|chain| {
+        let before = chain.state.get();
+        if before == State::Open {
+            chain.state.set(State::Spread);
+        }
+        let done = wake();
+        chain.state.set(before);
+        done
+    })
+}
+
 /// Ends a chain, also when the sender panics.
 struct EndsChain<'a>(&'a Chain);
 

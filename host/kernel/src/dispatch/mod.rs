@@ -4,6 +4,7 @@
 mod actor_task;
 pub(crate) mod ask;
 pub(crate) mod ask_counts;
+pub(crate) mod ask_record;
 pub(crate) mod dead_letters;
 pub(crate) mod deadlines;
 pub(crate) mod hops;

@@ -83,6 +83,20 @@ async fn several_receivers_go_to_the_scheduler() {
     assert_eq!(tasks.len(), 4, "each runs in its own task: {tasks:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn receiver_of_many_messages_goes_to_the_scheduler() {
+    let to = ["/b"; 16];
+    for (many, hops) in [(&["/b"; 15][..], true), (&["/b"; 16][..], false)] {
+        let journal = Journal::default();
+        let specs = vec![sends_to(forwards(&journal, many).at("/a"), &to), forwards(&journal, &[]).at("/b")];
+        let kernel = start(specs).await;
+        tell(&kernel, "/a", "x").await;
+        kernel.wait_idle().await;
+        let tasks = tasks_of(&journal, &["a", "b"]);
+        assert_eq!((tasks.len(), tasks[0] == tasks[1]), (many.len() + 1, hops));
+    }
+}
+
 /// A pair that sends a message to and fro without end, and the number of its messages so far.
 async fn endless_pair(on_message: impl Fn() + Clone + Send + Sync + 'static) -> (Kernel, Arc<AtomicU64>) {
     let count = Arc::new(AtomicU64::new(0));

@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::dispatch::Shared;
-use crate::dispatch::ask::{Asks, Ends, end_of};
+use crate::dispatch::ask::Asks;
+use crate::dispatch::ask_record::{Ends, end_of};
 use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
 use crate::words::address::Address;
