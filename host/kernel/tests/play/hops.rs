@@ -165,6 +165,35 @@ async fn hops_do_not_grow_the_stack() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn asks_of_actors_do_not_grow_the_stack() {
+    let places: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let asks = |to: Option<&'static str>| {
+        let places = places.clone();
+        native(move |turn| {
+            let here = 0_u8;
+            places.lock().push(std::ptr::from_ref(&here).addr());
+            Box::pin(async move {
+                if let Some(to) = to {
+                    turn.ask(to, b"x", SOON).await.unwrap();
+                }
+                Ok(Outcome::Done(Some(Vec::new())))
+            })
+        })
+    };
+    let specs = vec![
+        sends_to(asks(Some("/b")).at("/a"), &["/b"]),
+        sends_to(asks(Some("/c")).at("/b"), &["/c"]),
+        sends_to(asks(Some("/d")).at("/c"), &["/d"]),
+        asks(None).at("/d"),
+    ];
+    let kernel = start(specs).await;
+    ask(&kernel, "/a", "x").await.unwrap();
+    let places = places.lock();
+    let grown = places.iter().max().unwrap() - places.iter().min().unwrap();
+    assert!(places.len() == 4 && grown < 4 << 10, "{grown} bytes between the frames of four asked actors");
+}
+
+#[tokio::test(start_paused = true)]
 async fn time_limit_holds_in_a_hop() {
     let journal = Journal::default();
     let noted = journal.clone();
