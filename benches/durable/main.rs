@@ -45,7 +45,7 @@ const USAGE: &str = "usage: cargo xtask bench durable [--quick] [--rounds N] [WO
 /// A measurement: its name, its full amount of work, and its code.
 type Measurement = (&'static str, usize, fn(usize, &Path) -> Result<Figures>);
 
-const MEASUREMENTS: [Measurement; 17] = [
+const MEASUREMENTS: [Measurement; 19] = [
     ("append", 2_000, floors::append),
     ("sqlite", 2_000_000, floors::sqlite),
     ("redis", 1_000_000, floors::redis),
@@ -61,6 +61,8 @@ const MEASUREMENTS: [Measurement; 17] = [
     ("http", 100_000, requests::many),
     ("http-lone", 2_000, requests::alone),
     ("http-sends", 100_000, requests::sends),
+    ("http-members", 100_000, requests::members),
+    ("http-cold", 100_000, requests::cold_members),
     ("chain", 200_000, services::chain),
     ("recover", 85_000, services::recover),
 ];
@@ -234,6 +236,21 @@ fn judge(rounds: &[Figures], report: &mut Report) {
         format!("{:.0} us, {lone:.2}x of the append", of("http-lone")),
         "<= 3x",
         Some(lone <= 3.0),
+    );
+    let (http, p99) = (of("http-members"), of("http-members-p99"));
+    row(
+        "http-members",
+        "HTTP `add`, 256 connections, 100 members of a family",
+        format!("{}; p99 {p99:.1} ms", thousands(http)),
+        ">= 15k/s, <= 50 ms",
+        Some(http >= 15e3 && p99 <= 50.0),
+    );
+    row(
+        "http-cold",
+        "the same, each request to another member of 100,000",
+        format!("{}; {:.0} MiB of memory", thousands(of("http-cold")), of("http-cold-memory")),
+        "",
+        None,
     );
     row("http-sends", "HTTP sends without an answer, 256 connections", thousands(of("http-sends")), "", None);
     row("chain", "along three durable actors, 256 in flight", thousands(of("chain")), "", None);

@@ -26,31 +26,71 @@ pub async fn connection(address: SocketAddr, requests: usize) -> Result<Vec<Dura
 
 /// Sends a request `number` times, one after another, over one connection. Returns the times until their responses.
 pub async fn requests(address: SocketAddr, request: &Request, number: usize) -> Result<Vec<Duration>> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
     let Request { path, body, echo } = request;
-    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n", body.len());
-    let bytes = [head.as_bytes(), body].concat();
-    let (mut times, mut buffer) = (Vec::with_capacity(number), vec![0; 4096]);
+    let bytes = post(address, path, body);
+    let mut connection = Connection::open(address, number).await?;
     for _ in 0..number {
+        connection.request(&bytes, echo.then_some(body)).await?;
+    }
+    Ok(connection.times)
+}
+
+/// As [`requests`], with a path of its own for each request.
+pub async fn requests_to(
+    address: SocketAddr,
+    path: impl Fn(usize) -> String,
+    body: &[u8],
+    number: usize,
+) -> Result<Vec<Duration>> {
+    let mut connection = Connection::open(address, number).await?;
+    for sent in 0..number {
+        connection.request(&post(address, &path(sent), body), None).await?;
+    }
+    Ok(connection.times)
+}
+
+fn post(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// A kept connection, and the times of its requests.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    times: Vec<Duration>,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr, number: usize) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: vec![0; 4096], times: Vec::with_capacity(number) })
+    }
+
+    /// Sends one request. `echo`: the body that the response must have.
+    async fn request(&mut self, bytes: &[u8], echo: Option<&Vec<u8>>) -> Result<()> {
         let began = Instant::now();
-        stream.write_all(&bytes).await?;
-        let mut filled = 0;
+        self.stream.write_all(bytes).await?;
+        let (buffer, mut filled) = (&mut self.buffer, 0);
         loop {
-            let read = stream.read(&mut buffer[filled..]).await?;
+            let read = self.stream.read(&mut buffer[filled..]).await?;
             ensure!(read > 0, "the server closed the connection");
             filled += read;
             let Some(end) = memchr::memmem::find(&buffer[..filled], b"\r\n\r\n") else { continue };
-            let length = if *echo { body.len() } else { content_length(&buffer[..end]).context("a length")? };
+            let length = match echo {
+                Some(body) => body.len(),
+                None => content_length(&buffer[..end]).context("a length")?,
+            };
             if filled >= end + 4 + length {
-                ensure!(buffer.starts_with(b"HTTP/1.1 2"), "not answered with success: {}", first_line(&buffer));
-                ensure!(!echo || buffer[end + 4..filled] == body[..], "the body is another one");
+                ensure!(buffer.starts_with(b"HTTP/1.1 2"), "not answered with success: {}", first_line(buffer));
+                ensure!(echo.is_none_or(|body| buffer[end + 4..filled] == body[..]), "the body is another one");
                 break;
             }
         }
-        times.push(began.elapsed());
+        self.times.push(began.elapsed());
+        Ok(())
     }
-    Ok(times)
 }
 
 fn content_length(head: &[u8]) -> Option<usize> {
