@@ -33,8 +33,13 @@ fn started(manifest: &str) -> Host {
     Host::start(folder(manifest), &[])
 }
 
-/// Starts three hosts, sends them work, kills one of them in the midst, and returns when all messages are done.
-fn share(manifest: &str, send: impl FnOnce() + Send + 'static, mut done: impl FnMut() -> BTreeSet<String>) {
+/// Starts three hosts, sends them work, kills one of them in the midst, and returns when all messages are done. The hosts that are left
+/// are returned: they may still have to acknowledge the last ones.
+fn share(
+    manifest: &str,
+    send: impl FnOnce() + Send + 'static,
+    mut done: impl FnMut() -> BTreeSet<String>,
+) -> Vec<Host> {
     let mut hosts: Vec<_> = (0..3).map(|_| started(manifest)).collect();
     let sender = std::thread::spawn(send);
     let handled = |host: &Host| host.actor("/orders")["handled"].as_u64().expect("a number");
@@ -44,6 +49,7 @@ fn share(manifest: &str, send: impl FnOnce() + Send + 'static, mut done: impl Fn
     wait_for("all work", || (done() == all).then_some(()));
     sender.join().expect("all is sent");
     assert!(hosts[1..].iter().any(|host| handled(host) > 0));
+    hosts.split_off(1)
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn redis_hosts_lose_nothing_when_one_is_killed() {
             sender.ask(&["XADD", "orders", "*", "body", &format!("ask /out/done m{n}")]);
         }
     };
-    share(&asking(&queue), send, || {
+    let _hosts = share(&asking(&queue), send, || {
         let all = reader.ask(&["XRANGE", "done", "-", "+"]);
         all.list().iter().map(|entry| entry.list()[1].list()[1].text().to_owned()).collect()
     });
@@ -91,7 +97,7 @@ fn nats_hosts_lose_nothing_when_one_is_killed() {
     };
     let mut seen = BTreeSet::new();
     let mut read = 0;
-    share(&asking(&queue), send, || {
+    let _hosts = share(&asking(&queue), send, || {
         while read < reader.messages("DONE") {
             read += 1;
             seen.insert(reader.body("DONE", read));
