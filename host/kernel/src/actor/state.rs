@@ -170,6 +170,12 @@ impl Actor {
         self.spawned.as_ref()?.member.as_deref()
     }
 
+    /// Whether its watches, and the reports about its messages, belong to it and not to an incarnation. Those of a member of a family do
+    /// not: while it is in the store alone, nothing is told to it.
+    pub(crate) fn keeps_watches(&self) -> bool {
+        self.mailbox.is_stored() && self.member().is_none()
+    }
+
     /// Whether it stands for a family in the tree.
     pub(crate) fn is_head(&self) -> bool {
         self.presence.load(Ordering::Relaxed) == Presence::Head as u8

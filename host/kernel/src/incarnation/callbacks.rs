@@ -106,7 +106,7 @@ impl Incarnation {
     pub(super) fn call_back_later(&self, draft: Option<&mut Draft<Output>>, done: Option<TaskDone>) {
         let Some(done) = done else { return };
         let report = match draft {
-            Some(draft) if self.actor.mailbox.is_stored() => {
+            Some(draft) if self.actor.keeps_watches() => {
                 self.shared.routing.kept_reports.keep(draft, self.actor.id, done)
             }
             _ => done.into(),

@@ -116,7 +116,8 @@ impl Turn {
         let sent: usize = sends.wanted.iter().map(|wanted| wanted.load.bytes).sum();
         let state = self.state.as_ref().map_or(0, |state| state.bytes());
         let kept = if self.is_stored() { self.effects.recorded_timer_bytes() + self.batch.outcomes.bytes() } else { 0 };
-        let reports = if self.is_stored() && self.calls_back { self.batch.finished().len() * REPORT_BYTES } else { 0 };
+        let keeps_reports = self.calls_back && self.actor.keeps_watches();
+        let reports = if keeps_reports { self.batch.finished().len() * REPORT_BYTES } else { 0 };
         sent + state + kept + reports
     }
 

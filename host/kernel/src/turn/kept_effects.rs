@@ -15,7 +15,9 @@ impl Turn {
             kept.end(draft, actor, self.told.drain(..));
         }
         if !reports.is_empty() {
-            let reports: Vec<_> = reports.into_iter().map(|done| kept.keep(draft, actor, done)).collect();
+            let keeps = self.actor.keeps_watches();
+            let keep = |done| if keeps { kept.keep(draft, actor, done) } else { done.into() };
+            let reports: Vec<_> = reports.into_iter().map(keep).collect();
             self.instance.backlog.lock().report(&self.shared.activity, reports);
         }
     }

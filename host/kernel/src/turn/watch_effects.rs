@@ -22,8 +22,11 @@ impl Turn {
         if self.effects.watches() + kept_watches.count_of(self.actor.id) >= most {
             return Err(WatchError::TooManyWatches { actor: from, most });
         }
-        // A watch that `init` sets is set again in the next incarnation.
-        let kept = self.actor.mailbox.is_stored() && !self.batch.hook().is_some_and(Hook::comes_back);
+        // A watch that `init` sets is set again in the next incarnation. A member of a family may be in the store alone, where nothing can
+        // be told of it.
+        let kept = self.actor.keeps_watches()
+            && !self.batch.hook().is_some_and(Hook::comes_back)
+            && self.shared.routing.registry.family_of(&to).is_none();
         let id = if kept { kept_watches.choose_id(self.actor.id) } else { self.effects.next_watch_id() };
         self.push_effect(Effect::Watch { id, address: to, kept })?;
         self.effects.add_watch(id, kept);

@@ -432,10 +432,14 @@ impl Acting {
         self.roll(|dice| if dice.percent(chance) { dice.between(1, 3) as u8 } else { 0 })
     }
 
-    /// Watches an actor, or ends a watch that the store has.
+    /// Watches an actor that is no member of a family, or ends a watch that the store has.
     fn change_watch(&mut self, run: RunId) {
         let play = self.stage.play.clone();
         let (to, begins) = self.roll(|dice| (dice.pick(&play.roles[self.who].targets), dice.percent(80)));
+        if begins && play.roles[to].is_member {
+            // Such a watch is of the incarnation alone.
+            return;
+        }
         if begins {
             let watch = self.turn.watch(play.roles[to].address.as_str());
             let mut book = self.stage.book.lock();

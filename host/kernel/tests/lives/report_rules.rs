@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, Address, Backoff, Bounds, Config, Failure, Fault, FaultyStore, JournalGroup, Keep, Kernel,
-    MailboxSpec, MemoryStore, Message, MessageId, NativeActor, NativeContext, NativeLauncher, NativeResult, Op, Plan,
-    RestartSpec, StartKind, Store, TaskDone, TaskOutcome, Template,
+    ActorGrants, ActorSpec, Address, Backoff, Bounds, Config, Failure, FamilySpec, Fault, FaultyStore, JournalGroup,
+    Keep, Kernel, MailboxSpec, MemoryStore, Message, MessageId, NativeActor, NativeContext, NativeLauncher,
+    NativeResult, Op, Plan, RestartSpec, StartKind, Store, TaskDone, TaskOutcome, Template,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -425,4 +425,22 @@ fn actor_at_the_edge_gets_a_report_when_its_turn_is_durable() {
         sleep(WRITE).await;
         assert_eq!(bureau.heard(), ["one 1 done"]);
     });
+}
+
+/// A member may be in the store alone, where nobody looks for its reports.
+#[test]
+fn reports_to_members_are_not_stored() {
+    let bureau = Bureau::default();
+    bureau.hook_hangs.store(true, Ordering::Relaxed);
+    runtime().block_on(async {
+        let family = FamilySpec::new(10, 100).created_by(addr("/"), 1_000);
+        let users = ActorSpec { family: Some(Arc::new(family)), idle_stop: Some(SOON), ..bureau.actor("/user") };
+        let kernel = bureau.open(bureau.store.clone(), vec![bureau.deaf("/log"), users]).await;
+        for body in ["x", "retry", "reject", "panic"] {
+            tell(&kernel, "/user/1", body).await;
+        }
+        sleep(SOON).await;
+    });
+    assert!(bureau.heard.lock().contains(&"x 1 done".to_owned()));
+    assert_eq!(bureau.store.origins("report", b"", 100).now_or_never().unwrap().unwrap(), []);
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, Address, Backoff, Bounds, Change, Config, Failure, Fault, FaultyStore, JournalEntry,
-    JournalGroup, Keep, Kernel, MailboxSpec, MemoryStore, Message, NativeActor, NativeContext, NativeLauncher,
-    NativeResult, Notice, Op, Overflow, Plan, RestartKind, RestartSpec, State, Store, Template,
+    ActorGrants, ActorSpec, Address, Backoff, Bounds, Change, Config, Failure, FamilySpec, Fault, FaultyStore,
+    JournalEntry, JournalGroup, Keep, Kernel, MailboxSpec, MemoryStore, Message, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Notice, Op, Overflow, Plan, RestartKind, RestartSpec, State, Store, Template,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -594,4 +594,23 @@ fn watches_and_notices_go_with_code_that_takes_none() {
     let waiting: u64 =
         tower.store.open().now_or_never().unwrap().unwrap().actors.iter().map(|known| known.waiting).sum();
     assert_eq!(waiting, 0);
+}
+
+/// A member may be in the store alone, where nothing can be told to it, and nothing is known of it.
+#[test]
+fn watches_by_members_and_of_members_end_with_the_incarnation() {
+    let tower = Tower::default();
+    let mut actors = tower.actors();
+    actors[2].grants.sends_below = vec![addr("/user")];
+    let family = FamilySpec::new(10, 100).created_by(addr("/"), 1_000);
+    actors.push(ActorSpec {
+        family: Some(Arc::new(family)),
+        idle_stop: Some(SOON),
+        ..tower.actor("/user", Keep::Stored)
+    });
+    let messages = [("/user/1", "watch /stored"), ("/user/2", "watch /near"), ("/a", "watch /user/1")];
+    tower.dies_with(actors.clone(), &messages);
+    assert_eq!((tower.refused.lock().clone(), tower.kept()), (Vec::<String>::new(), 0));
+    tower.goes_on_with(actors, &[]);
+    assert_eq!(tower.kept(), 0);
 }
