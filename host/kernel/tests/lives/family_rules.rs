@@ -342,3 +342,24 @@ async fn member_removed_by_the_start_is_not_read_from_the_store() {
     assert!(kernel.store_failure().is_none(), "{:?}", kernel.store_failure());
     assert_eq!(house.lines(), ["/user/7 x 0", "/user/7 again 0"]);
 }
+
+/// Else requests for new names would fill the memory with births that no store takes.
+#[tokio::test(start_paused = true)]
+async fn full_store_takes_no_new_member_from_outside() {
+    let house = House::default();
+    let store = FaultyStore::new(house.store.clone(), []);
+    let shortage = store.shortage();
+    let kernel = house.open_on(store, vec![users(&house)]).await;
+    tell(&kernel, "/user/7", "set k v").await;
+    kernel.wait_idle().await;
+    *shortage.lock() = Some("almost no space".into());
+    tell(&kernel, "/user/7", "set k w").await;
+    kernel.wait_idle().await;
+    for name in ["7", "8"] {
+        let refused = kernel.tell(&addr(&format!("/user/{name}")), b"set k v", SOON).await.unwrap_err();
+        assert_eq!(refused.kind(), "not-stored", "{name}");
+    }
+    stop(&kernel).await;
+    let ops = house.store.history().into_iter().flat_map(|group| group.entries.clone()).flat_map(|entry| entry.ops);
+    assert_eq!(ops.filter(|op| matches!(op, Op::Born { address, .. } if address.is_below(&addr("/user")))).count(), 1);
+}

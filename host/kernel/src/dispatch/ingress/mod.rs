@@ -17,6 +17,7 @@ use crate::dispatch::Shared;
 use crate::dispatch::ask::{Asks, Ends, end_of};
 use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
+use crate::journal::store::StoreError;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -316,8 +317,14 @@ impl Ingress {
     #[cold]
     async fn member(&self, to: &Address) -> Result<Pinned, SendError> {
         // An address that no actor can have is refused first.
-        if self.shared.routing.registry.family_of(to).is_some() {
+        if let Some(family) = self.shared.routing.registry.family_of(to) {
             self.shared.memory_gate.pass()?;
+            let journal = self.shared.routing.journal.as_ref().filter(|_| family.stored.is_some());
+            if let Some(why) = journal.and_then(|journal| journal.full()) {
+                // Its birth would have to be stored. A repetition of an earlier request still finds a member that is there.
+                let not_stored = || SendError::not_stored(to, &StoreError::Full(why));
+                return self.shared.existing(to).await.ok_or_else(not_stored);
+            }
         }
         self.shared.receiver(to, self.sender).await
     }
