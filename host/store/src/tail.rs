@@ -13,7 +13,7 @@ use playhouse_kernel::{STARTS_OF_A_TIMELINE, StoreError};
 use rustix::io::Errno;
 
 use crate::checksum::checksum;
-use crate::error::no_space;
+use crate::error::{failed_file, no_space};
 use crate::settings::Survives;
 
 /// The name of the file.
@@ -75,7 +75,7 @@ impl Note {
         match read {
             Ok(_) => Ok(Self::read(&text)),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => Ok(None),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed_file(&folder.join(TAIL), &error)),
         }
     }
 

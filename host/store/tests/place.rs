@@ -143,3 +143,12 @@ async fn file_that_cannot_be_restored_is_named() {
     let said = restore(&settings.path, home.path(), false).unwrap_err().to_string();
     assert_eq!(said, format!("`{}` is no file, and no backup", home.path().display()));
 }
+
+#[test]
+fn note_that_cannot_be_read_is_named_with_its_folder() {
+    let (_home, settings) = folder();
+    let tail = settings.path.join("tail");
+    std::fs::create_dir_all(&tail).unwrap();
+    let refused = StoppedStore::take(&settings.path).err().unwrap().to_string();
+    assert!(refused.contains(&format!("`{}`: ", tail.display())), "{refused}");
+}
