@@ -7,17 +7,16 @@ use playhouse_kernel::{
     ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
     StoredMessage, StoredOrigin, StoredTimer,
 };
-use playhouse_store::SqliteStore;
 
 /// The store of a measurement.
 pub(crate) struct CountedStore {
-    pub(crate) inner: SqliteStore,
+    inner: Arc<dyn Store>,
     groups: AtomicU64,
     entries: AtomicU64,
 }
 
 impl CountedStore {
-    pub(crate) fn new(inner: SqliteStore) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner, groups: AtomicU64::new(0), entries: AtomicU64::new(0) }
     }
 

@@ -7,15 +7,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use playhouse_kernel::{
     ActorSpec, Address, Config, Keep, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
-    Stage,
+    Stage, Store,
 };
 use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 use playhouse_store::{SqliteStore, StoreSettings};
 use tokio::sync::Notify;
 
+use crate::appended::AppendStore;
 use crate::counted::CountedStore;
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The variable of the environment with which plays have an [`AppendStore`].
+pub(crate) const APPEND: &str = "PLAYHOUSE_BENCH_APPEND";
 
 /// The sandbox and the guests.
 pub(crate) struct House {
@@ -73,7 +77,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn open(folder: &Path, actors: Vec<ActorSpec>) -> Result<Self> {
-        let store = Arc::new(CountedStore::new(SqliteStore::new(StoreSettings::new(&folder.join("store")))));
+        let folder = folder.join("store");
+        let store: Arc<dyn Store> = if std::env::var_os(APPEND).is_some() {
+            Arc::new(AppendStore::new(&folder)?)
+        } else {
+            Arc::new(SqliteStore::new(StoreSettings::new(&folder)))
+        };
+        let store = Arc::new(CountedStore::new(store));
         let kernel = Kernel::open(&Plan { actors, ..Plan::default() }, store.clone()).await?;
         let stage = kernel.wait_booted().await;
         ensure!(matches!(stage, Stage::Running), "{stage:?}");

@@ -5,10 +5,12 @@
 //! | file | content |
 //! |---|---|
 //! | `floors.rs` | the floors |
+//! | `appended.rs` | a store that only appends |
 //! | `counted.rs` | a store that counts its groups |
 //! | `house.rs` | a play in this process, on a store |
 //! | `tells.rs` | messages from outside, from actor to actor, and along a pipeline |
 //! | `states.rs` | turns that change one key of a state |
+//! | `members.rs` | the same by members of a family, most of which the store alone has |
 //! | `starts.rs` | hosts that are killed, and start again |
 //! | `role.rs` | the processes of one measurement |
 //! | `requests.rs` | HTTP requests to durable actors |
@@ -17,10 +19,12 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod appended;
 mod counted;
 mod figures;
 mod floors;
 mod house;
+mod members;
 mod requests;
 mod role;
 mod services;
@@ -39,13 +43,16 @@ const USAGE: &str = "usage: cargo xtask bench durable [--quick] [--rounds N] [WO
 
   --quick      little work and one round, for correctness only
   --rounds N   number of rounds; the default is 5
-  WORD         only workloads with one of these words: tell, lone, inside, pipeline, state, start, drain, http, chain, recover
+  WORD         only workloads with one of these words: tell, lone, inside, pipeline, state, members, start, drain, http, chain, recover
+
+With PLAYHOUSE_BENCH_APPEND=1 in the environment, tell, lone, inside, pipeline and state run on a store that only appends to a file and
+syncs it, and reads nothing back: the least that any store costs.
 ";
 
 /// A measurement: its name, its full amount of work, and its code.
 type Measurement = (&'static str, usize, fn(usize, &Path) -> Result<Figures>);
 
-const MEASUREMENTS: [Measurement; 19] = [
+const MEASUREMENTS: [Measurement; 21] = [
     ("append", 2_000, floors::append),
     ("sqlite", 2_000_000, floors::sqlite),
     ("redis", 1_000_000, floors::redis),
@@ -55,6 +62,8 @@ const MEASUREMENTS: [Measurement; 19] = [
     ("pipeline", 1_000, tells::pipeline),
     ("state", 1_000_000, states::batches),
     ("state-single", 500_000, states::singles),
+    ("members", 1_000_000, members::native),
+    ("members-components", 200_000, members::components),
     ("start-killed", 100_000, starts::after_kill),
     ("start-many", 10_000_000, starts::with_many),
     ("drain", 10_000_000, starts::drain),
@@ -194,6 +203,30 @@ fn judge(rounds: &[Figures], report: &mut Report) {
         "state-single",
         "the same, each message a turn of its own (`batch = 1`)",
         format!("{}, {beside:.2}x of SQLite; {:.0} turns a group", thousands(single), of("state-single-group")),
+        "",
+        None,
+    );
+    let (members, bytes) = (of("members"), of("members-bytes"));
+    row(
+        "members",
+        "the same by 1,000,000 members of a family in random order, native",
+        format!(
+            "{}; {:.1} KB written a turn; {:.0} turns a group",
+            thousands(members),
+            bytes / 1e3,
+            of("members-group")
+        ),
+        ">= 50k/s, <= 6 KB",
+        Some(members >= 50e3 && bytes <= 6e3),
+    );
+    row(
+        "members-components",
+        "the same by 200,000 members, each with an instance of a component that starts for the turn",
+        format!(
+            "{}; {:.1} KB written a turn",
+            thousands(of("members-components")),
+            of("members-components-bytes") / 1e3
+        ),
         "",
         None,
     );
