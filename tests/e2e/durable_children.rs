@@ -44,6 +44,7 @@ fn child_whose_plugin_is_gone_is_kept() {
     let store = home.path().join("store").display().to_string();
     let mut host = Host::start(folder(&format!("[play.store]\npath = {store:?}\n{desk}")), &[]);
     assert!(host.said().iter().any(|line| line.contains("/desk/one stays in the store")), "{:?}", host.said());
+    assert!(!host.ok(&["state", "keys", "/desk/one"]).trim().is_empty(), "its state can be read");
     host.die();
     let host = Host::start(play(&home, ""), &[]);
     assert_eq!(host.ok(&["ask", "/desk/one", "sum"]).trim(), "[40,1]");

@@ -30,6 +30,7 @@ mod http;
 mod input;
 mod instances;
 mod journal;
+mod kept_watches;
 mod keys;
 mod kill;
 mod letters;

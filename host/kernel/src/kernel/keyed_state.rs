@@ -16,6 +16,7 @@ use crate::supervisor::Command;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::keyed_state::StateChange;
+use crate::words::message::ActorId;
 use crate::words::state::State;
 
 impl Kernel {
@@ -27,17 +28,17 @@ impl Kernel {
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<String>, StateOrderError> {
-        let actor = self.with_state(address).await?;
+        let (id, _actor) = self.readable(address).await?;
         let store = self.shared.routing.store().map_err(StateError::from)?;
-        let keys = store.keys(actor.id, prefix, after, most).await;
+        let keys = store.keys(id, prefix, after, most).await;
         Ok(keys.map_err(|error| self.read_failed(error))?)
     }
 
     /// The value of a key of an actor's keyed state; none when it has none.
     pub async fn state_value(&self, address: &Address, key: &str) -> Result<Option<Vec<u8>>, StateOrderError> {
-        let actor = self.with_state(address).await?;
+        let (id, _actor) = self.readable(address).await?;
         let store = self.shared.routing.store().map_err(StateError::from)?;
-        let value = store.value(actor.id, key).await;
+        let value = store.value(id, key).await;
         Ok(value.map_err(|error| self.read_failed(error))?)
     }
 
@@ -96,6 +97,20 @@ impl Kernel {
             return Err(StateError::Full { actor: actor.address().clone(), limit_bytes });
         }
         Ok(grown)
+    }
+
+    /// The id under which the store has the state of an actor: one of the play, or one that stays in the store alone, as a child
+    /// whose plugin is gone.
+    async fn readable(&self, address: &Address) -> Result<(ActorId, Option<Pinned>), StateOrderError> {
+        match self.with_state(address).await {
+            Ok(actor) => Ok((actor.id, Some(actor))),
+            Err(unknown @ StateOrderError::UnknownAddress(_)) => {
+                let Ok(store) = self.shared.routing.store() else { return Err(unknown) };
+                let stored = store.actor(address).await.map_err(|error| self.read_failed(error))?;
+                Ok((stored.ok_or(unknown)?.id, None))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The actor at an address, which has a keyed state.
