@@ -86,7 +86,7 @@ fn content() -> JournalEntry {
         Op::Ids { below: 9 },
         Op::Born { actor, address: Address::parse("/a").expect("a good address") },
         Op::Put { mailbox: actor, first: 1, messages: 3, records },
-        Op::Set { actor, key, value },
+        Op::Set { actor, key, value, lifetime: None },
         Op::Timer { actor, timer: Box::new(timer()) },
     ];
     JournalEntry { actor: None, ops, bytes }
