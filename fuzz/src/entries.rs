@@ -55,9 +55,10 @@ async fn same(memory: &MemoryStore, sqlite: &SqliteStore, image: &Image, other: 
         let id = actor.id;
         assert_eq!(memory.messages(id, 0, usize::MAX).await, sqlite.messages(id, 0, usize::MAX).await);
         assert_eq!(memory.held(id, 0, usize::MAX).await, sqlite.held(id, 0, usize::MAX).await);
-        assert_eq!(memory.keys(id, "", None, 1000).await, sqlite.keys(id, "", None, 1000).await);
+        let now = UNIX_EPOCH + Duration::from_secs(5);
+        assert_eq!(memory.keys(id, "", None, 1000, now).await, sqlite.keys(id, "", None, 1000, now).await);
         assert_eq!(memory.timers(id, 0, 1000).await, sqlite.timers(id, 0, 1000).await);
-        for key in memory.keys(id, "", None, 1000).await.expect("sound") {
+        for key in memory.keys(id, "", None, 1000, UNIX_EPOCH).await.expect("sound") {
             assert_eq!(memory.value(id, &key).await, sqlite.value(id, &key).await);
         }
     }

@@ -105,6 +105,15 @@ mod tests {
     use super::*;
     use crate::state::State;
 
+    #[test]
+    fn zz_dump_format_2() {
+        let settings = StoreSettings::new(std::path::Path::new("/tmp/ttl/store2"));
+        std::fs::create_dir_all(&settings.path).unwrap();
+        Connection::open(settings.path.join("store.db")).unwrap().execute_batch(include_str!("../tests/formats/1.sql")).unwrap();
+        let formats = Formats { current: 2, steps: &[(1, format_1::to_format_2)] };
+        opened(&settings, &formats).unwrap();
+    }
+
     /// The variable that tells a test's own program in which folder to migrate, and where to die.
     const CHILD: &str = "PLAYHOUSE_TEST_MIGRATION";
 

@@ -671,7 +671,7 @@ async fn filled_with_state(settings: &StoreSettings) {
         bytes.extend_from_slice(format!("k{n:02}").as_bytes());
         let value = bytes.len()..bytes.len() + 300;
         bytes.extend_from_slice(&[b'v'; 300]);
-        ops.push(Op::Set { actor: A, key, value });
+        ops.push(Op::Set { actor: A, key, value, lifetime: None });
     }
     write(&store, &mut image, JournalEntry { ops, bytes, ..JournalEntry::default() }).await.unwrap();
 }
@@ -681,8 +681,8 @@ async fn read_state(settings: &StoreSettings) -> Result<usize, StoreError> {
     let store = SqliteStore::new(settings.clone());
     store.open().await?;
     let mut bytes = 0;
-    for key in store.keys(A, "", None, 1000).await? {
-        bytes += store.value(A, &key).await?.map_or(0, |value| value.len());
+    for key in store.keys(A, "", None, 1000, UNIX_EPOCH).await? {
+        bytes += store.value(A, &key).await?.map_or(0, |value| value.value.len());
     }
     Ok(bytes)
 }
@@ -753,7 +753,7 @@ async fn state_is_changed_without_a_host_and_not_beside_one() {
     drop(stopped);
     let (store, image) = open(&settings).await;
     assert_eq!((image.actors[0].state.keys, image.last), (20, 3));
-    assert_eq!(store.value(A, "new").await, Ok(Some(b"x".to_vec())));
+    assert_eq!(store.value(A, "new").await.unwrap().unwrap().value, b"x");
     let refused = StoppedStore::take(&settings.path).err();
     assert!(matches!(refused, Some(OrderError::Store(StoreError::Taken { .. }))), "{refused:?}");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{ActorId, EntryNumber, JournalEntry, MessageId, Op};
+use tokio::time::Instant;
 
 use crate::belongings::{Outcomes, Watches};
 use crate::play::Who;
