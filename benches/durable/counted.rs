@@ -1,12 +1,12 @@
 //! A store that counts the groups and entries that are written to it.
 
-use std::time::SystemTime;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ExpiringKey, ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer, StoredValue,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 use playhouse_store::SqliteStore;
 

@@ -6,7 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use arbitrary::{Result, Unstructured};
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Lifetime, MemoryStore, Op, Store, StoreError, StoredLetter, StoredTimer,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Lifetime, MemoryStore, Op, Store, StoreError, StoredLetter,
+    StoredTimer,
 };
 use playhouse_store::{SqliteStore, StoreSettings};
 

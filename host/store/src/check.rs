@@ -12,8 +12,7 @@ use crate::mailbox::Known;
 use crate::origins;
 use crate::reader::{letter_of, timer_of};
 use crate::rows::{
-    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, suspect_of, suspect_sum, timer_sum,
-    unsigned,
+    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, suspect_of, suspect_sum, timer_sum, unsigned,
 };
 use crate::state::State;
 use crate::tail::Note;
@@ -245,7 +244,9 @@ impl Check<'_> {
     fn states(&mut self) -> rusqlite::Result<()> {
         let (mut damaged, mut sizes) = (Vec::new(), BTreeMap::<u64, StateSize>::new());
         {
-            let mut rows = self.tx.prepare("select id, actor, key, value, checksum, ends_ns, lifetime_ns from state order by actor, key")?;
+            let mut rows = self.tx.prepare(
+                "select id, actor, key, value, checksum, ends_ns, lifetime_ns from state order by actor, key",
+            )?;
             let mut rows = rows.query([])?;
             while let Some(row) = rows.next()? {
                 match value(row) {

@@ -26,7 +26,8 @@ pub(crate) struct Formats {
 }
 
 /// The formats of this version.
-pub(crate) const FORMATS: Formats = Formats { current: FORMAT, steps: &[(1, format_1::to_format_2), (2, format_2::to_format_3)] };
+pub(crate) const FORMATS: Formats =
+    Formats { current: FORMAT, steps: &[(1, format_1::to_format_2), (2, format_2::to_format_3)] };
 
 /// A store of an older format that was brought to the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,15 +105,6 @@ mod tests {
 
     use super::*;
     use crate::state::State;
-
-    #[test]
-    fn zz_dump_format_2() {
-        let settings = StoreSettings::new(std::path::Path::new("/tmp/ttl/store2"));
-        std::fs::create_dir_all(&settings.path).unwrap();
-        Connection::open(settings.path.join("store.db")).unwrap().execute_batch(include_str!("../tests/formats/1.sql")).unwrap();
-        let formats = Formats { current: 2, steps: &[(1, format_1::to_format_2)] };
-        opened(&settings, &formats).unwrap();
-    }
 
     /// The variable that tells a test's own program in which folder to migrate, and where to die.
     const CHILD: &str = "PLAYHOUSE_TEST_MIGRATION";

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorId, Address, ExpiringKey, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer, StoredValue, records_of,
+    ActorId, Address, ExpiringKey, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer,
+    StoredValue, records_of,
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 

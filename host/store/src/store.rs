@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer, StoredValue,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 use crate::migrations::Migrated;

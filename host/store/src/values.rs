@@ -14,10 +14,7 @@ const SHORTENED: usize = 1024;
 
 /// The change of one key by a group.
 pub(crate) enum ValueChange<'g> {
-    Set {
-        value: &'g [u8],
-        lifetime: Option<Lifetime>,
-    },
+    Set { value: &'g [u8], lifetime: Option<Lifetime> },
     Unset,
 }
 
@@ -108,9 +105,8 @@ pub(crate) fn lifetime_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Resu
 /// As [`Store::value`](playhouse_kernel::Store::value).
 pub(crate) fn value(db: &Connection, actor: ActorId, key: &str) -> Result<Option<StoredValue>, StoreError> {
     let read = || {
-        let mut row = db.prepare_cached(
-            "select value, checksum, ends_ns, lifetime_ns from state where actor = ? and key = ?",
-        )?;
+        let mut row =
+            db.prepare_cached("select value, checksum, ends_ns, lifetime_ns from state where actor = ? and key = ?")?;
         row.query_row(params![signed(actor.0), key], |row| Ok((row.get(0)?, row.get(1)?, lifetime_of(row, 2)?)))
             .optional()
     };
@@ -177,7 +173,8 @@ fn shorten_some(tx: &Transaction<'_>, now: SystemTime) -> Result<usize, StoreErr
         let Some(StoredValue { value, lifetime: Some(lifetime) }) = value(tx, *actor, key)? else { continue };
         let lifetime = Lifetime::since(now, lifetime.length);
         let sum = value_sum(actor.0, key, &value, Some(&lifetime));
-        let mut row = tx.prepare_cached("update state set (ends_ns, checksum) = (?, ?) where id = ?").map_err(store_error)?;
+        let mut row =
+            tx.prepare_cached("update state set (ends_ns, checksum) = (?, ?) where id = ?").map_err(store_error)?;
         row.execute(params![nanos(lifetime.ends), sum, id]).map_err(store_error)?;
     }
     Ok(rows.len())

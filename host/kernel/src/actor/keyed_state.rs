@@ -28,10 +28,6 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn staying(value: Value) -> Self {
-        Self { value, ends: None }
-    }
-
     pub(crate) fn of(stored: Option<StoredValue>) -> Self {
         let ends = stored.as_ref().and_then(|stored| Some(stored.lifetime?.ends));
         Self { value: stored.map(|stored| stored.value.into()), ends }
@@ -216,7 +212,7 @@ mod tests {
     use super::*;
 
     fn value(bytes: usize) -> Kept {
-        Kept::staying(Some(vec![7; bytes].into()))
+        Kept { value: Some(vec![7; bytes].into()), ends: None }
     }
 
     const NONE: Kept = Kept { value: None, ends: None };

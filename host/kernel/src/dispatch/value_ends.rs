@@ -19,11 +19,7 @@ pub(crate) struct ValueEnds {
 impl Default for ValueEnds {
     /// Lets the first look come at once: earlier runs left values.
     fn default() -> Self {
-        Self {
-            next: Mutex::new(Some(SystemTime::UNIX_EPOCH)),
-            changed: Notify::new(),
-            removals: AtomicU64::new(0),
-        }
+        Self { next: Mutex::new(Some(SystemTime::UNIX_EPOCH)), changed: Notify::new(), removals: AtomicU64::new(0) }
     }
 }
 

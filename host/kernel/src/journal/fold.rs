@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use playhouse_frame::{check_key, cost_of};
 
 use crate::journal::entry::{
-    Entry, EntryNumber, ExpiringKey, Group, Op, StoredChild, StoredLetter, StoredOrigin, StoredTimer, StoredValue, TimerIds,
+    Entry, EntryNumber, ExpiringKey, Group, Op, StoredChild, StoredLetter, StoredOrigin, StoredTimer, StoredValue,
+    TimerIds,
 };
 use crate::journal::store::{Image, StoredActor, StoredMessage, StoredSuspect};
 use crate::words::address::Address;

@@ -6,9 +6,7 @@ use std::time::SystemTime;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{
-    EntryNumber, ExpiringKey, Group, StoredLetter, StoredOrigin, StoredTimer, StoredValue,
-};
+use crate::journal::entry::{EntryNumber, ExpiringKey, Group, StoredLetter, StoredOrigin, StoredTimer, StoredValue};
 use crate::journal::fold::Fold;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
 use crate::words::address::Address;

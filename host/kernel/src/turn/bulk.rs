@@ -342,7 +342,8 @@ impl Bulk<'_> {
         let value = self.base + content.start + usize::from(key_bytes);
         let (key, value) = (self.base + content.start..value, value..self.base + content.end);
         let bytes = std::mem::take(&mut self.turn.outbox.bytes);
-        let set = key_of(&bytes, key).and_then(|key| state_result(self.turn.try_set_state(key, &bytes[value], lifetime)));
+        let set =
+            key_of(&bytes, key).and_then(|key| state_result(self.turn.try_set_state(key, &bytes[value], lifetime)));
         self.turn.outbox.bytes = bytes;
         set
     }

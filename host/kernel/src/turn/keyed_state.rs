@@ -43,12 +43,7 @@ impl Turn {
         self.set_state_with(key, value, Some(lifetime)).await
     }
 
-    async fn set_state_with(
-        &mut self,
-        key: &str,
-        value: &[u8],
-        lifetime: Option<Duration>,
-    ) -> Result<(), StateError> {
+    async fn set_state_with(&mut self, key: &str, value: &[u8], lifetime: Option<Duration>) -> Result<(), StateError> {
         match self.try_set_state(key, value, lifetime) {
             Err(StateError::Full { .. }) if self.may_have_space(key) => {
                 self.measure_state().await?;
@@ -229,6 +224,8 @@ impl Turn {
         wait.wait(self.shared.routing.measure_state(&self.actor)).await?;
         let keys: Vec<Arc<str>> = self.state.iter().flat_map(|changes| changes.keys().cloned()).collect();
         let mut costs = HashMap::new();
+        // What is removed while values are read may be counted among them.
+        let expirations = self.keyed_state()?.expirations();
         for key in keys {
             let known = self.keyed_state()?.known(&key);
             let kept = match known {
@@ -241,7 +238,6 @@ impl Turn {
                 costs.insert(key.clone(), cost(&key, &kept.value));
             }
         }
-        let expirations = self.keyed_state()?.expirations();
         if let Some(changes) = &mut self.state {
             changes.measure(&costs, expirations);
         }

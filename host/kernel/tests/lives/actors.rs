@@ -363,14 +363,15 @@ impl Acting {
             let _ = self.turn.set_state_for("t", &(handled + 1).to_le_bytes(), time).await;
         }
         let mut book = self.stage.book.lock();
+        let life = book.life;
         match time {
-            Some(time) => drop(book.passing.insert(passing, (book.life, Instant::now() + time))),
+            Some(time) => drop(book.passing.insert(passing, (life, Instant::now() + time))),
             None => drop(book.passing.remove(&passing)),
         }
     }
 
     /// Checks the value that does not stay: it is that of the last message which set it, and does not go before its time.
-    async fn check_passing(&self, handled: u64) {
+    async fn check_passing(&mut self, handled: u64) {
         let Ok(value) = self.turn.state_value("t").await else { return };
         let value = value.map(|value| u64::from_le_bytes(value[..].try_into().unwrap()));
         let mut book = self.stage.book.lock();

@@ -1,12 +1,12 @@
 //! The store of a play. A group that was under way when the host died is kept up to an entry by chance.
 
-use std::time::SystemTime;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ExpiringKey, ActorId, Address, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredActor,
-    StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError,
+    StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 use crate::checks::durable;

@@ -41,8 +41,8 @@ mod spilled;
 mod state_rules;
 mod suspect_rules;
 mod timer_rules;
-mod watch_rules;
 mod value_rules;
+mod watch_rules;
 mod watchers;
 
 use std::collections::BTreeSet;

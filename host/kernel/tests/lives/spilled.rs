@@ -1,12 +1,12 @@
 //! Stored mailboxes that are larger than their memory.
 
-use std::time::SystemTime;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ExpiringKey, ActorId, ActorSpec, Address, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message,
-    Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
+    ActorId, ActorSpec, Address, BoxFuture, ExpiringKey, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore,
+    Message, Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
     StoredOrigin, StoredTimer, StoredValue, WaitingNumbers,
 };
 

@@ -1,12 +1,12 @@
 //! The promises about keyed state, each in a small play.
 
-use std::time::SystemTime;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ExpiringKey, ActorId, ActorSpec, Address, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan,
-    PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer, StoredValue,
+    ActorId, ActorSpec, Address, BoxFuture, ExpiringKey, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel,
+    MemoryStore, Plan, PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError,
+    StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};

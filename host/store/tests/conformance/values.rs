@@ -5,7 +5,7 @@ use std::time::Duration;
 use playhouse_kernel::{ActorId, ExpiringKey, Lifetime, StateSize, Store, StoredValue};
 
 use crate::home::Home;
-use crate::words::{A, B, addr, at, entry, write};
+use crate::words::{A, B, at, entry, write};
 
 const NONE: ActorId = ActorId(9);
 

@@ -47,7 +47,8 @@ impl Routing {
             }
         });
         let ends = lifetime.map(|lifetime| lifetime.ends);
-        let kept = |value: Option<Vec<u8>>| Kept { ends: ends.filter(|_| value.is_some()), value: value.map(Arc::from) };
+        let kept =
+            |value: Option<Vec<u8>>| Kept { ends: ends.filter(|_| value.is_some()), value: value.map(Arc::from) };
         let changes = changes.into_iter().map(|(key, value)| (key.into(), kept(value)));
         state.changed(changes, grown, entered.number, journal.last_durable());
         Some(entered.number)

@@ -53,6 +53,7 @@ impl Shared {
         ends.begin_look();
         // All values that were noted before are in the store then.
         journal.all_durable().await?;
+        let mut before = None;
         loop {
             let now = self.wall_time(Instant::now());
             let page = store.expiring(PAGE).await.map_err(|error| self.routing.store_read_failed(error))?;
@@ -60,6 +61,10 @@ impl Shared {
             if due.is_empty() {
                 page.first().into_iter().for_each(|first| ends.note(first.ends));
                 return Ok(());
+            }
+            if before.as_ref() == page.first() {
+                let at = "the order of values by their ends, which has one that is gone".to_owned();
+                return Err(self.routing.store_read_failed(StoreError::Damaged { at }));
             }
             ends.step();
             let entered = self.routing.enter(journal, None, EntrySpace::NONE, |draft| {
@@ -77,6 +82,7 @@ impl Shared {
             for (actor, address) in owners {
                 self.remove_empty_member(journal, &*store, (actor, address)).await?;
             }
+            before = page.into_iter().next();
         }
     }
 

@@ -74,7 +74,8 @@ impl Checks {
         }
         self.above_zero(written.expire.as_ref(), "state.expire", Duration::ZERO);
         if let Some(expire) = written.expire.as_ref().filter(|expire| expire.get_ref().0 > LONGEST_LIFETIME) {
-            let problem = Problem::at(expire.span(), "`state.expire` is over 100 years", "it must be at most \"36500d\"");
+            let problem =
+                Problem::at(expire.span(), "`state.expire` is over 100 years", "it must be at most \"36500d\"");
             self.add(problem.help("leave `expire` out to keep values until they are deleted"));
         }
         StateSpec {
