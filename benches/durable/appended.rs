@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 /// The bytes of an operation without its records, keys and values.
@@ -68,15 +69,30 @@ impl Store for AppendStore {
         nothing()
     }
 
-    fn value(&self, _: ActorId, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, _: ActorId, _: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         nothing()
     }
 
-    fn keys(&self, _: ActorId, _: &str, _: Option<&str>, _: usize) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+    fn keys(
+        &self,
+        _: ActorId,
+        _: &str,
+        _: Option<&str>,
+        _: usize,
+        _: SystemTime,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         nothing()
     }
 
     fn state_size(&self, _: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
+        nothing()
+    }
+
+    fn expiring(&self, _: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        nothing()
+    }
+
+    fn shorten_lifetimes(&self, _: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
         nothing()
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 /// The store of a measurement.
@@ -66,7 +67,7 @@ impl Store for CountedStore {
         self.inner.held(of, from, most)
     }
 
-    fn value(&self, of: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, of: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         self.inner.value(of, key)
     }
 
@@ -76,12 +77,21 @@ impl Store for CountedStore {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(of, prefix, after, most)
+        self.inner.keys(of, prefix, after, most, now)
     }
 
     fn state_size(&self, of: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.inner.state_size(of)
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        self.inner.expiring(most)
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.shorten_lifetimes(now)
     }
 
     fn timers(&self, of: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

@@ -6,7 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use arbitrary::{Result, Unstructured};
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, MemoryStore, Op, Store, StoreError, StoredLetter, StoredTimer,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Lifetime, MemoryStore, Op, Store, StoreError, StoredLetter,
+    StoredTimer,
 };
 use playhouse_store::{SqliteStore, StoreSettings};
 
@@ -55,9 +56,10 @@ async fn same(memory: &MemoryStore, sqlite: &SqliteStore, image: &Image, other: 
         let id = actor.id;
         assert_eq!(memory.messages(id, 0, usize::MAX).await, sqlite.messages(id, 0, usize::MAX).await);
         assert_eq!(memory.held(id, 0, usize::MAX).await, sqlite.held(id, 0, usize::MAX).await);
-        assert_eq!(memory.keys(id, "", None, 1000).await, sqlite.keys(id, "", None, 1000).await);
+        let now = UNIX_EPOCH + Duration::from_secs(5);
+        assert_eq!(memory.keys(id, "", None, 1000, now).await, sqlite.keys(id, "", None, 1000, now).await);
         assert_eq!(memory.timers(id, 0, 1000).await, sqlite.timers(id, 0, 1000).await);
-        for key in memory.keys(id, "", None, 1000).await.expect("sound") {
+        for key in memory.keys(id, "", None, 1000, UNIX_EPOCH).await.expect("sound") {
             assert_eq!(memory.value(id, &key).await, sqlite.value(id, &key).await);
         }
     }
@@ -88,7 +90,7 @@ fn entry(input: &mut Unstructured<'_>) -> Result<JournalEntry> {
 fn op(input: &mut Unstructured<'_>, bytes: &mut Vec<u8>) -> Result<Op> {
     let actor = ActorId(input.int_in_range(0..=3)?);
     let number = input.int_in_range(0..=9)?;
-    Ok(match input.int_in_range(0..=14)? {
+    Ok(match input.int_in_range(0..=15)? {
         0 => Op::Ids { below: number },
         1 | 2 => Op::Born { actor, address: address(input)? },
         3..5 => {
@@ -110,7 +112,14 @@ fn op(input: &mut Unstructured<'_>, bytes: &mut Vec<u8>) -> Result<Op> {
             let (ends, in_process) = (input.int_in_range(0..=2)?, input.arbitrary()?);
             Op::Suspect { mailbox: actor, number, ends, in_process }
         }
-        8 => Op::Set { actor, key: text(input, bytes)?, value: text(input, bytes)? },
+        8 => {
+            let (key, value) = (text(input, bytes)?, text(input, bytes)?);
+            let ends = UNIX_EPOCH + Duration::from_secs(number + 1);
+            let lifetime: bool = input.arbitrary()?;
+            let lifetime = lifetime.then(|| Box::new(Lifetime { ends, length: Duration::from_secs(1) }));
+            Op::Set { actor, key, value, lifetime }
+        }
+        15 => Op::Expire { actor, key: text(input, bytes)?, by: UNIX_EPOCH + Duration::from_secs(number) },
         9 => Op::Unset { actor, key: text(input, bytes)? },
         10 => Op::Timer { actor, timer: Box::new(timer(input, number)?) },
         11 => Op::Cancel { actor, id: number },

@@ -71,6 +71,11 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
                 let value = content.start + usize::from(*key_bytes);
                 again.set(text(bytes, &(content.start..value)), &bytes[value..content.end]);
             }
+            Op::SetFor { milliseconds, key_bytes, content } => {
+                let value = content.start + usize::from(*key_bytes);
+                let key = text(bytes, &(content.start..value));
+                again.set_for(key, &bytes[value..content.end], *milliseconds);
+            }
             Op::Delete(key) => again.delete(text(bytes, key)),
         }
         failed_after_sends |= sent && matches!(op, Op::Reject(_) | Op::Retry(_));

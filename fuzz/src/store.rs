@@ -43,7 +43,7 @@ pub fn store(bytes: &[u8]) {
                 assert!(messages.iter().all(|message| message.record == record(message.number)), "{messages:?}");
             });
             expect(store.value(actor.id, "key").await, |value| {
-                assert!(value.as_ref().is_none_or(|value| value == b"value"), "{value:?}");
+                assert!(value.as_ref().is_none_or(|value| value.value == b"value"), "{value:?}");
             });
             expect(store.timers(actor.id, 0, 10).await, |timers| {
                 assert!(timers.iter().all(|found| *found == timer()), "{timers:?}");
@@ -86,7 +86,7 @@ fn content() -> JournalEntry {
         Op::Ids { below: 9 },
         Op::Born { actor, address: Address::parse("/a").expect("a good address") },
         Op::Put { mailbox: actor, first: 1, messages: 3, records },
-        Op::Set { actor, key, value },
+        Op::Set { actor, key, value, lifetime: None },
         Op::Timer { actor, timer: Box::new(timer()) },
     ];
     JournalEntry { actor: None, ops, bytes }

@@ -59,6 +59,8 @@ pub(crate) trait Kernel {
     fn observe(&self, name: &str, value: f64) -> Result<(), MetricError>;
     fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError>;
     fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError>;
+    /// As `state_set`; the value goes when it was not set again for this time.
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError>;
     fn state_delete(&self, key: &str) -> Result<(), StateError>;
     fn state_keys(&self, prefix: &str, after: Option<&str>, most: u32) -> Result<Vec<String>, StateError>;
     /// The bytes of the actor's own value in its state.

@@ -268,7 +268,7 @@ fn kept(store: &Path) -> Kept {
         for actor in image.actors.iter().filter(|actor| actor.address.as_str().starts_with("/a")) {
             let account = account_of(actor.address.as_str());
             if let Some(balance) = store.value(actor.id, "balance").await.unwrap() {
-                balances.insert(account, String::from_utf8(balance).unwrap().parse().unwrap());
+                balances.insert(account, String::from_utf8(balance.value).unwrap().parse().unwrap());
             }
             let waiting = store.timers(actor.id, 0, usize::MAX).await.unwrap();
             timers.extend(waiting.iter().map(|timer| (key_in(&timer.record), account)));

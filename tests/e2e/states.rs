@@ -67,6 +67,45 @@ fn sum_is_right_after_kill_9_at_any_moment() {
     );
 }
 
+/// A till whose values go soon, one whose values stay for long, and a family of the first kind.
+fn expiring(home: &TempDir) -> TempDir {
+    let till = "plugin = \"till\"\nmailbox = { kind = \"durable\" }\n";
+    folder(&format!(
+        "[play.store]\npath = {:?}\n\
+         [[actor]]\naddress = \"/short\"\n{till}state = {{ expire = \"100ms\" }}\n\
+         [[actor]]\naddress = \"/long\"\n{till}state = {{ expire = \"1d\" }}\n\
+         [[family]]\naddress = \"/user/*\"\n{till}state = {{ expire = \"100ms\" }}\nidle_after = \"10ms\"\ncreate = [\"/\"]\n",
+        store(home)
+    ))
+}
+
+#[test]
+fn values_go_after_their_time_over_hosts_that_are_killed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut host = Host::start(expiring(&home), &[]);
+    for address in ["/short", "/long", "/user/ada"] {
+        assert_eq!(host.ok(&["ask", address, "40"]), "40", "{address}");
+    }
+    host.die();
+    // No look at the values sees them for longer than their time, whether they are removed or not.
+    while text(&state(&home, &["keys", "/short"], "")) != "" {}
+    assert_eq!(text(&state(&home, &["export", "/short"], "")), "");
+    assert_eq!(state(&home, &["get", "/short", "sum"], "").status.code(), Some(1));
+    let host = Host::start(expiring(&home), &[]);
+    assert_eq!(host.ok(&["state", "keys", "/long"]), "payments\nsum\n");
+    assert_eq!(host.ok(&["state", "keys", "/short"]), "");
+    assert_eq!(host.ok(&["ask", "/long", "2"]), "42");
+    assert_eq!(host.ok(&["ask", "/short", "2"]), "2", "the sum began anew");
+    // The bytes are given back, and the member that keeps nothing is gone, although neither works again.
+    host.actor_when("/short", |till| till["state_bytes"]["used"] == 0);
+    let members = || -> serde_json::Value {
+        let tree: serde_json::Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();
+        let actors = tree["actors"].as_array().unwrap();
+        actors.iter().find_map(|actor| actor.get("family").filter(|family| !family.is_null())).unwrap()["members"]["used"].clone()
+    };
+    while members() != 0 {}
+}
+
 #[test]
 fn operator_changes_the_state_of_a_stopped_actor() {
     let home = tempfile::tempdir().unwrap();

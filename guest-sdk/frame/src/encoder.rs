@@ -5,8 +5,8 @@ use core::mem;
 
 use crate::metadata::Metadata;
 use crate::outbound::{
-    CANCEL, COUNT, DELETE, OBSERVE, OP_BYTES, REJECT, REPLY, REPLY_WITH, RETRY, SET, SPAWN, STOP, TELL, TELL_AFTER,
-    TELL_AFTER_WITH, TELL_EVERY, TELL_EVERY_WITH, TELL_WITH,
+    CANCEL, COUNT, DELETE, OBSERVE, OP_BYTES, REJECT, REPLY, REPLY_WITH, RETRY, SET, SET_FOR, SPAWN, STOP, TELL,
+    TELL_AFTER, TELL_AFTER_WITH, TELL_EVERY, TELL_EVERY_WITH, TELL_WITH,
 };
 use crate::record::HEADER_BYTES;
 use crate::trailer;
@@ -103,6 +103,14 @@ impl Encoder {
     /// When the key has more than `u16::MAX` bytes, or the value almost `u32::MAX`.
     pub fn set(&mut self, key: &str, value: &[u8]) {
         self.op_of(SET, 0, &[&key_length(key), key.as_bytes(), value]);
+    }
+
+    /// As [`Encoder::set`]; the value goes when it was not set again for this time.
+    ///
+    /// # Panics
+    /// As [`Encoder::set`].
+    pub fn set_for(&mut self, key: &str, value: &[u8], milliseconds: u64) {
+        self.op_of(SET_FOR, 0, &[&milliseconds.to_le_bytes(), &key_length(key), key.as_bytes(), value]);
     }
 
     /// Records that a key of the actor's state goes.

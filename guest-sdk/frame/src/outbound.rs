@@ -29,9 +29,13 @@ pub(crate) const COUNT: u32 = 14;
 pub(crate) const OBSERVE: u32 = 15;
 pub(crate) const SET: u32 = 16;
 pub(crate) const DELETE: u32 = 17;
+pub(crate) const SET_FOR: u32 = 18;
 
 /// Bytes before the key of a set: the length of the key.
 const KEY_LENGTH_BYTES: usize = 2;
+
+/// Bytes before the length of the key, in a set with a time: the time.
+const LIFETIME_BYTES: usize = 8;
 
 /// Bytes before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
@@ -106,6 +110,15 @@ pub enum Op {
     },
     /// A key of the actor's state gets a value.
     Set {
+        /// The bytes of the key, which come before the value.
+        key_bytes: u16,
+        /// Key, which is UTF-8, and value.
+        content: Range<usize>,
+    },
+    /// A key of the actor's state gets a value, which goes when it was not set again for this time.
+    SetFor {
+        /// The time.
+        milliseconds: u64,
         /// The bytes of the key, which come before the value.
         key_bytes: u16,
         /// Key, which is UTF-8, and value.
@@ -292,7 +305,7 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
                 if matches!(kind, TELL_AFTER | TELL_EVERY) { 0 } else { metadata(at, &body[TIMER_BYTES..])? };
             Ok(Op::Timer(TimerAt { again, metadata_bytes, route, at: from..from + body.len() }))
         }
-        CANCEL | SET | DELETE if route != 0 => Err(FrameError::NotZero { at }),
+        CANCEL | SET | SET_FOR | DELETE if route != 0 => Err(FrameError::NotZero { at }),
         CANCEL | COUNT | OBSERVE if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
         CANCEL => Ok(Op::Cancel { id: number(0)? }),
         COUNT => Ok(Op::Count { metric: route, by: number(0)? }),
@@ -301,10 +314,14 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
             _ => Err(FrameError::Value { at }),
         },
         SET => {
-            let (key, _) = key_and_value(body).ok_or(FrameError::Length { at, found: body.len() })?;
-            core::str::from_utf8(key).map_err(|_| FrameError::Text { at })?;
-            let key_bytes = u16::try_from(key.len()).expect("its length has 2 bytes");
+            let key_bytes = key_bytes(at, body)?;
             Ok(Op::Set { key_bytes, content: from + KEY_LENGTH_BYTES..from + body.len() })
+        }
+        SET_FOR => {
+            let milliseconds = number(0)?;
+            let key_bytes = key_bytes(at, &body[LIFETIME_BYTES..])?;
+            let content = from + LIFETIME_BYTES + KEY_LENGTH_BYTES..from + body.len();
+            Ok(Op::SetFor { milliseconds, key_bytes, content })
         }
         DELETE => match core::str::from_utf8(body) {
             Ok(_) => Ok(Op::Delete(from..from + body.len())),
@@ -312,6 +329,13 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
         },
         found => Err(FrameError::Kind { at, found }),
     }
+}
+
+/// The number of bytes of the key, which is UTF-8, at the front of the content of a set.
+fn key_bytes(at: usize, content: &[u8]) -> Result<u16, FrameError> {
+    let (key, _) = key_and_value(content).ok_or(FrameError::Length { at, found: content.len() })?;
+    core::str::from_utf8(key).map_err(|_| FrameError::Text { at })?;
+    Ok(u16::try_from(key.len()).expect("its length has 2 bytes"))
 }
 
 /// The key and the value of a set.

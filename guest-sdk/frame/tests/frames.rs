@@ -124,6 +124,10 @@ fn malformed_operations_are_refused_with_their_reason() {
         (ended(1, &[op(16, 0, 3, &[1, 0, 0xff])]), FrameError::Text { at }),
         (ended(1, &[op(17, 1, 1, b"a")]), FrameError::NotZero { at }),
         (ended(1, &[op(17, 0, 1, b"\xff")]), FrameError::Text { at }),
+        (ended(1, &[op(18, 1, 10, &[0; 10])]), FrameError::NotZero { at }),
+        (ended(1, &[op(18, 0, 7, &[0; 7])]), FrameError::Length { at, found: 7 }),
+        (ended(1, &[op(18, 0, 9, &[0; 9])]), FrameError::Length { at, found: 1 }),
+        (ended(1, &[op(18, 0, 11, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0xff])]), FrameError::Text { at }),
         (ended(1, &[op(14, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
         (ended(1, &[op(15, 0, 7, &[0; 7])]), FrameError::Length { at, found: 7 }),
         (ended(1, &[op(15, 0, 8, &f64::NAN.to_le_bytes())]), FrameError::Value { at }),
@@ -315,6 +319,7 @@ enum Step {
     Timer(u64, u32, u64, bool, Metadata, Vec<u8>),
     Cancel(u64),
     Set(String, Vec<u8>),
+    SetFor(String, Vec<u8>, u64),
     Delete(String),
 }
 
@@ -337,6 +342,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         any::<u64>().prop_map(Step::Cancel),
         (".{0,5}", body()).prop_map(|(key, value)| Step::Set(key, value)),
+        (".{0,5}", body(), any::<u64>()).prop_map(|(key, value, time)| Step::SetFor(key, value, time)),
         ".{0,5}".prop_map(Step::Delete),
     ]
 }
@@ -417,6 +423,11 @@ proptest! {
                     usize::from(*key_bytes) == key.len()
                         && frame[content.clone()] == [key.as_bytes(), &value[..]].concat()
                 }
+                (Op::SetFor { milliseconds, key_bytes, content }, Step::SetFor(key, value, time)) => {
+                    milliseconds == time
+                        && usize::from(*key_bytes) == key.len()
+                        && frame[content.clone()] == [key.as_bytes(), &value[..]].concat()
+                }
                 (Op::Delete(at), Step::Delete(key)) => text(at, key),
                 _ => false,
             };
@@ -453,6 +464,7 @@ fn encode(steps: &[Step]) -> Vec<u8> {
             }
             Step::Cancel(id) => encoder.cancel(*id),
             Step::Set(key, value) => encoder.set(key, value),
+            Step::SetFor(key, value, time) => encoder.set_for(key, value, *time),
             Step::Delete(key) => encoder.delete(key),
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::effects::Sent;
-use super::fake_kernel::{FakeKernel, check_address};
+use super::fake_kernel::{FakeKernel, Value, check_address};
 use crate::actor::Actor;
 use crate::callback::{Callback, Ended, TaskDone};
 use crate::envelope::Envelope;
@@ -376,13 +376,41 @@ impl<A: Actor> Setup<A> {
     /// When the value has no JSON form.
     pub fn state(mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Self {
         let value = serde_json::to_vec(value).expect("a value that JSON can hold");
-        self.kernel.state.get_mut().insert(key.to_owned(), value);
+        self.kernel.state.get_mut().insert(key.to_owned(), Value { bytes: value, ends_ms: None });
         self
     }
 
     /// The bounds of the actor's state, as `state.bytes` and `state.value` of the manifest. Default: 64 MiB and 1 MiB.
     pub fn state_bounds(mut self, bytes: u64, value_bytes: u64) -> Self {
         self.kernel.state_bounds = Some((bytes, value_bytes));
+        self
+    }
+
+    /// The time after which values of the actor's state go that have no time of their own, as `state.expire` of the manifest. Default: they
+    /// stay. Time passes with [`advance`](ActorHarness::advance).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::ActorHarness};
+    /// # #[derive(Default)] struct Gate;
+    /// impl Actor for Gate {
+    ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+    ///         let state = ctx.state();
+    ///         state.put("last", msg.text()?)?;
+    ///         Ok(state.put_for("session", msg.text()?, Duration::from_mins(30))?)
+    ///     }
+    /// }
+    ///
+    /// let mut harness = ActorHarness::<Gate>::setup().state_expire(Duration::from_hours(1)).start()?;
+    /// harness.tell("ada")?;
+    /// harness.advance(Duration::from_mins(30));
+    /// assert_eq!(harness.state_keys(), ["last"]);
+    /// harness.advance(Duration::from_mins(30));
+    /// assert!(harness.state_keys().is_empty());
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn state_expire(mut self, time: Duration) -> Self {
+        self.kernel.state_expire_ms = Some(whole_millis(time).max(1));
         self
     }
 

@@ -53,8 +53,10 @@ pub(super) struct FakeKernel {
     pub(super) counted: RefCell<BTreeMap<String, u64>>,
     pub(super) observed: RefCell<BTreeMap<String, Vec<f64>>>,
     /// The actor's state, and its bounds: `state.bytes` and `state.value`. No bounds: the actor has no state.
-    pub(super) state: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(super) state: RefCell<BTreeMap<String, Value>>,
     pub(super) state_bounds: Option<(u64, u64)>,
+    /// The time of values that have no time of their own: `state.expire`.
+    pub(super) state_expire_ms: Option<u64>,
     /// Whether the actor has a durable mailbox: then the timers and watches of its messages belong to it, and not to an incarnation.
     pub(super) is_durable: bool,
     /// Set in hooks that run at each start.
@@ -68,6 +70,9 @@ pub(super) struct FakeKernel {
     set: RefCell<BTreeMap<(u64, u64), Timer>>,
 }
 
+/// The longest time of a value in the host: 100 years.
+const LONGEST_LIFETIME_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
 enum Effect {
     Told(Sent),
     Spawned(Child),
@@ -79,7 +84,16 @@ enum Effect {
     Unwatched(u64),
     Counted(String, u64),
     Observed(String, f64),
-    Changed(String, Option<Vec<u8>>),
+    /// With the time of the value, in milliseconds.
+    Changed(String, Option<(Vec<u8>, Option<u64>)>),
+}
+
+/// A value of the state.
+#[derive(Clone)]
+pub(super) struct Value {
+    pub(super) bytes: Vec<u8>,
+    /// When its time ends; none for one that stays.
+    pub(super) ends_ms: Option<u64>,
 }
 
 struct Timer {
@@ -119,7 +133,10 @@ impl FakeKernel {
                     *sum = sum.saturating_add(by);
                 }
                 Effect::Observed(name, value) => self.observed.borrow_mut().entry(name).or_default().push(value),
-                Effect::Changed(key, Some(value)) => drop(self.state.borrow_mut().insert(key, value)),
+                Effect::Changed(key, Some((bytes, time_ms))) => {
+                    let ends_ms = time_ms.map(|time| self.now_ms.get().saturating_add(time));
+                    self.state.borrow_mut().insert(key, Value { bytes, ends_ms });
+                }
                 Effect::Changed(key, None) => drop(self.state.borrow_mut().remove(&key)),
                 Effect::Cancelled(id) => self.set.borrow_mut().retain(|(_, set), _| *set != id),
             }
@@ -138,11 +155,14 @@ impl FakeKernel {
     }
 
     /// The state with the changes of the current turn.
-    fn state_now(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut state = self.state.borrow().clone();
+    pub(super) fn state_now(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state.borrow();
+        let is_there = |value: &Value| value.ends_ms.is_none_or(|ends| ends > self.now_ms.get());
+        let there = state.iter().filter(|(_, value)| is_there(value));
+        let mut state: BTreeMap<_, _> = there.map(|(key, value)| (key.clone(), value.bytes.clone())).collect();
         for effect in &*self.done.borrow() {
             match effect {
-                Effect::Changed(key, Some(value)) => drop(state.insert(key.clone(), value.clone())),
+                Effect::Changed(key, Some((value, _))) => drop(state.insert(key.clone(), value.clone())),
                 Effect::Changed(key, None) => drop(state.remove(key)),
                 _ => {}
             }
@@ -161,6 +181,21 @@ impl FakeKernel {
         let bounds = self.state_bounds.ok_or_else(|| StateError::NotGranted(why()))?;
         check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
         Ok(bounds)
+    }
+
+    /// Records that the current message gives a key a value, with a time in milliseconds.
+    fn set(&self, key: &str, value: &[u8], time_ms: Option<u64>) -> Result<(), StateError> {
+        let (limit_bytes, value_bytes) = self.state_for(key)?;
+        if value.len() as u64 > value_bytes {
+            return Err(StateError::TooLarge { limit_bytes: value_bytes });
+        }
+        let mut state = self.state_now();
+        state.insert(key.to_owned(), value.to_vec());
+        if state.iter().map(|(key, value)| cost_of(key, value.len())).sum::<u64>() > limit_bytes {
+            return Err(StateError::Full { limit_bytes });
+        }
+        self.did(Effect::Changed(key.to_owned(), Some((value.to_vec(), time_ms))));
+        Ok(())
     }
 
     pub(super) fn advance(&self, ms: u64) {
@@ -454,17 +489,11 @@ impl Kernel for Rc<FakeKernel> {
     }
 
     fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
-        let (limit_bytes, value_bytes) = self.state_for(key)?;
-        if value.len() as u64 > value_bytes {
-            return Err(StateError::TooLarge { limit_bytes: value_bytes });
-        }
-        let mut state = self.state_now();
-        state.insert(key.to_owned(), value.to_vec());
-        if state.iter().map(|(key, value)| cost_of(key, value.len())).sum::<u64>() > limit_bytes {
-            return Err(StateError::Full { limit_bytes });
-        }
-        self.did(Effect::Changed(key.to_owned(), Some(value.to_vec())));
-        Ok(())
+        self.set(key, value, self.state_expire_ms)
+    }
+
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError> {
+        self.set(key, value, Some(milliseconds.clamp(1, LONGEST_LIFETIME_MS)))
     }
 
     fn state_delete(&self, key: &str) -> Result<(), StateError> {

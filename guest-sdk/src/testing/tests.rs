@@ -284,6 +284,9 @@ impl Actor for Counter {
             "large" => state.put_bytes("large", [0; 11])?,
             "keys" => ctx.reply_json(&state.keys("")?)?,
             "delete" => state.keys("")?.iter().try_for_each(|key| state.delete(key))?,
+            "short" => state.put_for("short", "v", Duration::from_millis(100))?,
+            "short again" => state.put("short again", &state.get::<String>("short")?)?,
+            "ever" => state.put_for("ever", "v", Duration::MAX)?,
             "json" => drop(state.get::<String>("json")?),
             _ => {}
         }
@@ -302,6 +305,29 @@ fn state_stays_over_a_restart_and_the_value_does_not() {
     assert_eq!(harness.ask("keys").unwrap(), br#"["a","keys","old"]"#);
     harness.tell("delete").unwrap();
     assert_eq!(harness.state_keys(), [""; 0]);
+}
+
+#[test]
+fn value_goes_when_its_time_is_over() {
+    let setup = ActorHarness::<Counter>::setup().state("old", &1).state_expire(Duration::from_millis(500));
+    let mut harness = setup.start().unwrap();
+    for message in ["a", "short", "ever"] {
+        harness.tell(message).unwrap();
+    }
+    harness.advance(Duration::from_millis(99));
+    harness.tell("a").unwrap();
+    assert_eq!(harness.state_keys(), ["a", "ever", "old", "short"]);
+    harness.advance(Duration::from_millis(1));
+    assert_eq!(harness.state_keys(), ["a", "ever", "old"]);
+    harness.tell("short again").unwrap();
+    assert_eq!(harness.state::<Option<String>>("short again").unwrap(), Some(None), "the actor does not see it either");
+    let mut harness = harness.restart().unwrap();
+    harness.advance(Duration::from_millis(498));
+    assert_eq!(harness.state_keys(), ["a", "ever", "old", "short again"], "set again, it began anew");
+    harness.advance(Duration::from_millis(1));
+    assert_eq!(harness.state_keys(), ["ever", "old", "short again"]);
+    harness.advance(Duration::from_hours(24 * 365 * 99));
+    assert_eq!(harness.state_keys(), ["ever", "old"]);
 }
 
 #[test]

@@ -50,6 +50,10 @@ fn shown(frame: &[u8]) -> String {
             let (key, value) = frame[content].split_at(key_bytes.into());
             format!("set {}={}", String::from_utf8_lossy(key), String::from_utf8_lossy(value))
         }
+        Op::SetFor { milliseconds, key_bytes, content } => {
+            let (key, value) = frame[content].split_at(key_bytes.into());
+            format!("set {}={} for {milliseconds}", String::from_utf8_lossy(key), String::from_utf8_lossy(value))
+        }
         Op::Delete(key) => format!("delete {}", text(key)),
         Op::Reply(reply) => format!("reply {}", text(reply)),
         Op::Reject(reason) => format!("reject({:?})", text(reason)),
@@ -104,7 +108,13 @@ impl Actor for Puppet {
                 word if word.starts_with("unset:") => ctx.state().delete(&word[6..])?,
                 word if word.contains('=') => {
                     let (key, value) = word.split_once('=').unwrap_or_default();
-                    ctx.state().put_bytes(key, value)?;
+                    match value.split_once("~") {
+                        None => ctx.state().put_bytes(key, value)?,
+                        Some((value, ms)) => {
+                            let time = Duration::from_millis(ms.parse().unwrap_or_default());
+                            ctx.state().put_bytes_for(key, value, time)?;
+                        }
+                    }
                 }
                 to => ctx.tell(to, word)?,
             }
@@ -233,6 +243,10 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
 
     fn state_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
         (**self).state_set(key, value)
+    }
+
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError> {
+        (**self).state_set_for(key, value, milliseconds)
     }
 
     fn state_delete(&self, key: &str) -> Result<(), StateError> {

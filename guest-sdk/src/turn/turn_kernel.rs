@@ -397,7 +397,15 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
             self.state.overlay.borrow_mut().left = None;
             return self.host.state_set(key, value);
         }
-        self.frame_set(key, value)
+        self.frame_set(key, value, None)
+    }
+
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError> {
+        if self.current.borrow().is_none() {
+            self.state.overlay.borrow_mut().left = None;
+            return self.host.state_set_for(key, value, milliseconds);
+        }
+        self.frame_set(key, value, Some(milliseconds))
     }
 
     fn state_delete(&self, key: &str) -> Result<(), StateError> {

@@ -190,6 +190,10 @@ impl Kernel for Imports {
         Ok(state::set(key, value)?)
     }
 
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError> {
+        Ok(state::set_for(key, value, milliseconds)?)
+    }
+
     fn state_delete(&self, key: &str) -> Result<(), StateError> {
         Ok(state::delete(key)?)
     }

@@ -151,6 +151,10 @@ impl Kernel for ComponentKernel {
         KERNEL.with(|kernel| kernel.state_set(key, value))
     }
 
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError> {
+        KERNEL.with(|kernel| kernel.state_set_for(key, value, milliseconds))
+    }
+
     fn state_delete(&self, key: &str) -> Result<(), StateError> {
         KERNEL.with(|kernel| kernel.state_delete(key))
     }

@@ -105,8 +105,8 @@ pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
 pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use journal::entry::{
-    Entry as JournalEntry, EntryNumber, FIRST_CHOSEN_TIMER, Group as JournalGroup, Op, StoredChild, StoredLetter,
-    StoredOrigin, StoredTimer, TimerIds,
+    Entry as JournalEntry, EntryNumber, ExpiringKey, FIRST_CHOSEN_TIMER, Group as JournalGroup, Lifetime, Op,
+    StoredChild, StoredLetter, StoredOrigin, StoredTimer, StoredValue, TimerIds,
 };
 pub use journal::faulty::{Fault, FaultyStore, Shortage};
 pub use journal::memory::MemoryStore;
@@ -148,7 +148,7 @@ pub use words::events::EVENTS;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
-pub use words::keyed_state::{StateChange, StateLimits, StateSize, StateSpec};
+pub use words::keyed_state::{LONGEST_LIFETIME, SHORTEST_LIFETIME, StateChange, StateLimits, StateSize, StateSpec};
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken, records_of};
 pub use words::metric_names::{MAX_METRIC_NAME_BYTES, MAX_METRICS, MetricNameError, MetricNames};

@@ -12,11 +12,11 @@ use crate::mailbox::Known;
 use crate::origins;
 use crate::reader::{letter_of, timer_of};
 use crate::rows::{
-    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, suspect_of, suspect_sum, timer_sum,
-    unsigned,
+    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, suspect_of, suspect_sum, timer_sum, unsigned,
 };
 use crate::state::State;
 use crate::tail::Note;
+use crate::values::{lifetime_of, value_sum};
 
 /// Most damages that are named.
 const MOST_DAMAGES: usize = 100;
@@ -244,7 +244,9 @@ impl Check<'_> {
     fn states(&mut self) -> rusqlite::Result<()> {
         let (mut damaged, mut sizes) = (Vec::new(), BTreeMap::<u64, StateSize>::new());
         {
-            let mut rows = self.tx.prepare("select id, actor, key, value, checksum from state order by actor, key")?;
+            let mut rows = self.tx.prepare(
+                "select id, actor, key, value, checksum, ends_ns, lifetime_ns from state order by actor, key",
+            )?;
             let mut rows = rows.query([])?;
             while let Some(row) = rows.next()? {
                 match value(row) {
@@ -416,7 +418,9 @@ impl Check<'_> {
 /// A row of `state`: its actor, its key, the bytes of its value, and whether it is as it was written, under a key that may be.
 fn value(row: &Row<'_>) -> rusqlite::Result<(u64, String, usize, bool)> {
     let (actor, key, value) = (unsigned(row, 1)?, row.get::<_, String>(2)?, row.get_ref(3)?.as_blob()?);
-    let is_sound = state_sum(actor, &key, value) == row.get::<_, i64>(4)? && check_key(&key).is_ok();
+    let (sum, lifetime) = (row.get::<_, i64>(4)?, lifetime_of(row, 5)?);
+    let is_sound = lifetime.is_ok_and(|lifetime| value_sum(actor, &key, value, lifetime.as_ref()) == sum)
+        && check_key(&key).is_ok();
     Ok((actor, key, value.len(), is_sound))
 }
 

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use playhouse_kernel::{ActorId, Address, STARTS_OF_A_TIMELINE, StateSize, StoreError, StoredMessage, WaitingNumbers};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -171,12 +172,12 @@ impl Inspection {
         Ok(WaitingNumbers { in_order, held: read().map_err(store_error)? })
     }
 
-    /// As [`Store::value`](playhouse_kernel::Store::value).
+    /// As [`Store::value`](playhouse_kernel::Store::value), by the clock of the machine.
     pub fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.reader.value(actor, key)
+        Ok(self.reader.value(actor, key)?.and_then(|value| value.at(SystemTime::now())))
     }
 
-    /// As [`Store::keys`](playhouse_kernel::Store::keys).
+    /// As [`Store::keys`](playhouse_kernel::Store::keys), by the clock of the machine.
     pub fn keys(
         &mut self,
         actor: ActorId,
@@ -184,7 +185,7 @@ impl Inspection {
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.reader.keys(actor, prefix, after, most)
+        self.reader.keys(actor, prefix, after, most, SystemTime::now())
     }
 
     /// Reads everything, and names each damage. `Err`: the database cannot be read at all.

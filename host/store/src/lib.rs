@@ -33,12 +33,13 @@
 //! | `mailbox` | the writer's knowledge of a mailbox, and its changes within a group: pure |
 //! | `actors` | the actors in memory: those that groups named lately |
 //! | `state`, `rows` | the facts in memory, with a group applied to them; the rows of the tables |
+//! | `values` | the rows of states, and the times after which they go |
 //! | `origins` | positions of sources outside |
 //! | `writer` | groups as transactions |
 //! | `reserve` | the space that is kept for turns and orders |
 //! | `reader` | messages, states and dead letters |
 //! | `migrations` | stores of older formats, brought to the current one |
-//! | `format_1` | the step from the first format to the second |
+//! | `format_1`, `format_2` | the steps from the first format to the second, and from that to the third |
 //! | `inspection`, `check` | facts, messages, states and backups; the check of everything |
 //! | `stopped`, `restore` | orders for a store without a host; a backup that becomes a store |
 //! | `tail` | the note of the last group, which tells that the log lost its end |
@@ -53,6 +54,7 @@ mod children;
 mod error;
 mod folder;
 mod format_1;
+mod format_2;
 mod inspection;
 mod mailbox;
 mod migrations;
@@ -70,6 +72,7 @@ mod suspects;
 mod tail;
 mod taken;
 mod timers;
+mod values;
 mod worker;
 mod writer;
 

@@ -10,6 +10,7 @@ use playhouse_kernel::{ActorId, Address, StateSize, StoredActor, StoredTimer, re
 use crate::suspects::Suspects;
 use crate::taken::Taken;
 use crate::timers::Timers;
+use crate::values::ValueChange;
 
 /// Most bytes of a frame, after its first message.
 const FRAME_BYTES: usize = 64 << 10;
@@ -47,8 +48,8 @@ pub(crate) struct Changes<'g> {
     pub(crate) held: BTreeMap<u64, Option<(SystemTime, &'g [u8])>>,
     /// Whether messages left frames.
     pub(crate) took: bool,
-    /// Values of the actor's state, by key; none for those that go.
-    pub(crate) state: BTreeMap<&'g str, Option<&'g [u8]>>,
+    /// Changes of the actor's state, by key.
+    pub(crate) state: BTreeMap<&'g str, ValueChange<'g>>,
     /// Timers of the actor, by id; none for those that end.
     pub(crate) timers: BTreeMap<u64, Option<&'g StoredTimer>>,
     /// The suspects that changed.

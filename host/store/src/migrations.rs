@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use crate::error::{failed_file, store_error};
 use crate::folder::{Folder, is_blank, make_private};
 use crate::format_1;
+use crate::format_2;
 use crate::schema::{FORMAT, Format, open};
 use crate::settings::StoreSettings;
 use crate::tail::require_none;
@@ -25,7 +26,8 @@ pub(crate) struct Formats {
 }
 
 /// The formats of this version.
-pub(crate) const FORMATS: Formats = Formats { current: FORMAT, steps: &[(1, format_1::to_format_2)] };
+pub(crate) const FORMATS: Formats =
+    Formats { current: FORMAT, steps: &[(1, format_1::to_format_2), (2, format_2::to_format_3)] };
 
 /// A store of an older format that was brought to the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +132,7 @@ mod tests {
     }
 
     /// The copy of the store before its migration.
-    const COPY: &str = "store.db.v2";
+    const COPY: &str = "store.db.v3";
 
     fn folder() -> (tempfile::TempDir, StoreSettings) {
         let home = tempfile::tempdir().expect("a folder");

@@ -1,20 +1,22 @@
 //! The reader: messages, states and dead letters, on a connection of its own, so that it never waits for the writer.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorId, Address, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer, records_of,
+    ActorId, Address, ExpiringKey, StateSize, StoreError, StoredActor, StoredLetter, StoredMessage, StoredTimer,
+    StoredValue, records_of,
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::children;
 use crate::error::store_error;
 use crate::mailbox::Known;
-use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, state_sum, time, timer_sum, unsigned};
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, nanos, signed, time, timer_sum, unsigned};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::taken::Taken;
+use crate::values;
 
 /// Pages that the connection keeps in memory, in KiB. Most are those of frames, each of which is read once.
 const CACHE_KIB: i32 = 4 << 10;
@@ -111,19 +113,8 @@ impl Reader {
     }
 
     /// As [`Store::value`](playhouse_kernel::Store::value).
-    pub(crate) fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = || {
-            let mut row = self.db.prepare_cached("select value, checksum from state where actor = ? and key = ?")?;
-            row.query_row(params![signed(actor.0), key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        };
-        let found: Option<(Vec<u8>, i64)> = read().map_err(store_error)?;
-        let Some((value, sum)) = found else { return Ok(None) };
-        if state_sum(actor.0, key, &value) == sum {
-            return Ok(Some(value));
-        }
-        Err(StoreError::Damaged {
-            at: format!("the value of `{}` of actor {} in table `state`", key.escape_debug(), actor.0),
-        })
+    pub(crate) fn value(&mut self, actor: ActorId, key: &str) -> Result<Option<StoredValue>, StoreError> {
+        values::value(&self.db, actor, key)
     }
 
     /// As [`Store::keys`](playhouse_kernel::Store::keys).
@@ -133,30 +124,49 @@ impl Reader {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> Result<Vec<String>, StoreError> {
         let sql_limit = i64::try_from(most).unwrap_or(i64::MAX);
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
+        // The keys are in the index; the times are in the rows, and are read only if a time is over anywhere.
+        let is_any_over = values::is_any_over(&tx, now).map_err(store_error)?;
         // SQLite compares texts by their bytes. The keys with a prefix follow one another, from the prefix itself on.
-        let sql = match after {
-            Some(after) if after >= prefix => {
-                "select key from state where actor = ?1 and key > ?2 order by key limit ?3"
+        let is_after = after.is_some_and(|after| after >= prefix);
+        let sql = match (is_after, is_any_over) {
+            (true, false) => "select key from state where actor = ?1 and key > ?2 order by key limit ?3",
+            (false, false) => "select key from state where actor = ?1 and key >= ?2 order by key limit ?3",
+            (true, true) => {
+                "select key from state where actor = ?1 and key > ?2 and (ends_ns is null or ends_ns > ?4) order by key limit ?3"
             }
-            _ => "select key from state where actor = ?1 and key >= ?2 order by key limit ?3",
+            (false, true) => {
+                "select key from state where actor = ?1 and key >= ?2 and (ends_ns is null or ends_ns > ?4) order by key limit ?3"
+            }
         };
         let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
-        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
         let read = || {
             let mut rows = tx.prepare_cached(sql)?;
-            let keys = rows.query_map(params![signed(actor.0), from, sql_limit], |row| row.get::<_, String>(0))?;
+            let (id, now_ns) = (signed(actor.0), nanos(now));
+            let key = |row: &Row<'_>| row.get::<_, String>(0);
+            let keys = if is_any_over {
+                rows.query_map(params![id, from, sql_limit, now_ns], key)?
+            } else {
+                rows.query_map(params![id, from, sql_limit], key)?
+            };
             let has_prefix = |key: &rusqlite::Result<String>| key.as_ref().map_or(true, |key| key.starts_with(prefix));
             keys.take_while(has_prefix).collect::<rusqlite::Result<Vec<_>>>()
         };
         let keys = read().map_err(store_error)?;
-        let is_all = prefix.is_empty() && after.is_none() && keys.len() < most;
+        let is_all = prefix.is_empty() && after.is_none() && keys.len() < most && !is_any_over;
         // A row that is not there has no checksum.
         if is_all && size_of(&tx, actor)?.keys != keys.len() as u64 {
             return Err(StoreError::Damaged { at: format!("the keys of actor {} in table `state`", actor.0) });
         }
         Ok(keys)
+    }
+
+    /// As [`Store::expiring`](playhouse_kernel::Store::expiring).
+    pub(crate) fn expiring(&mut self, most: usize) -> Result<Vec<ExpiringKey>, StoreError> {
+        values::expiring(&self.db, most)
     }
 
     /// As [`Store::state_size`](playhouse_kernel::Store::state_size).

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use playhouse_kernel::{ActorId, Address, StateSize, StoredLetter, StoredSuspect, StoredTimer, TimerIds, cost_of};
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use playhouse_kernel::{ActorId, Address, StateSize, StoredLetter, StoredSuspect, StoredTimer, TimerIds};
+use rusqlite::{Row, Transaction, params};
 
 use crate::checksum::checksum;
 use crate::mailbox::{Changes, Frame, Known};
 use crate::suspects::Suspects;
 use crate::taken::Taken;
 use crate::timers::Timers;
+use crate::values;
 
 /// Deletes what one group ended in a mailbox.
 pub(crate) fn delete_ended(
@@ -34,10 +35,8 @@ pub(crate) fn delete_ended(
         let mut gone = tx.prepare_cached("delete from timer where actor = ? and id = ?")?;
         gone.execute(params![signed(id), signed(*timer)])?;
     }
-    for (key, _) in changes.state.iter().filter(|(_, value)| value.is_none()) {
-        let mut gone = tx.prepare_cached("delete from state where actor = ? and key = ? returning length(value)")?;
-        let before = gone.query_row(params![signed(id), key], |row| unsigned(row, 0)).optional()?;
-        resize(&mut known.state, key, before, None);
+    for (key, change) in &changes.state {
+        values::delete(id, key, change, &mut known.state, tx)?;
     }
     Ok(())
 }
@@ -64,13 +63,6 @@ fn delete_frames(id: u64, known: &mut Known, tx: &Transaction<'_>) -> rusqlite::
         known.frame_bytes = known.frame_bytes.saturating_sub(bytes);
     }
     Ok(())
-}
-
-/// Counts a key whose value had, and has, so many bytes.
-fn resize(size: &mut StateSize, key: &str, before: Option<u64>, after: Option<u64>) {
-    let cost = |bytes: Option<u64>| bytes.map_or(0, |bytes| cost_of(key, bytes as usize));
-    size.keys = size.keys.saturating_sub(before.is_some().into()) + u64::from(after.is_some());
-    size.bytes = size.bytes.saturating_sub(cost(before)) + cost(after);
 }
 
 /// Deletes everything of an actor that is gone.
@@ -113,16 +105,8 @@ pub(crate) fn write_new(
     for timer in changes.timers.values().flatten() {
         write_timer(id, timer, tx)?;
     }
-    for (key, value) in &changes.state {
-        let Some(value) = value else { continue };
-        let mut row = tx.prepare_cached("select length(value) from state where actor = ? and key = ?")?;
-        let before = row.query_row(params![signed(id), key], |row| unsigned(row, 0)).optional()?;
-        let mut row = tx.prepare_cached(
-            "insert into state(actor, key, value, checksum) values (?, ?, ?, ?) on conflict(actor, key) do update set
-                (value, checksum) = (excluded.value, excluded.checksum)",
-        )?;
-        row.execute(params![signed(id), key, value, state_sum(id, key, value)])?;
-        resize(&mut known.state, key, before, Some(value.len() as u64));
+    for (key, change) in &changes.state {
+        values::write(id, key, change, &mut known.state, tx)?;
     }
     Ok(())
 }
@@ -193,11 +177,6 @@ pub(crate) fn actor_sum(id: u64, known: &Known) -> i64 {
     let (address, later, timers) = (known.address.as_bytes(), known.taken.later(), timers.as_flattened());
     let of_frames = known.frame_bytes.to_le_bytes();
     checksum(&[&id, address, &halted, &last, &waiting, &below, &later, &frames, &keys, &bytes, timers, &of_frames])
-}
-
-/// The checksum of a row of `state`.
-pub(crate) fn state_sum(actor: u64, key: &str, value: &[u8]) -> i64 {
-    checksum(&[&actor.to_le_bytes(), key.as_bytes(), value])
 }
 
 /// The checksum of a row of `frame`.
@@ -289,13 +268,13 @@ pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 /// Nanoseconds since 1970, up to 2262.
-fn nanos(time: SystemTime) -> i64 {
+pub(crate) fn nanos(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Nanoseconds, up to 292 years.
-fn nanos_of(duration: Duration) -> i64 {
+pub(crate) fn nanos_of(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 

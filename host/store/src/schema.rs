@@ -15,7 +15,7 @@ use crate::settings::{StoreSettings, Survives};
 use crate::tail::{Note, Position};
 
 /// The format that this version writes. `pragma user_version` has it.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 /// Tells a store from the databases of other programs: `pragma application_id`, "Play".
 const APPLICATION: i32 = 0x506c_6179;
 /// The wait for another program that has locked the database.
@@ -83,15 +83,19 @@ const TABLES: &str = "
     ) strict, without rowid;
 
     -- Values of actors' states. With a rowid and an index: values of a kilobyte and more would make the pages of a table without one
-    -- hold few keys each, and its reads and writes twice as slow.
+    -- hold few keys each, and its reads and writes twice as slow. ends_ns and lifetime_ns are null for a value that stays; formats 1 and 2
+    -- had neither.
     create table state(
         id integer primary key,
         actor integer not null,
         key text not null,
         value blob not null,
-        checksum integer not null
+        checksum integer not null,
+        ends_ns integer,
+        lifetime_ns integer
     ) strict;
     create unique index state_at on state(actor, key);
+    create index state_ends on state(ends_ns, lifetime_ns) where ends_ns is not null;
 
     -- Timers of actors: due_ns is their next time, wait_ns their delay or period.
     create table timer(

@@ -14,6 +14,7 @@ use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
 use crate::rows::{delete_actor, delete_ended, signed, unsigned, write_actor, write_letter, write_new};
 use crate::tail::Position;
+use crate::values::ValueChange;
 
 /// The facts about the database, and the actors that are in use.
 #[derive(Default)]
@@ -240,16 +241,25 @@ impl State {
                 known.suspect(changes, *number, (*ends, boot)).map_err(impossible)?;
             }
             Op::Ended => self.is_running = false,
-            Op::Set { actor, key, value } => {
+            Op::Set { actor, key, value, lifetime } => {
                 let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
                 self.known(*actor, &changes.gone, tx)?;
                 let changes = changes.mailboxes.entry(actor.0).or_default();
-                changes.state.insert(key, Some(&entry.bytes[value.clone()]));
+                let (value, lifetime) = (&entry.bytes[value.clone()], lifetime.as_deref().copied());
+                changes.state.insert(key, ValueChange::Set { value, lifetime });
+            }
+            Op::Expire { actor, key, by } => {
+                let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
+                if !changes.gone.contains(&actor.0) && self.actors.get(actor.0, tx)?.is_some() {
+                    let changes = &mut changes.mailboxes.entry(actor.0).or_default().state;
+                    let expired = ValueChange::expire(changes.get(key), (*actor, key), *by, tx)?;
+                    changes.extend(expired.map(|expired| (key, expired)));
+                }
             }
             Op::Unset { actor, key } => {
                 let key = key_of(&entry.bytes[key.clone()]).map_err(impossible)?;
                 self.known(*actor, &changes.gone, tx)?;
-                changes.mailboxes.entry(actor.0).or_default().state.insert(key, None);
+                changes.mailboxes.entry(actor.0).or_default().state.insert(key, ValueChange::Unset);
             }
             Op::Timer { actor, timer } => {
                 let known = self.known(*actor, &changes.gone, tx)?;

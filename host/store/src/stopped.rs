@@ -123,7 +123,7 @@ impl StoppedStore {
             check_key(key).map_err(|error| OrderError::Refused(error.to_string()))?;
             let key = append(key.as_bytes());
             entry.ops.push(match value {
-                Some(value) => Op::Set { actor, key, value: append(value) },
+                Some(value) => Op::Set { actor, key, value: append(value), lifetime: None },
                 None => Op::Unset { actor, key },
             });
         }

@@ -1,10 +1,11 @@
 //! The store itself: a writer and a reader, each in a thread of its own.
 
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, StateSize, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, StateSize, Store, StoreError, StoredActor,
+    StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 use crate::migrations::Migrated;
@@ -124,7 +125,7 @@ impl Store for SqliteStore {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.held(mailbox, from, most_bytes)).await })
     }
 
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         let key = key.to_owned();
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.value(actor, &key)).await })
     }
@@ -135,16 +136,25 @@ impl Store for SqliteStore {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
         Box::pin(async move {
-            let read = move |reader: &mut Reader| reader.keys(actor, &prefix, after.as_deref(), most);
+            let read = move |reader: &mut Reader| reader.keys(actor, &prefix, after.as_deref(), most, now);
             self.threads()?.reader.run(read).await
         })
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         Box::pin(async move { self.threads()?.reader.run(move |reader| reader.state_size(actor)).await })
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        Box::pin(async move { self.threads()?.reader.run(move |reader| reader.expiring(most)).await })
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.threads()?.writer.run(move |writer| writer.shorten_lifetimes(now)).await })
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

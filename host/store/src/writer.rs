@@ -1,6 +1,7 @@
 //! The writer: a group is one transaction.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use playhouse_kernel::{Image, JournalGroup, StoreError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -13,6 +14,7 @@ use crate::reserve::Reserve;
 use crate::settings::StoreSettings;
 use crate::state::State;
 use crate::tail::{Note, Tail};
+use crate::values::shorten_lifetimes;
 
 /// The writer of an open store.
 pub(crate) struct Writer {
@@ -79,6 +81,15 @@ impl Writer {
             Err(error) => self.failure = Some(error.clone()),
         }
         written
+    }
+
+    /// As [`Store::shorten_lifetimes`](playhouse_kernel::Store::shorten_lifetimes).
+    pub(crate) fn shorten_lifetimes(&mut self, now: SystemTime) -> Result<(), StoreError> {
+        let shortened = shorten_lifetimes(&mut self.db, now);
+        if let Err(error @ (StoreError::Failed(_) | StoreError::Damaged { .. })) = &shortened {
+            self.failure = Some(error.clone());
+        }
+        shortened
     }
 
     fn try_write(&mut self, group: &JournalGroup) -> Result<(), StoreError> {

@@ -189,7 +189,7 @@ async fn flipped_bits_are_found_or_change_nothing() {
     for at in (0..bytes.len()).step_by(499) {
         let _ = std::fs::remove_dir_all(&flipped.path);
         std::fs::create_dir(&flipped.path).unwrap();
-        let mut bytes = bytes.clone();
+        let mut bytes = original.clone();
         bytes[at] ^= 1 << (at % 8);
         std::fs::write(database(&flipped), bytes).unwrap();
         match read(&flipped).await {
@@ -585,10 +585,10 @@ async fn check_finds_flipped_bits_in_several_pages() {
 async fn check_finds_each_bit_that_matters() {
     let (home, settings) = folder();
     filled(&settings).await;
-    let (expected, bytes) = (read(&settings).await.unwrap(), std::fs::read(database(&settings)).unwrap());
+    let (expected, original) = (read(&settings).await.unwrap(), std::fs::read(database(&settings)).unwrap());
     let flipped = StoreSettings::new(&home.path().join("flipped"));
     let mut found = 0;
-    for at in (0..bytes.len()).step_by(211) {
+    for at in (0..original.len()).step_by(211) {
         let _ = std::fs::remove_dir_all(&flipped.path);
         std::fs::create_dir(&flipped.path).unwrap();
         let mut bytes = bytes.clone();
@@ -596,7 +596,8 @@ async fn check_finds_each_bit_that_matters() {
         std::fs::write(database(&flipped), bytes).unwrap();
         let checked = Inspection::open(&flipped.path).map_err(|_| ()).and_then(|store| store.check().map_err(|_| ()));
         if checked.is_ok_and(|checked| checked.damages.is_empty()) {
-            assert_eq!(read(&flipped).await.ok().as_ref(), Some(&expected), "byte {at}");
+            let around = String::from_utf8_lossy(&original[at.saturating_sub(40)..(at + 40).min(original.len())]);
+            assert!(read(&flipped).await.ok().as_ref() == Some(&expected), "byte {at} in {around:?}");
         } else {
             found += 1;
         }
@@ -671,7 +672,7 @@ async fn filled_with_state(settings: &StoreSettings) {
         bytes.extend_from_slice(format!("k{n:02}").as_bytes());
         let value = bytes.len()..bytes.len() + 300;
         bytes.extend_from_slice(&[b'v'; 300]);
-        ops.push(Op::Set { actor: A, key, value });
+        ops.push(Op::Set { actor: A, key, value, lifetime: None });
     }
     write(&store, &mut image, JournalEntry { ops, bytes, ..JournalEntry::default() }).await.unwrap();
 }
@@ -681,8 +682,8 @@ async fn read_state(settings: &StoreSettings) -> Result<usize, StoreError> {
     let store = SqliteStore::new(settings.clone());
     store.open().await?;
     let mut bytes = 0;
-    for key in store.keys(A, "", None, 1000).await? {
-        bytes += store.value(A, &key).await?.map_or(0, |value| value.len());
+    for key in store.keys(A, "", None, 1000, UNIX_EPOCH).await? {
+        bytes += store.value(A, &key).await?.map_or(0, |value| value.value.len());
     }
     Ok(bytes)
 }
@@ -753,7 +754,7 @@ async fn state_is_changed_without_a_host_and_not_beside_one() {
     drop(stopped);
     let (store, image) = open(&settings).await;
     assert_eq!((image.actors[0].state.keys, image.last), (20, 3));
-    assert_eq!(store.value(A, "new").await, Ok(Some(b"x".to_vec())));
+    assert_eq!(store.value(A, "new").await.unwrap().unwrap().value, b"x");
     let refused = StoppedStore::take(&settings.path).err();
     assert!(matches!(refused, Some(OrderError::Store(StoreError::Taken { .. }))), "{refused:?}");
 }

@@ -60,7 +60,7 @@ async fn shortage_leaves_space_for_what_is_on_its_way() {
     for _ in 0..on_its_way / 10_000 {
         host.put(10_000).await.unwrap();
     }
-    let set = Op::Set { actor: A, key: 0..1, value: 1..1001 };
+    let set = Op::Set { actor: A, key: 0..1, value: 1..1001, lifetime: None };
     host.write(vec![set, Op::Halted { actor: A, halted: true }], vec![b'x'; 1001]).await.unwrap();
 }
 

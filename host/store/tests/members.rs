@@ -80,7 +80,7 @@ async fn fill(settings: &StoreSettings, members: usize) {
     for from in (0..members).step_by(1000) {
         let entry = |n: usize| {
             let actor = ActorId(first_id + n as u64);
-            let set = Op::Set { actor, key: 0..1, value: 1..1 + value.len() };
+            let set = Op::Set { actor, key: 0..1, value: 1..1 + value.len(), lifetime: None };
             let bytes = [b"k", &value[..]].concat();
             JournalEntry { actor: None, ops: vec![Op::Born { actor, address: member(n) }, set], bytes }
         };

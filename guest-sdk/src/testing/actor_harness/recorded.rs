@@ -13,13 +13,13 @@ use crate::timer::TimerId;
 impl<A: Actor> ActorHarness<A> {
     /// The value of a key of the actor's state, read as JSON; none when it has none. Changes of a failed message are not there.
     pub fn state<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let value = self.kernel.state.borrow().get(key).cloned();
+        let value = self.kernel.state_now().remove(key);
         Ok(value.map(|value| serde_json::from_slice(&value)).transpose()?)
     }
 
     /// The keys of the actor's state, in the order of their bytes.
     pub fn state_keys(&self) -> Vec<String> {
-        self.kernel.state.borrow().keys().cloned().collect()
+        self.kernel.state_now().into_keys().collect()
     }
 
     /// The watches that are set, with the absolute addresses of the watched, in the order in which they were set.

@@ -123,6 +123,11 @@ impl Kernel for Rc<Boundary> {
         if key.starts_with("one-too-many") { Err(StateError::Full { limit_bytes: 200 }) } else { Ok(()) }
     }
 
+    fn state_set_for(&self, key: &str, value: &[u8], milliseconds: u64) -> Result<(), StateError> {
+        self.note(format!("set {key} {} for {milliseconds}", String::from_utf8_lossy(value)));
+        if key.starts_with("one-too-many") { Err(StateError::Full { limit_bytes: 200 }) } else { Ok(()) }
+    }
+
     fn state_delete(&self, key: &str) -> Result<(), StateError> {
         self.note(format!("delete {key}"));
         Ok(())

@@ -82,6 +82,32 @@ fn changes_outside_of_a_batch_go_to_the_host() {
     assert_eq!(play.crossed(), ["set a 1", "delete a", "get old"]);
 }
 
+#[test]
+fn values_with_a_time_are_in_the_frame_in_their_order() {
+    let mut play = Play::start();
+    assert_eq!(
+        play.batch(&["a=1 a=2~30 get:a", "a=3~40 reject", "get:a a=4 get:a"]),
+        "set a=1, set a=2 for 30, reply 2, reject(\"no\"), set a=4, reply 4"
+    );
+    assert_eq!(play.crossed(), ["limits"]);
+}
+
+#[test]
+fn host_decides_about_a_set_with_a_time_that_may_not_fit() {
+    let mut play = Play::start();
+    let key = "k".repeat(140);
+    play.batch(&["a=1", &format!("{key}=1~30 get:{key}")]);
+    let expected = ["limits", "hand over set a=1, done", "limits", &format!("set {key} 1 for 30")];
+    assert_eq!(play.crossed()[..4], expected);
+}
+
+#[test]
+fn times_outside_of_a_batch_go_to_the_host() {
+    let play = Play::start();
+    play.turns.state_set_for("a", b"1", 5).unwrap();
+    assert_eq!(play.crossed(), ["set a 1 for 5"]);
+}
+
 fn saved() -> Play {
     let play = Play::start_as(Some(SavedFns::default()));
     assert_eq!(play.crossed(), ["get ", "set  {\"count\":0}"]);

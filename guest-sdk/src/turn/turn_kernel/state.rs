@@ -9,8 +9,9 @@ use crate::snapshot::{SAVED_KEY, Snapshot};
 use crate::turn::host::{StateLimits, TurnHost};
 
 impl<H: TurnHost> TurnKernel<H> {
-    /// Gives a key a value, as an effect of the current message of a batch.
-    pub(super) fn frame_set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+    /// Gives a key a value, as an effect of the current message of a batch; with a time, the value goes when it was not set again for so many
+    /// milliseconds. They count from the commit, so that the batch itself reads the value in any case.
+    pub(super) fn frame_set(&self, key: &str, value: &[u8], milliseconds: Option<u64>) -> Result<(), StateError> {
         check_key(key).map_err(|error| StateError::BadKey(error.to_string()))?;
         let cost = cost_of(key, value.len());
         if self.state.overlay.borrow().left.is_none_or(|left| left < cost) {
@@ -25,11 +26,17 @@ impl<H: TurnHost> TurnKernel<H> {
             let mut state = self.state.overlay.borrow_mut();
             state.left = Some(left - cost);
             state.in_frame += cost;
-            self.out.borrow_mut().set(key, value);
+            match milliseconds {
+                None => self.out.borrow_mut().set(key, value),
+                Some(milliseconds) => self.out.borrow_mut().set_for(key, value, milliseconds),
+            }
         } else {
             // The host knows the size of the value that this one replaces. It must know the current message for that.
             self.hand_over();
-            self.host.state_set(key, value)?;
+            match milliseconds {
+                None => self.host.state_set(key, value)?,
+                Some(milliseconds) => self.host.state_set_for(key, value, milliseconds)?,
+            }
             self.state.overlay.borrow_mut().left = Some(0);
         }
         self.state.change(key, Some(value));

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use playhouse_frame::cost_of;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::journal::entry::EntryNumber;
+use crate::journal::entry::{EntryNumber, StoredValue};
 use crate::words::keyed_state::{StateSize, StateSpec};
 
 /// Keys that an eviction looks at, after which it gives up until the next change: they are in use, or not durable yet.
@@ -17,10 +19,32 @@ const MOST_KEPT: usize = 16;
 /// A value; none for a key without one.
 pub(crate) type Value = Option<Arc<[u8]>>;
 
+/// A value of a key, or that it has none, as it is in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) value: Value,
+    /// When the time of the value ends; none for one that stays.
+    pub(crate) ends: Option<SystemTime>,
+}
+
+impl Kept {
+    pub(crate) fn of(stored: Option<StoredValue>) -> Self {
+        let ends = stored.as_ref().and_then(|stored| Some(stored.lifetime?.ends));
+        Self { value: stored.map(|stored| stored.value.into()), ends }
+    }
+
+    /// Whether the time of the value is over. `now` is called for a value that does not stay.
+    pub(crate) fn is_over(&self, now: impl FnOnce() -> SystemTime) -> bool {
+        self.ends.is_some_and(|ends| ends <= now())
+    }
+}
+
 /// The keyed state of an actor.
 pub(crate) struct KeyedState {
     pub(crate) spec: StateSpec,
     inner: Mutex<Inner>,
+    /// How often values were removed since their times were over. It changes under the journal's lock.
+    expirations: AtomicU64,
     /// Held by an operator's change from its check to its entry.
     pub(crate) operator: AsyncMutex<()>,
 }
@@ -41,7 +65,7 @@ struct Inner {
 }
 
 struct Slot {
-    value: Value,
+    kept: Kept,
     /// The entry with the change; 0 for a value that was read.
     entry: EntryNumber,
     /// Whether it was read or changed again since an eviction last looked.
@@ -55,7 +79,7 @@ pub(crate) fn cost(key: &str, value: &Value) -> u64 {
 
 impl KeyedState {
     pub(crate) fn new(spec: StateSpec) -> Self {
-        Self { spec, inner: Mutex::default(), operator: AsyncMutex::default() }
+        Self { spec, inner: Mutex::default(), expirations: AtomicU64::new(0), operator: AsyncMutex::default() }
     }
 
     /// Takes over the size that the store has at the start.
@@ -63,37 +87,56 @@ impl KeyedState {
         self.inner.lock().used = size.bytes;
     }
 
-    /// The value of a key, if it is in memory.
-    pub(crate) fn known(&self, key: &str) -> Option<Value> {
+    /// The value of a key, if it is in memory. Its time may be over.
+    pub(crate) fn known(&self, key: &str) -> Option<Kept> {
         let mut inner = self.inner.lock();
         let slot = inner.slots.get_mut(key)?;
         slot.is_used = true;
-        Some(slot.value.clone())
+        Some(slot.kept.clone())
     }
 
-    /// Keeps a value that was read. No change may have come in between.
-    pub(crate) fn keep_read(&self, key: &str, value: &Value, durable: EntryNumber) {
+    /// Keeps a value that was read. No change may have come in between but the end of its time, which the value knows itself.
+    pub(crate) fn keep_read(&self, key: &str, kept: &Kept, durable: EntryNumber) {
         let mut inner = self.inner.lock();
-        inner.put(key.into(), value.clone(), 0);
+        inner.put(key.into(), kept.clone(), 0);
         inner.evict(self.spec.cache_bytes as u64, durable);
     }
 
     /// Takes over the changes of an entry. `grown`: the bytes that they add; `is_bound`: they may add less.
     pub(crate) fn changed(
         &self,
-        changes: impl IntoIterator<Item = (Arc<str>, Value)>,
+        changes: impl IntoIterator<Item = (Arc<str>, Kept)>,
         (grown, is_bound): (i64, bool),
         entry: EntryNumber,
         durable: EntryNumber,
     ) {
         let mut inner = self.inner.lock();
-        for (key, value) in changes {
-            inner.put(key, value, entry);
+        for (key, kept) in changes {
+            inner.put(key, kept, entry);
         }
         inner.used = inner.used.saturating_add_signed(grown);
         inner.is_bound |= is_bound;
-        inner.last_entry = entry;
+        inner.last_entry = inner.last_entry.max(entry);
         inner.evict(self.spec.cache_bytes as u64, durable);
+    }
+
+    /// Notes that an entry removes values whose times are over. In memory they end by themselves; how many bytes they had is known
+    /// when the state is measured.
+    pub(crate) fn expired(&self, entry: EntryNumber) {
+        let mut inner = self.inner.lock();
+        inner.is_bound = true;
+        self.expirations.fetch_add(1, Ordering::Relaxed);
+        inner.last_entry = inner.last_entry.max(entry);
+    }
+
+    /// How often values were removed since their times were over.
+    pub(crate) fn expirations(&self) -> u64 {
+        self.expirations.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the bytes may be fewer than were measured: the time of a value was over, and it may be removed by now.
+    pub(crate) fn may_be_smaller(&self) {
+        self.inner.lock().is_bound = true;
     }
 
     /// The bytes of the state, and whether there may be fewer.
@@ -115,22 +158,28 @@ impl KeyedState {
         }
     }
 
-    /// Adds the keys with this prefix whose changes are not durable, and whether each has a value.
-    pub(crate) fn add_unwritten(&self, prefix: &str, durable: EntryNumber, keys: &mut BTreeMap<Arc<str>, bool>) {
+    /// Adds the keys with this prefix whose changes are not durable, and whether each has a value at `now`.
+    pub(crate) fn add_unwritten(
+        &self,
+        prefix: &str,
+        (durable, now): (EntryNumber, SystemTime),
+        keys: &mut BTreeMap<Arc<str>, bool>,
+    ) {
         let inner = self.inner.lock();
         let unwritten = inner.slots.iter().filter(|(key, slot)| slot.entry > durable && key.starts_with(prefix));
-        keys.extend(unwritten.map(|(key, slot)| (key.clone(), slot.value.is_some())));
+        let has_value = |kept: &Kept| kept.value.is_some() && !kept.is_over(|| now);
+        keys.extend(unwritten.map(|(key, slot)| (key.clone(), has_value(&slot.kept))));
     }
 }
 
 impl Inner {
-    fn put(&mut self, key: Arc<str>, value: Value, entry: EntryNumber) {
-        let cost = slot_cost(&key, &value);
+    fn put(&mut self, key: Arc<str>, kept: Kept, entry: EntryNumber) {
+        let cost = slot_cost(&key, &kept.value);
         self.cached += cost;
         // A key that is new here is evicted before those that were used again.
         let is_used = self.slots.contains_key(&key);
-        match self.slots.insert(key.clone(), Slot { value, entry, is_used }) {
-            Some(before) => self.cached -= slot_cost(&key, &before.value),
+        match self.slots.insert(key.clone(), Slot { kept, entry, is_used }) {
+            Some(before) => self.cached -= slot_cost(&key, &before.kept.value),
             None => self.order.push_back(key),
         }
     }
@@ -145,7 +194,7 @@ impl Inner {
                 kept += 1;
                 self.order.push_back(key);
             } else if let Some(slot) = self.slots.remove(&key) {
-                self.cached -= slot_cost(&key, &slot.value);
+                self.cached -= slot_cost(&key, &slot.kept.value);
             }
         }
     }
@@ -158,11 +207,15 @@ fn slot_cost(key: &str, value: &Value) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn value(bytes: usize) -> Arc<[u8]> {
-        vec![7; bytes].into()
+    fn value(bytes: usize) -> Kept {
+        Kept { value: Some(vec![7; bytes].into()), ends: None }
     }
+
+    const NONE: Kept = Kept { value: None, ends: None };
 
     fn state(cache_bytes: usize) -> KeyedState {
         KeyedState::new(StateSpec { cache_bytes, ..StateSpec::default() })
@@ -171,10 +224,10 @@ mod tests {
     #[test]
     fn cache_is_bounded_and_keeps_what_is_used() {
         let state = state(10 * 100);
-        state.keep_read("often", &Some(value(31)), 0);
+        state.keep_read("often", &value(31), 0);
         for n in 0..100 {
-            state.keep_read(&format!("k{n:04}"), &Some(value(31)), 0);
-            assert_eq!(state.known("often"), Some(Some(value(31))), "{n}");
+            state.keep_read(&format!("k{n:04}"), &value(31), 0);
+            assert_eq!(state.known("often"), Some(value(31)), "{n}");
             assert!(state.inner.lock().cached <= 11 * 100, "{n}");
         }
         assert_eq!(state.known("k0001"), None);
@@ -186,20 +239,20 @@ mod tests {
     fn changes_stay_until_they_are_durable() {
         let state = state(0);
         for entry in 1..=50 {
-            state.changed([(format!("k{entry}").into(), Some(value(9)))], (1, false), entry, 0);
+            state.changed([(format!("k{entry}").into(), value(9))], (1, false), entry, 0);
         }
         assert!((1..=50).all(|entry| state.known(&format!("k{entry}")).is_some()));
         for entry in 51..60 {
-            state.changed([("last".into(), None)], (0, false), entry, entry - 1);
+            state.changed([("last".into(), NONE)], (0, false), entry, entry - 1);
         }
-        assert_eq!((state.known("k1"), state.known("last")), (None, Some(None)));
+        assert_eq!((state.known("k1"), state.known("last")), (None, Some(NONE)));
     }
 
     #[test]
     fn size_is_measured_only_without_later_changes() {
         let state = state(0);
         state.restore(StateSize { keys: 1, bytes: 100 });
-        state.changed([("a".into(), Some(value(1)))], (66, true), 5, 0);
+        state.changed([("a".into(), value(1))], (66, true), 5, 0);
         state.measured(StateSize { keys: 1, bytes: 90 }, 4);
         assert_eq!(state.used(), (166, true));
         state.measured(StateSize { keys: 1, bytes: 90 }, 5);
@@ -209,14 +262,42 @@ mod tests {
     #[test]
     fn unwritten_keys_are_those_after_the_durable_entry() {
         let state = state(1 << 20);
-        state.changed([("a1".into(), Some(value(1))), ("b".into(), Some(value(1)))], (0, false), 1, 0);
-        state.changed([("a2".into(), Some(value(1))), ("a1".into(), None)], (0, false), 2, 0);
+        state.changed([("a1".into(), value(1)), ("b".into(), value(1))], (0, false), 1, 0);
+        state.changed([("a2".into(), value(1)), ("a1".into(), NONE)], (0, false), 2, 0);
         let keys = |durable| {
             let mut keys = BTreeMap::new();
-            state.add_unwritten("a", durable, &mut keys);
+            state.add_unwritten("a", (durable, SystemTime::UNIX_EPOCH), &mut keys);
             keys.into_iter().map(|(key, has)| format!("{key} {has}")).collect::<Vec<_>>()
         };
         assert_eq!(keys(0), ["a1 false", "a2 true"]);
         assert_eq!(keys(2), [""; 0]);
+    }
+    #[test]
+    fn value_ends_with_its_time() {
+        let state = state(1 << 20);
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        state.changed([("a".into(), Kept { ends: Some(at(10)), ..value(1) })], (66, false), 1, 0);
+        let kept = state.known("a").unwrap();
+        assert_eq!((kept.is_over(|| at(9)), kept.is_over(|| at(10))), (false, true));
+        let has = |now| {
+            let mut keys = BTreeMap::new();
+            state.add_unwritten("", (0, now), &mut keys);
+            keys["a"]
+        };
+        assert_eq!((has(at(9)), has(at(10))), (true, false));
+        assert!(!value(1).is_over(|| panic!("the clock is not read for a value that stays")));
+    }
+
+    #[test]
+    fn expiry_leaves_a_bound_until_the_state_is_measured() {
+        let state = state(1 << 20);
+        state.changed([("a".into(), value(1))], (66, false), 1, 1);
+        state.expired(2);
+        state.changed([("b".into(), value(1))], (66, false), 1, 1);
+        assert_eq!((state.used(), state.expirations()), ((132, true), 1));
+        state.measured(StateSize { keys: 1, bytes: 66 }, 1);
+        assert_eq!(state.used(), (132, true), "the entry that removes values is not in that size");
+        state.measured(StateSize { keys: 1, bytes: 66 }, 2);
+        assert_eq!(state.used(), (66, false));
     }
 }

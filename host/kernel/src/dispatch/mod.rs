@@ -25,5 +25,6 @@ pub(crate) mod requests;
 pub(crate) mod routing;
 pub(crate) mod shared;
 pub(crate) mod timers;
+pub(crate) mod value_ends;
 
 pub(crate) use shared::Shared;

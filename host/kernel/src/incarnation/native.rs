@@ -256,6 +256,16 @@ impl NativeContext {
         self.turn.set_state(key, value.as_ref()).await
     }
 
+    /// As [`NativeContext::set_state`], and the value goes when it was not set again for this time.
+    pub async fn set_state_for(
+        &mut self,
+        key: &str,
+        value: impl AsRef<[u8]> + Send,
+        lifetime: Duration,
+    ) -> Result<(), StateError> {
+        self.turn.set_state_for(key, value.as_ref(), lifetime).await
+    }
+
     /// Removes a key of the keyed state with its value.
     pub fn delete_state(&mut self, key: &str) -> Result<(), StateError> {
         self.turn.delete_state(key)

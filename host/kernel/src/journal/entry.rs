@@ -107,6 +107,18 @@ pub enum Op {
         key: Range<usize>,
         /// The value, in [`Entry::bytes`].
         value: Range<usize>,
+        /// The time of the value; none for one that stays. Boxed, since most values stay.
+        lifetime: Option<Box<Lifetime>>,
+    },
+    /// A key of an actor's state has no value any more, if the time of its value ended by then. A value that was set again meanwhile stays.
+    /// The actor may be gone.
+    Expire {
+        /// The actor.
+        actor: ActorId,
+        /// The key, in [`Entry::bytes`]: UTF-8.
+        key: Range<usize>,
+        /// The time.
+        by: SystemTime,
     },
     /// A key of an actor's state has no value any more. It may have had none.
     Unset {
@@ -160,6 +172,63 @@ pub enum Op {
         /// The position, in [`Entry::bytes`].
         position: Range<usize>,
     },
+}
+
+/// The time of a value of an actor's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When it ends: from then on, the key has no value.
+    pub ends: SystemTime,
+    /// The time from the set to the end. However the clock jumps, a value does not live longer.
+    pub length: Duration,
+}
+
+impl Lifetime {
+    /// That of a value which is set at this time.
+    pub fn since(set_at: SystemTime, length: Duration) -> Self {
+        Self { ends: set_at.checked_add(length).unwrap_or(set_at), length }
+    }
+
+    /// Whether it is over at this time.
+    pub fn is_over(&self, now: SystemTime) -> bool {
+        self.ends <= now
+    }
+
+    /// That of a value which was set by a clock that was ahead: it begins at the time `now`. None for another one.
+    pub fn shortened(&self, now: SystemTime) -> Option<Self> {
+        let is_ahead = self.ends.checked_sub(self.length).is_some_and(|set_at| set_at > now);
+        is_ahead.then(|| Self::since(now, self.length))
+    }
+}
+
+/// A value of an actor's state, as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredValue {
+    /// Its bytes.
+    pub value: Vec<u8>,
+    /// Its time; none for one that stays.
+    pub lifetime: Option<Lifetime>,
+}
+
+impl StoredValue {
+    /// The bytes, unless its time is over.
+    pub fn at(self, now: SystemTime) -> Option<Vec<u8>> {
+        let is_over = self.lifetime.is_some_and(|lifetime| lifetime.is_over(now));
+        Some(self.value).filter(|_| !is_over)
+    }
+}
+
+/// A key of an actor's state whose value does not stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiringKey {
+    /// The actor.
+    pub actor: ActorId,
+    /// The actor's address.
+    pub address: Address,
+    /// The key.
+    pub key: String,
+    /// When the time of its value ends.
+    pub ends: SystemTime,
 }
 
 /// A position of a source outside, as a store keeps it: the message from there is in the store, or has ended.

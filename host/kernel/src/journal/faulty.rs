@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{Group, StoredLetter, StoredOrigin, StoredTimer};
+use crate::journal::entry::{ExpiringKey, Group, StoredLetter, StoredOrigin, StoredTimer, StoredValue};
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
@@ -122,7 +122,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.held(mailbox, from, most_bytes)
     }
 
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         self.inner.value(actor, key)
     }
 
@@ -132,12 +132,21 @@ impl<S: Store> Store for FaultyStore<S> {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(actor, prefix, after, most)
+        self.inner.keys(actor, prefix, after, most, now)
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.inner.state_size(actor)
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        self.inner.expiring(most)
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.shorten_lifetimes(now)
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

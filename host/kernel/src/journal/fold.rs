@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use playhouse_frame::{check_key, cost_of};
 
 use crate::journal::entry::{
-    Entry, EntryNumber, Group, Op, StoredChild, StoredLetter, StoredOrigin, StoredTimer, TimerIds,
+    Entry, EntryNumber, ExpiringKey, Group, Op, StoredChild, StoredLetter, StoredOrigin, StoredTimer, StoredValue,
+    TimerIds,
 };
 use crate::journal::store::{Image, StoredActor, StoredMessage, StoredSuspect};
 use crate::words::address::Address;
@@ -36,7 +37,7 @@ struct Known {
     halted: Option<bool>,
     last_number: u64,
     messages: BTreeMap<u64, Waiting>,
-    state: BTreeMap<String, Vec<u8>>,
+    state: BTreeMap<String, StoredValue>,
     timers: BTreeMap<u64, StoredTimer>,
     timer_ids: TimerIds,
     /// By number: how many runs they may have ended, and the run in which they were in process last.
@@ -177,9 +178,18 @@ impl Fold {
                     known.suspects.insert(*number, (*ends, boot));
                 }
                 Op::Ended => self.is_running = false,
-                Op::Set { actor, key, value } => {
+                Op::Set { actor, key, value, lifetime } => {
                     let (key, value) = (key_of(&entry.bytes[key.clone()])?, entry.bytes[value.clone()].to_vec());
+                    let value = StoredValue { value, lifetime: lifetime.as_deref().copied() };
                     self.known(*actor)?.state.insert(key.to_owned(), value);
+                }
+                Op::Expire { actor, key, by } => {
+                    let key = key_of(&entry.bytes[key.clone()])?;
+                    if let Some(known) = self.actors.get_mut(actor) {
+                        if known.state.get(key).is_some_and(|value| is_over(value, *by)) {
+                            known.state.remove(key);
+                        }
+                    }
                 }
                 Op::Unset { actor, key } => {
                     let key = key_of(&entry.bytes[key.clone()])?;
@@ -281,18 +291,47 @@ impl Fold {
         known.flat_map(move |known| known.messages.range(from..)).map(|(&number, waiting)| (number, waiting))
     }
 
-    pub(super) fn value(&self, actor: ActorId, key: &str) -> Option<Vec<u8>> {
+    pub(super) fn value(&self, actor: ActorId, key: &str) -> Option<StoredValue> {
         self.actors.get(&actor)?.state.get(key).cloned()
     }
 
-    pub(super) fn keys(&self, actor: ActorId, prefix: &str, after: Option<&str>, most: usize) -> Vec<String> {
+    pub(super) fn keys(
+        &self,
+        actor: ActorId,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+        now: SystemTime,
+    ) -> Vec<String> {
         let Some(known) = self.actors.get(&actor) else { return Vec::new() };
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        let keys = known.state.range::<str, _>((from, Bound::Unbounded)).map(|(key, _)| key);
-        keys.take_while(|key| key.starts_with(prefix)).take(most).cloned().collect()
+        let keys = known.state.range::<str, _>((from, Bound::Unbounded));
+        let keys = keys.take_while(|(key, _)| key.starts_with(prefix)).filter(|(_, value)| !is_over(value, now));
+        keys.map(|(key, _)| key).take(most).cloned().collect()
+    }
+
+    pub(super) fn expiring(&self, most: usize) -> Vec<ExpiringKey> {
+        let of_actor = |(id, known): (&ActorId, &Known)| {
+            let (id, address) = (*id, known.address.clone());
+            let expiring = known.state.iter().filter_map(|(key, value)| Some((key.clone(), value.lifetime?.ends)));
+            let of = move |(key, ends)| ExpiringKey { actor: id, address: address.clone(), key, ends };
+            expiring.map(of).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.actors.iter().flat_map(of_actor).collect();
+        all.sort_by_key(|expiring| expiring.ends);
+        all.truncate(most);
+        all
+    }
+
+    pub(super) fn shorten_lifetimes(&mut self, now: SystemTime) {
+        for value in self.actors.values_mut().flat_map(|known| known.state.values_mut()) {
+            if let Some(lifetime) = &mut value.lifetime {
+                *lifetime = lifetime.shortened(now).unwrap_or(*lifetime);
+            }
+        }
     }
 
     pub(super) fn state_size(&self, actor: ActorId) -> StateSize {
@@ -343,7 +382,11 @@ fn source_of(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|_| "a source whose name is not UTF-8".to_owned())
 }
 
-fn size_of(state: &BTreeMap<String, Vec<u8>>) -> StateSize {
-    let bytes = state.iter().map(|(key, value)| cost_of(key, value.len())).sum();
+fn is_over(value: &StoredValue, now: SystemTime) -> bool {
+    value.lifetime.is_some_and(|lifetime| lifetime.is_over(now))
+}
+
+fn size_of(state: &BTreeMap<String, StoredValue>) -> StateSize {
+    let bytes = state.iter().map(|(key, value)| cost_of(key, value.value.len())).sum();
     StateSize { keys: state.len() as u64, bytes }
 }

@@ -1,11 +1,12 @@
 //! A store in memory, for tests and for the simulator: it survives a kernel, and not the process.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{EntryNumber, Group, StoredLetter, StoredOrigin, StoredTimer};
+use crate::journal::entry::{EntryNumber, ExpiringKey, Group, StoredLetter, StoredOrigin, StoredTimer, StoredValue};
 use crate::journal::fold::Fold;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
 use crate::words::address::Address;
@@ -24,13 +25,13 @@ struct Inner {
     fold: Fold,
     /// All groups of all runs, in order, for those who check a history.
     history: Vec<Arc<Group>>,
-    /// For each run, the number of groups before it.
-    runs: Vec<usize>,
+    /// For each run, the number of groups before it, and the time for [`Store::shorten_lifetimes`].
+    runs: Vec<(usize, Option<SystemTime>)>,
 }
 
 impl Inner {
     fn begin(&mut self) -> Image {
-        self.runs.push(self.history.len());
+        self.runs.push((self.history.len(), None));
         self.fold.begin()
     }
 
@@ -46,9 +47,12 @@ impl Inner {
 
     fn fold_of_history(&self) -> Fold {
         let mut fold = Fold::default();
-        for (run, &from) in self.runs.iter().enumerate() {
-            let to = self.runs.get(run + 1).copied().unwrap_or(self.history.len());
+        for (run, &(from, now)) in self.runs.iter().enumerate() {
+            let to = self.runs.get(run + 1).map_or(self.history.len(), |(to, _)| *to);
             fold.begin();
+            if let Some(now) = now {
+                fold.shorten_lifetimes(now);
+            }
             for group in &self.history[from..to] {
                 fold.apply(group).expect("it was applied before");
             }
@@ -118,7 +122,7 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.inner.lock().fold.held(mailbox, from, most_bytes)) })
     }
 
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         let key = key.to_owned();
         Box::pin(async move { Ok(self.inner.lock().fold.value(actor, &key)) })
     }
@@ -129,13 +133,29 @@ impl Store for MemoryStore {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
-        Box::pin(async move { Ok(self.inner.lock().fold.keys(actor, &prefix, after.as_deref(), most)) })
+        Box::pin(async move { Ok(self.inner.lock().fold.keys(actor, &prefix, after.as_deref(), most, now)) })
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         Box::pin(async move { Ok(self.inner.lock().fold.state_size(actor)) })
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.lock().fold.expiring(most)) })
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut inner = self.inner.lock();
+            if let Some((_, of_run)) = inner.runs.last_mut() {
+                *of_run = Some(now);
+            }
+            inner.fold.shorten_lifetimes(now);
+            Ok(())
+        })
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

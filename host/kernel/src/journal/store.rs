@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::journal::entry::{EntryNumber, Group, StoredChild, StoredLetter, StoredOrigin, StoredTimer, TimerIds};
+use crate::journal::entry::{
+    EntryNumber, ExpiringKey, Group, StoredChild, StoredLetter, StoredOrigin, StoredTimer, StoredValue, TimerIds,
+};
 use crate::words::address::Address;
 use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
@@ -62,20 +64,30 @@ pub trait Store: Send + Sync + 'static {
         most_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>>;
 
-    /// The value of a key of an actor's state; none when it has none. It sees all groups that were written, as the next two.
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+    /// The value of a key of an actor's state, also one whose time is over and that is not removed yet; none when it has none. It sees all
+    /// groups that were written, as the next three.
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>>;
 
-    /// Keys of an actor's state that begin with `prefix` and come after `after`, in the order of their bytes, at most `most`.
+    /// Keys of an actor's state that begin with `prefix` and come after `after`, in the order of their bytes, at most `most`; without those
+    /// whose time is over at `now`.
     fn keys(
         &self,
         actor: ActorId,
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
 
-    /// The size of an actor's state; nothing for an actor that was never born.
+    /// The size of an actor's state, with the values that are not removed yet; nothing for an actor that was never born.
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>>;
+
+    /// The keys whose values end first, of all actors, at most `most`, in the order of their times.
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>>;
+
+    /// Values that were set after `now`, by a clock that was ahead, count as set at `now`. It is called once, after [`Store::open`] and
+    /// before the first write, and is no entry. What an error leaves lives longer.
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Timers of an actor with ids above `after`, in order of their ids, at most `most`. It sees all groups that were written.
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>>;

@@ -1,15 +1,18 @@
 //! Looks of operators at keyed states, and changes of them. All that they see is durable.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use playhouse_frame::check_key;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::actor::keyed_state::{KeyedState, cost};
 use crate::actor::pinned::Pinned;
 use crate::actor::state_error::{StateError, StateOrderError};
 use crate::dispatch::mailbox_orders::ORDER_PATIENCE;
+use crate::journal::entry::StoredValue;
 use crate::journal::store::StoreError;
 use crate::kernel::Kernel;
 use crate::supervisor::Command;
@@ -30,7 +33,7 @@ impl Kernel {
     ) -> Result<Vec<String>, StateOrderError> {
         let (id, _actor) = self.readable(address).await?;
         let store = self.shared.routing.store().map_err(StateError::from)?;
-        let keys = store.keys(id, prefix, after, most).await;
+        let keys = store.keys(id, prefix, after, most, self.now()).await;
         Ok(keys.map_err(|error| self.read_failed(error))?)
     }
 
@@ -39,7 +42,7 @@ impl Kernel {
         let (id, _actor) = self.readable(address).await?;
         let store = self.shared.routing.store().map_err(StateError::from)?;
         let value = store.value(id, key).await;
-        Ok(value.map_err(|error| self.read_failed(error))?)
+        Ok(value.map_err(|error| self.read_failed(error))?.and_then(|value| value.at(self.now())))
     }
 
     /// Changes keys of an actor's keyed state in one step, while the actor is stopped by an operator. Returns when the changes are
@@ -69,8 +72,13 @@ impl Kernel {
         }
     }
 
-    /// The bytes that changes add to the state of a stopped actor. `Err`: they are not allowed.
-    async fn growth(&self, actor: &Actor, state: &KeyedState, changes: &[StateChange]) -> Result<i64, StateError> {
+    /// The bytes that changes add to the state of a stopped actor, and whether they may add fewer. `Err`: they are not allowed.
+    async fn growth(
+        &self,
+        actor: &Actor,
+        state: &KeyedState,
+        changes: &[StateChange],
+    ) -> Result<(i64, bool), StateError> {
         let routing = &self.shared.routing;
         for (key, value) in changes {
             check_key(key)?;
@@ -80,13 +88,16 @@ impl Kernel {
         }
         routing.measure_state(actor).await?;
         let store = routing.store()?;
-        let (mut costs, mut grown) = (std::collections::HashMap::new(), 0_i64);
+        let (mut costs, mut grown, mut is_bound) = (std::collections::HashMap::new(), 0_i64, false);
         for (key, value) in changes {
             let before = if let Some(before) = costs.get(key) {
                 *before
             } else {
                 let value = store.value(actor.id, key).await.map_err(|error| self.read_failed(error))?;
-                cost(key, &value.map(Arc::from))
+                // A value that ends may be removed before the changes enter.
+                let stays = |value: &StoredValue| value.lifetime.is_none();
+                is_bound |= !value.as_ref().is_none_or(stays);
+                cost(key, &value.filter(stays).map(|value| value.value.into()))
             };
             let after = cost(key, &value.as_deref().map(Arc::from));
             costs.insert(key, after);
@@ -96,7 +107,7 @@ impl Kernel {
         if grown > 0 && state.used().0.saturating_add_signed(grown) > limit_bytes {
             return Err(StateError::Full { actor: actor.address().clone(), limit_bytes });
         }
-        Ok(grown)
+        Ok((grown, is_bound))
     }
 
     /// The id under which the store has the state of an actor: one of the play, or one that stays in the store alone, as a child
@@ -121,6 +132,11 @@ impl Kernel {
             return Err(StateError::NotGranted { actor: address.clone() }.into());
         }
         Ok(actor)
+    }
+
+    /// The time on the clock by which values end.
+    fn now(&self) -> SystemTime {
+        self.shared.wall_time(Instant::now())
     }
 
     fn read_failed(&self, error: StoreError) -> StateError {

@@ -24,6 +24,7 @@ use crate::dispatch::late_asks::answer_late;
 use crate::dispatch::mailbox_orders::MailboxOrder;
 use crate::dispatch::replay::{LetterOrders, LettersMoved};
 use crate::dispatch::shared::expiring::expire_members;
+use crate::dispatch::shared::expiring_values::expire_values;
 use crate::dispatch::shared::kept_timers::fire_timers;
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
@@ -144,11 +145,17 @@ impl Kernel {
         let (kernel, mut supervisor, inbox) = Self::assemble(&plan, Some((&image, &store)));
         let shared = kernel.shared.clone();
         let ending_children = bring_back(&shared, &mut supervisor, &image, &parents);
+        match store.shorten_lifetimes(shared.began_at).await {
+            // Values live longer then.
+            Ok(()) | Err(StoreError::Full(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         let members = restore(&shared, &image, &*store).await?;
         supervisor.resume_watches(image.is_unclean);
         end_children(&shared, ending_children);
         let (journal, commands) = (shared.routing.journal.clone(), kernel.commands.clone());
         shared.spawn(fire_timers(shared.clone()));
+        shared.spawn(expire_values(shared.clone()));
         for family in shared.routing.registry.families() {
             shared.spawn(expire_members(Arc::downgrade(&shared), family));
         }

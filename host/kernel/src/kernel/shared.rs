@@ -22,6 +22,7 @@ use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::routing::Routing;
+use crate::dispatch::value_ends::ValueEnds;
 use crate::journal::order::Journal;
 use crate::journal::store::{Image, Store};
 use crate::kernel::plan::Plan;
@@ -57,6 +58,7 @@ pub(super) fn shared(plan: &Plan, commands: &Commands, stored: Option<Stored<'_>
                 .map(|(image, store)| Arc::new(Journal::new(image.boots, image.last, store.outside_bytes()))),
             store: stored.map(|(_, store)| Arc::downgrade(store)),
             kept_timers: KeptTimers::default(),
+            value_ends: ValueEnds::default(),
             kept_answers: KeptAnswers::default(),
             kept_watches: KeptWatches::default(),
             kept_reports: KeptReports::default(),

@@ -121,6 +121,7 @@ impl Supervisor {
     pub(super) fn host_ends(&self) {
         self.shared.routing.host_ends.store(true, Ordering::Release);
         self.shared.routing.kept_timers.wake();
+        self.shared.routing.value_ends.changed.notify_one();
         if let Some(journal) = &self.shared.routing.journal {
             journal.ends();
         }

@@ -31,7 +31,7 @@ pub(crate) enum Command {
         actor: Arc<Actor>,
         changes: Vec<StateChange>,
         /// The bytes that they add.
-        grown: i64,
+        grown: (i64, bool),
         answer: oneshot::Sender<Result<EntryNumber, Option<State>>>,
     },
     Look(oneshot::Sender<Vec<Seen>>),

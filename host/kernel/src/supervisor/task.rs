@@ -167,7 +167,8 @@ impl Supervisor {
             Command::ChangeState { actor, changes, grown, answer } => {
                 let state = self.state_at(actor.address());
                 let entered = if state == Some(State::Stopped) {
-                    self.shared.routing.change_state(&actor, changes, grown).ok_or(state)
+                    let now = self.shared.wall_time(Instant::now());
+                    self.shared.routing.change_state(&actor, changes, grown, now).ok_or(state)
                 } else {
                     Err(state)
                 };

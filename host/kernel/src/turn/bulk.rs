@@ -319,11 +319,31 @@ impl Bulk<'_> {
     /// Records that the current message gives a key of the actor's keyed state a value. `content`: the range of key and value, of
     /// which the key has `key_bytes` bytes, and was checked to be UTF-8.
     pub fn set_state(&mut self, key_bytes: u16, content: Range<usize>) -> Result<(), BulkError> {
+        self.set_state_with(key_bytes, content, None)
+    }
+
+    /// As [`Bulk::set_state`], and the value goes when it was not set again for this time: see [`Turn::set_state_for`].
+    pub fn set_state_for(
+        &mut self,
+        key_bytes: u16,
+        content: Range<usize>,
+        lifetime: Duration,
+    ) -> Result<(), BulkError> {
+        self.set_state_with(key_bytes, content, Some(lifetime))
+    }
+
+    fn set_state_with(
+        &mut self,
+        key_bytes: u16,
+        content: Range<usize>,
+        lifetime: Option<Duration>,
+    ) -> Result<(), BulkError> {
         self.check_current()?;
         let value = self.base + content.start + usize::from(key_bytes);
         let (key, value) = (self.base + content.start..value, value..self.base + content.end);
         let bytes = std::mem::take(&mut self.turn.outbox.bytes);
-        let set = key_of(&bytes, key).and_then(|key| state_result(self.turn.try_set_state(key, &bytes[value])));
+        let set =
+            key_of(&bytes, key).and_then(|key| state_result(self.turn.try_set_state(key, &bytes[value], lifetime)));
         self.turn.outbox.bytes = bytes;
         set
     }

@@ -12,7 +12,9 @@ use super::Turn;
 use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
 use super::spawn;
+use super::state_changes::{Finished, NetChange};
 use crate::actor::Actor;
+use crate::actor::keyed_state::Kept;
 use crate::actor::pinned::Pinned;
 use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
@@ -21,7 +23,7 @@ use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
-use crate::journal::entry::Op;
+use crate::journal::entry::{Lifetime, Op};
 use crate::journal::order::{Draft, EntrySpace};
 use crate::mailbox::Load;
 use crate::mailbox::message_log::{first_record, message_of};
@@ -193,15 +195,13 @@ impl Turn {
                     kept += u64::from(self.enter_outcome(draft, index, outcome, &mut news));
                 }
             }
-            for (key, value) in state.iter().flat_map(|state| &state.changes) {
-                change_state(draft, self.actor.id, key, value.as_deref());
-            }
+            state.and_then(|state| self.enter_state(draft, state))
         });
         if stored && self.effects.has_recorded() {
             self.make_children_known();
         }
-        if let (Some(state), Some(keyed)) = (state, &self.actor.keyed_state) {
-            keyed.changed(state.changes, state.grown, entered.number, journal.last_durable());
+        if let (Some((changes, grown)), Some(keyed)) = (entered.value, &self.actor.keyed_state) {
+            keyed.changed(changes, grown, entered.number, journal.last_durable());
         }
         if stored {
             self.batch.commit_finished(finished.len());
@@ -214,6 +214,21 @@ impl Turn {
             self.shared.activity.end(news.cancelled);
         }
         self.log(news);
+    }
+
+    /// Changes of the keyed state. Returns them as the memory keeps them, and the bytes that they add.
+    fn enter_state(&self, draft: &mut Draft<Output>, state: Finished) -> Option<(Vec<(Arc<str>, Kept)>, (i64, bool))> {
+        let grown = state.grown(self.actor.keyed_state.as_ref()?.expirations());
+        let lives = |length| Lifetime::since(self.shared.wall_time(Instant::now()), length);
+        let change = |(key, value, length): NetChange| {
+            let lifetime = length.map(lives);
+            change_state(draft, (self.actor.id, &key), value.as_deref(), lifetime);
+            if let Some(lifetime) = lifetime {
+                self.shared.routing.value_ends.note(lifetime.ends);
+            }
+            (key, Kept { value, ends: lifetime.map(|lifetime| lifetime.ends) })
+        };
+        Some((state.changes.into_iter().map(change).collect(), grown))
     }
 
     /// Stored children come and go with the turn. A child comes before its messages.

@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use playhouse_frame::check_key;
+use tokio::time::Instant;
 
 use super::Turn;
 use super::state_changes::{Maker, StateChanges};
 use crate::actor::host_wait::HostWait;
-use crate::actor::keyed_state::{KeyedState, Value, cost};
+use crate::actor::keyed_state::{Kept, KeyedState, Value, cost};
 use crate::actor::state_error::StateError;
 use crate::journal::store::{Store, StoreError};
-use crate::words::keyed_state::StateLimits;
+use crate::words::keyed_state::{LONGEST_LIFETIME, SHORTEST_LIFETIME, StateLimits};
 use crate::words::message::ActorId;
 
 /// Most keys of one call.
@@ -32,15 +34,26 @@ impl Turn {
 
     /// Records that the current message gives a key a value.
     pub async fn set_state(&mut self, key: &str, value: &[u8]) -> Result<(), StateError> {
-        match self.try_set_state(key, value) {
+        self.set_state_with(key, value, None).await
+    }
+
+    /// As [`Turn::set_state`], and the value goes when it was not set again for this time. The time counts from the commit; one below a
+    /// millisecond counts as a millisecond, and one above 100 years as 100 years.
+    pub async fn set_state_for(&mut self, key: &str, value: &[u8], lifetime: Duration) -> Result<(), StateError> {
+        self.set_state_with(key, value, Some(lifetime)).await
+    }
+
+    async fn set_state_with(&mut self, key: &str, value: &[u8], lifetime: Option<Duration>) -> Result<(), StateError> {
+        match self.try_set_state(key, value, lifetime) {
             Err(StateError::Full { .. }) if self.may_have_space(key) => {
                 self.measure_state().await?;
                 let known = self.keyed_state()?.known(key);
                 let before = match known {
-                    Some(value) => value,
-                    None => self.read_value(key).await?,
+                    Some(kept) => kept,
+                    None => self.read_kept(key).await?,
                 };
-                self.change_state(key, Some(value), Some(&before))
+                let before = (!before.is_over(|| self.now())).then_some(&before.value);
+                self.change_state(key, (Some(value), lifetime), before)
             }
             done => done,
         }
@@ -50,7 +63,7 @@ impl Turn {
     pub fn delete_state(&mut self, key: &str) -> Result<(), StateError> {
         self.keyed_state()?;
         check_key(key)?;
-        self.change_state(key, None, None)
+        self.change_state(key, (None, None), None)
     }
 
     /// Keys with this prefix that come after `after`, in the order of their bytes: at most `most`, and at most 1000.
@@ -61,12 +74,12 @@ impl Turn {
         most: usize,
     ) -> Result<Vec<String>, StateError> {
         let (state, most) = (self.keyed_state()?, most.min(MOST_KEYS));
-        let mut unwritten = BTreeMap::new();
-        state.add_unwritten(prefix, self.durable(), &mut unwritten);
+        let (mut unwritten, now) = (BTreeMap::new(), self.now());
+        state.add_unwritten(prefix, (self.durable(), now), &mut unwritten);
         unwritten.extend(self.state.iter().flat_map(|changes| changes.with_prefix(prefix)));
         let (mut keys, mut after) = (Vec::new(), after.map(str::to_owned));
         while keys.len() < most {
-            let page = self.read(|store, id| store.keys(id, prefix, after.as_deref(), most)).await?;
+            let page = self.read(|store, id| store.keys(id, prefix, after.as_deref(), most, now)).await?;
             let is_last = page.len() < most;
             let end = page.last().cloned();
             let within = |key: &str| {
@@ -104,20 +117,34 @@ impl Turn {
     }
 
     /// As [`Turn::set_state`], at once: a state that may be full is.
-    pub(super) fn try_set_state(&mut self, key: &str, value: &[u8]) -> Result<(), StateError> {
+    pub(super) fn try_set_state(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        lifetime: Option<Duration>,
+    ) -> Result<(), StateError> {
         let spec = self.keyed_state()?.spec;
         check_key(key)?;
         if value.len() > spec.value_bytes {
             return Err(StateError::TooLarge { bytes: value.len(), limit_bytes: spec.value_bytes });
         }
-        self.change_state(key, Some(value), None)
+        self.change_state(key, (Some(value), lifetime), None)
     }
 
     /// Records a change. `before`: the value of the key before this turn, if it was just read.
-    fn change_state(&mut self, key: &str, value: Option<&[u8]>, before: Option<&Value>) -> Result<(), StateError> {
+    fn change_state(
+        &mut self,
+        key: &str,
+        (value, lifetime): (Option<&[u8]>, Option<Duration>),
+        before: Option<&Value>,
+    ) -> Result<(), StateError> {
         let state = self.keyed_state()?;
-        let (known, bytes) = (state.known(key), self.state_bytes(state));
+        // A value whose time is over may be removed already, and may not.
+        let known = state.known(key).filter(|kept| !kept.is_over(|| self.now())).map(|kept| kept.value);
+        let (expirations, bytes) = (state.expirations(), self.state_bytes(state));
         let (before, limit_bytes) = (before.or(known.as_ref()), state.spec.bytes);
+        let lifetime = lifetime.or(state.spec.expire).filter(|_| value.is_some());
+        let lifetime = lifetime.map(|lifetime| lifetime.clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME));
         let value: Value = value.map(Arc::from);
         let grown = match &self.state {
             Some(changes) => changes.growth(key, &value, before),
@@ -131,7 +158,9 @@ impl Turn {
         let recorded = self.state.as_ref().map_or(0, |changes| changes.len());
         self.budget.admit(&self.actor.spec, size, recorded)?;
         let maker = self.state_maker();
-        self.state.get_or_insert_default().push(key, value, maker, grown);
+        let changes = self.state.get_or_insert_default();
+        changes.begin(expirations);
+        changes.push(key, (value, lifetime), maker, grown);
         Ok(())
     }
 
@@ -162,14 +191,31 @@ impl Turn {
     }
 
     fn recorded_or_known(&self, state: &KeyedState, key: &str) -> Option<Value> {
-        self.state.as_ref().and_then(|changes| changes.get(key).cloned()).or_else(|| state.known(key))
+        let known = || state.known(key).map(|kept| self.visible(kept));
+        self.state.as_ref().and_then(|changes| changes.get(key).cloned()).or_else(known)
     }
 
     /// Reads a value that is not in memory.
     async fn read_value(&self, key: &str) -> Result<Value, StateError> {
-        let value = self.read(|store, id| store.value(id, key)).await?.map(Arc::from);
-        self.keyed_state()?.keep_read(key, &value, self.durable());
-        Ok(value)
+        let kept = self.read_kept(key).await?;
+        Ok(self.visible(kept))
+    }
+
+    /// As [`Turn::read_value`], of a value whose time may be over.
+    async fn read_kept(&self, key: &str) -> Result<Kept, StateError> {
+        let kept = Kept::of(self.read(|store, id| store.value(id, key)).await?);
+        self.keyed_state()?.keep_read(key, &kept, self.durable());
+        Ok(kept)
+    }
+
+    /// The value, if its time is not over.
+    fn visible(&self, kept: Kept) -> Value {
+        if kept.is_over(|| self.now()) { None } else { kept.value }
+    }
+
+    /// The time on the clock by which values end.
+    fn now(&self) -> SystemTime {
+        self.shared.wall_time(Instant::now())
     }
 
     /// Counts the bytes of the state exactly, with the changes of this turn.
@@ -178,16 +224,22 @@ impl Turn {
         wait.wait(self.shared.routing.measure_state(&self.actor)).await?;
         let keys: Vec<Arc<str>> = self.state.iter().flat_map(|changes| changes.keys().cloned()).collect();
         let mut costs = HashMap::new();
+        // What is removed while values are read may be counted among them.
+        let expirations = self.keyed_state()?.expirations();
         for key in keys {
             let known = self.keyed_state()?.known(&key);
-            let value = match known {
-                Some(value) => value,
-                None => self.read_value(&key).await?,
+            let kept = match known {
+                Some(kept) => kept,
+                None => self.read_kept(&key).await?,
             };
-            costs.insert(key.clone(), cost(&key, &value));
+            if kept.is_over(|| self.now()) {
+                self.keyed_state()?.may_be_smaller();
+            } else {
+                costs.insert(key.clone(), cost(&key, &kept.value));
+            }
         }
         if let Some(changes) = &mut self.state {
-            changes.measure(&costs);
+            changes.measure(&costs, expirations);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::actor::keyed_state::{Value, cost};
 
@@ -20,6 +21,8 @@ pub(super) enum Maker {
 struct Change {
     key: Arc<str>,
     value: Value,
+    /// The time of the value; none for one that stays.
+    lifetime: Option<Duration>,
     maker: Maker,
     /// The bytes that it adds to the state; fewer when `is_bound`.
     grown: i64,
@@ -36,13 +39,30 @@ pub(super) struct StateChanges {
     last: HashMap<Arc<str>, usize>,
     grown: i64,
     bytes: usize,
+    /// How often values had been removed since their times were over, when the first change was recorded or the bytes were counted.
+    expirations: u64,
 }
+
+/// A net change: a key, its value, and the time of that.
+pub(super) type NetChange = (Arc<str>, Value, Option<Duration>);
 
 /// The net changes of finished messages.
 pub(super) struct Finished {
-    pub(super) changes: Vec<(Arc<str>, Value)>,
+    pub(super) changes: Vec<NetChange>,
     /// The bytes that they add to the state, and whether there may be fewer.
-    pub(super) grown: (i64, bool),
+    grown: (i64, bool),
+    expirations: u64,
+}
+
+impl Finished {
+    /// The bytes that the changes add to the state, and whether there may be fewer. `expirations`: how often values have been removed by
+    /// now. When that is more often than when the changes were recorded, values that they replace may be gone already.
+    pub(super) fn grown(&self, expirations: u64) -> (i64, bool) {
+        if expirations == self.expirations {
+            return self.grown;
+        }
+        (self.changes.iter().map(|(key, value, _)| cost(key, value).cast_signed()).sum(), true)
+    }
 }
 
 impl StateChanges {
@@ -78,13 +98,26 @@ impl StateChanges {
         (grown, before.is_none())
     }
 
+    /// Notes how often values have been removed since their times were over, before a change is added.
+    pub(super) fn begin(&mut self, expirations: u64) {
+        if self.list.is_empty() {
+            self.expirations = expirations;
+        }
+    }
+
     /// Adds a change.
-    pub(super) fn push(&mut self, key: &str, value: Value, maker: Maker, (grown, is_bound): (i64, bool)) {
+    pub(super) fn push(
+        &mut self,
+        key: &str,
+        (value, lifetime): (Value, Option<Duration>),
+        maker: Maker,
+        (grown, is_bound): (i64, bool),
+    ) {
         let (key, at) = (Arc::<str>::from(key), self.list.len());
         let before = self.last.insert(key.clone(), at);
         self.grown += grown;
         self.bytes += size_of_change(&key, &value);
-        self.list.push(Change { key, value, maker, grown, is_bound, before });
+        self.list.push(Change { key, value, lifetime, maker, grown, is_bound, before });
     }
 
     /// Drops the changes of the maker that was the last one.
@@ -124,11 +157,11 @@ impl StateChanges {
         let mut net = BTreeMap::new();
         for (at, change) in std::mem::replace(&mut self.list, rest).into_iter().enumerate() {
             grown = (grown.0 + change.grown, grown.1 | change.is_bound);
-            net.insert(change.key, (at, change.value));
+            net.insert(change.key, (at, change.value, change.lifetime));
         }
         self.reindex();
-        let changes = net.into_iter().map(|(key, (_, value))| (key, value)).collect();
-        Finished { changes, grown }
+        let changes = net.into_iter().map(|(key, (_, value, lifetime))| (key, value, lifetime)).collect();
+        Finished { changes, grown, expirations: self.expirations }
     }
 
     /// The keys that were changed, each once.
@@ -142,8 +175,10 @@ impl StateChanges {
         keys.map(|(key, at)| (key.clone(), self.list[*at].value.is_some()))
     }
 
-    /// Counts the bytes again, now that the values of all changed keys without the changes here are known.
-    pub(super) fn measure(&mut self, before: &HashMap<Arc<str>, u64>) {
+    /// Counts the bytes again, now that the values of all changed keys without the changes here are known. `expirations`: as for
+    /// [`StateChanges::begin`].
+    pub(super) fn measure(&mut self, before: &HashMap<Arc<str>, u64>, expirations: u64) {
+        self.expirations = expirations;
         let mut costs = before.clone();
         self.grown = 0;
         for change in &mut self.list {
@@ -182,11 +217,11 @@ mod tests {
     fn set(changes: &mut StateChanges, message: usize, key: &str, text: &str) {
         let (value, before) = (Some(value(text)), None);
         let growth = changes.growth(key, &value, Some(&before));
-        changes.push(key, value, Maker::Message(message), growth);
+        changes.push(key, (value, None), Maker::Message(message), growth);
     }
 
     fn net(finished: &Finished) -> Vec<String> {
-        let shown = |(key, value): &(Arc<str>, Value)| {
+        let shown = |(key, value, _): &NetChange| {
             let value = value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned());
             format!("{key}={value:?}")
         };
@@ -212,7 +247,7 @@ mod tests {
         let mut changes = StateChanges::default();
         set(&mut changes, 0, "a", "1");
         set(&mut changes, 0, "b", "1");
-        changes.push("b", None, Maker::Message(1), (-66, false));
+        changes.push("b", (None, None), Maker::Message(1), (-66, false));
         set(&mut changes, 2, "a", "333");
         set(&mut changes, 3, "a", "4444");
         let finished = changes.take_finished(3);
@@ -225,7 +260,7 @@ mod tests {
     #[test]
     fn changes_of_a_hook_wait_for_its_end() {
         let mut changes = StateChanges::default();
-        changes.push("a", Some(value("1")), Maker::Hook, (66, true));
+        changes.push("a", (Some(value("1")), None), Maker::Hook, (66, true));
         assert!(changes.take_finished(0).changes.is_empty());
         changes.end_hook();
         let finished = changes.take_finished(0);
@@ -235,10 +270,22 @@ mod tests {
     #[test]
     fn measured_bytes_are_exact() {
         let mut changes = StateChanges::default();
-        changes.push("a", Some(value("1")), Maker::Message(0), (66, true));
-        changes.push("b", None, Maker::Message(0), (0, true));
-        changes.push("a", Some(value("22")), Maker::Message(1), (1, false));
-        changes.measure(&HashMap::from([("a".into(), 100), ("b".into(), 70)]));
+        changes.push("a", (Some(value("1")), None), Maker::Message(0), (66, true));
+        changes.push("b", (None, None), Maker::Message(0), (0, true));
+        changes.push("a", (Some(value("22")), None), Maker::Message(1), (1, false));
+        changes.measure(&HashMap::from([("a".into(), 100), ("b".into(), 70)]), 0);
         assert_eq!(changes.grown(), 67 - 100 - 70);
+    }
+
+    #[test]
+    fn replaced_value_that_was_removed_meanwhile_frees_no_bytes() {
+        let mut changes = StateChanges::default();
+        changes.begin(3);
+        let before = Some(value("long"));
+        let growth = changes.growth("a", &Some(value("1")), Some(&before));
+        changes.push("a", (Some(value("1")), None), Maker::Message(0), growth);
+        changes.begin(4);
+        let finished = changes.take_finished(1);
+        assert_eq!((finished.grown(3), finished.grown(4)), ((-3, false), (66, true)));
     }
 }

@@ -1,6 +1,13 @@
 //! The keyed state of an actor as data: its bounds and its size. It is called keyed, since [`State`](crate::State) is what an actor
 //! does now.
 
+use std::time::Duration;
+
+/// The longest time of a value: 100 years. A longer one counts as this.
+pub const LONGEST_LIFETIME: Duration = Duration::from_hours(100 * 365 * 24);
+/// The shortest time of a value. A shorter one counts as this.
+pub const SHORTEST_LIFETIME: Duration = Duration::from_millis(1);
+
 /// The bounds of one actor's keyed state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateSpec {
@@ -10,11 +17,13 @@ pub struct StateSpec {
     pub value_bytes: usize,
     /// Bytes of keys and values that are kept in memory. Changes that are not durable yet are kept in addition.
     pub cache_bytes: usize,
+    /// The time after which a value goes that was not set again, if it was set without a time of its own; none: it stays.
+    pub expire: Option<Duration>,
 }
 
 impl Default for StateSpec {
     fn default() -> Self {
-        Self { bytes: 64 << 20, value_bytes: 1 << 20, cache_bytes: 1 << 20 }
+        Self { bytes: 64 << 20, value_bytes: 1 << 20, cache_bytes: 1 << 20, expire: None }
     }
 }
 

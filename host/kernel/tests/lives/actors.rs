@@ -340,6 +340,7 @@ impl Acting {
             Err(_) => return,
         };
         let known = self.turn.state_value(&key).await;
+        self.check_passing(handled).await;
         if handled > 0 && self.roll(|dice| dice.percent(10)) {
             let keys = self.turn.state_keys("m", None, 1000).await;
             let mut book = self.stage.book.lock();
@@ -356,6 +357,37 @@ impl Acting {
         }
         let _ = self.turn.set_state("n", &(handled + 1).to_le_bytes()).await;
         let _ = self.turn.set_state(&key, b"").await;
+        let passing = (self.who, handled + 1);
+        let time = self.roll(|dice| dice.percent(30).then(|| dice.millis(0, 30)));
+        if let Some(time) = time {
+            let _ = self.turn.set_state_for("t", &(handled + 1).to_le_bytes(), time).await;
+        }
+        let mut book = self.stage.book.lock();
+        let life = book.life;
+        match time {
+            Some(time) => drop(book.passing.insert(passing, (life, Instant::now() + time))),
+            None => drop(book.passing.remove(&passing)),
+        }
+    }
+
+    /// Checks the value that does not stay: it is that of the last message which set it, and does not go before its time.
+    async fn check_passing(&mut self, handled: u64) {
+        let Ok(value) = self.turn.state_value("t").await else { return };
+        let value = value.map(|value| u64::from_le_bytes(value[..].try_into().unwrap()));
+        let mut book = self.stage.book.lock();
+        let last = book.passing.range((self.who, 0)..=(self.who, handled)).next_back();
+        let last = last.map(|((_, number), (life, ends))| (*number, *life, *ends));
+        let is_last = value.is_none() || value == last.map(|(number, ..)| number);
+        book.must(is_last, || format!("the value of {value:?} is there, and {last:?} set it last"));
+        if let Some((number, life, ends)) = last
+            && life == book.life
+            && Instant::now() < ends
+        {
+            book.must(value.is_some(), || format!("the value of {number} went before its time"));
+        }
+        if last.is_some() && value.is_none() {
+            book.seen.insert("a value went after its time");
+        }
     }
 
     async fn work(&mut self, run: RunId) -> Result<Outcome, Crash> {

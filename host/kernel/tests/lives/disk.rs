@@ -1,11 +1,12 @@
 //! The store of a play. A group that was under way when the host died is kept up to an entry by chance.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredActor,
-    StoredLetter, StoredMessage, StoredOrigin, StoredTimer,
+    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError,
+    StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 use crate::checks::durable;
@@ -122,7 +123,7 @@ impl Store for Disk {
         self.memory.held(mailbox, from, most_bytes)
     }
 
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         self.memory.value(actor, key)
     }
 
@@ -132,12 +133,21 @@ impl Store for Disk {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.memory.keys(actor, prefix, after, most)
+        self.memory.keys(actor, prefix, after, most, now)
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.memory.state_size(actor)
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        self.memory.expiring(most)
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.memory.shorten_lifetimes(now)
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

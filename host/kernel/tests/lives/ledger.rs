@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{ActorId, EntryNumber, JournalEntry, MessageId, Op};
+use tokio::time::Instant;
 
 use crate::belongings::{Outcomes, Watches};
 use crate::play::Who;
@@ -108,6 +109,8 @@ pub struct Ledger {
     /// The entry in which an actor noted in its state that it handled a message; and the count that it keeps, by actor.
     pub remembered: BTreeMap<Serial, Vec<EntryNumber>>,
     pub counts: BTreeMap<u64, u64>,
+    /// The values that do not stay, by the actor and by the number of its message that set them: the life, and a time before they go.
+    pub passing: BTreeMap<(Who, u64), (usize, Instant)>,
     pub addresses: BTreeMap<String, ActorId>,
     /// `restart.attempts` of each actor.
     pub attempts: Vec<u32>,
@@ -431,9 +434,12 @@ impl Ledger {
             Op::Gone { actor } if self.lives.contains_key(&actor.0) => self.child_is_gone(entry, actor.0),
             // A member of a family.
             Op::Gone { actor } => self.member_is_gone(entry, *actor),
-            Op::Set { actor, key, value } => {
+            Op::Set { actor, key, value, lifetime } => {
                 let key = std::str::from_utf8(&bytes[key.clone()]).unwrap();
-                if let Some(serial) = key.strip_prefix('m') {
+                self.must(lifetime.is_some() == (key == "t"), || format!("{key} has the time {lifetime:?}"));
+                if key == "t" {
+                    // The actors check it themselves.
+                } else if let Some(serial) = key.strip_prefix('m') {
                     self.remembered.entry(serial.parse().unwrap()).or_default().push(entry);
                 } else {
                     let count = u64::from_le_bytes(bytes[value.clone()].try_into().unwrap());
@@ -448,6 +454,10 @@ impl Ledger {
             }
             // Watches and reports are the only others: no sender of these plays is a source, or has a key.
             Op::Origin { .. } | Op::OriginGone { .. } | Op::Ids { .. } | Op::LetterGone { .. } | Op::Unset { .. } => {}
+            Op::Expire { key, .. } => {
+                self.must(bytes[key.clone()] == *b"t", || "a value that stays was removed".to_owned());
+                self.seen.insert("a value was removed");
+            }
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `watch_rules`, `report_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, timers, messages that end their host, sources, keys of requests, kept answers, children, watches, reports of outcomes, and a full store |
+//! | `rules`, `state_rules`, `value_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `watch_rules`, `report_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, times of its values, timers, messages that end their host, sources, keys of requests, kept answers, children, watches, reports of outcomes, and a full store |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -41,6 +41,7 @@ mod spilled;
 mod state_rules;
 mod suspect_rules;
 mod timer_rules;
+mod value_rules;
 mod watch_rules;
 mod watchers;
 
@@ -55,7 +56,7 @@ const PLAYS: u64 = 3_000;
 /// Every twentieth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 20;
 /// Labels of events that all plays together must have seen.
-const EVERYTHING: [&str; 33] = [
+const EVERYTHING: [&str; 35] = [
     "a child of an earlier life",
     "a child that was stopped in an earlier life is gone",
     "a child was stopped",
@@ -76,6 +77,8 @@ const EVERYTHING: [&str; 33] = [
     "a suspect",
     "a timer survived",
     "a timer was cancelled",
+    "a value was removed",
+    "a value went after its time",
     "a watch of an earlier life",
     "a watched actor was lost",
     "a watched child is gone",

@@ -20,8 +20,8 @@ pub const WRITE: Duration = Duration::from_millis(100);
 pub type Seen = Arc<Mutex<Vec<(String, String, u32)>>>;
 
 /// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a`, `in 100 /a` and
-/// `every 100 /a` set timers, in milliseconds, and `cancel 0` cancels the first one, `set k v` and `unset k` change the state, `get k`
-/// and `keys p` answer from it.
+/// `every 100 /a` set timers, in milliseconds, and `cancel 0` cancels the first one, `set k v`, `for 100 k v`
+/// (for 100 ms) and `unset k` change the state, `get k` and `keys p` answer from it.
 struct Actor {
     seen: Seen,
     timers: Arc<Mutex<Vec<u64>>>,
@@ -70,6 +70,11 @@ impl NativeActor for Actor {
                     if let Err(error) = ctx.set_state(key, value).await {
                         return Err(Failure::Reject(error.to_string()));
                     }
+                }
+                "for" => {
+                    let (ms, pair) = rest.split_once(' ').unwrap();
+                    let (key, value) = pair.split_once(' ').unwrap();
+                    ctx.set_state_for(key, value, Duration::from_millis(ms.parse().unwrap())).await?;
                 }
                 "unset" => ctx.delete_state(rest)?,
                 "get" => {
@@ -183,6 +188,7 @@ impl House {
             match op {
                 Op::Set { key, value, .. } => Some(format!("{}={}", text(key), text(value))),
                 Op::Unset { key, .. } => Some(format!("no {}", text(key))),
+                Op::Expire { key, .. } => Some(format!("end of {}", text(key))),
                 Op::Origin { position, .. } => Some(format!("from {}", text(position))),
                 Op::OriginGone { position, .. } => Some(format!("no more from {}", text(position))),
                 _ => None,

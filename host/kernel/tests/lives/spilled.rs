@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, Address, BoxFuture, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message,
-    Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer, WaitingNumbers,
+    ActorId, ActorSpec, Address, BoxFuture, ExpiringKey, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore,
+    Message, Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
+    StoredOrigin, StoredTimer, StoredValue, WaitingNumbers,
 };
 
 use crate::rules::{House, SOON, addr, in_order, stop, tell};
@@ -334,7 +335,7 @@ impl Store for Slow {
         self.inner.held(of, from, most)
     }
 
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         self.inner.value(actor, key)
     }
 
@@ -344,12 +345,21 @@ impl Store for Slow {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(actor, prefix, after, most)
+        self.inner.keys(actor, prefix, after, most, now)
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.inner.state_size(actor)
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        self.inner.expiring(most)
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.shorten_lifetimes(now)
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
@@ -404,7 +414,7 @@ impl Store for Unreadable {
         self.inner.held(of, from, most)
     }
 
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         self.inner.value(actor, key)
     }
 
@@ -414,12 +424,21 @@ impl Store for Unreadable {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(actor, prefix, after, most)
+        self.inner.keys(actor, prefix, after, most, now)
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.inner.state_size(actor)
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        self.inner.expiring(most)
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.shorten_lifetimes(now)
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

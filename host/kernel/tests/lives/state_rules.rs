@@ -1,11 +1,12 @@
 //! The promises about keyed state, each in a small play.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, Address, BoxFuture, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel, MemoryStore, Plan,
-    PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError, StoredActor, StoredLetter,
-    StoredMessage, StoredOrigin, StoredTimer,
+    ActorId, ActorSpec, Address, BoxFuture, ExpiringKey, Fault, FaultyStore, Image, JournalGroup, Keep, Kernel,
+    MemoryStore, Plan, PlanError, Stage, StateError, StateOrderError, StateSize, StateSpec, Store, StoreError,
+    StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
 use crate::rules::{House, SOON, WRITE, addr, stop, tell};
@@ -253,7 +254,7 @@ impl Store for Unreadable {
         self.0.held(mailbox, from, most_bytes)
     }
 
-    fn value(&self, _: ActorId, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn value(&self, _: ActorId, _: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
         Box::pin(async { Err(StoreError::Damaged { at: "a value".into() }) })
     }
 
@@ -263,12 +264,21 @@ impl Store for Unreadable {
         prefix: &str,
         after: Option<&str>,
         most: usize,
+        now: SystemTime,
     ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.0.keys(actor, prefix, after, most)
+        self.0.keys(actor, prefix, after, most, now)
     }
 
     fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
         self.0.state_size(actor)
+    }
+
+    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
+        self.0.expiring(most)
+    }
+
+    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.shorten_lifetimes(now)
     }
 
     fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::rules::{House, addr, stop, tell};
 
-const DAY: Duration = Duration::from_hours(24);
+pub const DAY: Duration = Duration::from_hours(24);
 
 /// A clock of the world that stands at one time at the start of a host.
 struct World(SystemTime);
@@ -36,11 +36,11 @@ impl HostClock for World {
 }
 
 /// The time of the world when the first host starts.
-fn noon() -> SystemTime {
+pub fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + 10_000 * DAY
 }
 
-async fn open_at(house: &House, world: SystemTime, actors: Vec<ActorSpec>) -> Kernel {
+pub async fn open_at(house: &House, world: SystemTime, actors: Vec<ActorSpec>) -> Kernel {
     let plan = Plan { actors, clock: Clock::from(Arc::new(World(world))), ..Plan::default() };
     let kernel = Kernel::open(&plan, Arc::new(house.store.clone())).await.unwrap();
     kernel.wait_booted().await;

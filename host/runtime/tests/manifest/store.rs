@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use expect_test::expect;
-use playhouse_kernel::{Keep, KeySpec, StateSpec};
+use playhouse_kernel::{Keep, KeySpec, LONGEST_LIFETIME, StateSpec};
 use playhouse_store::Survives;
 
 use crate::message::{check, understood};
@@ -155,6 +155,8 @@ fn state_has_defaults_and_bounds() {
     let small = state("{ bytes = \"64KiB\", cache = \"2KiB\" }");
     assert_eq!((small.bytes, small.value_bytes, small.cache_bytes), (64 << 10, 64 << 10, 2 << 10));
     assert_eq!(state("{ bytes = \"1GiB\", value = \"16MiB\" }").value_bytes, 16 << 20);
+    assert_eq!(state("{ expire = \"30d\" }").expire, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(state("{ expire = \"36500d\" }").expire, Some(LONGEST_LIFETIME));
     let without = understood(STATE).expect("sound");
     assert!(without.actors[0].settings.state.is_none() && !without.actors[0].settings.grants.state);
 }
@@ -231,6 +233,39 @@ fn value_fits_into_the_state_and_into_a_turn() {
 
             3 problems in playhouse.toml
         "#]],
+    );
+}
+
+#[test]
+fn time_of_values_has_bounds() {
+    check(
+        &format!("{STATE}\nstate = {{ expire = \"0s\" }}"),
+        expect![[r#"
+        stderr:
+          × `state.expire` is nothing
+           ╭─[playhouse.toml:6:20]
+         5 │ mailbox = { kind = "durable" }
+         6 │ state = { expire = "0s" }
+           ·                    ──┬─
+           ·                      ╰── it must be at least "1us"
+           ╰────
+
+    "#]],
+    );
+    check(
+        &format!("{STATE}\nstate = {{ expire = \"36501d\" }}"),
+        expect![[r#"
+        stderr:
+          × `state.expire` is over 100 years
+           ╭─[playhouse.toml:6:20]
+         5 │ mailbox = { kind = "durable" }
+         6 │ state = { expire = "36501d" }
+           ·                    ────┬───
+           ·                        ╰── it must be at most "36500d"
+           ╰────
+          help: leave `expire` out to keep values until they are deleted
+
+    "#]],
     );
 }
 

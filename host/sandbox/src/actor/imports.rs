@@ -300,6 +300,14 @@ fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
             Ok((set.map_err(StateError::from),))
         })
     })?;
+    state.func_wrap_async("set-for", |mut store: Caller<'_>, (key, value, milliseconds): SetForParams| {
+        Box::new(async move {
+            let turn = store.data_mut().turn.get_mut();
+            let set = turn.set_state_for(&key, &value, Duration::from_millis(milliseconds)).await;
+            turn.within_limits()?;
+            Ok((set.map_err(StateError::from),))
+        })
+    })?;
     state.func_wrap("delete", |store: Caller<'_>, (key,): (WasmStr,)| {
         let key = key.to_str(&store)?;
         let deleted = recorded(&store, |turn| turn.delete_state(&key))?;
@@ -385,6 +393,8 @@ fn add_timers_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result
 
 /// The parameters of `state.keys`: a prefix, the key before the first, and the number of keys.
 type KeysParams = (String, Option<String>, u32);
+/// The parameters of `state.set-for`: a key, its value, and the time in milliseconds.
+type SetForParams = (String, Vec<u8>, u64);
 type SetTimer = fn(&mut Turn, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type SetTimerWith = fn(&mut Turn, &str, &Metadata, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type Caller<'a> = StoreContextMut<'a, ActorData>;

@@ -87,6 +87,9 @@ fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
         Op::Count { metric, by } => bulk.count(metric, by),
         Op::Observe { metric, value } => bulk.observe(metric, value),
         Op::Set { key_bytes, content } => bulk.set_state(key_bytes, content),
+        Op::SetFor { milliseconds, key_bytes, content } => {
+            bulk.set_state_for(key_bytes, content, Duration::from_millis(milliseconds))
+        }
         Op::Delete(key) => bulk.delete_state(key),
     }
 }

@@ -43,7 +43,7 @@ async fn messages_of_a_batch_read_their_own_changes() {
 async fn bounds_hold_in_each_interface() {
     for turns in [false, true] {
         let mut house = House::of("keeper", turns);
-        house.state = Some(StateSpec { bytes: 100_000, value_bytes: 1000, cache_bytes: 0 });
+        house.state = Some(StateSpec { bytes: 100_000, value_bytes: 1000, cache_bytes: 0, expire: None });
         let play = house.open().await;
         let many: Vec<_> = (0..8).map(|_| "fill 90").collect();
         play.tell(&many).await;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use playhouse_kernel::{ActorId, MemoryStore, Op, Store};
+use playhouse_kernel::{ActorId, ExpiringKey, MemoryStore, Op, Store};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::home::Home;
-use crate::words::{Words, child_of, entry, timer, write};
+use crate::words::{Words, at, child_of, entry, timer, write};
 
 /// The actors of a history.
 const ACTORS: u64 = 3;
@@ -41,7 +41,7 @@ impl Dice {
     fn op(&mut self, words: Words) -> Words {
         let at = self.below(ACTORS) as usize;
         let actor = ActorId(at as u64 + 1);
-        match self.below(19) {
+        match self.below(21) {
             11 | 12 => {
                 let id = 1 + self.below(9);
                 self.timers[at].insert(id);
@@ -56,6 +56,11 @@ impl Dice {
                 words.set(actor, &key, &"v".repeat(self.below(50) as usize))
             }
             10 => words.unset(actor, &format!("k{}", self.below(6))),
+            19 => {
+                let (key, times) = (format!("k{}", self.below(6)), (self.below(100), self.below(100)));
+                words.set_for(actor, &key, &"v".repeat(self.below(50) as usize), times)
+            }
+            20 => words.expire(actor, &format!("k{}", self.below(6)), self.below(200)),
             16 => {
                 let name = self.below(4);
                 if self.children.values().any(|(known, _)| *known == name) {
@@ -165,14 +170,24 @@ async fn same(store: &impl Store, model: &MemoryStore, dice: &mut Dice) {
             assert_eq!(store.held(id, from, most).await, model.held(id, from, most).await);
         }
         assert_eq!(store.messages(id, 0, usize::MAX).await, model.messages(id, 0, usize::MAX).await);
-        let keys = model.keys(id, "", None, 100).await.unwrap();
-        assert_eq!(store.keys(id, "", None, 100).await.unwrap(), keys);
+        for now in [0, 50] {
+            let keys = model.keys(id, "", None, 100, at(now)).await.unwrap();
+            assert_eq!(store.keys(id, "", None, 100, at(now)).await.unwrap(), keys);
+        }
+        let keys = model.keys(id, "", None, 100, at(0)).await.unwrap();
         for key in keys {
             assert_eq!(store.value(id, &key).await, model.value(id, &key).await, "{key}");
         }
         assert_eq!(store.state_size(id).await, model.state_size(id).await);
         assert_eq!(store.timers(id, 0, 100).await, model.timers(id, 0, 100).await);
     }
+    let (read, model_read) = (store.expiring(1000).await.unwrap(), model.expiring(1000).await.unwrap());
+    let sorted = |mut keys: Vec<ExpiringKey>| {
+        keys.sort_by_key(|key| (key.ends, key.actor, key.key.clone()));
+        keys
+    };
+    assert!(read.is_sorted_by_key(|key| key.ends));
+    assert_eq!(sorted(read), sorted(model_read));
     assert_eq!(store.letters(0, 1000).await, model.letters(0, 1000).await);
     for source in ["s0", "s1", "s2"] {
         assert_eq!(store.origins(source, b"", 100).await, model.origins(source, b"", 100).await);

@@ -6,6 +6,7 @@
 mod histories;
 mod home;
 mod rules;
+mod values;
 mod words;
 
 /// One test for each store and each rule.
@@ -51,6 +52,12 @@ rules! {
         suspects_stay_until_they_end,
         run_that_did_not_end_in_order_is_unclean,
         entry_that_cannot_be_true_ends_the_store;
+    values:
+        value_comes_back_with_its_time,
+        keys_leave_out_those_whose_time_is_over,
+        value_is_removed_when_its_time_is_over,
+        value_that_is_set_again_is_not_removed,
+        times_of_a_clock_that_was_ahead_are_shortened;
     histories:
         random_histories_are_as_in_the_model;
 }

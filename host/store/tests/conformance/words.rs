@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use playhouse_kernel::{
-    ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError, StoredChild, StoredLetter,
+    ActorId, Address, Image, JournalEntry, JournalGroup, Lifetime, Op, Store, StoreError, StoredChild, StoredLetter,
     StoredMessage, StoredTimer,
 };
 
@@ -64,7 +64,20 @@ impl Words {
     pub fn set(mut self, actor: ActorId, key: &str, value: &str) -> Self {
         let key = self.text(key);
         let value = self.text(value);
-        self.op(Op::Set { actor, key, value })
+        self.op(Op::Set { actor, key, value, lifetime: None })
+    }
+
+    /// A value that is set at a time for so many seconds.
+    pub fn set_for(mut self, actor: ActorId, key: &str, value: &str, (set_at, seconds): (u64, u64)) -> Self {
+        let key = self.text(key);
+        let value = self.text(value);
+        let lifetime = Lifetime::since(at(set_at), Duration::from_secs(seconds));
+        self.op(Op::Set { actor, key, value, lifetime: Some(Box::new(lifetime)) })
+    }
+
+    pub fn expire(mut self, actor: ActorId, key: &str, seconds: u64) -> Self {
+        let key = self.text(key);
+        self.op(Op::Expire { actor, key, by: at(seconds) })
     }
 
     pub fn unset(mut self, actor: ActorId, key: &str) -> Self {

@@ -9,7 +9,7 @@ use crate::actor::Actor;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::Reserved;
-use crate::journal::entry::{EntryNumber, Op, StoredLetter};
+use crate::journal::entry::{EntryNumber, Lifetime, Op, StoredLetter};
 use crate::journal::order::{Draft, EntrySpace, HasEntered, Journal};
 use crate::journal::store::StoreError;
 use crate::mailbox::message_log::message_of;
@@ -259,7 +259,12 @@ pub(crate) fn hold(draft: &mut Draft<Output>, mailbox: ActorId, message: &Messag
 }
 
 /// Gives a key of an actor's keyed state a value, or removes it.
-pub(crate) fn change_state(draft: &mut Draft<Output>, actor: ActorId, key: &str, value: Option<&[u8]>) {
+pub(crate) fn change_state(
+    draft: &mut Draft<Output>,
+    (actor, key): (ActorId, &str),
+    value: Option<&[u8]>,
+    lifetime: Option<Lifetime>,
+) {
     let bytes = &mut draft.entry.bytes;
     let from = bytes.len();
     bytes.extend_from_slice(key.as_bytes());
@@ -268,10 +273,18 @@ pub(crate) fn change_state(draft: &mut Draft<Output>, actor: ActorId, key: &str,
         Some(value) => {
             bytes.extend_from_slice(value);
             let value = key.end..bytes.len();
-            draft.op(Op::Set { actor, key, value });
+            draft.op(Op::Set { actor, key, value, lifetime: lifetime.map(Box::new) });
         }
         None => draft.op(Op::Unset { actor, key }),
     }
+}
+
+/// Removes a key's value if its time ended by then.
+pub(crate) fn expire_value(draft: &mut Draft<Output>, (actor, key): (ActorId, &str), by: std::time::SystemTime) {
+    let from = draft.entry.bytes.len();
+    draft.entry.bytes.extend_from_slice(key.as_bytes());
+    let key = from..draft.entry.bytes.len();
+    draft.op(Op::Expire { actor, key, by });
 }
 
 /// Refuses a body that is too large for its receiver.

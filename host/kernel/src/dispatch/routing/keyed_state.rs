@@ -1,11 +1,13 @@
 //! Reads of the store for keyed states.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::actor::Actor;
+use crate::actor::keyed_state::Kept;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::entering::change_state;
-use crate::journal::entry::EntryNumber;
+use crate::journal::entry::{EntryNumber, Lifetime};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Store, StoreError};
 use crate::words::keyed_state::StateChange;
@@ -25,16 +27,30 @@ impl Routing {
         error
     }
 
-    /// Changes the keyed state of an actor that does not run. Returns the number of the entry; none without a store.
-    pub(crate) fn change_state(&self, actor: &Actor, changes: Vec<StateChange>, grown: i64) -> Option<EntryNumber> {
+    /// Changes the keyed state of an actor that does not run. `grown`: the bytes that the changes add, and whether they may add fewer. `now`:
+    /// on the clock by which values end. Returns the number of the entry; none without a store.
+    pub(crate) fn change_state(
+        &self,
+        actor: &Actor,
+        changes: Vec<StateChange>,
+        grown: (i64, bool),
+        now: SystemTime,
+    ) -> Option<EntryNumber> {
         let (state, journal) = (actor.keyed_state.as_ref()?, self.journal.as_ref()?);
+        let lifetime = state.spec.expire.map(|expire| Lifetime::since(now, expire));
         let entered = self.enter(journal, None, EntrySpace::NONE, |draft| {
             for (key, value) in &changes {
-                change_state(draft, actor.id, key, value.as_deref());
+                change_state(draft, (actor.id, key), value.as_deref(), lifetime.filter(|_| value.is_some()));
+            }
+            if let Some(lifetime) = lifetime {
+                self.value_ends.note(lifetime.ends);
             }
         });
-        let changes = changes.into_iter().map(|(key, value)| (key.into(), value.map(Arc::from)));
-        state.changed(changes, (grown, false), entered.number, journal.last_durable());
+        let ends = lifetime.map(|lifetime| lifetime.ends);
+        let kept =
+            |value: Option<Vec<u8>>| Kept { ends: ends.filter(|_| value.is_some()), value: value.map(Arc::from) };
+        let changes = changes.into_iter().map(|(key, value)| (key.into(), kept(value)));
+        state.changed(changes, grown, entered.number, journal.last_durable());
         Some(entered.number)
     }
 

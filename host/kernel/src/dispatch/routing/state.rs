@@ -15,6 +15,7 @@ use crate::dispatch::keys::Keys;
 use crate::dispatch::origins::Origins;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::routing::output::Output;
+use crate::dispatch::value_ends::ValueEnds;
 use crate::journal::order::Journal;
 use crate::journal::store::Store;
 
@@ -35,6 +36,8 @@ pub(crate) struct Routing {
     pub(crate) store: Option<Weak<dyn Store>>,
     /// The timers of stored actors.
     pub(crate) kept_timers: KeptTimers,
+    /// When values of keyed states end.
+    pub(crate) value_ends: ValueEnds,
     /// The answers that turns of stored actors may ask for again.
     pub(crate) kept_answers: KeptAnswers,
     /// The watches of stored actors.

@@ -200,6 +200,7 @@ impl Shared {
         }
         let not_stored = |error: StoreError| SendError::not_stored(to, &error);
         let store = self.routing.store().map_err(not_stored)?;
+        let removals = self.routing.value_ends.removals();
         let known = self.known_member(stored, &*store, to).await.map_err(not_stored)?;
         let stopped = || SendError::Stopped(to.clone());
         let head = registry.by_id(family.head).ok_or_else(stopped)?;
@@ -225,7 +226,14 @@ impl Shared {
             return registry.add_member(&Arc::new(member)).ok_or_else(stopped);
         }
         match self.add_member(&head, member) {
-            Added::There(pinned) => Ok(pinned),
+            Added::There(pinned) => {
+                if let Some(state) = pinned.keyed_state.as_ref()
+                    && self.routing.value_ends.is_removal_since(removals)
+                {
+                    state.may_be_smaller();
+                }
+                Ok(pinned)
+            }
             Added::Beside | Added::TooLate => Err(stopped()),
         }
     }

@@ -1,6 +1,7 @@
 //! The state that all actors of one kernel share, put together from its parts.
 
 pub(crate) mod expiring;
+pub(crate) mod expiring_values;
 mod families;
 mod kept_children;
 pub(crate) mod kept_timers;

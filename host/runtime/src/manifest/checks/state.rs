@@ -1,6 +1,8 @@
 //! `[actor.state]` and `[plugin.state]`: the bounds of a state, and the mailbox and instances that it needs.
 
-use playhouse_kernel::StateSpec;
+use std::time::Duration;
+
+use playhouse_kernel::{LONGEST_LIFETIME, StateSpec};
 use toml::Spanned;
 
 use super::findings::Checks;
@@ -70,10 +72,17 @@ impl Checks {
                 self.add(Problem::at(place, what, "here").help(format!("lower `value`, or raise `{key}`")));
             }
         }
+        self.above_zero(written.expire.as_ref(), "state.expire", Duration::ZERO);
+        if let Some(expire) = written.expire.as_ref().filter(|expire| expire.get_ref().0 > LONGEST_LIFETIME) {
+            let problem =
+                Problem::at(expire.span(), "`state.expire` is over 100 years", "it must be at most \"36500d\"");
+            self.add(problem.help("leave `expire` out to keep values until they are deleted"));
+        }
         StateSpec {
             bytes,
             value_bytes: value.in_memory(),
             cache_bytes: written.cache.map_or(default.cache_bytes, ByteSize::in_memory),
+            expire: written.expire.as_ref().map(|expire| expire.get_ref().0),
         }
     }
 }
