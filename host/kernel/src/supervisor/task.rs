@@ -284,7 +284,7 @@ impl Supervisor {
             over |= self.carry_out(action);
         }
         for incarnation in self.beginning.drain(..) {
-            self.shared.spawn(incarnation);
+            self.shared.spawn_incarnation(incarnation);
         }
         if !self.coming_up.is_empty() {
             let comes_up = |node: Node| self.tree.view(node).is_some_and(|view| view.state.is_on_its_way());
