@@ -70,7 +70,8 @@ impl ActorTask {
         self.state.store(ENDED, Ordering::Release);
         let ended = future.take();
         drop(future);
-        drop(ended);
+        // A panic must not pass through the thread's chain of hops.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(ended)));
         // Its Tokio task ends, too.
         self.schedule();
         Ran::Ended

@@ -6,6 +6,8 @@
 //! budget of the poll is used up. So other tasks of the worker, timers and sockets wait no longer than for a task that is busy.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +24,14 @@ const MOST_HOPS: usize = 256;
 const MOST_TIME: Duration = Duration::from_micros(100);
 
 thread_local! {
-    static CHAIN: Chain = const { Chain { state: Cell::new(State::None), next: Cell::new(None) } };
+    static CHAIN: Chain = const { Chain { state: Cell::new(State::None), next: ManuallyDrop::new(Cell::new(None)) } };
 }
 
 /// The chain of hops of a thread.
 struct Chain {
     state: Cell<State>,
-    next: Cell<Option<Arc<ActorTask>>>,
+    /// Empty when no chain is under way. Never dropped, so that the thread-local needs no destructor, which each access would check.
+    next: ManuallyDrop<Cell<Option<Arc<ActorTask>>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,10 +117,7 @@ impl ArcWake for ActorTask {
 /// Takes a task that was just woken: for the next hop of this thread, or to the scheduler. When several tasks are woken in one poll, all
 /// of them go to the scheduler, from which other workers take some.
 fn place(task: Arc<ActorTask>) {
-    // A thread that ends has no chain.
-    let mut left = Some(task);
-    let _ = CHAIN.try_with(|chain| left = left.take().and_then(|task| chain.keep(task)));
-    if let Some(task) = left {
+    if let Some(task) = CHAIN.with(|chain| chain.keep(task)) {
         task.schedule();
     }
 }
@@ -155,17 +155,31 @@ pub(crate) fn send_and_run<T>(runtime: &Handle, send: impl FnOnce() -> T, is_don
     })
 }
 
-/// Gives the tasks that `wake` wakes to the scheduler, from which another worker may take them while this task goes on.
-pub(crate) fn through_scheduler<T>(wake: impl FnOnce() -> T) -> T {
+/// While the result lives, the tasks that this thread wakes go to the scheduler, from which another worker may take them while this task
+/// goes on.
+#[inline]
+pub(crate) fn through_scheduler() -> ThroughScheduler {
     CHAIN.with(|chain| {
         let before = chain.state.get();
         if before == State::Open {
             chain.state.set(State::Spread);
         }
-        let done = wake();
-        chain.state.set(before);
-        done
+        ThroughScheduler { before, _of_this_thread: PhantomData }
     })
+}
+
+/// See [`through_scheduler`].
+#[must_use]
+pub(crate) struct ThroughScheduler {
+    before: State,
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for ThroughScheduler {
+    #[inline]
+    fn drop(&mut self) {
+        CHAIN.with(|chain| chain.state.set(self.before));
+    }
 }
 
 /// Ends a chain, also when the sender panics.
@@ -253,6 +267,35 @@ mod tests {
     fn panic_of_a_task_ends_it_alone() {
         let task = ActorTask::new(Box::pin(async { panic!("as told") }));
         assert_eq!([(); 2].map(|()| task.run()), [Ran::Ended, Ran::Elsewhere]);
+    }
+
+    #[test]
+    fn panic_of_a_dropped_future_ends_no_chain() {
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("as told");
+            }
+        }
+        let panics = Panics;
+        let task = ActorTask::new(Box::pin(poll_fn(move |_| {
+            let _kept = &panics;
+            Poll::Ready(())
+        })));
+        run(&task);
+        assert!(task.is_over());
+    }
+
+    #[test]
+    fn tasks_that_are_to_spread_are_not_kept() {
+        let ([first, _second], polls) = endless_pair(Duration::ZERO);
+        let sender = ActorTask::new(Box::pin(poll_fn(move |_| {
+            let _spread = through_scheduler();
+            ArcWake::wake_by_ref(&first);
+            Poll::Ready(())
+        })));
+        run(&sender);
+        assert_eq!(polls.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -98,9 +98,9 @@ impl Incarnation {
                 let (instance, batch) = (self.instance.index, turn.batch_in_progress());
                 // With retries due later, an orderly stop waits for them.
                 // A sender that has space again, or another instance, does not wait for the end of this turn.
-                let took = through_scheduler(|| {
-                    mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch)
-                });
+                let spread = through_scheduler();
+                let took = mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch);
+                drop(spread);
                 self.shared.read_back(&self.actor);
                 took
             };

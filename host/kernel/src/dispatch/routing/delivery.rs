@@ -97,9 +97,8 @@ impl Routing {
         delivered: &mut usize,
     ) -> Result<(), Refused> {
         let whole = run.is_most_of(bytes);
-        let is_many = run.messages >= MANY;
-        let mut push = || target.mailbox.push(target, |space| run.fill(space, bytes, delivered, whole));
-        let pushed = if is_many { through_scheduler(push) } else { push() };
+        let _spread = (run.messages >= MANY).then(through_scheduler);
+        let pushed = target.mailbox.push(target, |space| run.fill(space, bytes, delivered, whole));
         pushed.map(|displaced| {
             // The call for none would cost each delivery some instructions.
             if !displaced.is_empty() {
