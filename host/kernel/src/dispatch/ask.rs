@@ -1,18 +1,23 @@
 //! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
+use crate::dispatch::ask_record::{Ends, Open, Waiter};
 use crate::dispatch::deadlines::Deadlines;
+use crate::dispatch::hops::send_and_run;
 use crate::dispatch::open_question::OpenQuestion;
 use crate::words::address::Address;
 use crate::words::clock::later;
@@ -31,43 +36,6 @@ pub(crate) struct Asks {
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
     waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
-}
-
-/// An ask without an answer.
-struct Open {
-    waiter: Waiter,
-    target: ActorId,
-    deadline: Instant,
-    /// The question of a stored actor in a turn that may come again.
-    question: Option<Box<OpenQuestion>>,
-}
-
-/// Where an answer goes.
-enum Waiter {
-    One(oneshot::Sender<FullAnswer>),
-    /// With the ends of other messages.
-    Many(Ends, MessageId),
-}
-
-/// Takes the ends of messages as they come, each with the id of its message. `Err`: it is a dead letter; the error says why, in the words of
-/// an ask.
-pub type Ends = mpsc::UnboundedSender<(MessageId, Result<(), AskError>)>;
-
-/// How a message ended, by the answer to its sender.
-pub(crate) fn end_of(answer: FullAnswer) -> Result<(), AskError> {
-    match answer {
-        Ok(_) | Err(AskError::NoReply) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-impl Waiter {
-    fn answer(self, answer: FullAnswer) {
-        match self {
-            Self::One(waiter) => drop(waiter.send(answer)),
-            Self::Many(ends, id) => drop(ends.send((id, end_of(answer)))),
-        }
-    }
 }
 
 /// An instance of an actor.
@@ -116,16 +84,15 @@ impl Asks {
     #[inline]
     fn open_as(&self, bits: u64, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | bits;
-        let (asker, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, Open { waiter: Waiter::One(asker), target, deadline, question: None });
+        self.shard(token).lock().insert(token, Open { waiter: Waiter::Asker(None), target, deadline, question: None });
         self.deadlines.add(deadline);
-        OpenAsk { asks: self, token, receiver, answered: false }
+        OpenAsk { asks: self, token, answered: false }
     }
 
     /// Opens a receipt for a message to `target`. Its answer comes when the message has ended.
     pub(crate) fn open_receipt(&self, target: ActorId) -> (ReplyToken, oneshot::Receiver<FullAnswer>) {
         let (asker, receiver) = oneshot::channel();
-        (self.open_end(target, Waiter::One(asker)), receiver)
+        (self.open_end(target, Waiter::Receipt(asker)), receiver)
     }
 
     /// As [`Asks::open_receipt`]. The end of the message goes to `ends`.
@@ -149,7 +116,7 @@ impl Asks {
     /// The noted question of an ask that waits.
     pub(crate) fn question(&self, token: ReplyToken) -> Option<OpenQuestion> {
         let shard = self.shard(token.0).lock();
-        shard.get(&token.0).and_then(|open| open.question.as_deref()).copied()
+        shard.get(&token.0).filter(|open| open.waits()).and_then(|open| open.question.as_deref()).copied()
     }
 
     /// As [`Asks::question`], if all questions above it wait as well: then its root turn goes on.
@@ -170,12 +137,13 @@ impl Asks {
     /// Answers all asks to `target` whose deadline comes before `back_at`.
     pub(crate) fn answer_those_before(&self, target: ActorId, back_at: Instant, answer: &AskError) {
         for shard in &self.waiting {
-            let late = |token: u64, open: &Open| {
-                !ReplyToken(token).is_receipt() && open.target == target && open.deadline < back_at
-            };
-            for (_, open) in shard.lock().extract_if(|token, open| late(*token, open)) {
-                open.waiter.answer(Err(answer.clone()));
-            }
+            let mut waiting = shard.lock();
+            let late = waiting.iter_mut().filter(|(token, open)| {
+                !ReplyToken(**token).is_receipt() && open.waits() && open.target == target && open.deadline < back_at
+            });
+            let wakers: Vec<_> = late.filter_map(|(_, open)| open.keep(Err(answer.clone()))).collect();
+            drop(waiting);
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -189,25 +157,39 @@ impl Asks {
         self.deadlines.forget();
         for shard in &self.waiting {
             let mut waiting = shard.lock();
-            let late = |token: u64, open: &Open| !ReplyToken(token).is_receipt() && open.deadline <= now;
-            let late: Vec<_> = waiting.extract_if(|token, open| late(*token, open)).collect();
-            let left = waiting.iter().filter(|(token, _)| !ReplyToken(**token).is_receipt());
-            let soonest = left.map(|(_, open)| open.deadline).min();
+            let asks = waiting.iter_mut().filter(|(token, open)| !ReplyToken(**token).is_receipt() && open.waits());
+            let (mut wakers, mut soonest) = (Vec::new(), None::<Instant>);
+            for (_, open) in asks {
+                if open.deadline <= now {
+                    wakers.extend(open.keep(Err(AskError::Timeout)));
+                } else {
+                    soonest = Some(soonest.map_or(open.deadline, |soonest| soonest.min(open.deadline)));
+                }
+            }
             drop(waiting);
             if let Some(soonest) = soonest {
                 self.deadlines.add(soonest);
             }
-            for (_, open) in late {
-                open.waiter.answer(Err(AskError::Timeout));
-            }
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 
     /// Passes the answer to the waiter, if there still is one.
     pub(crate) fn answer(&self, token: ReplyToken, answer: FullAnswer) {
         if token.is_some() {
-            let open = self.shard(token.0).lock().remove(&token.0);
-            if let Some(open) = open {
+            let mut shard = self.shard(token.0).lock();
+            let waiter = match shard.get_mut(&token.0) {
+                Some(open) if matches!(open.waiter, Waiter::Asker(_)) => {
+                    let waker = open.keep(answer);
+                    drop(shard);
+                    waker.into_iter().for_each(Waker::wake);
+                    return;
+                }
+                Some(Open { waiter: Waiter::Answered(_), .. }) | None => return,
+                Some(_) => shard.remove(&token.0),
+            };
+            drop(shard);
+            if let Some(open) = waiter {
                 open.waiter.answer(answer);
             }
         }
@@ -215,7 +197,7 @@ impl Asks {
 
     /// Whether a waiter for this reply exists.
     pub(crate) fn is_waiting(&self, token: ReplyToken) -> bool {
-        self.shard(token.0).lock().contains_key(&token.0)
+        self.shard(token.0).lock().get(&token.0).is_some_and(Open::waits)
     }
 
     /// Records that an instance of `asker` waits for the answer of `target`, unless it would wait forever.
@@ -309,8 +291,7 @@ impl Asks {
 pub(crate) struct OpenAsk<'a> {
     asks: &'a Asks,
     token: u64,
-    receiver: oneshot::Receiver<FullAnswer>,
-    /// The answer removed the entry already.
+    /// The answer was taken, and its record with it.
     answered: bool,
 }
 
@@ -320,28 +301,55 @@ impl OpenAsk<'_> {
     }
 
     /// Delivers the message and waits for the answer, until the deadline of the ask, which is also that of the delivery. The answer
-    /// may come before the mailbox has space for the message.
+    /// may come before the mailbox has space for the message. The receiver runs on the caller's thread, if that is one of `runtime`.
     pub(crate) async fn answer_to(
         &mut self,
+        runtime: &Handle,
         mut delivery: Pin<&mut impl Future<Output = Result<(), SendError>>>,
     ) -> FullAnswer {
-        let answer = tokio::select! {
-            biased;
-            sent = &mut delivery => match sent {
-                Ok(()) => (&mut self.receiver).await,
-                Err(error) => return Err(error.into()),
-            },
-            answer = &mut self.receiver => match answer {
-                // A delivery that waits for space in the mailbox ends at the same time, and says so.
-                Ok(Err(AskError::Timeout)) => match tokio::time::timeout(SAME_TIME, delivery).await {
-                    Ok(Err(error)) => return Err(error.into()),
-                    _ => answer,
+        let sent = poll_fn(|cx| {
+            Poll::Ready(send_and_run(runtime, || delivery.as_mut().poll(cx), || !self.asks.is_waiting(self.token())))
+        });
+        let answer = match sent.await {
+            Poll::Ready(Ok(())) => self.answer().await,
+            Poll::Ready(Err(error)) => return Err(error.into()),
+            Poll::Pending => tokio::select! {
+                biased;
+                sent = &mut delivery => match sent {
+                    Ok(()) => self.answer().await,
+                    Err(error) => return Err(error.into()),
                 },
-                answer => answer,
+                answer = self.answer() => match answer {
+                    // A delivery that waits for space in the mailbox ends at the same time, and says so.
+                    Err(AskError::Timeout) => match tokio::time::timeout(SAME_TIME, delivery).await {
+                        Ok(Err(error)) => return Err(error.into()),
+                        _ => answer,
+                    },
+                    answer => answer,
+                },
             },
         };
         self.answered = true;
-        answer.unwrap_or(Err(AskError::Stopped))
+        answer
+    }
+
+    /// Waits for the answer, and takes it out of its record.
+    fn answer(&self) -> impl Future<Output = FullAnswer> + use<'_> {
+        poll_fn(|cx| {
+            let mut shard = self.asks.shard(self.token).lock();
+            match shard.get_mut(&self.token).map(|open| &mut open.waiter) {
+                Some(Waiter::Asker(Some(waker))) => waker.clone_from(cx.waker()),
+                Some(Waiter::Asker(none)) => *none = Some(cx.waker().clone()),
+                _ => {
+                    let open = shard.remove(&self.token);
+                    return Poll::Ready(match open.map(|open| open.waiter) {
+                        Some(Waiter::Answered(answer)) => answer,
+                        _ => Err(AskError::Stopped),
+                    });
+                }
+            }
+            Poll::Pending
+        })
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
             let asks = &asks;
             async move {
                 let mut ask = asks.open(ActorId(1), began + Duration::from_millis(millis));
-                let answer = ask.answer_to(std::pin::pin!(async { Ok(()) })).await;
+                let answer = ask.answer_to(&tokio::runtime::Handle::current(), std::pin::pin!(async { Ok(()) })).await;
                 assert_eq!(answer.map(|reply| reply.body), Err(AskError::Timeout));
                 assert_eq!(began.elapsed(), Duration::from_millis(millis));
             }

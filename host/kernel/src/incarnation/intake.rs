@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::actor::instance::First;
+use crate::dispatch::hops::through_scheduler;
 use crate::incarnation::gathering::Gathering;
 use crate::incarnation::state::Incarnation;
 use crate::journal::order::EntrySpace;
@@ -96,7 +97,10 @@ impl Incarnation {
             } else {
                 let (instance, batch) = (self.instance.index, turn.batch_in_progress());
                 // With retries due later, an orderly stop waits for them.
+                // A sender that has space again, or another instance, does not wait for the end of this turn.
+                let spread = through_scheduler();
                 let took = mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch);
+                drop(spread);
                 self.shared.read_back(&self.actor);
                 took
             };

@@ -83,9 +83,21 @@ impl<'a> Space<'a> {
     pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
         let policy = self.inner.order.is_some();
         if !policy && self.inner.has_space_for(messages, records.len()) {
-            self.append_run(records, messages);
+            if self.inner.outside_log() > 0 {
+                self.append_run(records, messages);
+            } else {
+                self.inner.log.append_run(records, messages);
+                self.inner.accepted += messages as u64;
+            }
             return (messages, records.len());
         }
+        self.put_some(records, messages)
+    }
+
+    /// As [`Space::put_run`], where not all records fit, or a policy decides about each.
+    #[inline(never)]
+    fn put_some(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
+        let policy = self.inner.order.is_some();
         let (mut fit, mut bytes) = (0, 0);
         if policy || self.spec.overflow == Overflow::DropOldest {
             while fit < messages {
@@ -115,6 +127,7 @@ impl<'a> Space<'a> {
         (fit, bytes)
     }
 
+    #[inline(never)]
     fn append_run(&mut self, records: &[u8], messages: usize) {
         match &mut self.inner.order {
             Some(order) if order.decides() => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use rustc_hash::FxBuildHasher;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -31,7 +32,7 @@ pub(crate) struct Supervisor {
     /// The role at each node, by the node's index; none at the kernel's.
     pub(super) roles: Vec<Option<Role>>,
     /// The nodes of each actor, one for each instance.
-    pub(super) nodes: HashMap<ActorId, Vec<Node>>,
+    pub(super) nodes: HashMap<ActorId, Vec<Node>, FxBuildHasher>,
     pub(super) began: Instant,
     pub(super) commands: Commands,
     pub(super) stage: watch::Sender<Stage>,
@@ -46,9 +47,9 @@ pub(crate) struct Supervisor {
     /// Starts that operators wait for.
     pub(super) ordered: Vec<OrderedStart>,
     /// Actors under `/` whose first start failed: the play is not idle before they have started or are given up.
-    pub(super) coming_up: HashMap<Node, ActivityGuard>,
+    pub(super) coming_up: HashMap<Node, ActivityGuard, FxBuildHasher>,
     /// Number of messages that each actor had handled at its last account.
-    pub(super) accounted: HashMap<ActorId, u64>,
+    pub(super) accounted: HashMap<ActorId, u64, FxBuildHasher>,
     /// Incarnations that begin after all actions of the step, so that they see a signal that the same step sent.
     pub(super) beginning: Vec<BoxFuture<'static, ()>>,
     /// Keeps the play from being idle until everything that the current crash causes has begun.

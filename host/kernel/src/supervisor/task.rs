@@ -43,7 +43,7 @@ impl Supervisor {
             shared,
             tree,
             roles: vec![None],
-            nodes: HashMap::new(),
+            nodes: HashMap::default(),
             began: Instant::now(),
             commands,
             stage,
@@ -53,8 +53,8 @@ impl Supervisor {
             wanted: Vec::new(),
             resting: Vec::new(),
             ordered: Vec::new(),
-            coming_up: HashMap::new(),
-            accounted: HashMap::new(),
+            coming_up: HashMap::default(),
+            accounted: HashMap::default(),
             beginning: Vec::new(),
             pending: None,
         };
@@ -285,7 +285,7 @@ impl Supervisor {
             over |= self.carry_out(action);
         }
         for incarnation in self.beginning.drain(..) {
-            self.shared.spawn(incarnation);
+            self.shared.spawn_incarnation(incarnation);
         }
         if !self.coming_up.is_empty() {
             let comes_up = |node: Node| self.tree.view(node).is_some_and(|view| view.state.is_on_its_way());

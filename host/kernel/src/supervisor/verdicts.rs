@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
 use tokio::time::Instant;
 
 use crate::supervision::events::{Event, Node};
@@ -18,7 +19,7 @@ const SHOWN_FAILURES: usize = 10;
 #[derive(Default)]
 pub(super) struct Verdicts {
     /// The last crash of each actor for which a decision is awaited: at most one for each actor.
-    open: HashMap<Node, Arc<CrashReport>>,
+    open: HashMap<Node, Arc<CrashReport>, FxBuildHasher>,
     /// The directive that is being carried out, unless it leaves the decision to the rules.
     said: Option<(Node, Directive)>,
     /// Decided failures of the kernel's children, the oldest first.

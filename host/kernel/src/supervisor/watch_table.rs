@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rustc_hash::FxBuildHasher;
+
 use crate::words::message::ActorId;
 use crate::words::notice::Watcher;
 
@@ -9,9 +11,9 @@ use crate::words::notice::Watcher;
 #[derive(Default)]
 pub(super) struct Watches {
     /// Watches by the watched actor, in the order in which they were set.
-    pub(super) of: HashMap<ActorId, Vec<(Watcher, u64)>>,
+    pub(super) of: HashMap<ActorId, Vec<(Watcher, u64)>, FxBuildHasher>,
     /// Watched actors, by watcher and watch.
-    pub(super) by: HashMap<Watcher, BTreeMap<u64, ActorId>>,
+    pub(super) by: HashMap<Watcher, BTreeMap<u64, ActorId>, FxBuildHasher>,
     /// Number of notices so far: part of their ids.
     pub(super) told: u64,
 }

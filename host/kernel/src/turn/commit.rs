@@ -9,13 +9,13 @@ use super::Turn;
 use super::effect::Effect;
 use super::spawn;
 use crate::actor::Actor;
-use crate::actor::pinned::Pinned;
 use crate::actor::reports::{Report, TaskDone};
 use crate::dispatch::kept_timers::SHORTEST_PERIOD;
 use crate::dispatch::requests::Request;
 use crate::dispatch::routing::delivery::Run;
 use crate::dispatch::routing::reservation::Patience;
 use crate::dispatch::timers::{Timer, Timers};
+use crate::mailbox::Refused;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, LogEvent};
@@ -24,6 +24,15 @@ use crate::words::message::Reply;
 use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::AskError;
+
+/// How much of a run was delivered at once.
+enum Delivered {
+    All,
+    /// The receiver refused the rest, or has no space for it.
+    Part(Result<(), Refused>),
+    /// The receiver is to be found first.
+    Nothing,
+}
 
 impl Turn {
     /// Commits the finished messages. May wait for space in mailboxes. If this future is dropped, the next commit goes on
@@ -62,15 +71,11 @@ impl Turn {
                     self.place_carried_out();
                     continue;
                 }
-                let target = self.current_target(route);
-                let pinned = if target.member().is_none() {
-                    Ok(Pinned::new(self.shared.routing.relayed(target)))
-                } else {
-                    Box::pin(self.pinned(route, target)).await
-                };
-                match pinned {
-                    Ok(target) => self.deliver_next(&target, patience).await,
-                    Err((stand_in, reason)) => self.dead_letter_run(&stand_in, &reason),
+                // The other ways are boxed, so that the usual commit moves little.
+                match self.deliver_now(route) {
+                    Delivered::All => {}
+                    Delivered::Part(pushed) => Box::pin(self.deliver_rest(route, pushed, patience)).await,
+                    Delivered::Nothing => Box::pin(self.deliver_elsewhere(route, patience)).await,
                 }
                 self.place_carried_out();
             }
@@ -105,17 +110,52 @@ impl Turn {
         self.actor.finish(finished as u64);
     }
 
-    /// Delivers the next run of the commit.
+    /// Delivers as much of the next run of the commit as its receiver has space for, if the target of the route is the receiver itself.
     #[inline]
-    async fn deliver_next(&mut self, target: &Arc<Actor>, patience: Patience) {
+    fn deliver_now(&mut self, route: usize) -> Delivered {
+        let target = &self.routes.at(route).target;
+        if target.is_gone() || target.spec.relay.is_some() || target.member().is_some() {
+            return Delivered::Nothing;
+        }
         let bytes_before = self.outbox.bytes.len();
         let next = self.outbox.next_run();
         let pushed = self.shared.routing.deliver_run(target, next.run, next.bytes, next.delivered);
         if next.run.messages > 0 {
-            let how = (patience, &*self.instance);
-            Box::pin(self.shared.routing.deliver_remaining(target, next.run, next.bytes, next.delivered, pushed, how))
-                .await;
+            return Delivered::Part(pushed);
         }
+        self.outbox.end_run(bytes_before);
+        Delivered::All
+    }
+
+    /// Delivers the messages of the next run for which there was no space.
+    async fn deliver_rest(&mut self, route: usize, pushed: Result<(), Refused>, patience: Patience) {
+        let target = self.routes.at(route).target.clone();
+        self.deliver_remaining(&target, pushed, patience).await;
+    }
+
+    /// Delivers the next run of the commit to the actor that gets what is sent on its route now.
+    async fn deliver_elsewhere(&mut self, route: usize, patience: Patience) {
+        let target = self.current_target(route);
+        match self.pinned(route, target).await {
+            Ok(target) => {
+                let next = self.outbox.next_run();
+                let bytes_before = next.bytes.len();
+                let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
+                if next.run.messages > 0 {
+                    self.deliver_remaining(&target, pushed, patience).await;
+                } else {
+                    self.outbox.end_run(bytes_before);
+                }
+            }
+            Err((stand_in, reason)) => self.dead_letter_run(&stand_in, &reason),
+        }
+    }
+
+    async fn deliver_remaining(&mut self, target: &Actor, pushed: Result<(), Refused>, patience: Patience) {
+        let next = self.outbox.next_run();
+        let bytes_before = next.bytes.len();
+        let (routing, how) = (&self.shared.routing, (patience, &*self.instance));
+        routing.deliver_remaining(target, next.run, next.bytes, next.delivered, pushed, how).await;
         self.outbox.end_run(bytes_before);
     }
 

@@ -128,7 +128,7 @@ impl Turn {
                 shared.routing.asks.note_question(ask.token(), question);
             }
             let delivery = pin!(shared.routing.deliver_question(&target, &envelope, &payload, deadline));
-            passed_on(&instance, &target, ask.answer_to(delivery)).await
+            passed_on(&instance, &target, ask.answer_to(&shared.runtime, delivery)).await
         };
         let answer = asked.await;
         let answer = shared.explained(target.address(), answer).await;

@@ -13,6 +13,7 @@ mod crashes;
 mod directives;
 mod drains;
 mod families;
+mod hops;
 mod host_waits;
 mod ingress;
 mod instances;

@@ -207,7 +207,7 @@ impl Question {
         let envelope = Envelope { reply: ask.token(), parts, ..self.envelope };
         let payload = Payload { parts: before, body: &self.body };
         let delivery = pin!(routing.deliver_question(target, &envelope, &payload, deadline));
-        ask.answer_to(delivery).await
+        ask.answer_to(&shared.runtime, delivery).await
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::actor::pinned::Pinned;
 use crate::dispatch::Shared;
-use crate::dispatch::ask::{Asks, Ends, end_of};
+use crate::dispatch::ask::Asks;
+use crate::dispatch::ask_record::{Ends, end_of};
 use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
 use crate::journal::store::StoreError;
@@ -284,7 +285,7 @@ impl Ingress {
         let payload = Payload { parts: before, body: message.body };
         // Pinned in place: the futures are large, and each move would copy them.
         let delivery = pin!(routing.deliver_question(&target, &envelope, &payload, deadline));
-        let answer = ask.answer_to(delivery).await;
+        let answer = ask.answer_to(&self.shared.runtime, delivery).await;
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer

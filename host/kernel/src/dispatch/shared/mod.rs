@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ use crate::actor::template::Template;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::requests::{Request, Requests};
 use crate::dispatch::routing::Routing;
+use crate::dispatch::scheduled::Scheduled;
 use crate::journal::entry::EntryNumber;
 use crate::mailbox::admission::{PlaySlots, Slots};
 use crate::words::address::Address;
@@ -71,6 +73,11 @@ impl Shared {
     /// Runs a task on the runtime of the actors, also when the supervision starts the task on a runtime of its own.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(task));
+    }
+
+    /// As [`Shared::spawn`], for an incarnation: it also runs on the threads of its senders.
+    pub(crate) fn spawn_incarnation(&self, task: BoxFuture<'static, ()>) {
+        drop(self.runtime.spawn(Scheduled::new(task)));
     }
 
     /// A time on the kernel's clock, as messages carry it: in microseconds since the kernel began, and not 0.
