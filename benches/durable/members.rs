@@ -39,7 +39,7 @@ pub(crate) fn components(units: usize, folder: &Path) -> Result<Figures> {
 fn turns(name: &str, units: usize, spec: ActorSpec, folder: &Path) -> Result<Figures> {
     let members = MEMBERS.min(units);
     let family = FamilySpec::new(LIVE, MEMBERS).created_by(address("/"), u32::MAX);
-    let spec = ActorSpec { family: Some(Box::new(family)), ..spec };
+    let spec = ActorSpec { family: Some(family.into()), ..spec };
     runtime()?.block_on(async {
         let running = Running::open(folder, vec![spec]).await?;
         send(&running, 0..members).await?;
@@ -102,18 +102,18 @@ fn written() -> Result<u64> {
 
 /// The sum of all states in the store.
 fn sum(folder: &Path) -> Result<usize> {
-    let mut sum = 0;
+    let mut sum = 0_i64;
     for file in std::fs::read_dir(folder.join("store"))? {
         let file = file?.path();
         if file.extension().is_some_and(|end| end == "db") {
             let db = Connection::open(file)?;
             sum +=
                 db.query_row("select coalesce(sum(cast(cast(value as text) as integer)), 0) from state", [], |row| {
-                    row.get::<_, usize>(0)
+                    row.get::<_, i64>(0)
                 })?;
         }
     }
-    Ok(sum)
+    Ok(usize::try_from(sum)?)
 }
 
 /// Adds a number up in its state, as the component does.
