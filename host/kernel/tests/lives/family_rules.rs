@@ -8,7 +8,7 @@ use playhouse_kernel::{
 };
 use tokio::time::sleep;
 
-use crate::rules::{House, SOON, WRITE, addr, in_order, stop, tell};
+use crate::house::{House, SOON, WRITE, addr, in_order, stop, tell};
 
 const HOUR: Duration = Duration::from_hours(1);
 

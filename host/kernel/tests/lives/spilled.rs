@@ -9,7 +9,7 @@ use playhouse_kernel::{
     StoredOrigin, StoredTimer, WaitingNumbers,
 };
 
-use crate::rules::{House, SOON, addr, in_order, stop, tell};
+use crate::house::{House, SOON, addr, in_order, stop, tell};
 
 /// Bytes of a mailbox in memory: some ten messages.
 const MEMORY: usize = 800;

@@ -8,7 +8,7 @@ use playhouse_kernel::{
     StoredMessage, StoredOrigin, StoredTimer,
 };
 
-use crate::rules::{House, SOON, WRITE, addr, stop, tell};
+use crate::house::{House, SOON, WRITE, addr, stop, tell};
 
 /// A stored actor with state.
 fn till(house: &House) -> ActorSpec {
