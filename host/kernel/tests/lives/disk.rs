@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use playhouse_kernel::{
-    ActorId, Address, BoxFuture, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError, StoredActor,
-    StoredLetter, StoredMessage, StoredOrigin, StoredTimer,
-};
+use playhouse_kernel::{BoxFuture, JournalGroup, MemoryStore, Store, StoreError, delegate_store};
 
 use crate::checks::durable;
 use crate::dice::Dice;
@@ -96,72 +93,9 @@ impl Disk {
 }
 
 impl Store for Disk {
-    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
-        self.memory.open()
-    }
+    delegate_store!(self.memory: open, messages, reads);
 
     fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.write_slowly(group))
-    }
-
-    fn messages(
-        &self,
-        mailbox: ActorId,
-        from: u64,
-        most_bytes: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.memory.messages(mailbox, from, most_bytes)
-    }
-
-    fn held(
-        &self,
-        mailbox: ActorId,
-        from: u64,
-        most_bytes: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.memory.held(mailbox, from, most_bytes)
-    }
-
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
-        self.memory.value(actor, key)
-    }
-
-    fn keys(
-        &self,
-        actor: ActorId,
-        prefix: &str,
-        after: Option<&str>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.memory.keys(actor, prefix, after, most)
-    }
-
-    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
-        self.memory.state_size(actor)
-    }
-
-    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
-        self.memory.timers(actor, after, most)
-    }
-
-    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
-        self.memory.letters(after, most)
-    }
-
-    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
-        self.memory.origins(source, from, most)
-    }
-
-    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
-        self.memory.actor(address)
-    }
-
-    fn children(
-        &self,
-        above: &Address,
-        after: Option<&Address>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
-        self.memory.children(above, after, most)
     }
 }
