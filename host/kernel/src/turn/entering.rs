@@ -288,7 +288,12 @@ impl Turn {
                 None => continue,
                 Some(Effect::Timer { route, id, wait, again, envelope, .. }) => {
                     let to = self.routes.at(route).target.address().clone();
-                    let timer = KeptTimer::new(to, (envelope, self.outbox.records(*at)), wait, again);
+                    let timer = KeptTimer::new(
+                        (self.actor.address().clone(), to),
+                        (envelope, self.outbox.records(*at)),
+                        wait,
+                        again,
+                    );
                     self.shared.set_kept(draft, (self.actor.id, id), timer);
                 }
                 Some(Effect::Cancel { id }) if self.effects.set.as_ref().is_some_and(|set| set.cancel(id)) => {}
