@@ -145,6 +145,12 @@ pub enum SpawnError {
     /// The plugin's actors have a durable mailbox, and this actor has none.
     #[error("`{0}` has a durable mailbox, and this actor has none: give it one in the manifest")]
     NotLasting(String),
+    /// The plugin's actors have a durable mailbox, and this actor is a member of a family, whose children end with its incarnation.
+    #[error(
+        "`{0}` has a durable mailbox, and this actor is a member of a family, whose children end with its incarnation: send to a \
+         member of a family of `{0}` instead"
+    )]
+    ChildOfMember(String),
 }
 
 /// The error of a stop. Nothing was recorded.

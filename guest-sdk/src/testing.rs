@@ -32,6 +32,7 @@
 //! ```
 
 mod actor_harness;
+mod address;
 mod effects;
 mod fake_kernel;
 mod mailbox_harness;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use playhouse_frame::{Metadata, check_key, cost_of};
 
+use super::address::check_address;
 use super::effects::{Child, Sent};
 use crate::envelope::Envelope;
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
@@ -59,6 +60,8 @@ pub(super) struct FakeKernel {
     pub(super) state_expire_ms: Option<u64>,
     /// Whether the actor has a durable mailbox: then the timers and watches of its messages belong to it, and not to an incarnation.
     pub(super) is_durable: bool,
+    /// The plugins whose actors have a durable mailbox: such children of a durable actor belong to it.
+    pub(super) durable_plugins: BTreeSet<String>,
     /// Set in hooks that run at each start.
     pub(super) is_starting: Cell<bool>,
     /// The watches that belong to the actor.
@@ -150,7 +153,8 @@ impl FakeKernel {
         self.set.get_mut().retain(|_, timer| timer.is_kept);
         let kept = self.kept_watches.get_mut();
         self.watched.get_mut().retain(|(id, _)| kept.contains(id));
-        self.spawned.take();
+        let durable = &self.durable_plugins;
+        self.spawned.get_mut().retain(|child| durable.contains(&child.plugin));
         self.incarnation += 1;
     }
 
@@ -376,8 +380,17 @@ impl Kernel for Rc<FakeKernel> {
             ..=16 => SpawnError::BadName(error.to_string()),
             _ => SpawnError::TooDeep,
         })?;
+        let is_durable = self.durable_plugins.contains(plugin);
+        // A durable child that is there already stays as it was spawned first.
+        let is_it = |child: &Child| is_durable && child.name == name && child.plugin == plugin;
+        if self.is_starting.get() && self.spawned.borrow().iter().any(is_it) {
+            return Ok(());
+        }
         if self.has_spawned(name) || self.others.contains_key(&address) {
             return Err(SpawnError::Duplicate(address));
+        }
+        if is_durable && !self.is_durable {
+            return Err(SpawnError::NotLasting(plugin.to_owned()));
         }
         let config = options.config.clone();
         self.did(Effect::Spawned(Child { name: name.to_owned(), plugin: plugin.to_owned(), config }));
@@ -512,18 +525,4 @@ impl Kernel for Rc<FakeKernel> {
     fn cancel(&self, timer: u64) {
         self.did(Effect::Cancelled(timer));
     }
-}
-
-/// The host's rule: segments of `[A-Za-z0-9_-]{1,64}`, at most 16 of them.
-pub(super) fn check_address(address: &str) -> Result<(), SendError> {
-    let fits = |segment: &str| {
-        (1..=64).contains(&segment.len())
-            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    };
-    let segments: Vec<&str> = address.strip_prefix('/').unwrap_or_default().split('/').collect();
-    if segments.len() <= 16 && segments.iter().copied().all(fits) {
-        return Ok(());
-    }
-    let reason = format!("{address:?} is not 1 to 16 times `/` and 1 to 64 letters, digits, `_` or `-`");
-    Err(SendError::BadAddress(reason))
 }

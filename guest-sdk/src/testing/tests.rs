@@ -416,3 +416,38 @@ fn durable_actor_with_a_watch_is_passivated() {
         assert_eq!(harness.passivate_after(Duration::from_secs(9)).is_ok(), is_passivated);
     }
 }
+
+/// The names and the configs of the children.
+fn children(harness: &ActorHarness<Puppet>) -> Vec<(String, usize)> {
+    harness.spawned().into_iter().map(|child| (child.name, child.config.len())).collect()
+}
+
+#[test]
+fn durable_children_of_a_durable_actor_stay_over_a_restart() {
+    let setup = ActorHarness::<Puppet>::setup().durable().durable_plugin("worker");
+    // `prepare_children` finds the one that is there, as a message spawned it.
+    let mut harness = setup.config("prepare", "prepared").start().unwrap();
+    harness.tell("spawn").unwrap();
+    let mut harness = harness.restart().unwrap();
+    assert_eq!(children(&harness), [("prepared".to_owned(), 0), ("w".to_owned(), 1)]);
+    assert!(
+        harness.tell("spawn").unwrap_err().to_string().contains("exists already"),
+        "only the hooks of a start find it"
+    );
+    harness.tell("stop").unwrap();
+    assert_eq!(children(&harness.restart().unwrap()), [("prepared".to_owned(), 0)]);
+}
+
+#[test]
+fn children_in_memory_end_with_the_incarnation() {
+    let mut harness = ActorHarness::<Puppet>::setup().durable().start().unwrap();
+    harness.tell("spawn").unwrap();
+    assert_eq!(children(&harness.restart().unwrap()), []);
+}
+
+#[test]
+fn durable_child_needs_a_durable_parent() {
+    let mut harness = ActorHarness::<Puppet>::setup().durable_plugin("worker").start().unwrap();
+    let refused = harness.tell("spawn").unwrap_err().to_string();
+    assert_eq!(refused, SpawnError::NotLasting("worker".to_owned()).to_string());
+}

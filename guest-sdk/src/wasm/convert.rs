@@ -31,6 +31,7 @@ impl From<types::SpawnError> for SpawnError {
             types::SpawnError::TooDeep => Self::TooDeep,
             types::SpawnError::Circular(chain) => Self::Circular(chain),
             types::SpawnError::NotLasting(plugin) => Self::NotLasting(plugin),
+            types::SpawnError::ChildOfMember(plugin) => Self::ChildOfMember(plugin),
             types::SpawnError::Stopping => Self::Stopping,
         }
     }

@@ -191,8 +191,15 @@ impl Inspection {
     /// Reads everything, and names each damage. `Err`: the database cannot be read at all.
     pub fn check(&self) -> Result<Checked, StoreError> {
         // A host that runs meanwhile notes only what is in the database already.
-        let note = self.place.parent().map_or(Ok(None), Note::find)?;
-        check(self.reader.db(), note.as_ref())
+        match self.place.parent().map_or(Ok(None), Note::find_beside_host) {
+            Ok(note) => check(self.reader.db(), note.as_ref()),
+            Err(StoreError::Damaged { at }) => {
+                let mut checked = check(self.reader.db(), None)?;
+                checked.damages.insert(0, at);
+                Ok(checked)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes everything that is there now into one new file, which [`restore`](crate::restore) takes. The file has its name when it

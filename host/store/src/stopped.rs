@@ -31,7 +31,7 @@ pub struct StoppedStore {
 /// A connection that moves the log into the database at its end, so that the database is one file again.
 struct Folding {
     db: Connection,
-    /// The damage of a log that lost its end. Then nothing is changed, the log neither.
+    /// The damage of a log that lost its end, or may have lost it. Then nothing is changed, the log neither.
     loss: Option<StoreError>,
 }
 
@@ -57,14 +57,17 @@ impl StoppedStore {
         let folder = Folder::take(path)?;
         let db = connect(&place, &StoreSettings::new(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         require_current(&db, &place)?;
-        // A damaged row does not hinder a look at the others, and an order that needs it finds it.
+        // A damaged row, or note, does not hinder a look at the others, and an order that needs it finds it.
         let position = State::read_store_row(&db).map(|state| state.position());
-        let note = Note::find(path)?;
-        let checked = position.and_then(|position| note.map_or(Ok(()), |note| note.check(position)));
-        Ok(Self { inspection: Inspection::open(path)?, db: Folding { db, loss: checked.err() }, folder })
+        let checked = position.and_then(|position| Note::find(path)?.map_or(Ok(()), |note| note.check(position)));
+        let loss = match checked {
+            Err(error @ StoreError::Failed(_)) => return Err(error.into()),
+            checked => checked.err(),
+        };
+        Ok(Self { inspection: Inspection::open(path)?, db: Folding { db, loss }, folder })
     }
 
-    /// The damage of a store that lost confirmed entries: a look does not show them, and an order that changes something is refused.
+    /// The damage of a store that lost confirmed entries, or whose note of them is damaged: a look does not show them, and an order that changes something is refused.
     pub fn loss(&self) -> Option<&StoreError> {
         self.db.loss.as_ref()
     }

@@ -49,8 +49,7 @@ impl Writer {
             tx.commit()
         };
         started().map_err(store_error)?;
-        let tail = Tail::open(folder.path(), settings.survives)?;
-        tail.note(state.position())?;
+        let tail = Tail::open(&folder, settings.survives, state.position())?;
         let checkpoints = Some(Checkpoints::start(&folder.database(), settings)?);
         reserve.note(&db);
         Ok((Self { checkpoints, db, state, tail, reserve, failure: None, folder }, image, migrated))

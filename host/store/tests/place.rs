@@ -3,12 +3,13 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorId, Address, JournalEntry, JournalGroup, Op, Store};
 use playhouse_store::{Inspection, SqliteStore, StoppedStore, StoreSettings, restore};
+use rustix::fs::{CWD, FileType, mknodat};
 use tempfile::TempDir;
 
 const FILES: [&str; 5] = ["store.db", "store.db-wal", "store.db-shm", "tail", "lock"];
@@ -144,11 +145,51 @@ async fn file_that_cannot_be_restored_is_named() {
     assert_eq!(said, format!("`{}` is no file, and no backup", home.path().display()));
 }
 
-#[test]
-fn note_that_cannot_be_read_is_named_with_its_folder() {
-    let (_home, settings) = folder();
+/// A FIFO waits for its writer, and must not make the host wait.
+#[tokio::test]
+async fn damaged_note_refuses_hosts_and_orders_that_change_something() {
+    let (home, settings) = folder();
+    drop(opened(&settings).await);
     let tail = settings.path.join("tail");
-    std::fs::create_dir_all(&tail).unwrap();
+    for (fault, make) in [
+        ("empty", (|tail| std::fs::write(tail, "")) as fn(&Path) -> std::io::Result<()>),
+        ("not as it was written", |tail| std::fs::write(tail, [7; 160])),
+        ("a FIFO, and no file", |tail| Ok(mknodat(CWD, tail, FileType::Fifo, 0o600.into(), 0)?)),
+    ] {
+        std::fs::remove_file(&tail).unwrap();
+        make(&tail).unwrap();
+        let named = format!("the file `{}`, which is {fault} (", tail.display());
+        let refused = refusal(&settings).await;
+        assert!(refused.contains(&named) && refused.contains("delete it to go on without that"), "{refused}");
+        let mut stopped = StoppedStore::take(&settings.path).unwrap();
+        assert!(stopped.loss().unwrap().to_string().contains(&named));
+        assert_eq!(stopped.inspection().facts().unwrap().last_entry, 1);
+        let damages = stopped.inspection().check().unwrap().damages;
+        assert!(damages.len() == 1 && damages[0].starts_with(&named), "{damages:?}");
+        assert!(stopped.compact().unwrap_err().to_string().contains(&named));
+    }
+    let backup = home.path().join("backup.db");
+    Inspection::open(&settings.path).unwrap().backup(&backup).unwrap();
+    let kept = restore(&settings.path, &backup, true).unwrap().unwrap();
+    let aside = std::fs::metadata(format!("{}-tail", kept.display())).unwrap();
+    assert!(aside.file_type().is_fifo(), "it is kept with its database");
+    drop(opened(&settings).await);
+    std::fs::write(&tail, "").unwrap();
+    assert!(refusal(&settings).await.contains("which is empty ("));
+    std::fs::remove_file(&tail).unwrap();
+    drop(opened(&settings).await);
+}
+
+/// Without its database, a store is not begun anew, even if the note does not tell how much was in it.
+#[tokio::test]
+async fn damaged_note_without_a_database_is_named_with_it() {
+    let (_home, settings) = folder();
+    std::fs::create_dir_all(settings.path.join("tail")).unwrap();
     let refused = StoppedStore::take(&settings.path).err().unwrap().to_string();
-    assert!(refused.contains(&format!("`{}`: ", tail.display())), "{refused}");
+    let named = format!(
+        "the store is damaged at its database `store.db`, which is empty or gone, and beside it is the file `{}/tail`, which is a \
+         folder, and no file: restore a backup",
+        settings.path.display()
+    );
+    assert_eq!((refused, refusal(&settings).await), (named.clone(), named));
 }

@@ -118,6 +118,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             SpawnError::Circular(_) => "circular",
             SpawnError::Stopping => "stopping",
             SpawnError::NotLasting(_) => "not-lasting",
+            SpawnError::ChildOfMember(_) => "child-of-member",
         });
     }
     error.downcast_ref().map(|error| match error {

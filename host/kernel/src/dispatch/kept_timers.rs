@@ -24,6 +24,8 @@ pub(crate) const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
 /// One timer.
 pub(crate) struct KeptTimer {
+    /// The actor that set it, which may be a member of a family that is not in memory.
+    pub(crate) owner: Address,
     pub(crate) to: Address,
     /// The envelope of its next message.
     pub(crate) envelope: Envelope,
@@ -37,9 +39,14 @@ pub(crate) struct KeptTimer {
 }
 
 impl KeptTimer {
-    pub(crate) fn new(to: Address, (envelope, content): (Envelope, &[u8]), wait: Duration, again: bool) -> Self {
+    pub(crate) fn new(
+        (owner, to): (Address, Address),
+        (envelope, content): (Envelope, &[u8]),
+        wait: Duration,
+        again: bool,
+    ) -> Self {
         let wait = if again { wait.max(SHORTEST_PERIOD) } else { wait };
-        Self { to, envelope, content: content.into(), wait, again, latest: None }
+        Self { owner, to, envelope, content: content.into(), wait, again, latest: None }
     }
 
     pub(crate) fn payload(&self) -> Payload<'_> {

@@ -2,16 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::journal::entry::{ExpiringKey, Group, StoredLetter, StoredOrigin, StoredTimer, StoredValue};
-use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredMessage};
-use crate::words::address::Address;
-use crate::words::keyed_state::StateSize;
-use crate::words::message::ActorId;
+use crate::journal::entry::Group;
+use crate::journal::store::{Store, StoreError};
 
 /// The fate of one call of [`Store::write`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +85,7 @@ impl<S: Store> FaultyStore<S> {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
-    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
-        self.inner.open()
-    }
+    delegate_store!(self.inner: open, messages, reads);
 
     fn write(&self, group: Arc<Group>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.write_faulty(group))
@@ -102,75 +97,5 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn outside_bytes(&self) -> usize {
         self.outside_bytes
-    }
-
-    fn messages(
-        &self,
-        mailbox: ActorId,
-        from: u64,
-        most_bytes: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.inner.messages(mailbox, from, most_bytes)
-    }
-
-    fn held(
-        &self,
-        mailbox: ActorId,
-        from: u64,
-        most_bytes: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.inner.held(mailbox, from, most_bytes)
-    }
-
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
-        self.inner.value(actor, key)
-    }
-
-    fn keys(
-        &self,
-        actor: ActorId,
-        prefix: &str,
-        after: Option<&str>,
-        most: usize,
-        now: SystemTime,
-    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(actor, prefix, after, most, now)
-    }
-
-    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
-        self.inner.state_size(actor)
-    }
-
-    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
-        self.inner.expiring(most)
-    }
-
-    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.shorten_lifetimes(now)
-    }
-
-    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
-        self.inner.timers(actor, after, most)
-    }
-
-    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
-        self.inner.letters(after, most)
-    }
-
-    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
-        self.inner.origins(source, from, most)
-    }
-
-    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
-        self.inner.actor(address)
-    }
-
-    fn children(
-        &self,
-        above: &Address,
-        after: Option<&Address>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
-        self.inner.children(above, after, most)
     }
 }

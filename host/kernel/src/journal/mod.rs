@@ -13,8 +13,11 @@
 //! | `writer` | the loop that gives groups of entries to the store |
 //! | `fold` | the result of entries, in memory |
 //! | `memory`, `faulty` | a store in memory; a store that fails when it is told to |
+//! | `delegation` | methods of a store that those of another one do |
 
 pub(crate) mod entry;
+#[macro_use]
+pub(crate) mod delegation;
 pub(crate) mod faulty;
 mod fold;
 pub(crate) mod memory;

@@ -9,7 +9,7 @@ use playhouse_kernel::{
     NativeContext, NativeLauncher, NativeResult, Plan, RestartSpec, StartKind, Store,
 };
 
-use crate::rules::{SOON, addr, in_order, stop, tell};
+use crate::house::{SOON, addr, in_order, stop, tell};
 
 /// The actors of a play over several runs, and everything that they saw.
 #[derive(Clone, Default)]

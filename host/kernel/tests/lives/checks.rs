@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parking_lot::Mutex;
 use playhouse_kernel::{Image, JournalGroup, Op};
 
+use crate::disk::Observer;
 use crate::ledger::{Ledger, Serial};
 use crate::play::{Kind, Play};
 use crate::{outcomes, watchers};
@@ -14,6 +16,24 @@ pub fn durable(ledger: &mut Ledger, group: &JournalGroup) {
         outcomes::durable_entry(ledger, number, entry);
         ledger.durable_entry(number, entry);
         watchers::durable_entry(ledger, number, entry);
+    }
+}
+
+impl Observer for Mutex<Ledger> {
+    fn durable(&self, group: &JournalGroup) {
+        durable(&mut self.lock(), group);
+    }
+
+    fn seen(&self, label: &'static str) {
+        self.lock().seen.insert(label);
+    }
+
+    fn note(&self, line: String) {
+        self.lock().note(line);
+    }
+
+    fn broken(&self, what: String) {
+        self.lock().broken.push(what);
     }
 }
 

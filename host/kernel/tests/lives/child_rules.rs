@@ -12,7 +12,7 @@ use playhouse_kernel::{
 };
 use tokio::time::sleep;
 
-use crate::rules::{SOON, addr, stop, tell};
+use crate::house::{SOON, addr, stop, tell};
 
 /// The actors of a play over several runs, and everything that they saw.
 #[derive(Clone, Default)]

@@ -1,61 +1,67 @@
 //! The store of a play. A group that was under way when the host died is kept up to an entry by chance.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use playhouse_kernel::{
-    ActorId, Address, BoxFuture, ExpiringKey, Image, JournalGroup, MemoryStore, StateSize, Store, StoreError,
-    StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
-};
+use playhouse_kernel::{BoxFuture, JournalGroup, MemoryStore, Store, StoreError, delegate_store};
 
-use crate::checks::durable;
 use crate::dice::Dice;
-use crate::ledger::Book;
-use crate::play::Play;
+
+/// The faults of a store, by chance.
+#[derive(Clone, Copy)]
+pub struct Writes {
+    /// In percent of its writes: the store is full, or fails for good.
+    pub full: usize,
+    pub fails: usize,
+    /// The time of a write in milliseconds: at least, at most.
+    pub takes: (usize, usize),
+}
+
+/// Is told everything that happens to a store.
+pub trait Observer: Send + Sync + 'static {
+    /// A group is durable.
+    fn durable(&self, group: &JournalGroup);
+    fn seen(&self, label: &'static str);
+    fn note(&self, line: String);
+    /// A promise is broken.
+    fn broken(&self, what: String);
+}
 
 pub struct Disk {
     memory: MemoryStore,
     under_way: Mutex<Option<Arc<JournalGroup>>>,
     dice: Mutex<Dice>,
-    play: Arc<Play>,
-    book: Book,
+    writes: Writes,
+    observer: Arc<dyn Observer>,
     /// In the last life it works.
     works: Mutex<bool>,
 }
 
 impl Disk {
-    pub fn new(seed: u64, play: Arc<Play>, book: Book) -> Arc<Self> {
+    pub fn new(seed: u64, writes: Writes, observer: Arc<dyn Observer>) -> Arc<Self> {
         let dice = Mutex::new(Dice::new(seed, 1));
-        Arc::new(Self {
-            memory: MemoryStore::new(),
-            under_way: Mutex::default(),
-            dice,
-            play,
-            book,
-            works: Mutex::default(),
-        })
+        let (memory, under_way, works) = (MemoryStore::new(), Mutex::default(), Mutex::default());
+        Arc::new(Self { memory, under_way, dice, writes, observer, works })
     }
 
     pub fn work(&self) {
         *self.works.lock() = true;
     }
 
-    pub fn history(&self) -> Vec<Arc<JournalGroup>> {
-        self.memory.history()
+    /// All groups that it has.
+    pub fn memory(&self) -> &MemoryStore {
+        &self.memory
     }
 
     /// The host is dead: a part of the group in hand is kept.
     pub fn settle(&self) {
         let Some(group) = self.under_way.lock().take() else { return };
         let kept = self.dice.lock().below(group.entries.len() + 1);
-        let mut book = self.book.lock();
-        book.seen.insert("a life ended in a group");
+        self.observer.seen("a life ended in a group");
         if kept > 0 && kept < group.entries.len() {
-            book.seen.insert("half a group was kept");
+            self.observer.seen("half a group was kept");
         }
-        book.note(format!("of the group in hand, {kept} of {} entries are kept", group.entries.len()));
-        drop(book);
+        self.observer.note(format!("of the group in hand, {kept} of {} entries are kept", group.entries.len()));
         if kept > 0 {
             let entries = group.entries[..kept].to_vec();
             self.keep(Arc::new(JournalGroup { entries, ..(*group).clone() }));
@@ -64,17 +70,16 @@ impl Disk {
 
     fn keep(&self, group: Arc<JournalGroup>) {
         let written = futures_util::FutureExt::now_or_never(self.memory.write(group.clone())).expect("it never waits");
-        let mut book = self.book.lock();
         match written {
-            Ok(()) => durable(&mut book, &group),
-            Err(error) => book.broken.push(format!("the store refused {group:?}: {error}")),
+            Ok(()) => self.observer.durable(&group),
+            Err(error) => self.observer.broken(format!("the store refused {group:?}: {error}")),
         }
     }
 
     async fn write_slowly(&self, group: Arc<JournalGroup>) -> Result<(), StoreError> {
         let (full, fails, pause) = {
-            let (mut dice, (least, most)) = (self.dice.lock(), self.play.write);
-            (dice.percent(self.play.full), dice.percent(self.play.fails), dice.millis(least, most))
+            let (mut dice, Writes { full, fails, takes }) = (self.dice.lock(), self.writes);
+            (dice.percent(full), dice.percent(fails), dice.millis(takes.0, takes.1))
         };
         let works = *self.works.lock();
         *self.under_way.lock() = Some(group.clone());
@@ -83,11 +88,11 @@ impl Disk {
         }
         if full && !works {
             *self.under_way.lock() = None;
-            self.book.lock().seen.insert("the store was full");
+            self.observer.seen("the store was full");
             return Err(StoreError::Full("no space".to_owned()));
         }
         if fails && !works {
-            self.book.lock().seen.insert("the store failed");
+            self.observer.seen("the store failed");
             return Err(StoreError::Failed("the disk broke".to_owned()));
         }
         *self.under_way.lock() = None;
@@ -97,81 +102,9 @@ impl Disk {
 }
 
 impl Store for Disk {
-    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
-        self.memory.open()
-    }
+    delegate_store!(self.memory: open, messages, reads);
 
     fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.write_slowly(group))
-    }
-
-    fn messages(
-        &self,
-        mailbox: ActorId,
-        from: u64,
-        most_bytes: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.memory.messages(mailbox, from, most_bytes)
-    }
-
-    fn held(
-        &self,
-        mailbox: ActorId,
-        from: u64,
-        most_bytes: usize,
-    ) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.memory.held(mailbox, from, most_bytes)
-    }
-
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
-        self.memory.value(actor, key)
-    }
-
-    fn keys(
-        &self,
-        actor: ActorId,
-        prefix: &str,
-        after: Option<&str>,
-        most: usize,
-        now: SystemTime,
-    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.memory.keys(actor, prefix, after, most, now)
-    }
-
-    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
-        self.memory.state_size(actor)
-    }
-
-    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
-        self.memory.expiring(most)
-    }
-
-    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.memory.shorten_lifetimes(now)
-    }
-
-    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
-        self.memory.timers(actor, after, most)
-    }
-
-    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
-        self.memory.letters(after, most)
-    }
-
-    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
-        self.memory.origins(source, from, most)
-    }
-
-    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
-        self.memory.actor(address)
-    }
-
-    fn children(
-        &self,
-        above: &Address,
-        after: Option<&Address>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
-        self.memory.children(above, after, most)
     }
 }

@@ -28,7 +28,7 @@ pub fn give(seed: u64) -> Ledger {
     let calls_back = |who: &usize| play.roles[*who].calls_back && play.roles[*who].kind != Kind::Memory;
     book.lock().outcomes.wanted_by = (0..play.roles.len()).filter(calls_back).collect();
     book.lock().attempts = play.roles.iter().map(|role| role.attempts).collect();
-    let disk = Disk::new(seed, play.clone(), book.clone());
+    let disk = Disk::new(seed, play.writes, book.clone());
     let dice = Arc::new(Mutex::new(Dice::new(seed, 2)));
     let (before, began) = (Arc::default(), Arc::default());
     let stage = Stage { play: play.clone(), book: book.clone(), dice, before, began };
@@ -54,7 +54,7 @@ pub fn give(seed: u64) -> Ledger {
         disk.settle();
     }
     let image = futures_util::FutureExt::now_or_never(disk.open()).unwrap().unwrap();
-    checks::in_the_end(&mut book.lock(), &play, &disk.history(), &image);
+    checks::in_the_end(&mut book.lock(), &play, &disk.memory().history(), &image);
     std::mem::take(&mut *book.lock())
 }
 

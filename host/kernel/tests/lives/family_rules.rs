@@ -8,7 +8,7 @@ use playhouse_kernel::{
 };
 use tokio::time::sleep;
 
-use crate::rules::{House, SOON, WRITE, addr, in_order, stop, tell};
+use crate::house::{House, SOON, WRITE, addr, in_order, stop, tell};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -118,6 +118,27 @@ async fn timer_of_a_member_outlives_its_time_in_memory_and_the_host() {
     sleep(65 * SOON).await;
     assert_eq!(house.lines().iter().filter(|line| *line == "/user/7 a timer's 0").count(), 2);
     assert_eq!(members(&kernel).await, 0, "it keeps nothing any more");
+}
+
+/// Its owner is not in memory when it fires, and yet no sender outside.
+#[tokio::test(start_paused = true)]
+async fn timer_of_a_member_makes_others_by_the_right_of_its_owner() {
+    let house = House::default();
+    let closed = || {
+        let family = FamilySpec::new(10, 100).created_by(addr("/"), 10);
+        ActorSpec { family: Some(Arc::new(family)), ..users(&house) }
+    };
+    let kernel = house.open(vec![closed()]).await;
+    tell(&kernel, "/user/7", "in 5000 /user/8;in 60000 /user/9").await;
+    sleep(3 * SOON).await;
+    assert_eq!(there(&kernel).await, [""; 0]);
+    sleep(3 * SOON).await;
+    stop(&kernel).await;
+    let kernel = house.open(vec![closed()]).await;
+    sleep(65 * SOON).await;
+    let letters: Vec<_> =
+        kernel.dead_letters().iter().map(|letter| (letter.to.to_string(), letter.reason.kind())).collect();
+    assert_eq!(letters, [("/user/8".to_owned(), "not-created"), ("/user/9".to_owned(), "not-created")]);
 }
 
 #[tokio::test(start_paused = true)]

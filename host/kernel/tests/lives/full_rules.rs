@@ -9,7 +9,7 @@ use playhouse_kernel::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::rules::{House, SOON, WRITE, addr, in_order, stop, tell};
+use crate::house::{House, SOON, WRITE, addr, in_order, stop, tell};
 
 /// A store that is full for some attempts at its groups, after some that it takes.
 fn full_for(house: &House, taken: usize, attempts: usize) -> FaultyStore<MemoryStore> {

@@ -9,7 +9,7 @@ use playhouse_kernel::{
 };
 use tokio::time::Instant;
 
-use crate::rules::{House, SOON, WRITE, addr, stop};
+use crate::house::{House, SOON, WRITE, addr, stop};
 
 /// A key that stands for a request with this body.
 fn key<'a>(via: &'a str, key: &'a str, body: &str) -> RequestKey<'a> {

@@ -12,7 +12,8 @@
 //! | `checks` | the promises, checked against the history of the store |
 //! | `driver` | one play, life after life |
 //! | `spilled` | mailboxes that are larger than their memory |
-//! | `rules`, `state_rules`, `value_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `watch_rules`, `report_rules`, `full_rules` | the promises one by one, each in a small play; those about keyed state, times of its values, timers, messages that end their host, sources, keys of requests, kept answers, children, watches, reports of outcomes, and a full store |
+//! | `house` | a small play, whose actors do what messages say |
+//! | `rules`, `store_rules`, `mailbox_rules`, `state_rules`, `value_rules`, `timer_rules`, `suspect_rules`, `origin_rules`, `key_rules`, `answer_rules`, `child_rules`, `family_rules`, `watch_rules`, `report_rules`, `full_rules` | the promises one by one, each in a small play; those about messages and turns, faults of the store, orders for mailboxes, keyed state, times of its values, timers, messages that end their host, sources, keys of requests, kept answers, children, families, watches, reports of outcomes, and a full store |
 //!
 //! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test lives -- --nocapture` runs one play again and prints its log.
 //! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
@@ -30,8 +31,10 @@ mod disk;
 mod driver;
 mod family_rules;
 mod full_rules;
+mod house;
 mod key_rules;
 mod ledger;
+mod mailbox_rules;
 mod origin_rules;
 mod outcomes;
 mod play;
@@ -39,6 +42,7 @@ mod report_rules;
 mod rules;
 mod spilled;
 mod state_rules;
+mod store_rules;
 mod suspect_rules;
 mod timer_rules;
 mod value_rules;

@@ -6,7 +6,7 @@ use playhouse_kernel::{
 };
 use tokio::time::Instant;
 
-use crate::rules::{House, SOON, WRITE, addr, stop};
+use crate::house::{House, SOON, WRITE, addr, stop};
 
 const SOURCE: &str = "/gate/s";
 

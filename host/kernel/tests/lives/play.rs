@@ -5,6 +5,7 @@ use std::time::Duration;
 use playhouse_kernel::{Address, Backoff, Overflow};
 
 use crate::dice::Dice;
+use crate::disk::Writes;
 
 /// An actor by its place in the plan.
 pub type Who = usize;
@@ -78,10 +79,7 @@ pub struct Play {
     /// In percent: a message that crashes, rejects or retries; a slow step.
     pub temper: usize,
     pub slow: usize,
-    /// In percent of its writes: the store is full, or fails for good.
-    pub full: usize,
-    pub fails: usize,
-    pub write: (usize, usize),
+    pub writes: Writes,
     /// By how many milliseconds the world's clock jumps before each life, forward or back.
     pub jumps: Vec<i64>,
 }
@@ -116,9 +114,11 @@ impl Play {
             ends: ends.collect(),
             temper: dice.pick(&[0, 5, 20, 50]),
             slow: dice.below(40),
-            full: dice.pick(&[0, 0, 0, 20]),
-            fails: dice.pick(&[0, 0, 0, 3]),
-            write: dice.pick(&[(0, 0), (0, 2), (1, 10)]),
+            writes: Writes {
+                full: dice.pick(&[0, 0, 0, 20]),
+                fails: dice.pick(&[0, 0, 0, 3]),
+                takes: dice.pick(&[(0, 0), (0, 2), (1, 10)]),
+            },
             jumps: (0..lives).map(|_| dice.pick(&[0, 0, 0, 0, 0, 30, -30, DAY_MS, -DAY_MS])).collect(),
         };
         // By dice of their own, so that other plays are as they were.

@@ -15,7 +15,7 @@ use playhouse_kernel::{
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
-use crate::rules::{SOON, WRITE, addr, stop, tell};
+use crate::house::{SOON, WRITE, addr, stop, tell};
 
 /// The actors of a play over several runs, and everything that they saw.
 #[derive(Clone, Default)]

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
 
 use playhouse_kernel::{
-    ActorId, ActorSpec, Address, BoxFuture, ExpiringKey, Image, JournalGroup, Keep, Kernel, MailboxView, MemoryStore,
-    Message, Overflow, RestartKind, SendError, StateSize, Store, StoreError, StoredActor, StoredLetter, StoredMessage,
-    StoredOrigin, StoredTimer, StoredValue, WaitingNumbers,
+    ActorId, ActorSpec, BoxFuture, JournalGroup, Keep, Kernel, MailboxView, MemoryStore, Message, Overflow,
+    RestartKind, SendError, Store, StoreError, StoredMessage, WaitingNumbers, delegate_store,
 };
 
-use crate::rules::{House, SOON, addr, in_order, stop, tell};
+use crate::house::{House, SOON, addr, in_order, stop, tell};
 
 /// Bytes of a mailbox in memory: some ten messages.
 const MEMORY: usize = 800;
@@ -312,9 +310,7 @@ struct Slow {
 }
 
 impl Store for Slow {
-    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
-        self.inner.open()
-    }
+    delegate_store!(self.inner: open, reads);
 
     fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
@@ -330,62 +326,6 @@ impl Store for Slow {
             read
         })
     }
-
-    fn held(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.inner.held(of, from, most)
-    }
-
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
-        self.inner.value(actor, key)
-    }
-
-    fn keys(
-        &self,
-        actor: ActorId,
-        prefix: &str,
-        after: Option<&str>,
-        most: usize,
-        now: SystemTime,
-    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(actor, prefix, after, most, now)
-    }
-
-    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
-        self.inner.state_size(actor)
-    }
-
-    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
-        self.inner.expiring(most)
-    }
-
-    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.shorten_lifetimes(now)
-    }
-
-    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
-        self.inner.timers(actor, after, most)
-    }
-
-    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
-        self.inner.letters(after, most)
-    }
-
-    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
-        self.inner.origins(source, from, most)
-    }
-
-    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
-        self.inner.actor(address)
-    }
-
-    fn children(
-        &self,
-        above: &Address,
-        after: Option<&Address>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
-        self.inner.children(above, after, most)
-    }
 }
 
 /// A store whose messages cannot be read any more after some reads.
@@ -395,75 +335,13 @@ struct Unreadable {
 }
 
 impl Store for Unreadable {
-    fn open(&self) -> BoxFuture<'_, Result<Image, StoreError>> {
-        self.inner.open()
-    }
-
-    fn write(&self, group: Arc<JournalGroup>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.write(group)
-    }
+    delegate_store!(self.inner: open, write, reads);
 
     fn messages(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
         if self.reads.fetch_sub(1, Ordering::Relaxed) == 0 {
             return Box::pin(async { Err(StoreError::Damaged { at: "a page".into() }) });
         }
         self.inner.messages(of, from, most)
-    }
-
-    fn held(&self, of: ActorId, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredMessage>, StoreError>> {
-        self.inner.held(of, from, most)
-    }
-
-    fn value(&self, actor: ActorId, key: &str) -> BoxFuture<'_, Result<Option<StoredValue>, StoreError>> {
-        self.inner.value(actor, key)
-    }
-
-    fn keys(
-        &self,
-        actor: ActorId,
-        prefix: &str,
-        after: Option<&str>,
-        most: usize,
-        now: SystemTime,
-    ) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.keys(actor, prefix, after, most, now)
-    }
-
-    fn state_size(&self, actor: ActorId) -> BoxFuture<'_, Result<StateSize, StoreError>> {
-        self.inner.state_size(actor)
-    }
-
-    fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>> {
-        self.inner.expiring(most)
-    }
-
-    fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.shorten_lifetimes(now)
-    }
-
-    fn timers(&self, actor: ActorId, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredTimer>, StoreError>> {
-        self.inner.timers(actor, after, most)
-    }
-
-    fn letters(&self, after: u64, most: usize) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
-        self.inner.letters(after, most)
-    }
-
-    fn origins(&self, source: &str, from: &[u8], most: usize) -> BoxFuture<'_, Result<Vec<StoredOrigin>, StoreError>> {
-        self.inner.origins(source, from, most)
-    }
-
-    fn actor(&self, address: &Address) -> BoxFuture<'_, Result<Option<StoredActor>, StoreError>> {
-        self.inner.actor(address)
-    }
-
-    fn children(
-        &self,
-        above: &Address,
-        after: Option<&Address>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<Address>, StoreError>> {
-        self.inner.children(above, after, most)
     }
 }
 

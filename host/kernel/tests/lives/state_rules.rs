@@ -9,7 +9,7 @@ use playhouse_kernel::{
     StoredActor, StoredLetter, StoredMessage, StoredOrigin, StoredTimer, StoredValue,
 };
 
-use crate::rules::{House, SOON, WRITE, addr, stop, tell};
+use crate::house::{House, SOON, WRITE, addr, stop, tell};
 
 /// A stored actor with state.
 fn till(house: &House) -> ActorSpec {

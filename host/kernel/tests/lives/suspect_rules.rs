@@ -6,7 +6,7 @@ use playhouse_kernel::{ActorSpec, Kernel, StartKind};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
-use crate::rules::{House, addr, stop, tell};
+use crate::house::{House, addr, stop, tell};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()

@@ -10,7 +10,7 @@ use playhouse_kernel::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::rules::{House, addr, stop, tell};
+use crate::house::{House, addr, stop, tell};
 
 pub const DAY: Duration = Duration::from_hours(24);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use playhouse_kernel::{ActorSpec, FamilySpec, Kernel, Op, StateSize, StateSpec, Store};
 use tokio::time::sleep;
 
-use crate::rules::{House, SOON, addr, stop, tell};
+use crate::house::{House, SOON, addr, stop, tell};
 use crate::timer_rules::{DAY, noon, open_at};
 
 /// A stored actor whose values go after a second.

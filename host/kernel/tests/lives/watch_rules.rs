@@ -7,13 +7,14 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Address, Backoff, Bounds, Change, Config, Failure, FamilySpec, Fault, FaultyStore,
-    JournalEntry, JournalGroup, Keep, Kernel, MailboxSpec, MemoryStore, Message, NativeActor, NativeContext,
-    NativeLauncher, NativeResult, Notice, Op, Overflow, Plan, RestartKind, RestartSpec, State, Store, Template,
+    JournalEntry, JournalGroup, Keep, Kernel, MailboxSpec, MaxInstances, MemoryStore, Message, NativeActor,
+    NativeContext, NativeLauncher, NativeResult, Notice, Op, Overflow, Plan, RestartKind, RestartSpec, StartKind,
+    State, Store, Template,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
-use crate::rules::{SOON, WRITE, addr, stop, tell};
+use crate::house::{SOON, WRITE, addr, stop, tell};
 
 /// The actors of a play over several runs, and everything that they saw.
 #[derive(Clone, Default)]
@@ -327,6 +328,44 @@ fn watch_outlives_a_crash_of_its_actor_and_its_passivation() {
         sleep(SOON).await;
     });
     assert_eq!(tower.notices(), ["/near crashed panic", "/near started"]);
+}
+
+/// The incarnation that set the watch, and not one after it.
+#[test]
+fn watch_of_the_actor_does_not_keep_the_incarnation_that_set_it() {
+    let tower = Tower::default();
+    let mut actors = tower.actors();
+    actors[2].idle_stop = Some(SOON / 10);
+    runtime().block_on(async {
+        let kernel = tower.open_with(actors).await;
+        tell(&kernel, "/a", "watch /near").await;
+        sleep(10 * SOON).await;
+        let state = kernel.actors().await.iter().find(|view| view.address == addr("/a")).map(|view| view.state);
+        assert_eq!(state, Some(State::Passivated));
+        tell(&kernel, "/near", "panic").await;
+        sleep(SOON).await;
+    });
+    assert_eq!(tower.notices(), ["/near crashed panic", "/near started"]);
+    assert_eq!(tower.started.lock().iter().filter(|started| *started == "/a").count(), 2);
+}
+
+#[test]
+fn idle_watcher_gives_its_place_to_a_start_that_waits() {
+    let tower = Tower::default();
+    let mut actors = tower.actors();
+    actors[1].start = StartKind::OnMessage;
+    actors[2].idle_stop = Some(1000 * SOON);
+    let mut plan = tower.plan(actors);
+    plan.max_instances = Some(MaxInstances { most: 2, key: "this play".into() });
+    runtime().block_on(async {
+        let kernel = Kernel::open(&plan, Arc::new(tower.store.clone())).await.unwrap();
+        kernel.wait_booted().await;
+        tell(&kernel, "/a", "watch /near").await;
+        sleep(SOON).await;
+        tell(&kernel, "/stored", "x").await;
+        sleep(SOON).await;
+    });
+    assert_eq!(*tower.started.lock(), ["/near", "/a", "/stored"]);
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::time::Duration;
 use playhouse_kernel::{Kernel, Overflow, PolicyState, SendError, StartError, State};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::Given;
 use crate::actors;
 use crate::bodies::{self, TIMER_STEP};
 use crate::checks::{self, Aftermath};
 use crate::dice::Dice;
 use crate::ledger::{Certain, Sender};
 use crate::stage::Stage;
-use crate::trace::What;
+use crate::trace::{Shown, What};
 use crate::world::{Deed, Ending, Play, Subtree, Whim};
 
 /// An upper bound on the time of every event in a play.
@@ -25,8 +26,19 @@ const LOOKS_APART: Duration = Duration::from_millis(1);
 /// A play is not checked before its end if actors still come and go after this number of looks.
 const MOST_LOOKS: usize = 200;
 
+/// Runs the play of a seed.
+pub fn give(seed: u64, wants_log: bool) -> Given {
+    let stage = play(seed);
+    let mut ledger = stage.ledger();
+    let (seen, broken) = (std::mem::take(&mut ledger.seen), std::mem::take(&mut ledger.broken));
+    let shown = |line| Shown(&stage.play, line).to_string();
+    let has_log = wants_log || !broken.is_empty();
+    let log = if has_log { ledger.trace.iter().map(shown).collect() } else { Vec::new() };
+    Given { log, seen, broken }
+}
+
 /// Runs the play of a seed, and returns its stage with the filled ledger.
-pub fn give(seed: u64) -> Arc<Stage> {
+fn play(seed: u64) -> Arc<Stage> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

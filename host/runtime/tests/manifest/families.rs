@@ -142,7 +142,7 @@ fn keys_that_do_nothing_are_refused() {
         "members of `/user/*` have a mailbox",
         "[[actor]]",
     );
-    says(&with("names = \"[\""), "begins a class", "[a-z0-9-]{1,32}");
+    says(&with("names = \"[\""), "unclosed character class", "[a-z0-9-]{1,32}");
     says(&with("instances = 2"), "unknown key `instances`", "the keys here are");
     says(&with("state = {}"), "`/user/*` has state, and its mailbox is not durable", "kind = \"durable\"");
 }

@@ -209,6 +209,8 @@ pub(crate) enum SpawnError {
     Stopping,
     #[component(name = "not-lasting")]
     NotLasting(String),
+    #[component(name = "child-of-member")]
+    ChildOfMember(String),
 }
 
 impl From<kernel::SpawnError> for SpawnError {
@@ -225,6 +227,7 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
             kernel::SpawnError::NotLasting { plugin, .. } => Self::NotLasting(plugin),
+            kernel::SpawnError::ChildOfMember { plugin, .. } => Self::ChildOfMember(plugin),
             // An error that the contract does not know: the actor cannot spawn now.
             _ => Self::Stopping,
         }

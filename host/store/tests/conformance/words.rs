@@ -10,6 +10,7 @@ use playhouse_kernel::{
 
 pub const A: ActorId = ActorId(1);
 pub const B: ActorId = ActorId(2);
+pub const C: ActorId = ActorId(3);
 
 /// An entry under construction.
 #[derive(Clone, Default)]
@@ -198,4 +199,10 @@ pub fn shown(message: &StoredMessage) -> String {
         None => format!("{} {body}", message.number),
         Some(due) => format!("{} {body} @{}", message.number, due.duration_since(at(0)).unwrap().as_secs()),
     }
+}
+
+/// The value of a key, as text.
+pub async fn value(store: &impl Store, actor: ActorId, key: &str) -> Option<String> {
+    let value = store.value(actor, key).await.unwrap();
+    value.map(|value| String::from_utf8(value.value).unwrap())
 }

@@ -55,14 +55,25 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::receiver`], for a sender that may not be in memory itself.
+    pub(crate) async fn receiver_from(self: &Arc<Self>, to: &Address, sender: &Address) -> Result<Pinned, SendError> {
+        match self.routing.registry.pin(to) {
+            Some(pinned) => Ok(pinned),
+            None => Box::pin(self.made_by(to, sender)).await,
+        }
+    }
+
     #[cold]
     async fn member(self: &Arc<Self>, to: &Address, sender: ActorId) -> Result<Pinned, SendError> {
-        let registry = &self.routing.registry;
-        let family = registry.family_of(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        let creator = registry.by_id(sender).map_or_else(Address::root, |sender| sender.address().clone());
+        let sender = self.routing.registry.by_id(sender);
+        self.made_by(to, &sender.map_or_else(Address::root, |sender| sender.address().clone())).await
+    }
+
+    async fn made_by(self: &Arc<Self>, to: &Address, creator: &Address) -> Result<Pinned, SendError> {
+        let family = self.routing.registry.family_of(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         match &family.stored {
-            None => self.new_in_memory(&family, to, &creator),
-            Some(stored) => self.from_store(&family, stored, to, Some(&creator)).await,
+            None => self.new_in_memory(&family, to, creator),
+            Some(stored) => self.from_store(&family, stored, to, Some(creator)).await,
         }
     }
 

@@ -63,7 +63,7 @@ impl Shared {
 
     /// Goes on with a timer of an earlier run. One that is overdue fires once, at once; one that repeats keeps its step. However the
     /// clock jumped, none is further away than its own wait.
-    pub(crate) fn restore_kept(&self, actor: ActorId, stored: &StoredTimer, message: &Message) {
+    pub(crate) fn restore_kept(&self, (actor, owner): (ActorId, &Address), stored: &StoredTimer, message: &Message) {
         let now = Instant::now();
         let due = match stored.due.duration_since(self.wall_time(now)) {
             Ok(left) => now.checked_add(left.min(stored.wait)).unwrap_or(now),
@@ -78,7 +78,8 @@ impl Shared {
             self.activity.begin();
         }
         let content = [&message.parts[..], &message.body].concat();
-        let timer = KeptTimer::new(stored.to.clone(), (message.envelope, &content), stored.wait, stored.again);
+        let between = (owner.clone(), stored.to.clone());
+        let timer = KeptTimer::new(between, (message.envelope, &content), stored.wait, stored.again);
         self.routing.kept_timers.insert((actor, stored.id), due, timer);
     }
 
@@ -94,10 +95,10 @@ impl Shared {
         let (routing, timers) = (&self.routing, &self.routing.kept_timers);
         let looked = timers.look(due, |timer| {
             let payload = timer.payload();
-            (timer.to.clone(), load_of(&payload), payload.body.len(), timer.latest)
+            ((timer.owner.clone(), timer.to.clone()), load_of(&payload), payload.body.len(), timer.latest)
         });
-        let Some((to, load, body_bytes, latest)) = looked else { return };
-        let (target, not_made) = match self.receiver(&to, due.actor).await {
+        let Some(((owner, to), load, body_bytes, latest)) = looked else { return };
+        let (target, not_made) = match self.receiver_from(&to, &owner).await {
             Ok(target) => (Some(target), None),
             Err(SendError::UnknownAddress(_) | SendError::Stopped(_)) => (None, None),
             Err(error) => (None, Some(DeadReason::NotMade(Box::new(error)))),

@@ -130,7 +130,7 @@ pub(crate) async fn restore_timers(shared: &Shared, known: &StoredActor, store: 
         left = left.saturating_sub(read.len() as u64);
         for timer in &read {
             let message = Message::read(&timer.record).ok_or_else(|| damaged(timer.id))?;
-            shared.restore_kept(known.id, timer, &message);
+            shared.restore_kept((known.id, &known.address), timer, &message);
         }
     }
     Ok(())

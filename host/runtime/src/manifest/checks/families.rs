@@ -76,8 +76,9 @@ impl Checks {
     pub(super) fn member_names(&mut self, keys: &FamilyKeys) -> NamePattern {
         let Some(written) = &keys.names else { return NamePattern::any() };
         NamePattern::parse(written.get_ref()).unwrap_or_else(|error| {
-            let help = "a rule is as in names = \"[a-z0-9-]{1,32}\": characters and classes, each with its repetition";
-            self.add(Problem::at(written.span(), error.to_string(), "here").help(help));
+            let help = "`names` is a regular expression for whole names, as in names = \"[a-z0-9-]{1,32}\"";
+            let what = format!("the `names` of a family are {error}");
+            self.add(Problem::at(written.span(), what, "here").help(help));
             NamePattern::any()
         })
     }

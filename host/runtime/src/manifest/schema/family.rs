@@ -25,9 +25,8 @@ pub struct Family {
     pub address: Spanned<String>,
     /// The code of the members: a file of the plugins folder, without `.wasm`. Example: `plugin = "user"`. Required.
     pub plugin: Spanned<String>,
-    /// The names that members may have: characters, `.` for any one, classes such as `[a-z0-9-]`, and after each of them at most one of `*`,
-    /// `+`, `?`, `{n}` and `{n,m}`; `\` takes the next character as it is. The whole name must fit. Example: `names = "u[0-9]{1,12}"`.
-    /// Default: `".*"`.
+    /// The names that members may have: a regular expression, which the whole name must fit. See `docs/families.md`. Example:
+    /// `names = "u[0-9]{1,12}"`. Default: `".*"`.
     pub names: Option<Spanned<String>>,
     /// Maximum number of members with a live instance. Further starts wait; of the idle members, the one that has been idle for the
     /// longest time is passivated at once. A member that waits for the reply to an ask does not count. Example: `live = 500`. Default: 100.
