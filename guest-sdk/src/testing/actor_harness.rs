@@ -3,24 +3,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use super::effects::Sent;
 use super::fake_kernel::FakeKernel;
 use crate::actor::Actor;
 use crate::callback::{Callback, Ended, TaskDone};
 use crate::envelope::Envelope;
-use crate::errors::{AskError, SendError, SpawnError};
+use crate::errors::AskError;
 use crate::failure::Failure;
-use crate::gate::{Decision, Gate};
 use crate::instance::Instance;
 use crate::message::Message;
 use crate::notice::Notice;
 use crate::reply::Reply;
 use crate::result::Result;
 use crate::saved::SavedFns;
-use crate::status::ActorState;
 use crate::supervisor::{ChildFailed, Directive, Supervisor};
 use crate::timer::whole_millis;
 use crate::watcher::Watcher;

@@ -419,7 +419,7 @@ fn durable_actor_with_a_watch_is_passivated() {
 
 /// The names and the configs of the children.
 fn children(harness: &ActorHarness<Puppet>) -> Vec<(String, usize)> {
-    harness.spawned().into_iter().map(|child| (child.name, child.config.len())).collect()
+    harness.children().into_iter().map(|child| (child.name, child.config.len())).collect()
 }
 
 #[test]
