@@ -106,7 +106,7 @@ fn done_messages_need_no_operation() {
 #[test]
 fn malformed_operations_are_refused_with_their_reason() {
     let at = 0;
-    let cases: [(Vec<u8>, FrameError); 34] = [
+    let cases: [(Vec<u8>, FrameError); 38] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
         (vec![0; 7], FrameError::NoTrailer { bytes: 7 }),
         (vec![0; 8], FrameError::Version { found: 0 }),
@@ -117,7 +117,7 @@ fn malformed_operations_are_refused_with_their_reason() {
         (ended(1, &[op(1, 0, 0, &[0; 47])]), FrameError::Truncated { at }),
         (ended(1, &[op(1, 0, u32::MAX, &[0; 48])]), FrameError::Truncated { at }),
         (ended(1, &[op(0, 0, 0, b"")]), FrameError::Kind { at, found: 0 }),
-        (ended(1, &[op(18, 0, 0, b"")]), FrameError::Kind { at, found: 18 }),
+        (ended(1, &[op(19, 0, 0, b"")]), FrameError::Kind { at, found: 19 }),
         (ended(1, &[op(16, 1, 2, &[0; 2])]), FrameError::NotZero { at }),
         (ended(1, &[op(16, 0, 1, &[0])]), FrameError::Length { at, found: 1 }),
         (ended(1, &[op(16, 0, 4, &[3, 0, b'a', b'b'])]), FrameError::Length { at, found: 4 }),
@@ -164,7 +164,7 @@ fn operations_out_of_order_are_refused() {
 
 #[test]
 fn reader_ends_after_its_first_error() {
-    let frame = ended(2, &[op(18, 0, 0, b""), op(2, 0, 0, b"")]);
+    let frame = ended(2, &[op(19, 0, 0, b""), op(2, 0, 0, b"")]);
     assert_eq!(Outbound::open(&frame).unwrap().count(), 1);
     assert_eq!(Inbound::open(&frame).unwrap().count(), 1);
 }

@@ -14,6 +14,7 @@ use crate::reader::{letter_of, timer_of};
 use crate::rows::{
     actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, suspect_of, suspect_sum, timer_sum, unsigned,
 };
+use crate::schema::{FORMAT, has_all_tables};
 use crate::state::State;
 use crate::tail::Note;
 use crate::values::{lifetime_of, value_sum};
@@ -55,6 +56,9 @@ pub(crate) fn check(db: &Connection, note: Option<&Note>) -> Result<Checked, Sto
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(store_error)?;
     let mut check = Check { tx, note, found: Checked::default(), actors: BTreeMap::new() };
     check.pages()?;
+    if !has_all_tables(&check.tx).map_err(store_error)? {
+        check.damage(format!("the names in the database `store.db`, which are not those of format {FORMAT}"));
+    }
     check.store();
     let tables: [(&str, Rows); 9] = [
         ("actor", |check| check.actors()),
@@ -448,7 +452,7 @@ fn place_of(error: StoreError) -> String {
 mod tests {
     use super::*;
     use crate::rows::write_actor;
-    use crate::schema::{FORMAT, open};
+    use crate::schema::open;
     use crate::settings::StoreSettings;
 
     /// A host that counts wrong writes a row that is sound in itself.

@@ -163,9 +163,7 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Resu
             if let Err(error) = note.and_then(|note| note.map_or(Ok(()), |note| note.check(Position::default()))) {
                 return Ok(Err(error));
             }
-            tx.execute_batch(TABLES)?;
-            tx.execute_batch(children::TABLES)?;
-            tx.execute_batch(origins::TABLES)?;
+            make_tables(&tx)?;
             tx.pragma_update(None, "application_id", APPLICATION)?;
             tx.pragma_update(None, "user_version", FORMAT)?;
             tx.commit()?;
@@ -174,6 +172,27 @@ pub(crate) fn open(place: &Path, settings: &StoreSettings, current: u32) -> Resu
     };
     let format = made().map_err(store_error)??;
     Ok((db, format))
+}
+
+fn make_tables(db: &Connection) -> rusqlite::Result<()> {
+    [TABLES, children::TABLES, origins::TABLES].iter().try_for_each(|tables| db.execute_batch(tables))
+}
+
+/// Whether a database has the tables and indexes of this format, with their columns. No checksum has the names of these.
+pub(crate) fn has_all_tables(db: &Connection) -> rusqlite::Result<bool> {
+    let new = Connection::open_in_memory()?;
+    make_tables(&new)?;
+    Ok(columns(db)? == columns(&new)?)
+}
+
+/// The columns of all tables and indexes, in order.
+fn columns(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "select a.type || ' ' || a.name || ' ' || c.name || ' ' || c.type || ' ' || c.[notnull] || ' ' || c.pk, a.name, c.cid
+            from sqlite_schema a join pragma_table_info(a.name) c where a.type = 'table'
+        union all select a.type || ' ' || a.name || ' of ' || a.tbl_name || ' ' || c.name, a.name, c.seqno
+            from sqlite_schema a join pragma_index_info(a.name) c where a.type = 'index'
+        order by 2, 3";
+    db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
 /// The format of a database that is a store.

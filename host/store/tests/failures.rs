@@ -189,7 +189,7 @@ async fn flipped_bits_are_found_or_change_nothing() {
     for at in (0..bytes.len()).step_by(499) {
         let _ = std::fs::remove_dir_all(&flipped.path);
         std::fs::create_dir(&flipped.path).unwrap();
-        let mut bytes = original.clone();
+        let mut bytes = bytes.clone();
         bytes[at] ^= 1 << (at % 8);
         std::fs::write(database(&flipped), bytes).unwrap();
         match read(&flipped).await {
@@ -591,7 +591,7 @@ async fn check_finds_each_bit_that_matters() {
     for at in (0..original.len()).step_by(211) {
         let _ = std::fs::remove_dir_all(&flipped.path);
         std::fs::create_dir(&flipped.path).unwrap();
-        let mut bytes = bytes.clone();
+        let mut bytes = original.clone();
         bytes[at] ^= 1 << (at % 8);
         std::fs::write(database(&flipped), bytes).unwrap();
         let checked = Inspection::open(&flipped.path).map_err(|_| ()).and_then(|store| store.check().map_err(|_| ()));

@@ -101,7 +101,7 @@ async fn store_of_format_2_is_migrated_with_all_that_it_has() {
 
 #[tokio::test]
 async fn damaged_value_of_format_2_is_refused() {
-    for change in ["value = x'00'", "ends_ns = 1, lifetime_ns = 1", "ends_ns = 1"] {
+    for change in ["value = x'3433'", "ends_ns = 1, lifetime_ns = 1", "ends_ns = 1"] {
         let home = tempfile::tempdir().unwrap();
         let settings = StoreSettings::new(&home.path().join("store"));
         database(&settings.path.join("store.db"), FORMAT_2);
