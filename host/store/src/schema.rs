@@ -178,11 +178,15 @@ fn make_tables(db: &Connection) -> rusqlite::Result<()> {
     [TABLES, children::TABLES, origins::TABLES].iter().try_for_each(|tables| db.execute_batch(tables))
 }
 
-/// Whether a database has the tables and indexes of this format, with their columns. No checksum has the names of these.
+/// Whether a database has the tables and indexes of this format, with their columns, and could be written. No checksum has the names of
+/// these, and SQLite looks at conditions when a statement that changes rows is made.
 pub(crate) fn has_all_tables(db: &Connection) -> rusqlite::Result<bool> {
     let new = Connection::open_in_memory()?;
     make_tables(&new)?;
-    Ok(columns(db)? == columns(&new)?)
+    let mut tables = new.prepare("select name from sqlite_schema where type = 'table'")?;
+    let tables = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let may_be_written = |table: &String| db.prepare(&format!("insert into {table} default values")).is_ok();
+    Ok(columns(db)? == columns(&new)? && tables.iter().all(may_be_written))
 }
 
 /// The columns of all tables and indexes, in order.

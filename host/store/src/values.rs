@@ -10,7 +10,7 @@ use crate::error::store_error;
 use crate::rows::{nanos, nanos_of, signed, time, unsigned};
 
 /// Rows that one transaction shortens.
-const SHORTENED: usize = 1024;
+const SHORTENED: u32 = 1024;
 
 /// The change of one key by a group.
 pub(crate) enum ValueChange<'g> {
@@ -18,7 +18,7 @@ pub(crate) enum ValueChange<'g> {
     Unset,
 }
 
-impl<'g> ValueChange<'g> {
+impl ValueChange<'_> {
     /// The change by which a key loses its value if the time of that ended by then; none when the value stays. `before`: the change of the
     /// key by the same group. A row that is not as it was written is refused: its time may be wrong.
     pub(crate) fn expire(
@@ -154,7 +154,7 @@ pub(crate) fn expiring(db: &Connection, most: usize) -> Result<Vec<ExpiringKey>,
 pub(crate) fn shorten_lifetimes(db: &mut Connection, now: SystemTime) -> Result<(), StoreError> {
     loop {
         let tx = Transaction::new(db, TransactionBehavior::Immediate).map_err(store_error)?;
-        if shorten_some(&tx, now)? < SHORTENED {
+        if shorten_some(&tx, now)? < SHORTENED as usize {
             return tx.commit().map_err(store_error);
         }
         tx.commit().map_err(store_error)?;
@@ -165,7 +165,7 @@ fn shorten_some(tx: &Transaction<'_>, now: SystemTime) -> Result<usize, StoreErr
     // The index has both columns, and its rows that end before now need not be looked at.
     let sql = "select id, actor, key from state where ends_ns > ?1 and ends_ns - lifetime_ns > ?1 limit ?2";
     let mut rows = tx.prepare_cached(sql).map_err(store_error)?;
-    let rows = rows.query_map(params![nanos(now), SHORTENED as i64], |row| {
+    let rows = rows.query_map(params![nanos(now), SHORTENED], |row| {
         Ok((row.get::<_, i64>(0)?, ActorId(unsigned(row, 1)?), row.get::<_, String>(2)?))
     });
     let rows = rows.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(store_error)?;

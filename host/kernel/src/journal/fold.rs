@@ -185,10 +185,10 @@ impl Fold {
                 }
                 Op::Expire { actor, key, by } => {
                     let key = key_of(&entry.bytes[key.clone()])?;
-                    if let Some(known) = self.actors.get_mut(actor) {
-                        if known.state.get(key).is_some_and(|value| is_over(value, *by)) {
-                            known.state.remove(key);
-                        }
+                    if let Some(known) = self.actors.get_mut(actor)
+                        && known.state.get(key).is_some_and(|value| is_over(value, *by))
+                    {
+                        known.state.remove(key);
                     }
                 }
                 Op::Unset { actor, key } => {

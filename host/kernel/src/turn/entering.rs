@@ -12,18 +12,16 @@ use super::Turn;
 use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
 use super::spawn;
-use super::state_changes::{Finished, NetChange};
 use crate::actor::Actor;
-use crate::actor::keyed_state::Kept;
 use crate::actor::pinned::Pinned;
 use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
 use crate::dispatch::routing::dead_letter::log_letter;
 use crate::dispatch::routing::delivery::Run;
-use crate::dispatch::routing::entering::{PlayJournal, change_state, hold, put};
+use crate::dispatch::routing::entering::{PlayJournal, hold, put};
 use crate::dispatch::routing::output::Output;
 use crate::dispatch::routing::reservation::{Given, Patience, Wanted};
-use crate::journal::entry::{Lifetime, Op};
+use crate::journal::entry::Op;
 use crate::journal::order::{Draft, EntrySpace};
 use crate::mailbox::Load;
 use crate::mailbox::message_log::{first_record, message_of};
@@ -200,8 +198,8 @@ impl Turn {
         if stored && self.effects.has_recorded() {
             self.make_children_known();
         }
-        if let (Some((changes, grown)), Some(keyed)) = (entered.value, &self.actor.keyed_state) {
-            keyed.changed(changes, grown, entered.number, journal.last_durable());
+        if let (Some(changed), Some(keyed)) = (entered.value, &self.actor.keyed_state) {
+            keyed.changed(changed.values, changed.grown, entered.number, journal.last_durable());
         }
         if stored {
             self.batch.commit_finished(finished.len());
@@ -214,21 +212,6 @@ impl Turn {
             self.shared.activity.end(news.cancelled);
         }
         self.log(news);
-    }
-
-    /// Changes of the keyed state. Returns them as the memory keeps them, and the bytes that they add.
-    fn enter_state(&self, draft: &mut Draft<Output>, state: Finished) -> Option<(Vec<(Arc<str>, Kept)>, (i64, bool))> {
-        let grown = state.grown(self.actor.keyed_state.as_ref()?.expirations());
-        let lives = |length| Lifetime::since(self.shared.wall_time(Instant::now()), length);
-        let change = |(key, value, length): NetChange| {
-            let lifetime = length.map(lives);
-            change_state(draft, (self.actor.id, &key), value.as_deref(), lifetime);
-            if let Some(lifetime) = lifetime {
-                self.shared.routing.value_ends.note(lifetime.ends);
-            }
-            (key, Kept { value, ends: lifetime.map(|lifetime| lifetime.ends) })
-        };
-        Some((state.changes.into_iter().map(change).collect(), grown))
     }
 
     /// Stored children come and go with the turn. A child comes before its messages.

@@ -10,16 +10,27 @@ use playhouse_frame::check_key;
 use tokio::time::Instant;
 
 use super::Turn;
-use super::state_changes::{Maker, StateChanges};
+use super::state_changes::{Finished, Maker, NetChange, StateChanges};
 use crate::actor::host_wait::HostWait;
 use crate::actor::keyed_state::{Kept, KeyedState, Value, cost};
 use crate::actor::state_error::StateError;
+use crate::dispatch::routing::entering::change_state;
+use crate::dispatch::routing::output::Output;
+use crate::journal::entry::Lifetime;
+use crate::journal::order::Draft;
 use crate::journal::store::{Store, StoreError};
 use crate::words::keyed_state::{LONGEST_LIFETIME, SHORTEST_LIFETIME, StateLimits};
 use crate::words::message::ActorId;
 
 /// Most keys of one call.
 const MOST_KEYS: usize = 1000;
+
+/// The changes of an entry, as the memory keeps them.
+pub(super) struct ChangedState {
+    pub(super) values: Vec<(Arc<str>, Kept)>,
+    /// The bytes that they add to the state, and whether there may be fewer.
+    pub(super) grown: (i64, bool),
+}
 
 impl Turn {
     /// The value of a key of the actor's state; none when it has none.
@@ -162,6 +173,20 @@ impl Turn {
         changes.begin(expirations);
         changes.push(key, (value, lifetime), maker, grown);
         Ok(())
+    }
+
+    /// Changes of finished messages, as a part of an entry. The times of values begin now.
+    pub(super) fn enter_state(&self, draft: &mut Draft<Output>, state: Finished) -> Option<ChangedState> {
+        let grown = state.grown(self.actor.keyed_state.as_ref()?.expirations());
+        let change = |(key, value, length): NetChange| {
+            let lifetime = length.map(|length| Lifetime::since(self.now(), length));
+            change_state(draft, (self.actor.id, &key), value.as_deref(), lifetime);
+            if let Some(lifetime) = lifetime {
+                self.shared.routing.value_ends.note(lifetime.ends);
+            }
+            (key, Kept { value, ends: lifetime.map(|lifetime| lifetime.ends) })
+        };
+        Some(ChangedState { values: state.changes.into_iter().map(change).collect(), grown })
     }
 
     /// The message, or the hook, that changes the state now.
