@@ -108,7 +108,7 @@ impl Actor for Puppet {
                 word if word.starts_with("unset:") => ctx.state().delete(&word[6..])?,
                 word if word.contains('=') => {
                     let (key, value) = word.split_once('=').unwrap_or_default();
-                    match value.split_once("~") {
+                    match value.split_once('~') {
                         None => ctx.state().put_bytes(key, value)?,
                         Some((value, ms)) => {
                             let time = Duration::from_millis(ms.parse().unwrap_or_default());
