@@ -100,7 +100,7 @@ fn store_is_described_and_checked() {
     let info = json(&host.ok(&["store", "info", "--json"]));
     let of = |field: &str| info[field].as_u64().unwrap();
     assert_eq!((of("runs"), of("mailboxes"), of("waiting"), of("dead_letters")), (1, 1, 3, 0));
-    assert_eq!((info["path"].as_str(), of("format")), (Some(path(&home).as_str()), 2));
+    assert_eq!((info["path"].as_str(), of("format")), (Some(path(&home).as_str()), 3));
     assert!(host.ok(&["store", "info"]).contains("\nmessages     3 in 1 durable mailbox\n"));
     assert_eq!(host.ok(&["store", "check"]), "3 messages, 0 dead letters, 0 keys of states and 0 timers are sound\n");
     let (code, said) = failed(&alone(&home, &["store", "info", "--store", &path(&home)]));

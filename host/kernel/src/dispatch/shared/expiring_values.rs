@@ -33,8 +33,9 @@ pub(crate) async fn expire_values(shared: Arc<Shared>) {
             ends.changed.notified().await;
             continue;
         };
-        let (now, due) = (Instant::now(), shared.moment_of(next));
-        let due = due.max(last_look.map_or(now, |last| last + PAUSE));
+        // The moment of a time that has passed is now: the clock is read once more after it.
+        let due = shared.moment_of(next).max(last_look.map_or_else(Instant::now, |last| last + PAUSE));
+        let now = Instant::now();
         if due > now {
             let _ = timeout_at(due.min(now + LONGEST_SLEEP), ends.changed.notified()).await;
             continue;
