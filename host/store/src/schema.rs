@@ -178,15 +178,18 @@ fn make_tables(db: &Connection) -> rusqlite::Result<()> {
     [TABLES, children::TABLES, origins::TABLES].iter().try_for_each(|tables| db.execute_batch(tables))
 }
 
-/// Whether a database has the tables and indexes of this format, with their columns, and could be written. No checksum has the names of
-/// these, and SQLite looks at conditions when a statement that changes rows is made.
+/// Whether a database has the tables and indexes of this format, with their columns, and could be written: no checksum has the names of
+/// these. The statements that make them are run in memory, since a connection that only reads ignores their conditions.
 pub(crate) fn has_all_tables(db: &Connection) -> rusqlite::Result<bool> {
-    let new = Connection::open_in_memory()?;
+    let (new, own) = (Connection::open_in_memory()?, Connection::open_in_memory()?);
     make_tables(&new)?;
-    let mut tables = new.prepare("select name from sqlite_schema where type = 'table'")?;
-    let tables = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let may_be_written = |table: &String| db.prepare(&format!("insert into {table} default values")).is_ok();
-    Ok(columns(db)? == columns(&new)? && tables.iter().all(may_be_written))
+    let mut made = db.prepare("select sql from sqlite_schema where sql is not null order by rowid")?;
+    for sql in made.query_map([], |row| row.get::<_, String>(0))? {
+        if own.execute_batch(&sql?).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(columns(&own)? == columns(&new)?)
 }
 
 /// The columns of all tables and indexes, in order.

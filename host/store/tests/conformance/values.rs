@@ -10,12 +10,12 @@ use crate::words::{A, B, at, entry, write};
 const NONE: ActorId = ActorId(9);
 
 /// The time of a value that is set at a time for so many seconds.
-fn lifetime(set_at: u64, seconds: u64) -> Option<Lifetime> {
-    Some(Lifetime::since(at(set_at), Duration::from_secs(seconds)))
+fn lifetime(set_at: u64, seconds: u64) -> Lifetime {
+    Lifetime::since(at(set_at), Duration::from_secs(seconds))
 }
 
-fn stored(value: &str, lifetime: Option<Lifetime>) -> Option<StoredValue> {
-    Some(StoredValue { value: value.into(), lifetime })
+fn stored(value: &str, lifetime: impl Into<Option<Lifetime>>) -> StoredValue {
+    StoredValue { value: value.into(), lifetime: lifetime.into() }
 }
 
 /// The keys that expire, with their times in seconds.
@@ -42,10 +42,10 @@ pub async fn value_comes_back_with_its_time(home: impl Home) {
     drop(store);
     for _ in 0..2 {
         let (store, image) = home.open().await;
-        assert_eq!(store.value(A, "stays").await.unwrap(), stored("1", None));
-        assert_eq!(store.value(A, "goes").await.unwrap(), stored("2", lifetime(10, 5)));
-        assert_eq!(store.value(A, "now stays").await.unwrap(), stored("5", None));
-        assert_eq!(store.value(A, "later").await.unwrap(), stored("6", lifetime(12, 7)));
+        assert_eq!(store.value(A, "stays").await.unwrap(), Some(stored("1", None)));
+        assert_eq!(store.value(A, "goes").await.unwrap(), Some(stored("2", lifetime(10, 5))));
+        assert_eq!(store.value(A, "now stays").await.unwrap(), Some(stored("5", None)));
+        assert_eq!(store.value(A, "later").await.unwrap(), Some(stored("6", lifetime(12, 7))));
         assert_eq!(image.actors[0].state.keys, 5);
         assert_eq!(expiring(&*store, 2).await, expected(&[("/a goes", 15), ("/a later", 19)]));
         assert_eq!(expiring(&*store, 9).await.len(), 3);
@@ -71,14 +71,14 @@ pub async fn value_is_removed_when_its_time_is_over(home: impl Home) {
     let set = entry().born(A, "/a").born(B, "/b").set_for(A, "k", "1", (0, 10)).set_for(B, "k", "1", (0, 10));
     write(&*store, &mut image, [set.set(A, "stays", "1").set_for(A, "later", "1", (0, 11))]).await.unwrap();
     write(&*store, &mut image, [entry().expire(A, "k", 9)]).await.unwrap();
-    assert_eq!(store.value(A, "k").await.unwrap(), stored("1", lifetime(0, 10)));
+    assert_eq!(store.value(A, "k").await.unwrap(), Some(stored("1", lifetime(0, 10))));
     let expire = ["k", "stays", "later", "never"].iter().fold(entry(), |words, key| words.expire(A, key, 10));
     write(&*store, &mut image, [expire]).await.unwrap();
     assert_eq!(store.value(A, "k").await.unwrap(), None);
     let left = async || store.keys(A, "", None, 9, at(0)).await.unwrap();
     assert_eq!(left().await, ["later", "stays"]);
     assert_eq!(store.state_size(A).await.unwrap(), StateSize { keys: 2, bytes: (5 + 5 + 2) + 2 * 64 });
-    assert_eq!(store.value(B, "k").await.unwrap(), stored("1", lifetime(0, 10)));
+    assert_eq!(store.value(B, "k").await.unwrap(), Some(stored("1", lifetime(0, 10))));
     write(&*store, &mut image, [entry().expire(NONE, "k", 99)]).await.unwrap();
     drop(store);
     let (store, image) = home.open().await;
@@ -117,10 +117,10 @@ pub async fn times_of_a_clock_that_was_ahead_are_shortened(home: impl Home) {
     drop(store);
     let (store, _) = home.open().await;
     store.shorten_lifetimes(at(10)).await.unwrap();
-    assert_eq!(store.value(A, "stays").await.unwrap(), stored("1", None));
-    assert_eq!(store.value(A, "before").await.unwrap(), stored("2", lifetime(9, 90)));
+    assert_eq!(store.value(A, "stays").await.unwrap(), Some(stored("1", None)));
+    assert_eq!(store.value(A, "before").await.unwrap(), Some(stored("2", lifetime(9, 90))));
     for key in ["k0", "k6", "k1499"] {
-        assert_eq!(store.value(A, key).await.unwrap(), stored("3", lifetime(10, 5)), "{key}");
+        assert_eq!(store.value(A, key).await.unwrap(), Some(stored("3", lifetime(10, 5))), "{key}");
     }
     assert!(expiring(&*store, 1500).await.iter().all(|(_, ends)| *ends == 15));
     assert_eq!(expiring(&*store, 9999).await.last().unwrap().1, 99);
@@ -128,5 +128,5 @@ pub async fn times_of_a_clock_that_was_ahead_are_shortened(home: impl Home) {
     // The clock is right again: what was shortened stays so.
     let (store, _) = home.open().await;
     store.shorten_lifetimes(at(200)).await.unwrap();
-    assert_eq!(store.value(A, "k0").await.unwrap(), stored("3", lifetime(10, 5)));
+    assert_eq!(store.value(A, "k0").await.unwrap(), Some(stored("3", lifetime(10, 5))));
 }
