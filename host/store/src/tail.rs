@@ -224,8 +224,7 @@ fn name_of(kind: FileType) -> &'static str {
 /// Refuses a folder whose database is gone or empty, when one was there: its messages would be lost without a word.
 pub(crate) fn require_none(folder: &Path) -> Result<(), StoreError> {
     let known = match Found::read(folder)? {
-        Found::Nothing => return Ok(()),
-        Found::Whole(Note { at: Position { run: 0, entry: 0 }, .. }) => return Ok(()),
+        Found::Nothing | Found::Whole(Note { at: Position { run: 0, entry: 0 }, .. }) => return Ok(()),
         Found::Whole(Note { at: Position { run, entry }, .. }) => {
             let runs = run % STARTS_OF_A_TIMELINE;
             format!("though the file `{TAIL}` beside it knows of {runs} runs and {entry} entries")

@@ -7,9 +7,8 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Address, Backoff, Bounds, Change, Config, Failure, FamilySpec, Fault, FaultyStore,
-    JournalEntry, JournalGroup, Keep, Kernel, MailboxSpec, MaxInstances, MemoryStore, Message, NativeActor,
-    NativeContext, NativeLauncher, NativeResult, Notice, Op, Overflow, Plan, RestartKind, RestartSpec, StartKind,
-    State, Store, Template,
+    JournalEntry, JournalGroup, Keep, Kernel, MailboxSpec, MemoryStore, Message, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Notice, Op, Overflow, Plan, RestartKind, RestartSpec, State, Store, Template,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -347,25 +346,6 @@ fn watch_of_the_actor_does_not_keep_the_incarnation_that_set_it() {
     });
     assert_eq!(tower.notices(), ["/near crashed panic", "/near started"]);
     assert_eq!(tower.started.lock().iter().filter(|started| *started == "/a").count(), 2);
-}
-
-#[test]
-fn idle_watcher_gives_its_place_to_a_start_that_waits() {
-    let tower = Tower::default();
-    let mut actors = tower.actors();
-    actors[1].start = StartKind::OnMessage;
-    actors[2].idle_stop = Some(1000 * SOON);
-    let mut plan = tower.plan(actors);
-    plan.max_instances = Some(MaxInstances { most: 2, key: "this play".into() });
-    runtime().block_on(async {
-        let kernel = Kernel::open(&plan, Arc::new(tower.store.clone())).await.unwrap();
-        kernel.wait_booted().await;
-        tell(&kernel, "/a", "watch /near").await;
-        sleep(SOON).await;
-        tell(&kernel, "/stored", "x").await;
-        sleep(SOON).await;
-    });
-    assert_eq!(*tower.started.lock(), ["/near", "/a", "/stored"]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub struct Sent {
 
 /// A member's name, over all times at which it exists.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct Member {
     /// The incarnation that exists.
     pub alive: Option<u64>,

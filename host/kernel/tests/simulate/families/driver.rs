@@ -44,7 +44,9 @@ pub fn give(seed: u64) -> Given {
         stage.book().is_over();
         drop(runtime);
         stage.book().is_dropped = false;
-        disk.iter().for_each(|disk| disk.settle());
+        if let Some(disk) = &disk {
+            disk.settle();
+        }
     }
     if let Some(disk) = disk {
         let above = Address::parse("/user").expect("a good address");
@@ -205,8 +207,9 @@ async fn halt(stage: &Stage, kernel: &Kernel, name: Name) {
     let state = kernel.halt(&address_of(name)).await;
     let mut book = stage.book();
     book.note(format!("an operator stops {name}: {state:?}"));
-    // Another crowd may have started it meanwhile.
-    book.members[name].is_halted = state.is_some() && book.members[name].halts;
+    // A start that was on its way then is still seen, and another crowd may have started it meanwhile.
+    let is_stopped = state.is_some_and(|state| state != State::Starting);
+    book.members[name].is_halted = is_stopped && book.members[name].halts;
 }
 
 async fn resume(stage: &Stage, kernel: &Kernel, name: Name) {

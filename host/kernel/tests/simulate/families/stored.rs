@@ -140,7 +140,7 @@ fn is_born(book: &mut Book, id: u64, address: &Address) {
     // A full store delays the entry by a second.
     let slack = 1.5;
     for (earlier, born) in book.rows.births.iter().rev().enumerate() {
-        let (made, time) = (earlier + 1, (now - *born).as_secs_f64());
+        let (made, time) = (earlier + 1, now.saturating_sub(*born).as_secs_f64());
         if made as f64 > rate * (1.0 + time + slack) {
             let what = format!("{made} members were made in {time} s, and {rate} may be in one");
             return book.must(false, || what);
