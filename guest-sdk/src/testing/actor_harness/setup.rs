@@ -226,7 +226,7 @@ impl<A: Actor> Setup<A> {
     /// let mut harness = ActorHarness::<Shop>::setup().durable().durable_plugin("order").start()?;
     /// harness.tell("order-7")?;
     /// let harness = harness.restart()?;
-    /// assert_eq!(harness.spawned()[0].name, "order-7");
+    /// assert_eq!(harness.children(), [("order-7", "order")]);
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn durable_plugin(mut self, plugin: &str) -> Self {
