@@ -36,8 +36,10 @@ mod address;
 mod effects;
 mod fake_kernel;
 mod mailbox_harness;
+mod turn_effects;
 
-pub use actor_harness::{ActorHarness, Setup};
+pub use actor_harness::ActorHarness;
+pub use actor_harness::setup::Setup;
 pub use effects::{Child, Sent};
 pub use mailbox_harness::MailboxHarness;
 

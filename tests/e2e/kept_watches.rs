@@ -29,7 +29,7 @@ fn play(store: &Path) -> TempDir {
     folder
 }
 
-/// What the watcher was told, in order.
+/// Everything that the watcher was told, in order.
 fn told(host: &Host) -> Vec<String> {
     let shown = host.ok(&["mailbox", "show", "/log", "--json", "--limit", "100000"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();

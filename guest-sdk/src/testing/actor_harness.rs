@@ -20,9 +20,7 @@ use crate::timer::whole_millis;
 use crate::watcher::Watcher;
 
 mod recorded;
-mod setup;
-
-pub use setup::Setup;
+pub(super) mod setup;
 
 /// A running actor, and all its sends so far.
 ///
@@ -39,16 +37,6 @@ pub struct ActorHarness<A> {
 }
 
 impl<A: Actor> ActorHarness<A> {
-    /// The settings before the start. The actor's address is `/actor` by default.
-    pub fn setup() -> Setup<A> {
-        Setup { kernel: FakeKernel::new(), callback: None, saved: None, attempts: 3 }
-    }
-
-    /// Starts the actor with the default settings: runs its `init` and its `prepare_children`.
-    pub fn start() -> Result<Self> {
-        Self::setup().start()
-    }
-
     /// Delivers a message from outside that is not an ask.
     pub fn tell(&mut self, body: impl Into<Vec<u8>>) -> Result<(), Failure> {
         self.deliver(Envelope::default(), body).map(drop)
@@ -124,61 +112,6 @@ impl<A: Actor> ActorHarness<A> {
         let done = self.instance.shutdown();
         self.kernel.end_turn(done.is_ok());
         done
-    }
-
-    /// Leaves the actor without a message for this time: timers that come due send their messages. Then the actor is passivated,
-    /// unless its incarnation has a timer, a watch or a child: its `shutdown` hook runs, and this incarnation ends. Returns the setup of the
-    /// next incarnation, with all sends of this one; or the actor itself, if it was not passivated.
-    ///
-    /// ```
-    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::ActorHarness};
-    /// # use std::time::Duration;
-    /// #[derive(Default)]
-    /// struct Tally(u64);
-    ///
-    /// impl Actor for Tally {
-    ///     fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result {
-    ///         self.0 += 1;
-    ///         Ok(())
-    ///     }
-    ///
-    ///     fn shutdown(&mut self, ctx: &mut Context) -> Result {
-    ///         Ok(ctx.tell("/ledger", self.0.to_string())?)
-    ///     }
-    /// }
-    ///
-    /// let mut harness = ActorHarness::<Tally>::start()?;
-    /// harness.tell("one")?;
-    /// let next = harness.passivate_after(Duration::from_secs(60)).ok().expect("no timer, watch or child");
-    /// let harness = next.start()?;
-    /// assert_eq!(harness.sent(), [("/ledger", "1")]);
-    /// assert_eq!(harness.actor().0, 0, "a new incarnation");
-    /// # Ok::<(), playhouse_sdk::Error>(())
-    /// ```
-    #[expect(clippy::result_large_err, reason = "the harness goes back as it came")]
-    pub fn passivate_after(mut self, time: Duration) -> Result<Setup<A>, Self> {
-        self.advance(time);
-        if self.kernel.is_attached() {
-            return Err(self);
-        }
-        // The incarnation ends also if the hook fails.
-        let _ = self.shutdown();
-        let Self { instance, kernel, callback, saved, attempts } = self;
-        drop(instance);
-        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
-        kernel.incarnation += 1;
-        Ok(Setup { kernel, callback, saved, attempts })
-    }
-
-    /// Ends this incarnation at once, as a crash or the end of the host does, and starts the next one: the actor's value and its timers,
-    /// watches and children are lost, but those that belong to a [`durable`](Setup::durable) actor, as the children of a
-    /// [`durable_plugin`](Setup::durable_plugin) do; its state stays. Messages so far stay in [`sent`](Self::sent).
-    pub fn restart(self) -> Result<Self> {
-        let Self { instance, kernel, callback, saved, attempts } = self;
-        drop(instance);
-        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
-        kernel.end_incarnation();
-        Setup { kernel, callback, saved, attempts }.start()
     }
 
     /// Passes a failed child to the actor; returns its directive.

@@ -9,6 +9,7 @@ use playhouse_frame::{Metadata, check_key, cost_of};
 
 use super::address::check_address;
 use super::effects::{Child, Sent};
+use super::turn_effects::{Effect, Timer, Value};
 use crate::envelope::Envelope;
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
@@ -75,37 +76,6 @@ pub(super) struct FakeKernel {
 
 /// The longest time of a value in the host: 100 years.
 const LONGEST_LIFETIME_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
-
-enum Effect {
-    Told(Sent),
-    Spawned(Child),
-    Stopped(String),
-    Set(u64, Timer),
-    Cancelled(u64),
-    /// The last field: whether it belongs to the actor.
-    Watched(u64, String, bool),
-    Unwatched(u64),
-    Counted(String, u64),
-    Observed(String, f64),
-    /// With the time of the value, in milliseconds.
-    Changed(String, Option<(Vec<u8>, Option<u64>)>),
-}
-
-/// A value of the state.
-#[derive(Clone)]
-pub(super) struct Value {
-    pub(super) bytes: Vec<u8>,
-    /// When its time ends; none for one that stays.
-    pub(super) ends_ms: Option<u64>,
-}
-
-struct Timer {
-    message: Sent,
-    wait_ms: u64,
-    again: bool,
-    /// Whether it belongs to the actor.
-    is_kept: bool,
-}
 
 impl FakeKernel {
     pub(super) fn new() -> Self {

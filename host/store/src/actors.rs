@@ -8,9 +8,10 @@ use std::iter::Peekable;
 use playhouse_kernel::{ActorId, Address, StoreError, StoredActor, StoredSuspect};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::columns::{signed, unsigned};
 use crate::error::store_error;
 use crate::mailbox::Known;
-use crate::rows::{actor_sum, known_of, signed, suspect_of, suspect_sum, unsigned};
+use crate::rows::{actor_sum, known_of, suspect_of, suspect_sum};
 
 /// Actors that stay in memory after a group that did not name them: some megabytes.
 const MOST_KNOWN: usize = 16 << 10;

@@ -7,13 +7,12 @@ use playhouse_kernel::{StateSize, StoreError, check_key, cost_of, records_of};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use crate::children;
+use crate::columns::{signed, unsigned};
 use crate::error::store_error;
 use crate::mailbox::Known;
 use crate::origins;
 use crate::reader::{letter_of, timer_of};
-use crate::rows::{
-    actor_sum, frame_sum, held_sum, known_of, letter_sum, signed, suspect_of, suspect_sum, timer_sum, unsigned,
-};
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, suspect_of, suspect_sum, timer_sum};
 use crate::schema::{FORMAT, has_all_tables};
 use crate::state::State;
 use crate::tail::Note;

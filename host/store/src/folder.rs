@@ -10,7 +10,8 @@ use playhouse_kernel::StoreError;
 use rustix::fs::{FlockOperation, flock, statfs};
 use rustix::io::Errno;
 
-use crate::tail::TAIL;
+/// The name of the file.
+pub(crate) const TAIL: &str = "tail";
 
 /// Network file systems by their magic numbers, as in `statfs(2)` and `linux/magic.h`. Their locks and shared memory do not hold
 /// between machines, and SQLite's write-ahead log needs both.

@@ -9,12 +9,13 @@ use playhouse_kernel::{ActorId, Address, STARTS_OF_A_TIMELINE, StateSize, StoreE
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::check::{Checked, check};
+use crate::columns::{signed, unsigned};
 use crate::error::{OrderError, store_error};
 use crate::folder::{DATABASE, is_blank};
 use crate::mailbox::Known;
 use crate::migrations::write_copy;
 use crate::reader::Reader;
-use crate::rows::{actor_sum, known_of, signed, unsigned};
+use crate::rows::{actor_sum, known_of};
 use crate::schema::{FORMAT, Format, format_of, pragma};
 use crate::settings::StoreSettings;
 use crate::state::State;

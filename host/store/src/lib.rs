@@ -51,6 +51,7 @@ mod check;
 mod checkpoint;
 mod checksum;
 mod children;
+mod columns;
 mod error;
 mod folder;
 mod format_1;

@@ -6,8 +6,8 @@ use playhouse_kernel::{StoreError, StoredOrigin};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::checksum::checksum;
+use crate::columns::{signed, unsigned};
 use crate::error::store_error;
-use crate::rows::{signed, unsigned};
 
 /// The tables. A row that vanishes has no checksum, so the rows are counted.
 pub(crate) const TABLES: &str = "

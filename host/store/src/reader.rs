@@ -10,9 +10,10 @@ use playhouse_kernel::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::children;
+use crate::columns::{nanos, signed, time, unsigned};
 use crate::error::store_error;
 use crate::mailbox::Known;
-use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, nanos, signed, time, timer_sum, unsigned};
+use crate::rows::{actor_sum, frame_sum, held_sum, known_of, letter_sum, timer_sum};
 use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::taken::Taken;

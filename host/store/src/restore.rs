@@ -11,13 +11,13 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::check::check;
 use crate::checkpoint::checkpoint;
 use crate::error::{OrderError, failed_file, store_error};
-use crate::folder::{Folder, is_blank};
+use crate::folder::{Folder, TAIL, is_blank};
 use crate::migrations::{FORMATS, migrate};
 use crate::schema::{FORMAT, Format, connect, format_of};
 use crate::settings::StoreSettings;
 use crate::state::State;
 use crate::stopped::{put_in_place, remove_if_there};
-use crate::tail::{Note, TAIL};
+use crate::tail::Note;
 
 /// The timelines that a store may have; the first one is that of stores which were never restored.
 const TIMELINES: u64 = 1 << 31;

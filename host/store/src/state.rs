@@ -9,10 +9,11 @@ use rusqlite::{Connection, Transaction, params};
 use crate::actors::{self, Actors};
 use crate::checksum::checksum;
 use crate::children::{self, ChildChanges, Children};
+use crate::columns::{signed, unsigned};
 use crate::error::store_error;
 use crate::mailbox::{Changes, Known};
 use crate::origins::{OriginChanges, Origins};
-use crate::rows::{delete_actor, delete_ended, signed, unsigned, write_actor, write_letter, write_new};
+use crate::rows::{delete_actor, delete_ended, write_actor, write_letter, write_new};
 use crate::tail::Position;
 use crate::values::ValueChange;
 

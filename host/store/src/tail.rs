@@ -20,11 +20,9 @@ use rustix::io::Errno;
 
 use crate::checksum::checksum;
 use crate::error::{failed_file, no_space};
-use crate::folder::Folder;
+use crate::folder::{Folder, TAIL};
 use crate::settings::Survives;
 
-/// The name of the file.
-pub(crate) const TAIL: &str = "tail";
 /// Bytes of the file, so that a shorter note leaves nothing of a longer one. The smallest sector of a disk has 512.
 const BYTES: usize = 160;
 /// The number of this start of the machine, on Linux.

@@ -6,8 +6,8 @@ use playhouse_kernel::{ActorId, Address, ExpiringKey, Lifetime, StateSize, Store
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::checksum::checksum;
+use crate::columns::{nanos, nanos_of, signed, time, unsigned};
 use crate::error::store_error;
-use crate::rows::{nanos, nanos_of, signed, time, unsigned};
 
 /// Rows that one transaction shortens.
 const SHORTENED: u32 = 1024;

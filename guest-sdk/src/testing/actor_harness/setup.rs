@@ -18,7 +18,8 @@ use crate::saved::SavedFns;
 use crate::status::ActorState;
 use crate::testing::address::check_address;
 use crate::testing::effects::Sent;
-use crate::testing::fake_kernel::{FakeKernel, Value};
+use crate::testing::fake_kernel::FakeKernel;
+use crate::testing::turn_effects::Value;
 use crate::timer::whole_millis;
 
 /// The settings before the start of an actor.
@@ -295,5 +296,73 @@ impl<A: Actor> Setup<A> {
         kernel.end_turn(true);
         kernel.is_starting.set(false);
         Ok(ActorHarness { instance, callback: self.callback, saved: self.saved, kernel, attempts: self.attempts })
+    }
+}
+
+/// The ways to start an actor, and to start it again.
+impl<A: Actor> ActorHarness<A> {
+    /// The settings before the start. The actor's address is `/actor` by default.
+    pub fn setup() -> Setup<A> {
+        Setup { kernel: FakeKernel::new(), callback: None, saved: None, attempts: 3 }
+    }
+
+    /// Starts the actor with the default settings: runs its `init` and its `prepare_children`.
+    pub fn start() -> Result<Self> {
+        Self::setup().start()
+    }
+
+    /// Leaves the actor without a message for this time: timers that come due send their messages. Then the actor is passivated,
+    /// unless its incarnation has a timer, a watch or a child: its `shutdown` hook runs, and this incarnation ends. Returns the setup of the
+    /// next incarnation, with all sends of this one; or the actor itself, if it was not passivated.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::ActorHarness};
+    /// # use std::time::Duration;
+    /// #[derive(Default)]
+    /// struct Tally(u64);
+    ///
+    /// impl Actor for Tally {
+    ///     fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result {
+    ///         self.0 += 1;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn shutdown(&mut self, ctx: &mut Context) -> Result {
+    ///         Ok(ctx.tell("/ledger", self.0.to_string())?)
+    ///     }
+    /// }
+    ///
+    /// let mut harness = ActorHarness::<Tally>::start()?;
+    /// harness.tell("one")?;
+    /// let next = harness.passivate_after(Duration::from_secs(60)).ok().expect("no timer, watch or child");
+    /// let harness = next.start()?;
+    /// assert_eq!(harness.sent(), [("/ledger", "1")]);
+    /// assert_eq!(harness.actor().0, 0, "a new incarnation");
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    #[expect(clippy::result_large_err, reason = "the harness goes back as it came")]
+    pub fn passivate_after(mut self, time: Duration) -> Result<Setup<A>, Self> {
+        self.advance(time);
+        if self.kernel.is_attached() {
+            return Err(self);
+        }
+        // The incarnation ends also if the hook fails.
+        let _ = self.shutdown();
+        let Self { instance, kernel, callback, saved, attempts } = self;
+        drop(instance);
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
+        kernel.incarnation += 1;
+        Ok(Setup { kernel, callback, saved, attempts })
+    }
+
+    /// Ends this incarnation at once, as a crash or the end of the host does, and starts the next one: the actor's value and its timers,
+    /// watches and children are lost, but those that belong to a [`durable`](Setup::durable) actor, as the children of a
+    /// [`durable_plugin`](Setup::durable_plugin) do; its state stays. Messages so far stay in [`sent`](Self::sent).
+    pub fn restart(self) -> Result<Self> {
+        let Self { instance, kernel, callback, saved, attempts } = self;
+        drop(instance);
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
+        kernel.end_incarnation();
+        Setup { kernel, callback, saved, attempts }.start()
     }
 }

@@ -86,7 +86,7 @@ pub trait Store: Send + Sync + 'static {
     fn expiring(&self, most: usize) -> BoxFuture<'_, Result<Vec<ExpiringKey>, StoreError>>;
 
     /// Values that were set after `now`, by a clock that was ahead, count as set at `now`. It is called once, after [`Store::open`] and
-    /// before the first write, and is no entry. What an error leaves lives longer.
+    /// before the first write, and is no entry. Values that an error leaves live longer.
     fn shorten_lifetimes(&self, now: SystemTime) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Timers of an actor with ids above `after`, in order of their ids, at most `most`. It sees all groups that were written.

@@ -74,7 +74,7 @@ impl Turn {
                 // The other ways are boxed, so that the usual commit moves little.
                 match self.deliver_now(route) {
                     Delivered::All => {}
-                    Delivered::Part(pushed) => Box::pin(self.deliver_rest(route, pushed, patience)).await,
+                    Delivered::Part(pushed) => Box::pin(self.deliver_others(route, pushed, patience)).await,
                     Delivered::Nothing => Box::pin(self.deliver_elsewhere(route, patience)).await,
                 }
                 self.place_carried_out();
@@ -128,7 +128,7 @@ impl Turn {
     }
 
     /// Delivers the messages of the next run for which there was no space.
-    async fn deliver_rest(&mut self, route: usize, pushed: Result<(), Refused>, patience: Patience) {
+    async fn deliver_others(&mut self, route: usize, pushed: Result<(), Refused>, patience: Patience) {
         let target = self.routes.at(route).target.clone();
         self.deliver_remaining(&target, pushed, patience).await;
     }

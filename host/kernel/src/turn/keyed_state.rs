@@ -249,7 +249,7 @@ impl Turn {
         wait.wait(self.shared.routing.measure_state(&self.actor)).await?;
         let keys: Vec<Arc<str>> = self.state.iter().flat_map(|changes| changes.keys().cloned()).collect();
         let mut costs = HashMap::new();
-        // What is removed while values are read may be counted among them.
+        // A value that is removed while values are read may be counted among them.
         let expirations = self.keyed_state()?.expirations();
         for key in keys {
             let known = self.keyed_state()?.known(&key);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use playhouse_kernel::{Kernel, Overflow, PolicyState, SendError, StartError, State};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Given;
 use crate::actors;
 use crate::bodies::{self, TIMER_STEP};
 use crate::checks::{self, Aftermath};
 use crate::dice::Dice;
+use crate::given::Given;
 use crate::ledger::{Certain, Sender};
 use crate::stage::Stage;
 use crate::trace::{Shown, What};

@@ -27,6 +27,7 @@ mod dice;
 mod disk;
 mod driver;
 mod families;
+mod given;
 mod ledger;
 mod mind;
 mod minds;
@@ -43,6 +44,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+
+use given::Given;
 
 /// Number of plays, unless the environment sets another.
 const PLAYS: u64 = 10_000;
@@ -91,16 +94,6 @@ const STUCK: Duration = Duration::from_secs(30);
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
-}
-
-/// A play that is over.
-pub struct Given {
-    /// Its log, line by line.
-    pub log: Vec<String>,
-    /// The labels of the events in it.
-    pub seen: BTreeSet<&'static str>,
-    /// The broken promises.
-    pub broken: Vec<String>,
 }
 
 /// Plays of one kind.

@@ -61,7 +61,7 @@ rules! {
         entry_that_cannot_be_true_ends_the_store;
     values:
         value_comes_back_with_its_time,
-        keys_leave_out_those_whose_time_is_over,
+        keys_are_those_whose_time_is_not_over,
         value_is_removed_when_its_time_is_over,
         value_that_is_set_again_is_not_removed,
         times_of_a_clock_that_was_ahead_are_shortened;

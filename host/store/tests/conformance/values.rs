@@ -52,7 +52,7 @@ pub async fn value_comes_back_with_its_time(home: impl Home) {
     }
 }
 
-pub async fn keys_leave_out_those_whose_time_is_over(home: impl Home) {
+pub async fn keys_are_those_whose_time_is_not_over(home: impl Home) {
     let (store, mut image) = home.open().await;
     let set = entry().born(A, "/a").set(A, "a", "1").set_for(A, "b", "2", (0, 10)).set_for(A, "c", "3", (0, 20));
     write(&*store, &mut image, [set.set(A, "d", "4")]).await.unwrap();

@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::play::{By, Name, Play, Work};
-use super::stored::Rows;
-
-/// A message by the number that it got when it was sent. Its body carries that number.
-pub type Serial = usize;
+use super::play::{By, Name, Play, Serial, Work};
+use super::rows::Rows;
 
 /// Lines in the log of a play that never ends.
 const MANY: usize = 20_000;

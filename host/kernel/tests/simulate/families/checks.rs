@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use playhouse_kernel::{ActorView, Address, DeadLetter, FamilyView};
 
-use super::book::{Book, Sent, Serial};
+use super::book::{Book, Sent};
 use super::code::serial_of;
-use super::play::{By, Work};
+use super::play::{By, Serial, Work};
 
 /// Nothing is left to do, and no failure counts any more.
 pub fn when_idle(book: &mut Book, family: FamilyView, members: &[ActorView], letters: &[Arc<DeadLetter>]) {

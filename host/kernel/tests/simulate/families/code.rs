@@ -10,8 +10,8 @@ use playhouse_kernel::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::book::{Book, Serial};
-use super::play::{By, Name, Play, Work};
+use super::book::Book;
+use super::play::{By, Name, Play, Serial, Work};
 
 /// The time in which failures of a member count.
 pub const PERIOD: Duration = Duration::from_secs(1);

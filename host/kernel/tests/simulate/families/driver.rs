@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use playhouse_kernel::{ActorView, Address, AskError, FamilyView, Kernel, SendError, State, Store};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::book::{Book, Serial};
+use super::book::Book;
 use super::code::{self, PERIOD, Stage, address_of, body_of, is_member};
-use super::play::{By, Deed, End, Name, Play, Work};
+use super::play::{By, Deed, End, Name, Play, Serial, Work};
 use super::{checks, code::plan};
-use crate::Given;
 use crate::disk::Disk;
+use crate::given::Given;
 
 /// Longer than anything in a play takes.
 const LONG: Duration = Duration::from_mins(10);

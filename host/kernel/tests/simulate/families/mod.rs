@@ -6,6 +6,7 @@
 //! | `play` | a random play: the family, the senders, the ends of its lives |
 //! | `code` | the work of members, and of actors that send to them |
 //! | `book` | everything that was seen, and the rules that hold at any moment |
+//! | `rows` | the rows of members, as the store has them |
 //! | `stored` | the entries of the store, and the rules that hold for each |
 //! | `driver` | one play, life after life |
 //! | `checks` | the rules for the end |
@@ -15,6 +16,7 @@ mod checks;
 mod code;
 mod driver;
 mod play;
+mod rows;
 mod stored;
 
 pub use driver::give;

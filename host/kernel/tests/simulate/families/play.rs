@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::disk::Writes;
 
+/// A message by the number that it got when it was sent. Its body carries that number.
+pub type Serial = usize;
+
 /// A member by its name, which is this number.
 pub type Name = usize;
 
