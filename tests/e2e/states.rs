@@ -88,7 +88,7 @@ fn values_go_after_their_time_over_hosts_that_are_killed() {
     }
     host.die();
     // No look at the values sees them for longer than their time, whether they are removed or not.
-    while text(&state(&home, &["keys", "/short"], "")) != "" {}
+    while !text(&state(&home, &["keys", "/short"], "")).is_empty() {}
     assert_eq!(text(&state(&home, &["export", "/short"], "")), "");
     assert_eq!(state(&home, &["get", "/short", "sum"], "").status.code(), Some(1));
     let host = Host::start(expiring(&home), &[]);
