@@ -45,8 +45,8 @@ const USAGE: &str = "usage: cargo xtask bench durable [--quick] [--rounds N] [WO
   --rounds N   number of rounds; the default is 5
   WORD         only workloads with one of these words: tell, lone, inside, pipeline, state, members, start, drain, http, chain, recover
 
-With PLAYHOUSE_BENCH_APPEND=1 in the environment, tell, lone, inside, pipeline and state run on a store that only appends to a file and
-syncs it, and reads nothing back: the least that any store costs.
+With PLAYHOUSE_BENCH_APPEND=1 in the environment, tell, lone and state run on a store that only appends to a file and syncs it: the least
+that any store costs. It reads nothing back, which the other workloads need.
 ";
 
 /// A measurement: its name, its full amount of work, and its code.

@@ -17,6 +17,8 @@ use crate::house::{House, PATIENCE, Running, address, runtime, stored};
 const MEMBERS: usize = 1_000_000;
 /// Members with an instance at one time.
 const LIVE: usize = 1_000;
+/// The time after which a member without a message leaves the memory.
+const IDLE: Duration = Duration::from_secs(1);
 /// Messages that are not confirmed.
 const IN_FLIGHT: usize = 16_384;
 /// The pause between two looks at the count of handled messages.
@@ -39,7 +41,7 @@ pub(crate) fn components(units: usize, folder: &Path) -> Result<Figures> {
 fn turns(name: &str, units: usize, spec: ActorSpec, folder: &Path) -> Result<Figures> {
     let members = MEMBERS.min(units);
     let family = FamilySpec::new(LIVE, MEMBERS).created_by(address("/"), u32::MAX);
-    let spec = ActorSpec { family: Some(family.into()), ..spec };
+    let spec = ActorSpec { family: Some(family.into()), idle_stop: Some(IDLE), ..spec };
     runtime()?.block_on(async {
         let running = Running::open(folder, vec![spec]).await?;
         send(&running, 0..members).await?;
