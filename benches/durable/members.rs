@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use playhouse_kernel::{
-    ActorSpec, FamilySpec, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Told,
+    ActorSpec, FamilySpec, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Told,
 };
 use rusqlite::Connection;
 
@@ -19,8 +19,10 @@ const MEMBERS: usize = 1_000_000;
 const LIVE: usize = 1_000;
 /// The time after which a member without a message leaves the memory.
 const IDLE: Duration = Duration::from_secs(1);
-/// Messages that are not confirmed.
-const IN_FLIGHT: usize = 16_384;
+/// Senders: each waits while a member that the store alone has is read.
+const SENDERS: usize = 256;
+/// Messages of one sender that are not confirmed.
+const IN_FLIGHT: usize = 64;
 /// The pause between two looks at the count of handled messages.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -70,10 +72,30 @@ fn turns(name: &str, units: usize, spec: ActorSpec, folder: &Path) -> Result<Fig
     })
 }
 
-/// Tells each of these members to add one, and waits until all of it is durable.
+/// Tells each of these members to add one, by many senders, and waits until all of it is durable and handled.
 async fn send(running: &Running, members: impl Iterator<Item = usize>) -> Result<()> {
     let kernel = &running.kernel;
-    let (mut told, mut sent) = (VecDeque::<Told>::with_capacity(IN_FLIGHT), kernel.handled());
+    let mut shares = vec![Vec::new(); SENDERS];
+    let mut handled = kernel.handled();
+    for (n, member) in members.enumerate() {
+        shares[n % SENDERS].push(member);
+        handled += 1;
+    }
+    let senders: Vec<_> = shares.into_iter().map(|share| tokio::spawn(send_share(kernel.clone(), share))).collect();
+    for sender in senders {
+        sender.await??;
+    }
+    while kernel.handled() < handled {
+        if let Some(letter) = kernel.dead_letters().first() {
+            anyhow::bail!("a dead letter for {}: {}", letter.to, letter.reason);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+async fn send_share(kernel: Kernel, members: Vec<usize>) -> Result<()> {
+    let mut told = VecDeque::<Told>::with_capacity(IN_FLIGHT);
     for member in members {
         if told.len() == IN_FLIGHT
             && let Some(oldest) = told.pop_front()
@@ -81,16 +103,9 @@ async fn send(running: &Running, members: impl Iterator<Item = usize>) -> Result
             oldest.durable().await?;
         }
         told.push_back(kernel.tell_later(&address(&format!("/user/{member}")), b"1", PATIENCE).await?);
-        sent += 1;
     }
     for told in told {
         told.durable().await?;
-    }
-    while kernel.handled() < sent {
-        if let Some(letter) = kernel.dead_letters().first() {
-            anyhow::bail!("a dead letter for {}: {}", letter.to, letter.reason);
-        }
-        tokio::time::sleep(LOOK).await;
     }
     Ok(())
 }
