@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -67,6 +68,14 @@ fn sum_is_right_after_kill_9_at_any_moment() {
     );
 }
 
+/// Looks again and again until it is so.
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_mins(2);
+    while !is_so() {
+        assert!(Instant::now() < end, "it did not become so");
+    }
+}
+
 /// A till whose values go soon, one whose values stay for long, and a family of the first kind.
 fn expiring(home: &TempDir) -> TempDir {
     let till = "plugin = \"till\"\nmailbox = { kind = \"durable\" }\n";
@@ -88,7 +97,7 @@ fn values_go_after_their_time_over_hosts_that_are_killed() {
     }
     host.die();
     // No look at the values sees them for longer than their time, whether they are removed or not.
-    while !text(&state(&home, &["keys", "/short"], "")).is_empty() {}
+    until(|| text(&state(&home, &["keys", "/short"], "")).is_empty());
     assert_eq!(text(&state(&home, &["export", "/short"], "")), "");
     assert_eq!(state(&home, &["get", "/short", "sum"], "").status.code(), Some(1));
     let host = Host::start(expiring(&home), &[]);
@@ -103,7 +112,7 @@ fn values_go_after_their_time_over_hosts_that_are_killed() {
         let actors = tree["actors"].as_array().unwrap();
         actors.iter().find_map(|actor| actor.get("family").filter(|family| !family.is_null())).unwrap()["members"]["used"].clone()
     };
-    while members() != 0 {}
+    until(|| members() == 0);
 }
 
 #[test]

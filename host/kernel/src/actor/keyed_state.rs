@@ -272,6 +272,7 @@ mod tests {
         assert_eq!(keys(0), ["a1 false", "a2 true"]);
         assert_eq!(keys(2), [""; 0]);
     }
+
     #[test]
     fn value_ends_with_its_time() {
         let state = state(1 << 20);
