@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +10,7 @@ use playhouse_kernel::{
     ActorSpec, FamilySpec, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Told,
 };
 use rusqlite::Connection;
+use tokio::sync::Semaphore;
 
 use crate::figures::Figures;
 use crate::house::{House, PATIENCE, Running, address, runtime, stored};
@@ -23,8 +25,10 @@ const IDLE: Duration = Duration::from_secs(1);
 const SENDERS: usize = 256;
 /// Messages of one sender that are not confirmed.
 const IN_FLIGHT: usize = 64;
-/// The pause between two looks at the count of handled messages.
-const LOOK: Duration = Duration::from_millis(1);
+/// Messages of all senders that are not handled.
+const WINDOW: u64 = 4_096;
+/// The pause between two looks at the count of handled messages, each of which goes through all actors in memory.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Native members: what the kernel and the store do alone.
 pub(crate) fn native(units: usize, folder: &Path) -> Result<Figures> {
@@ -76,27 +80,34 @@ fn turns(name: &str, units: usize, spec: ActorSpec, folder: &Path) -> Result<Fig
 async fn send(running: &Running, members: impl Iterator<Item = usize>) -> Result<()> {
     let kernel = &running.kernel;
     let mut shares = vec![Vec::new(); SENDERS];
-    let mut handled = kernel.handled();
+    let mut messages = 0;
     for (n, member) in members.enumerate() {
         shares[n % SENDERS].push(member);
-        handled += 1;
+        messages += 1;
     }
-    let senders: Vec<_> = shares.into_iter().map(|share| tokio::spawn(send_share(kernel.clone(), share))).collect();
-    for sender in senders {
-        sender.await??;
-    }
-    while kernel.handled() < handled {
+    let window = Arc::new(Semaphore::new(WINDOW as usize));
+    let senders: Vec<_> =
+        shares.into_iter().map(|share| tokio::spawn(send_share(kernel.clone(), share, window.clone()))).collect();
+    let (before, mut handled) = (kernel.handled(), 0);
+    while handled < messages {
         if let Some(letter) = kernel.dead_letters().first() {
             anyhow::bail!("a dead letter for {}: {}", letter.to, letter.reason);
         }
         tokio::time::sleep(LOOK).await;
+        let now = kernel.handled() - before;
+        window.add_permits((now - handled) as usize);
+        handled = now;
+    }
+    for sender in senders {
+        sender.await??;
     }
     Ok(())
 }
 
-async fn send_share(kernel: Kernel, members: Vec<usize>) -> Result<()> {
+async fn send_share(kernel: Kernel, members: Vec<usize>, window: Arc<Semaphore>) -> Result<()> {
     let mut told = VecDeque::<Told>::with_capacity(IN_FLIGHT);
     for member in members {
+        window.acquire().await?.forget();
         if told.len() == IN_FLIGHT
             && let Some(oldest) = told.pop_front()
         {

@@ -79,6 +79,7 @@ impl Known {
             timer_ids: self.timers.highest,
             child: None,
             leaves: false,
+            values: Vec::new(),
         }
     }
 

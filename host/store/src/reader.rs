@@ -48,15 +48,18 @@ impl Reader {
 
     /// As [`Store::actor`](playhouse_kernel::Store::actor).
     pub(crate) fn actor(&mut self, address: &Address) -> Result<Option<StoredActor>, StoreError> {
+        // All tables as they were at one moment.
+        let tx = Transaction::new(&mut self.db, TransactionBehavior::Deferred).map_err(store_error)?;
         let read = || {
-            let mut row = self.db.prepare_cached("select * from actor where address = ?")?;
+            let mut row = tx.prepare_cached("select * from actor where address = ?")?;
             row.query_row([address.as_str()], known_of).optional()
         };
         let Some(row) = read().map_err(store_error)? else { return Ok(None) };
         let (id, known) = checked(row)?;
-        let (child, leaves) =
-            children::row(&self.db, id)?.map_or((None, false), |(child, leaves)| (Some(child), leaves));
-        Ok(Some(StoredActor { child: child.map(Box::new), leaves, ..known.stored(ActorId(id), address.clone()) }))
+        let (child, leaves) = children::row(&tx, id)?.map_or((None, false), |(child, leaves)| (Some(child), leaves));
+        let values = if known.state.is_small() { values::all(&tx, ActorId(id), known.state)? } else { Vec::new() };
+        let stored = known.stored(ActorId(id), address.clone());
+        Ok(Some(StoredActor { child: child.map(Box::new), leaves, values, ..stored }))
     }
 
     /// As [`Store::children`](playhouse_kernel::Store::children).

@@ -120,6 +120,30 @@ pub(crate) fn value(db: &Connection, actor: ActorId, key: &str) -> Result<Option
     }
 }
 
+/// All values of an actor's state, which has this size, in the order of their keys.
+pub(crate) fn all(db: &Connection, actor: ActorId, size: StateSize) -> Result<Vec<(String, StoredValue)>, StoreError> {
+    let sql = "select key, value, checksum, ends_ns, lifetime_ns from state where actor = ? order by key";
+    let mut rows = db.prepare_cached(sql).map_err(store_error)?;
+    let rows = rows.query_map([signed(actor.0)], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?, lifetime_of(row, 3)?))
+    });
+    let checked = rows.map_err(store_error)?.map(|row| {
+        let (key, value, sum, lifetime) = row.map_err(store_error)?;
+        match lifetime {
+            Ok(lifetime) if value_sum(actor.0, &key, &value, lifetime.as_ref()) == sum => {
+                Ok((key, StoredValue { value, lifetime }))
+            }
+            _ => Err(damaged(actor, &key)),
+        }
+    });
+    let values = checked.collect::<Result<Vec<_>, _>>()?;
+    // A row that is not there has no checksum.
+    if values.len() as u64 != size.keys {
+        return Err(StoreError::Damaged { at: format!("the keys of actor {} in table `state`", actor.0) });
+    }
+    Ok(values)
+}
+
 fn damaged(actor: ActorId, key: &str) -> StoreError {
     StoreError::Damaged { at: format!("the value of `{}` of actor {} in table `state`", key.escape_debug(), actor.0) }
 }

@@ -60,6 +60,8 @@ struct Inner {
     used: u64,
     /// Whether `used` may be too high.
     is_bound: bool,
+    /// Whether `slots` has all values of the state: a key that is not there has none.
+    is_complete: bool,
     /// The last entry with a change.
     last_entry: EntryNumber,
 }
@@ -82,17 +84,27 @@ impl KeyedState {
         Self { spec, inner: Mutex::default(), expirations: AtomicU64::new(0), operator: AsyncMutex::default() }
     }
 
-    /// Takes over the size that the store has at the start.
-    pub(crate) fn restore(&self, size: StateSize) {
-        self.inner.lock().used = size.bytes;
+    /// Takes over the size that the store has before the first turn, and the values: all of them, or none.
+    pub(crate) fn restore(&self, size: StateSize, values: Vec<(String, StoredValue)>) {
+        let mut inner = self.inner.lock();
+        inner.used = size.bytes;
+        inner.is_complete = values.len() as u64 == size.keys;
+        for (key, value) in values {
+            inner.put(key.into(), Kept::of(Some(value)), 0);
+        }
+        inner.evict(self.spec.cache_bytes as u64, 0);
     }
 
-    /// The value of a key, if it is in memory. Its time may be over.
+    /// The value of a key, or that it has none, if that is in memory. The time of the value may be over.
     pub(crate) fn known(&self, key: &str) -> Option<Kept> {
         let mut inner = self.inner.lock();
-        let slot = inner.slots.get_mut(key)?;
-        slot.is_used = true;
-        Some(slot.kept.clone())
+        match inner.slots.get_mut(key) {
+            Some(slot) => {
+                slot.is_used = true;
+                Some(slot.kept.clone())
+            }
+            None => inner.is_complete.then_some(Kept { value: None, ends: None }),
+        }
     }
 
     /// Keeps a value that was read. No change may have come in between but the end of its time, which the value knows itself.
@@ -194,6 +206,7 @@ impl Inner {
                 kept += 1;
                 self.order.push_back(key);
             } else if let Some(slot) = self.slots.remove(&key) {
+                self.is_complete &= slot.kept.value.is_none();
                 self.cached -= slot_cost(&key, &slot.kept.value);
             }
         }
@@ -249,9 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn complete_state_knows_that_a_key_has_no_value() {
+        let stored = |key: &str| (key.to_owned(), StoredValue { value: vec![7; 31], lifetime: None });
+        let state = state(2 * 100);
+        state.restore(StateSize { keys: 1, bytes: 100 }, vec![stored("a")]);
+        assert_eq!((state.known("a"), state.known("b")), (Some(value(31)), Some(NONE)));
+        state.changed([("b".into(), value(31)), ("a".into(), NONE)], (0, false), 1, 1);
+        assert_eq!((state.known("a"), state.known("c")), (Some(NONE), Some(NONE)));
+        state.changed([("c".into(), value(31)), ("d".into(), value(31))], (200, false), 2, 2);
+        assert_eq!(state.known("e"), None, "a value was evicted");
+        let unread = self::state(100);
+        unread.restore(StateSize { keys: 1, bytes: 100 }, Vec::new());
+        assert_eq!(unread.known("a"), None);
+    }
+
+    #[test]
     fn size_is_measured_only_without_later_changes() {
         let state = state(0);
-        state.restore(StateSize { keys: 1, bytes: 100 });
+        state.restore(StateSize { keys: 1, bytes: 100 }, Vec::new());
         state.changed([("a".into(), value(1))], (66, true), 5, 0);
         state.measured(StateSize { keys: 1, bytes: 90 }, 4);
         assert_eq!(state.used(), (166, true));

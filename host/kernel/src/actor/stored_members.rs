@@ -15,8 +15,8 @@ use crate::words::address::Address;
 use crate::words::message::ActorId;
 
 /// Addresses of one lock are loaded one after another.
-const LOCKS: usize = 64;
-/// With more notes than this, those that are not needed any more are removed.
+const LOCKS: usize = 1024;
+/// Notes that are not needed any more are removed when there are more than this, and twice as many as were left the last time.
 const MANY_NOTES: usize = 64;
 
 /// The knowledge of stored members that are not in memory.
@@ -25,7 +25,7 @@ pub(crate) struct StoredMembers {
     /// Of the plan's seed, so that a play can be repeated, and nobody outside knows which names have one lock.
     hasher: FixedState,
     /// Members that left the memory: the last entry that may be about them. Only a store that has it knows them as they are.
-    left: Mutex<HashMap<Address, Left>>,
+    left: Mutex<Notes>,
     /// Members that could not leave the memory, since another one with the same lock was being loaded.
     delayed: Mutex<Vec<ActorId>>,
     /// Messages that may have ended runs of the host, of members that have not been in memory in this run.
@@ -41,6 +41,22 @@ pub(crate) enum Left {
     Now,
     /// It left when this was the last entry that may be about it.
     After(EntryNumber),
+}
+
+#[derive(Default)]
+struct Notes {
+    of: HashMap<Address, Left>,
+    /// The notes that were needed when they were last looked through.
+    needed: usize,
+}
+
+impl Notes {
+    fn remove_durable(&mut self, durable: EntryNumber) {
+        if self.of.len() > MANY_NOTES.max(2 * self.needed) {
+            self.of.retain(|_, left| !matches!(left, Left::After(last) if *last <= durable));
+            self.needed = self.of.len();
+        }
+    }
 }
 
 impl StoredMembers {
@@ -81,26 +97,24 @@ impl StoredMembers {
 
     /// Notes that a member leaves the memory, before lookups do not find it any more.
     pub(crate) fn leaves(&self, member: &Address) {
-        self.left.lock().insert(member.clone(), Left::Now);
+        self.left.lock().of.insert(member.clone(), Left::Now);
     }
 
     /// Notes the last entry that may be about a member that left. Notes up to the entry `durable` are not needed.
     pub(crate) fn has_left(&self, member: &Address, last: EntryNumber, durable: EntryNumber) {
         let mut left = self.left.lock();
-        if left.len() > MANY_NOTES {
-            left.retain(|_, left| !matches!(left, Left::After(last) if *last <= durable));
-        }
-        left.insert(member.clone(), Left::After(last));
+        left.remove_durable(durable);
+        left.of.insert(member.clone(), Left::After(last));
     }
 
     /// Notes that a member is removed by this entry, without having been in memory.
     pub(crate) fn removed(&self, member: Address, entry: EntryNumber) {
-        self.left.lock().insert(member, Left::After(entry));
+        self.left.lock().of.insert(member, Left::After(entry));
     }
 
     /// How a member left the memory; none when the store knows it as it is.
     pub(crate) fn left(&self, member: &Address) -> Option<Left> {
-        self.left.lock().get(member).copied()
+        self.left.lock().of.get(member).copied()
     }
 
     /// Keeps what the members need when they come into memory.

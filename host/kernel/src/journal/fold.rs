@@ -83,7 +83,16 @@ impl Known {
             timer_ids: self.timer_ids,
             child: self.child.clone(),
             leaves: self.leaves,
+            values: Vec::new(),
         }
+    }
+
+    /// As [`Known::stored`], with the values of a small state.
+    fn stored_with_state(&self, id: ActorId) -> StoredActor {
+        let stored = self.stored(id);
+        let is_small = stored.state.is_small();
+        let values = self.state.iter().filter(|_| is_small).map(|(key, value)| (key.clone(), value.clone()));
+        StoredActor { values: values.collect(), ..stored }
     }
 }
 
@@ -265,7 +274,7 @@ impl Fold {
 
     pub(super) fn actor(&self, address: &Address) -> Option<StoredActor> {
         let found = self.actors.iter().find(|(_, known)| known.address == *address);
-        found.map(|(&id, known)| known.stored(id))
+        found.map(|(&id, known)| known.stored_with_state(id))
     }
 
     pub(super) fn children(&self, above: &Address, after: Option<&Address>, most: usize) -> Vec<Address> {

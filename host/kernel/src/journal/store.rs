@@ -162,6 +162,8 @@ pub struct StoredActor {
     pub child: Option<Box<StoredChild>>,
     /// Whether its parent has stopped it: see [`Op::Leaves`](crate::Op::Leaves).
     pub leaves: bool,
+    /// The values of a small state by key, where [`Store::actor`] read the actor: see [`StateSize::is_small`].
+    pub values: Vec<(String, StoredValue)>,
 }
 
 /// The state of a store that a kernel writes to.

@@ -50,7 +50,7 @@ pub(super) async fn restore(
         match actor {
             Some(actor) => {
                 if let Some(state) = &actor.keyed_state {
-                    state.restore(known.state);
+                    state.restore(known.state, Vec::new());
                 }
                 let suspects = suspects.remove(&actor.id).unwrap_or_default();
                 let mailbox = MailboxRestore { is_unclean: image.is_unclean, suspects, host_died: Vec::new() };

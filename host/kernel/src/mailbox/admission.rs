@@ -103,8 +103,7 @@ pub(crate) struct Slots {
     most: usize,
     /// The bound's name in errors, as in "which is all that `play.max_instances` admits".
     rule: String,
-    /// Number of incarnations in the queue.
-    waiting: AtomicUsize,
+    queue: Queue,
     /// Number of slots taken so far, by which a queued incarnation sees whether the queue moves.
     taken: AtomicU64,
     /// Number of incarnations that have a slot here, and wait for one under a wider bound.
@@ -214,7 +213,7 @@ impl Slots {
             free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             most,
             rule,
-            waiting: AtomicUsize::new(0),
+            queue: Queue::default(),
             taken: AtomicU64::new(0),
             halfway: AtomicUsize::new(0),
             live: Mutex::default(),
@@ -245,9 +244,8 @@ impl Slots {
         }
         // The order matters: this start is counted before it looks for an idle instance, and an instance marks itself idle
         // before it looks for a queue. So one of them sees the other.
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _queued = Queued(&self.waiting);
-        if !self.evict_idle() {
+        let _queued = self.queue.join();
+        if !self.queue.is_without_idle() && !self.evict_idle() && self.queue.found_none_idle() {
             StartWaiting { subject: incarnation.about(), instances: self.most, rule: &self.rule }.log();
         }
         let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
@@ -279,7 +277,7 @@ impl Slots {
 
     /// Whether a start waits for a slot. If so, an idle incarnation that may be passivated ends at once.
     pub(crate) fn has_queue(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+        self.queue.length() > 0
     }
 
     /// Asks the incarnation that has been idle for longest to end; false when none is idle.
@@ -319,12 +317,41 @@ impl Drop for Taken {
     }
 }
 
+/// The length of a queue, and whether a start in it found no idle instance since it was last empty. As long as there is a queue, an
+/// instance that becomes idle ends by itself: so another look at all instances would find none either.
+#[derive(Default)]
+struct Queue(AtomicUsize);
+
+impl Queue {
+    /// The bit for the second fact.
+    const WITHOUT_IDLE: usize = 1 << (usize::BITS - 1);
+
+    fn join(&self) -> Queued<'_> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Queued(self)
+    }
+
+    fn length(&self) -> usize {
+        self.0.load(Ordering::SeqCst) & !Self::WITHOUT_IDLE
+    }
+
+    fn is_without_idle(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & Self::WITHOUT_IDLE != 0
+    }
+
+    /// Notes that a start in the queue found no idle instance. True for the first one.
+    fn found_none_idle(&self) -> bool {
+        self.0.fetch_or(Self::WITHOUT_IDLE, Ordering::SeqCst) & Self::WITHOUT_IDLE == 0
+    }
+}
+
 /// A place in the queue.
-struct Queued<'a>(&'a AtomicUsize);
+struct Queued<'a>(&'a Queue);
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let left = |queue: usize| if queue & !Queue::WITHOUT_IDLE == 1 { 0 } else { queue - 1 };
+        self.0.0.update(Ordering::SeqCst, Ordering::SeqCst, left);
     }
 }
 

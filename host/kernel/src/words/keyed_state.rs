@@ -36,6 +36,13 @@ pub struct StateSize {
     pub bytes: u64,
 }
 
+impl StateSize {
+    /// Whether the state is so small that a store reads all of it with its actor.
+    pub fn is_small(self) -> bool {
+        (1..=8).contains(&self.keys) && self.bytes <= 4096
+    }
+}
+
 /// The bounds for the next changes of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateLimits {

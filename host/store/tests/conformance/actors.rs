@@ -1,6 +1,6 @@
 //! Rules about starts, actors and children.
 
-use playhouse_kernel::{ActorId, Image, Op, StateSize, Store, StoredActor};
+use playhouse_kernel::{ActorId, Image, Op, StateSize, Store, StoredActor, StoredValue};
 
 use crate::home::Home;
 use crate::two::{actor, with_two};
@@ -32,12 +32,28 @@ pub async fn written_groups_are_there_at_the_next_start(home: impl Home) {
     assert_eq!(messages(&*store, B).await, ["1 three"]);
 }
 
+pub async fn actor_is_read_with_a_small_state(home: impl Home) {
+    let (store, mut image) = with_two(&home).await;
+    let large = "v".repeat(4096);
+    let few = (0..8).fold(entry(), |entry, n| entry.set(A, &format!("k{n}"), "v")).set(B, "k", &large);
+    write(&*store, &mut image, [few]).await.unwrap();
+    let keys = async |address: &str| {
+        let actor = store.actor(&addr(address)).await.unwrap().unwrap();
+        actor.values.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("/a").await, ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"]);
+    assert_eq!(keys("/b").await, [""; 0], "one large value");
+    write(&*store, &mut image, [entry().set(A, "k8", "v").set(B, "k", "v")]).await.unwrap();
+    assert_eq!((keys("/a").await.len(), keys("/b").await), (0, vec!["k".to_owned()]), "too many keys");
+}
+
 pub async fn actor_is_found_by_its_address_until_it_is_gone(home: impl Home) {
     let (store, mut image) = with_two(&home).await;
     let entries = [entry().put(A, 1, &["one", "two"]).set(A, "k", "v").set(B, "k", "v"), entry().take(A, 1..2)];
     write(&*store, &mut image, entries).await.unwrap();
     let state = StateSize { keys: 1, bytes: 66 };
-    let a = StoredActor { last_number: 2, waiting: 1, bytes: 67, state, ..actor(A, "/a") };
+    let values = vec![("k".to_owned(), StoredValue { value: b"v".to_vec(), lifetime: None })];
+    let a = StoredActor { last_number: 2, waiting: 1, bytes: 67, state, values, ..actor(A, "/a") };
     assert_eq!(store.actor(&addr("/a")).await, Ok(Some(a)));
     assert_eq!(store.actor(&addr("/c")).await, Ok(None));
     let gone = entry().take(A, 2..3).timer(A, timer(1, 1)).removed(A);

@@ -31,6 +31,7 @@ rules! {
         each_opening_is_one_more_start,
         written_groups_are_there_at_the_next_start,
         actor_is_found_by_its_address_until_it_is_gone,
+        actor_is_read_with_a_small_state,
         children_of_an_address_come_in_order_and_in_pages,
         numbers_and_ids_are_never_given_again,
         last_order_of_an_operator_counts,

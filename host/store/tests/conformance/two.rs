@@ -20,6 +20,7 @@ pub fn actor(id: ActorId, address: &str) -> StoredActor {
         timer_ids: TimerIds::default(),
         child: None,
         leaves: false,
+        values: Vec::new(),
     }
 }
 

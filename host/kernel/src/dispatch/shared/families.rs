@@ -23,6 +23,7 @@ use crate::journal::order::EntrySpace;
 use crate::journal::store::{Store, StoreError, StoredActor};
 use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
+use crate::words::keyed_state::StateSize;
 use crate::words::message::ActorId;
 use crate::words::restart::StartKind;
 use crate::words::send_error::SendError;
@@ -271,6 +272,9 @@ impl Shared {
     fn born_member(&self, family: &Arc<Family>, head: &Actor, address: &Address) -> Actor {
         let id = self.routing.new_id();
         let member = new_member(family, head, id, family.member_spec(address.clone()), true);
+        if let Some(state) = &member.keyed_state {
+            state.restore(StateSize::default(), Vec::new());
+        }
         if let Some(journal) = &self.routing.journal {
             let born = Op::Born { actor: id, address: address.clone() };
             self.routing.enter(journal, None, EntrySpace::NONE, |draft| draft.op(born));
@@ -310,7 +314,7 @@ impl Shared {
         let spec = ActorSpec { start, ..family.member_spec(known.address.clone()) };
         let member = new_member(family, head, known.id, spec, false);
         if let Some(state) = &member.keyed_state {
-            state.restore(known.state);
+            state.restore(known.state, known.values.clone());
         }
         if known.timer_ids != TimerIds::default() {
             self.routing.kept_timers.restore_ids(known.id, known.timer_ids);

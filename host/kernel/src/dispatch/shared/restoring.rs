@@ -45,7 +45,7 @@ impl MailboxRestore {
         let looks = self.is_unclean || self.suspects.values().any(|ends| *ends > 0);
         mailbox.restore(&[], 0, known.last_number);
         let mut left = known.waiting;
-        let mut messages = store.held(actor.id, 1, PAGE_BYTES).await?;
+        let mut messages = if left > 0 { store.held(actor.id, 1, PAGE_BYTES).await? } else { Vec::new() };
         let latest = later(actor.spec.restart.backoff.max);
         while let Some(last) = messages.last().map(|last| last.number).filter(|_| left > 0) {
             left = left.saturating_sub(messages.len() as u64);
