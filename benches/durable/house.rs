@@ -81,7 +81,9 @@ impl Running {
         let store: Arc<dyn Store> = if std::env::var_os(APPEND).is_some() {
             Arc::new(AppendStore::new(&folder)?)
         } else {
-            Arc::new(SqliteStore::new(StoreSettings::new(&folder)))
+            // As a manifest has it.
+            let small_pages = actors.iter().any(|actor| actor.family.is_some());
+            Arc::new(SqliteStore::new(StoreSettings { small_pages, ..StoreSettings::new(&folder) }))
         };
         let store = Arc::new(CountedStore::new(store));
         let kernel = Kernel::open(&Plan { actors, ..Plan::default() }, store.clone()).await?;

@@ -28,7 +28,7 @@ const IN_FLIGHT: usize = 64;
 /// Messages of all senders that are not handled.
 const WINDOW: u64 = 4_096;
 /// The pause between two looks at the count of handled messages, each of which goes through all actors in memory.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Native members: what the kernel and the store do alone.
 pub(crate) fn native(units: usize, folder: &Path) -> Result<Figures> {
@@ -86,9 +86,9 @@ async fn send(running: &Running, members: impl Iterator<Item = usize>) -> Result
         messages += 1;
     }
     let window = Arc::new(Semaphore::new(WINDOW as usize));
+    let (before, mut handled) = (kernel.handled(), 0);
     let senders: Vec<_> =
         shares.into_iter().map(|share| tokio::spawn(send_share(kernel.clone(), share, window.clone()))).collect();
-    let (before, mut handled) = (kernel.handled(), 0);
     while handled < messages {
         if let Some(letter) = kernel.dead_letters().first() {
             anyhow::bail!("a dead letter for {}: {}", letter.to, letter.reason);

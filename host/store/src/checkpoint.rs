@@ -11,14 +11,14 @@ use playhouse_kernel::StoreError;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::store_error;
-use crate::schema::{BUSY_TIMEOUT, connect};
+use crate::schema::{BUSY_TIMEOUT, connect, pragma};
 use crate::settings::StoreSettings;
 use crate::worker::Worker;
 
 /// Bytes of groups after which a checkpoint is made.
 const EVERY_BYTES: usize = 4 << 20;
-/// Pages in the log beyond which the writer waits for a checkpoint of everything, so that the log begins again.
-const MOST_LOG_PAGES: u64 = 16 << 10;
+/// Bytes of the log beyond which the writer waits for a checkpoint of everything, so that the log begins again.
+const MOST_LOG_BYTES: u64 = 64 << 20;
 /// The wait for a program that reads an old state of the database.
 const READER_PATIENCE: Duration = Duration::from_millis(20);
 
@@ -28,6 +28,8 @@ pub(crate) struct Checkpoints {
     shared: Arc<Shared>,
     /// Bytes of groups since the last checkpoint.
     bytes: usize,
+    /// [`MOST_LOG_BYTES`] in pages.
+    most_log_pages: u64,
 }
 
 #[derive(Default)]
@@ -40,7 +42,9 @@ struct Shared {
 impl Checkpoints {
     pub(crate) fn start(database: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
         let db = connect(database, settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Ok(Self { worker: Worker::start("store checkpoints", db)?, shared: Arc::default(), bytes: 0 })
+        let page_bytes: u32 = pragma(&db, "page_size").map_err(store_error)?;
+        let most_log_pages = MOST_LOG_BYTES / u64::from(page_bytes.max(1));
+        Ok(Self { worker: Worker::start("store checkpoints", db)?, shared: Arc::default(), bytes: 0, most_log_pages })
     }
 
     /// Before a group: the error of a checkpoint, and the wait for one when the log is too long.
@@ -48,7 +52,7 @@ impl Checkpoints {
         if let Some(failure) = self.shared.failure.lock().clone() {
             return Err(failure);
         }
-        if self.shared.log_pages.swap(0, Ordering::Relaxed) > MOST_LOG_PAGES {
+        if self.shared.log_pages.swap(0, Ordering::Relaxed) > self.most_log_pages {
             // A backup reads for as long as it takes, and the log grows meanwhile: writers do not wait for it.
             db.busy_timeout(READER_PATIENCE).map_err(store_error)?;
             let done = tolerate_full(checkpoint(db, "restart"));

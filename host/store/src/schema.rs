@@ -22,6 +22,8 @@ const APPLICATION: i32 = 0x506c_6179;
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps: more than there are.
 const STATEMENTS: usize = 64;
+/// See [`StoreSettings::small_pages`].
+const SMALL_PAGE_BYTES: u32 = 1024;
 /// Pages that a connection keeps in memory, in KiB.
 const CACHE_KIB: i32 = 16 << 10;
 
@@ -225,10 +227,16 @@ pub(crate) fn connect(place: &Path, settings: &StoreSettings, flags: OpenFlags) 
     let connected = || {
         let db = Connection::open_with_flags(place, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
+        if settings.small_pages {
+            // A database that has pages keeps their size.
+            db.pragma_update(None, "page_size", SMALL_PAGE_BYTES)?;
+        }
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         // A checkpoint may fail, and the connection's own would hide that: `checkpoint` makes all of them.
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Otherwise a statement that could use `state_ends` for some values of its parameters is prepared again for each of them.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.pragma_update(None, "temp_store", "memory")?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         let synchronous = match settings.survives {

@@ -6,7 +6,12 @@ use std::thread::JoinHandle;
 use playhouse_kernel::StoreError;
 use tokio::sync::oneshot;
 
-type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+/// Most jobs whose results wait for one another.
+const TOGETHER: usize = 16;
+
+/// A job gives its result away when it is called for that.
+type Job<S> = Box<dyn FnOnce(&mut S) -> Answer + Send>;
+type Answer = Box<dyn FnOnce() + Send>;
 
 /// The thread. Dropping this waits until all jobs are done and the state is dropped.
 pub(crate) struct Worker<S> {
@@ -19,8 +24,16 @@ impl<S: Send + 'static> Worker<S> {
     pub(crate) fn start(name: &str, mut state: S) -> Result<Self, StoreError> {
         let (jobs, inbox) = mpsc::channel::<Job<S>>();
         let work = move || {
-            for job in inbox {
-                job(&mut state);
+            let mut answers = Vec::with_capacity(TOGETHER);
+            while let Ok(job) = inbox.recv() {
+                // Each result wakes its task, which may wake a thread. Results of jobs that wait already are given together.
+                answers.push(job(&mut state));
+                while answers.len() < TOGETHER
+                    && let Ok(job) = inbox.try_recv()
+                {
+                    answers.push(job(&mut state));
+                }
+                answers.drain(..).for_each(|answer| answer());
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
@@ -30,6 +43,13 @@ impl<S: Send + 'static> Worker<S> {
 
     /// Queues a job. It is done even if nothing waits for the result.
     pub(crate) fn send(&self, job: impl FnOnce(&mut S) + Send + 'static) {
+        self.queue(|state| {
+            job(state);
+            Box::new(|| ())
+        });
+    }
+
+    fn queue(&self, job: impl FnOnce(&mut S) -> Answer + Send + 'static) {
         if let Some(jobs) = &self.jobs {
             // A thread that has panicked takes no more jobs.
             let _ = jobs.send(Box::new(job));
@@ -42,7 +62,10 @@ impl<S: Send + 'static> Worker<S> {
         job: impl FnOnce(&mut S) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.send(move |state| drop(answer.send(job(state))));
+        self.queue(move |state| {
+            let done = job(state);
+            Box::new(move || drop(answer.send(done)))
+        });
         result.await.unwrap_or_else(|_| Err(StoreError::Failed("a thread of the store has ended".to_owned())))
     }
 }

@@ -2,7 +2,7 @@
 //! all slots are in use, starts queue in order of arrival, and among the incarnations that may be passivated, the one that
 //! has been idle for longest ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -108,11 +108,40 @@ pub(crate) struct Slots {
     taken: AtomicU64,
     /// Number of incarnations that have a slot here, and wait for one under a wider bound.
     halfway: AtomicUsize,
-    /// Live incarnations that may be passivated, in the order of their starts.
-    live: Mutex<BTreeMap<u64, Arc<dyn Evictable>>>,
+    live: Mutex<Live>,
     last: AtomicU64,
     /// Number of slots in use beyond the bound, by incarnations whose slot was lent when they went on.
     owed: Mutex<usize>,
+}
+
+/// Live incarnations that may be passivated.
+#[derive(Default)]
+struct Live {
+    /// In the order of their starts.
+    all: BTreeMap<u64, Arc<dyn Evictable>>,
+    /// Those that were idle when all were last looked through, and since when: the next one to be evicted is the first. An entry counts
+    /// only while its incarnation has been idle since then; whoever became idle later comes after all of them.
+    idle: VecDeque<(u64, u64)>,
+}
+
+impl Live {
+    /// The incarnation that has been idle for longest, and was not asked to end.
+    fn longest_idle(&mut self) -> Option<Arc<dyn Evictable>> {
+        let idle_since = |instance: &Arc<dyn Evictable>| {
+            let since = instance.state().idle_since.load(Ordering::SeqCst);
+            (since > 0 && !instance.state().is_asked()).then_some(since)
+        };
+        while let Some((since, number)) = self.idle.pop_front() {
+            if let Some(instance) = self.all.get(&number).filter(|instance| idle_since(instance) == Some(since)) {
+                return Some(instance.clone());
+            }
+        }
+        let all = self.all.iter();
+        self.idle.extend(all.filter_map(|(number, instance)| Some((idle_since(instance)?, *number))));
+        self.idle.make_contiguous().sort_unstable();
+        let (_, number) = self.idle.pop_front()?;
+        self.all.get(&number).cloned()
+    }
 }
 
 /// The right of one incarnation to live: a slot under each of its bounds.
@@ -156,7 +185,7 @@ impl Slot {
         if let Some(instance) = incarnation.evictable() {
             for taken in &mut slot.0 {
                 let number = taken.slots.last.fetch_add(1, Ordering::Relaxed);
-                taken.slots.live.lock().insert(number, instance.clone());
+                taken.slots.live.lock().all.insert(number, instance.clone());
                 taken.number = Some(number);
             }
         }
@@ -268,7 +297,7 @@ impl Slots {
             let may_end = state.is_asked() || state.idle_since.load(Ordering::SeqCst) > 0;
             !may_end && instance.sleeps()
         };
-        self.halfway.load(Ordering::Relaxed) == 0 && self.live.lock().values().all(stays)
+        self.halfway.load(Ordering::Relaxed) == 0 && self.live.lock().all.values().all(stays)
     }
 
     fn full(&self) -> String {
@@ -283,15 +312,10 @@ impl Slots {
     /// Asks the incarnation that has been idle for longest to end; false when none is idle.
     pub(crate) fn evict_idle(&self) -> bool {
         let chosen = {
-            let live = self.live.lock();
-            let idle = live.values().filter_map(|instance| {
-                let since = instance.state().idle_since.load(Ordering::SeqCst);
-                (since > 0 && !instance.state().is_asked()).then_some((since, instance))
-            });
-            idle.min_by_key(|(since, _)| *since).map(|(_, instance)| {
-                instance.state().asked.store(true, Ordering::Relaxed);
-                instance.clone()
-            })
+            let mut live = self.live.lock();
+            let chosen = live.longest_idle();
+            // Under the lock, so that nobody else asks the same one.
+            chosen.inspect(|instance| instance.state().asked.store(true, Ordering::Relaxed))
         };
         if let Some(instance) = &chosen {
             instance.nudge();
@@ -302,7 +326,7 @@ impl Slots {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(instance) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
+        if let Some(instance) = self.number.and_then(|number| self.slots.live.lock().all.remove(&number)) {
             instance.state().busy();
         }
         let mut owed = self.slots.owed.lock();

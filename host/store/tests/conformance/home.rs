@@ -25,11 +25,20 @@ impl Home for InMemory {
     }
 }
 
-pub struct OnDisk(tempfile::TempDir);
+pub struct OnDisk {
+    folder: tempfile::TempDir,
+    small_pages: bool,
+}
 
 impl Default for OnDisk {
     fn default() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), small_pages: false }
+    }
+}
+
+impl OnDisk {
+    pub fn with_small_pages() -> Self {
+        Self { small_pages: true, ..Self::default() }
     }
 }
 
@@ -37,7 +46,8 @@ impl Home for OnDisk {
     type Store = SqliteStore;
 
     async fn open(&self) -> (Arc<SqliteStore>, Image) {
-        let store = SqliteStore::new(StoreSettings::new(&self.0.path().join("store")));
+        let settings = StoreSettings::new(&self.folder.path().join("store"));
+        let store = SqliteStore::new(StoreSettings { small_pages: self.small_pages, ..settings });
         let image = store.open().await.unwrap();
         (Arc::new(store), image)
     }

@@ -22,6 +22,11 @@ macro_rules! rules {
         mod sqlite {
             $($(#[tokio::test] async fn $rule() { crate::$module::$rule(crate::home::OnDisk::default()).await; })+)+
         }
+        mod small_pages {
+            $($(#[tokio::test] async fn $rule() {
+                crate::$module::$rule(crate::home::OnDisk::with_small_pages()).await;
+            })+)+
+        }
     };
 }
 

@@ -72,6 +72,11 @@ impl Checks {
                 schema::Survives::Crash => Survives::Crash,
             },
             size_bytes: written.size.as_ref().map(|size| size.get_ref().0),
+            small_pages: manifest
+                .actor
+                .iter()
+                .map(Spanned::get_ref)
+                .any(|actor| actor.family.is_some() && is_durable(&actor.mailbox)),
         })
     }
 
