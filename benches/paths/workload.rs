@@ -137,6 +137,8 @@ pub(crate) static WORKLOADS: &[Workload] = &[
     workload("batch of one", Work::BatchOfOne, 400_000, 2000, "message"),
     workload("spawn and stop", Work::Spawn, 10_000, 200, "actor"),
     workload("crash to next answer", Work::Crash, 1000, 20, "crash"),
+    workload("fan-in of 10", Work::FanIn { senders: 10 }, 1_000_000, 10_000, "message"),
+    workload("fan-in of 100", Work::FanIn { senders: 100 }, 1_000_000, 10_000, "message"),
     workload("fan-in of 1,000", Work::FanIn { senders: 1000 }, 1_000_000, 10_000, "message"),
     workload("skynet", Work::Skynet, 100_000, 100, "leaf"),
     workload("ask beside a spinning actor", Work::BesideSpinning, 10, 1, "request"),

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         ["counts", "--update"] => counts::update(),
         ["bench", "gateways", ..] => bench_servers("gateways", &checks::QUICK_GATEWAYS, &words[2..]),
         ["bench", "durable", ..] => bench_servers("durable", &checks::QUICK_DURABLE, &words[2..]),
+        ["bench", "--plot", ..] => plot(&words[2..]),
         ["bench", ..] => bench(&words[1..]),
         ["docs"] => reference::write(),
         ["build-guests"] => guests::build(guests::PLUGINS),
@@ -79,6 +80,11 @@ fn bench(arguments: &[&str]) -> Done {
     }
     // The benches must not measure the backtrace of each error.
     run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
+}
+
+/// Draws the figures of a run of the benches.
+fn plot(arguments: &[&str]) -> Done {
+    run(cargo().args(["run", "--quiet", "--package", "playhouse-benches", "--example", "plots", "--"]).args(arguments))
 }
 
 /// Runs the benches of gateways, or of plays with a store. They start `nats-server` and `redis-server`.

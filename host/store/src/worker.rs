@@ -2,12 +2,15 @@
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use playhouse_kernel::StoreError;
 use tokio::sync::oneshot;
 
 /// Most jobs whose results wait for one another.
 const TOGETHER: usize = 16;
+/// A result waits for no job that begins this long after it.
+const TOGETHER_FOR: Duration = Duration::from_micros(200);
 
 /// A job gives its result away when it is called for that.
 type Job<S> = Box<dyn FnOnce(&mut S) -> Answer + Send>;
@@ -28,7 +31,9 @@ impl<S: Send + 'static> Worker<S> {
             while let Ok(job) = inbox.recv() {
                 // Each result wakes its task, which may wake a thread. Results of jobs that wait already are given together.
                 answers.push(job(&mut state));
+                let first = Instant::now();
                 while answers.len() < TOGETHER
+                    && first.elapsed() < TOGETHER_FOR
                     && let Ok(job) = inbox.try_recv()
                 {
                     answers.push(job(&mut state));

@@ -60,7 +60,8 @@ log_events! {
     text() "its code refused to start: its messages wait";
     example "its code refused to start: its messages wait";
 
-    /// The start of an actor waits, since all instances that may be live at a time are in use, and none of them is idle.
+    /// The start of an actor waits, since all instances that may be live at a time are in use, and none of them is idle. It is logged once,
+    /// for the first such start, until no start waits any more.
     pub(crate) struct StartWaiting<'a>("start-waiting", WARN, HOST_TARGET) about AboutRun<'a> {
         /// Live instances.
         instances: usize,
