@@ -40,7 +40,8 @@ fn main() -> Result<()> {
         }
         bail!("no option is called `{}`", arguments.join(" "));
     }
-    let bench = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let bench = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")).join("bench");
     let json = arguments.first().map_or_else(|| bench.join("paths.json"), PathBuf::from);
     let folder = arguments.get(1).map_or_else(|| bench.join("plots"), PathBuf::from);
     let text = std::fs::read_to_string(&json)
@@ -111,15 +112,13 @@ fn draw_paths(run: &Run, to: &Path) -> Result<()> {
         .x_label_area_size(34)
         .y_label_area_size(210)
         .build_cartesian_2d((0.05_f64..20.0).log_scale(), 0.0..rows)?;
-    let name_of = |at: &f64| names.get((rows - at - 0.5).round() as usize).map(|name| (*name).to_owned());
     chart.configure_mesh().disable_y_mesh().y_labels(0).x_label_formatter(&|ratio| format!("{ratio}")).draw()?;
     chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], BLACK.stroke_width(2))])?;
-    for row in 0..names.len() {
+    for (row, label) in names.iter().enumerate() {
         let at = rows - row as f64 - 0.5;
-        let label = name_of(&at).unwrap_or_default();
         let style = ("sans-serif", 13).into_font().color(&BLACK);
         let place = chart.backend_coord(&(0.05, at));
-        root.draw(&Text::new(label, (12, place.1 - 7), style))?;
+        root.draw(&Text::new(*label, (12, place.1 - 7), style))?;
     }
     for (subject, colour) in others {
         let points = names.iter().enumerate().filter_map(|(row, name)| {
@@ -167,12 +166,8 @@ fn draw_lines(
         .y_label_area_size(80)
         .build_cartesian_2d(-0.2..last + 0.2, (least..most).log_scale())?;
     let label_of = |at: &f64| {
-        let is_place = (at - at.round()).abs() < 1e-6;
-        if is_place {
-            labels.get(at.round() as usize).map_or_else(String::new, |label| (*label).to_owned())
-        } else {
-            String::new()
-        }
+        let place = (0..labels.len()).find(|place| (at - *place as f64).abs() < 1e-6);
+        place.map_or_else(String::new, |place| labels[place].to_owned())
     };
     chart
         .configure_mesh()

@@ -84,7 +84,10 @@ fn bench(arguments: &[&str]) -> Done {
 
 /// Draws the figures of a run of the benches.
 fn plot(arguments: &[&str]) -> Done {
-    run(cargo().args(["run", "--quiet", "--package", "playhouse-benches", "--example", "plots", "--"]).args(arguments))
+    run(cargo()
+        .args(["run", "--quiet", "--package", "playhouse-benches", "--example", "plots", "--"])
+        .args(arguments)
+        .env_remove("RUST_BACKTRACE"))
 }
 
 /// Runs the benches of gateways, or of plays with a store. They start `nats-server` and `redis-server`.
