@@ -295,7 +295,7 @@ async fn held_sender_is_woken_at_the_end_of_a_poll() {
     let mailbox = bounded(32, 1 << 20);
     assert_eq!(takes_before_wakes(&mailbox, b"x", QUICK).await, [1, 8, 8]);
     let (_place, alarm) = (mailbox.queue_up(), Arc::<Alarm>::default());
-    let mut take = || {
+    let take = || {
         let (cx, mut batch) = (&mut Context::from_waker(Waker::noop()), TakenMessages::default());
         mailbox.inner.lock().blocked[0].wait(&Context::from_waker(&Waker::from(alarm.clone())));
         assert!(mailbox.poll_take(0, cx, 1, usize::MAX, false, &mut batch).is_ready());
