@@ -29,6 +29,7 @@ const TURN: u64 = 256;
 /// A large body, and the number of them in one turn: a mebibyte.
 const LARGE: usize = 64 << 10;
 const LARGE_TURN: u64 = 16;
+static LARGE_BODY: [u8; LARGE] = [0; LARGE];
 /// Askers at the same time.
 const ASKERS: u64 = 64;
 
@@ -240,7 +241,7 @@ impl NativeActor for Source {
         match msg.body[8] {
             0 => (0..now).try_for_each(|_| ctx.tell("/sink", [0; 64]))?,
             1 => (0..now).try_for_each(|_| ctx.tell("/relay", [0; 64]))?,
-            3 => (0..now).try_for_each(|_| ctx.tell("/sink", &[0; LARGE]))?,
+            3 => (0..now).try_for_each(|_| ctx.tell("/sink", LARGE_BODY))?,
             _ => {
                 for _ in 0..now / 8 {
                     ctx.tell_all("*", [0; 64]).await?;
@@ -323,7 +324,7 @@ impl FramedGuest {
         let mut route = |to| self.turn.bulk().resolve(to, 0).expect("granted").route;
         let (to, own) = (route("/framed"), route("/frames"));
         let now = left.min(LARGE_TURN);
-        (0..now).for_each(|_| self.out.tell(to, &[0; LARGE]));
+        (0..now).for_each(|_| self.out.tell(to, &LARGE_BODY));
         if left > now {
             self.out.tell(own, &[&(left - now).to_le_bytes()[..], &[0]].concat());
         }

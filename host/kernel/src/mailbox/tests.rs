@@ -277,8 +277,8 @@ async fn sender_of_a_slow_receiver_is_not_held_back() {
 
 #[tokio::test(start_paused = true)]
 async fn sender_of_large_bodies_is_not_held_back() {
-    assert_eq!(takes_before_wakes(&bounded(1024, 1 << 20), &[7; 64 << 10], QUICK).await, [1, 1, 1]);
-    assert_eq!(takes_before_wakes(&bounded(1024, 1 << 20), &[7; 32 << 10], QUICK).await, [1, 2, 2]);
+    assert_eq!(takes_before_wakes(&bounded(1024, 1 << 20), &vec![7; 64 << 10], QUICK).await, [1, 1, 1]);
+    assert_eq!(takes_before_wakes(&bounded(1024, 1 << 20), &vec![7; 32 << 10], QUICK).await, [1, 2, 2]);
 }
 
 #[tokio::test(start_paused = true)]
