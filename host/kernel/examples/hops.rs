@@ -241,7 +241,7 @@ impl NativeActor for Source {
         match msg.body[8] {
             0 => (0..now).try_for_each(|_| ctx.tell("/sink", [0; 64]))?,
             1 => (0..now).try_for_each(|_| ctx.tell("/relay", [0; 64]))?,
-            3 => (0..now).try_for_each(|_| ctx.tell("/sink", LARGE_BODY))?,
+            3 => (0..now).try_for_each(|_| ctx.tell("/sink", LARGE_BODY.as_slice()))?,
             _ => {
                 for _ in 0..now / 8 {
                     ctx.tell_all("*", [0; 64]).await?;
