@@ -1,5 +1,5 @@
 //! The cost of the kernel's own path from one actor to the next, with native actors: a hop from actor to actor, asks from outside, and
-//! tells in batches and alone. Figures of two builds compare only when both run by turns on the same machine; instructions say more
+//! tells in batches and alone, of 64 bytes and of 64 KiB. Figures of two builds compare only when both run by turns on the same machine; instructions say more
 //! than times on a busy one: `perf stat` or callgrind of `hops WORKERS 1 WORKLOAD`.
 //!
 //! `cargo run --release -p playhouse-kernel --example hops [WORKERS [ROUNDS [WORKLOAD]]]`
@@ -7,11 +7,14 @@
 #![allow(missing_docs)]
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use playhouse_frame::{Encoder, Inbound, Op, Reader, trailer};
 use playhouse_kernel::{
-    ActorSpec, Address, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
+    ActorSpec, Address, Behavior, BoxFuture, BulkError, Crash, Kernel, Launcher, Message, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Plan, Turn,
 };
 use tokio::sync::Notify;
 
@@ -23,16 +26,22 @@ static DONE: Notify = Notify::const_new();
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Messages in one turn of the source.
 const TURN: u64 = 256;
+/// A large body, and the number of them in one turn: a mebibyte.
+const LARGE: usize = 64 << 10;
+const LARGE_TURN: u64 = 16;
+static LARGE_BODY: [u8; LARGE] = [0; LARGE];
 /// Askers at the same time.
 const ASKERS: u64 = 64;
 
 /// A workload: its name, its units, and how many of them a round has.
-const WORKLOADS: [(&str, &str, u64); 8] = [
+const WORKLOADS: [(&str, &str, u64); 10] = [
     ("ping-pong", "round trip", 200_000),
     ("ask", "lone ask", 100_000),
     ("asks-64", "ask", 400_000),
     ("tell", "message", 5_000_000),
     ("tell-1", "message", 1_000_000),
+    ("tell-64k", "message of 64 KiB", 50_000),
+    ("frames-64k", "message of 64 KiB in frames", 50_000),
     ("pipeline", "message", 2_000_000),
     ("fan-out", "message", 1_000_000),
     ("beside", "ask beside a ping-pong pair", 2_000),
@@ -79,6 +88,8 @@ async fn measure(name: &str, units: u64) -> Figure {
         "ask" => asks(kernel.clone(), units).await,
         "asks-64" => asks_at_a_time(&kernel, units).await,
         "tell" | "tell-1" => flow(&kernel, "/source", units, (0, 1)).await,
+        "tell-64k" => flow(&kernel, "/source", units, (3, 1)).await,
+        "frames-64k" => flow(&kernel, "/frames", units, (0, 1)).await,
         "pipeline" => flow(&kernel, "/source", units, (1, 1)).await,
         "fan-out" => flow(&kernel, "/source", units, (2, 8)).await,
         "beside" => {
@@ -103,6 +114,11 @@ fn play(batch: usize) -> Kernel {
         actor("/relay", || Relay, &["/sink"]),
         actor("/source", || Source, &["/sink", "/relay", "/source"]),
     ];
+    for (at, to) in [("/frames", &["/framed", "/frames"][..]), ("/framed", &[])] {
+        let mut framed = ActorSpec::new(address(at), Arc::new(Framed));
+        framed.grants.sends_to = to.iter().map(|to| address(to)).collect();
+        actors.push(framed);
+    }
     actors.extend((0..8).map(|n| actor(&format!("/source/{n}"), Sink::default, &[])));
     Kernel::start(&Plan { actors, ..Plan::default() }).expect("a good plan")
 }
@@ -221,10 +237,11 @@ struct Source;
 impl NativeActor for Source {
     async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
         let left = u64::from_le_bytes(msg.body[..8].try_into()?);
-        let now = left.min(TURN);
+        let now = left.min(if msg.body[8] == 3 { LARGE_TURN } else { TURN });
         match msg.body[8] {
             0 => (0..now).try_for_each(|_| ctx.tell("/sink", [0; 64]))?,
             1 => (0..now).try_for_each(|_| ctx.tell("/relay", [0; 64]))?,
+            3 => (0..now).try_for_each(|_| ctx.tell("/sink", LARGE_BODY.as_slice()))?,
             _ => {
                 for _ in 0..now / 8 {
                     ctx.tell_all("*", [0; 64]).await?;
@@ -237,5 +254,98 @@ impl NativeActor for Source {
             ctx.tell("/source", body)?;
         }
         Ok(())
+    }
+}
+
+/// Takes and sends large bodies in frames, as the code of a component does: each frame is copied into its memory, and out of it.
+struct Framed;
+
+impl Launcher for Framed {
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let guest: Box<dyn Behavior> =
+            Box::new(FramedGuest { turn, memory: Vec::new(), out: Encoder::new(), count: 0 });
+        Box::pin(async { Ok(guest) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "framed"
+    }
+
+    fn takes_slot(&self) -> bool {
+        false
+    }
+}
+
+struct FramedGuest {
+    turn: Turn,
+    /// The last batch, in the guest's memory.
+    memory: Vec<u8>,
+    out: Encoder,
+    count: u64,
+}
+
+impl FramedGuest {
+    fn handle_all(&mut self) {
+        let end = trailer(self.turn.len() as u32);
+        let lent = self.turn.bulk().flat(&end);
+        self.memory.clear();
+        self.memory.extend_from_slice(&lent);
+        let memory = std::mem::take(&mut self.memory);
+        for record in Inbound::open(&memory).expect("the kernel writes good frames") {
+            let body = &memory[record.expect("the kernel writes good frames").body];
+            if body.len() == LARGE {
+                let sum: u64 = body.iter().map(|byte| u64::from(*byte)).sum();
+                self.count += 1 + sum;
+                if self.count == WANTED.load(Ordering::Relaxed) {
+                    finish();
+                }
+            } else {
+                self.send(u64::from_le_bytes(body[..8].try_into().expect("a number")));
+            }
+            self.out.done(None);
+        }
+        self.memory = memory;
+        let frame = self.out.take();
+        let recorded = self.turn.bulk().record(frame, |bulk| {
+            let mut ops = Reader::open(bulk.bytes()).expect("a good frame");
+            while let Some(op) = ops.next(bulk.bytes()) {
+                match op.expect("a good frame") {
+                    Op::Tell { route, body } => bulk.tell(route, body)?,
+                    Op::Done { messages } => bulk.done(messages as usize)?,
+                    other => unreachable!("no such operation: {other:?}"),
+                }
+            }
+            Ok::<_, BulkError>(())
+        });
+        recorded.expect("all of it is allowed");
+    }
+
+    fn send(&mut self, left: u64) {
+        let mut route = |to| self.turn.bulk().resolve(to, 0).expect("granted").route;
+        let (to, own) = (route("/framed"), route("/frames"));
+        let now = left.min(LARGE_TURN);
+        (0..now).for_each(|_| self.out.tell(to, &LARGE_BODY));
+        if left > now {
+            self.out.tell(own, &[&(left - now).to_le_bytes()[..], &[0]].concat());
+        }
+    }
+}
+
+impl Behavior for FramedGuest {
+    fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.handle_all();
+        Box::pin(async { Ok(()) })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
     }
 }

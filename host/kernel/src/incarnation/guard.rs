@@ -29,6 +29,7 @@ impl Incarnation {
         let returned = match poll_once(call.as_mut()).await {
             Poll::Ready(returned) => returned,
             Poll::Pending => {
+                self.release_sender();
                 let since = Instant::now();
                 *waits = Some(since);
                 let limit = CallLimit { shared: &self.shared, actor: &self.actor, instance: &self.instance };
@@ -57,6 +58,7 @@ impl Incarnation {
         poll_fn(move |cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
             Poll::Pending => {
+                self.release_sender();
                 self.actor.mailbox.poll_signal(self.instance.index, cx, Signal::Kill).map(|_| Err(Broken::Killed))
             }
         })

@@ -112,6 +112,7 @@ impl Incarnation {
                 Poll::Ready(took) => return Poll::Ready(took),
                 Poll::Pending => {
                     has_waited = true;
+                    self.release_sender();
                     if left == 0 {
                         turn.run_when_idle();
                         self.shared.activity.changed();
@@ -142,7 +143,10 @@ impl Incarnation {
         .await;
         match took {
             Took::Messages { shared: false } | Took::Suspect => {}
-            Took::Messages { shared: true } => requeue().await,
+            Took::Messages { shared: true } => {
+                self.release_sender();
+                requeue().await;
+            }
             // The message that may have woken this instance is left to another instance.
             Took::Signal(_) | Took::DirectiveRequest | Took::TaskCrash | Took::Nothing => {
                 mailbox.look(self.instance.index);

@@ -1,5 +1,6 @@
 //! The course of an incarnation: launch, gate, init, turns, shutdown. The loop over its turns is `turns`.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::actor::directive_request::DirectiveRequest;
+use crate::dispatch::hops::through_scheduler;
 use crate::dispatch::requests::Request;
 use crate::incarnation::behavior::{Behavior, Gate, launcher_of};
 use crate::incarnation::gathering::Gathering;
@@ -63,8 +65,19 @@ impl Incarnation {
         }
         started();
         let end = self.turns(&mut *behavior).await;
+        self.release_sender();
         self.discard(behavior);
         end
+    }
+
+    /// Wakes a sender that a take held back. To be called before a poll of the incarnation ends after a take, since nothing says when the
+    /// next take comes.
+    #[inline]
+    pub(super) fn release_sender(&self) {
+        if self.actor.mailbox.holds_sender() {
+            let _spread = through_scheduler();
+            self.actor.mailbox.wake_held_sender();
+        }
     }
 
     async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
@@ -178,9 +191,18 @@ impl Incarnation {
             }
             // This lets other tasks on this thread run, however long the mailbox is.
             if ran < FAIR_SHARE {
-                tokio::task::coop::consume_budget().await;
+                let mut budget = pin!(tokio::task::coop::consume_budget());
+                let consumed = poll_fn(|cx| {
+                    let polled = budget.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        self.release_sender();
+                    }
+                    polled
+                });
+                consumed.await;
             } else {
                 ran = Duration::ZERO;
+                self.release_sender();
                 tokio::task::yield_now().await;
             }
         }

@@ -1,6 +1,7 @@
 //! The queue of senders that found a mailbox full. They are served in order of arrival.
 
-use std::task::Poll;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
 
@@ -16,10 +17,26 @@ impl Mailbox {
     pub(crate) fn queue_up(&self) -> Place<'_> {
         let mut inner = self.inner.lock();
         let ticket = inner.blocked.back().map_or(0, |last| last.ticket + 1);
-        inner.blocked.push_back(Blocked { ticket, waker: None });
+        inner.blocked.push_back(Blocked::new(ticket));
         drop(inner);
         self.pressure.begins_to_wait();
         Place { mailbox: self, ticket, since: Instant::now() }
+    }
+
+    /// Whether a sender waits although a take made space.
+    #[inline]
+    pub(crate) fn holds_sender(&self) -> bool {
+        self.holds_sender.load(Relaxed)
+    }
+
+    /// Wakes the sender for which [`Mailbox::holds_sender`] is true.
+    pub(crate) fn wake_held_sender(&self) {
+        let sender = {
+            let mut inner = self.inner.lock();
+            self.holds_sender.store(false, Relaxed);
+            inner.next_sender(&self.spec)
+        };
+        sender.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -31,6 +48,31 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// When the sender began to wait.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Goes to the end of the queue: the sender got some space, and waits for more.
+    pub(crate) fn queue_up_again(&mut self) {
+        let woken = {
+            let mut inner = self.mailbox.inner.lock();
+            let ticket = inner.blocked.back().map_or(0, |last| last.ticket + 1);
+            let at = inner.blocked.iter().position(|blocked| blocked.ticket == self.ticket);
+            let blocked = at.and_then(|at| inner.blocked.remove(at));
+            let mut blocked = blocked.expect("a place stays in the queue until it is dropped");
+            blocked.ticket = ticket;
+            inner.blocked.push_back(blocked);
+            self.ticket = ticket;
+            inner.next_sender(&self.mailbox.spec)
+        };
+        let now = Instant::now();
+        self.mailbox.pressure.waited(now.duration_since(self.since), now);
+        self.mailbox.pressure.begins_to_wait();
+        self.since = now;
+        woken.into_iter().for_each(Waker::wake);
+    }
+
     /// Waits for space for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
     pub(crate) async fn push(
         &self,
@@ -51,7 +93,7 @@ impl Place<'_> {
             if space && place == 0 {
                 return Poll::Ready(());
             }
-            blocked.waker = Some(cx.waker().clone());
+            blocked.wait(cx);
             Poll::Pending
         });
         if tokio::time::timeout_at(deadline, turn).await.is_err() {
@@ -72,7 +114,7 @@ impl Place<'_> {
                 return Poll::Ready(Ok(()));
             }
             let blocked = inner.blocked.iter_mut().find(|blocked| blocked.ticket == self.ticket);
-            blocked.expect("a place stays in the queue until it is dropped").waker = Some(cx.waker().clone());
+            blocked.expect("a place stays in the queue until it is dropped").wait(cx);
             Poll::Pending
         });
         tokio::time::timeout_at(deadline, turn).await.unwrap_or(Err(Refused::Full))
@@ -86,7 +128,8 @@ impl Drop for Place<'_> {
             inner.blocked.retain(|blocked| blocked.ticket != self.ticket);
             inner.next_sender(&self.mailbox.spec)
         };
-        self.mailbox.pressure.waited(self.since.elapsed());
+        let now = Instant::now();
+        self.mailbox.pressure.waited(now.duration_since(self.since), now);
         if let Some(waker) = woken {
             waker.wake();
         }

@@ -121,8 +121,9 @@ impl Pressure {
         self.counters().blocked.fetch_add(1, Relaxed);
     }
 
-    /// Records the time of a sender that waited for space and no longer waits.
-    pub(super) fn waited(&self, time: Duration) {
+    /// Records the time of a sender that waited for space until `now`.
+    pub(super) fn waited(&self, time: Duration, now: Instant) {
+        *self.counters().last_full.lock() = Some(now);
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.counters().blocked_us.fetch_add(us, Relaxed);
         self.counters().longest_us.fetch_max(us, Relaxed);

@@ -1,11 +1,13 @@
 //! The mailbox itself: messages come in and are taken, under one lock.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::mailbox::inner::{Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
+use crate::mailbox::inner::{AfterTake, Inner, InstanceState, MOST_INSTANCES, Signal, bit, remember};
 use crate::mailbox::load::SpaceLeft;
 use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::order::Order;
@@ -28,6 +30,9 @@ pub(crate) struct Mailbox {
     pub(super) spec: MailboxSpec,
     pub(super) inner: Mutex<Inner>,
     pub(super) pressure: Pressure,
+    /// Whether a take made space and did not wake the sender that waits. Changed under the lock of `inner`; beside it, so that the end of
+    /// a poll takes no lock.
+    pub(super) holds_sender: AtomicBool,
 }
 
 /// The result of taking from the mailbox.
@@ -64,6 +69,7 @@ impl Mailbox {
         Self {
             spec,
             pressure: Pressure::default(),
+            holds_sender: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 space: SpaceLeft::of(&spec),
                 stored: (spec.keep == Keep::Stored).then(|| Box::new(StoredState::new(&spec))),
@@ -194,7 +200,8 @@ impl Mailbox {
         if let Some(waker) = waker {
             waker.wake();
         }
-        if let Some((waiting, bytes)) = full {
+        // A sender with a ticket waited since the mailbox was full.
+        if let Some((waiting, bytes)) = full.filter(|_| ticket.is_none()) {
             self.warn_if_new(owner, waiting, bytes);
         }
         Ok(displaced)
@@ -259,7 +266,15 @@ impl Mailbox {
             inner.log.take(inner.share(max), max_bytes, batch);
             let left = inner.log.len() > 0;
             let other = if left { inner.next_instance() } else { None };
-            (inner.next_sender(&self.spec), other, left, inner.drained_instances())
+            let (sender, holds) = match inner.sender_after_take(&self.spec) {
+                AfterTake::Nothing => (None, None),
+                AfterTake::Wakes(sender) => (Some(sender), Some(false)),
+                AfterTake::Holds => (None, Some(true)),
+            };
+            if let Some(holds) = holds {
+                self.holds_sender.store(holds, Relaxed);
+            }
+            (sender, other, left, inner.drained_instances())
         };
         let shared = other.is_some() || sender.is_some() && left;
         if !drained.is_empty() {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 use super::*;
-use playhouse_frame::Parts;
+use playhouse_frame::{HEADER_BYTES, Parts};
 
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
@@ -231,6 +231,79 @@ async fn take_reports_a_woken_sender_only_with_messages_left() {
     assert_eq!(waits.as_mut().poll(cx), Poll::Ready(Ok(Vec::new())));
     assert_eq!(mailbox.len(), 4);
     assert_eq!(take(3), Poll::Ready(Took::Messages { shared: false }), "no sender waits");
+}
+
+/// How many messages, each taken alone and `turn` after the one before, make a full mailbox wake its sender: for the first three wakes of
+/// one sender, which fills the mailbox again each time.
+async fn takes_before_wakes(mailbox: &Mailbox, body: &[u8], turn: Duration) -> [usize; 3] {
+    let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &Payload::plain(body)) {};
+    mailbox.push(&owner(), fill).expect("it is open");
+    let (_place, alarm) = (mailbox.queue_up(), Arc::<Alarm>::default());
+    let mut counts = [0; 3];
+    for takes in &mut counts {
+        mailbox.inner.lock().blocked[0].wait(&Context::from_waker(&Waker::from(alarm.clone())));
+        while !alarm.rang.swap(false, Ordering::Relaxed) {
+            tokio::time::advance(turn).await;
+            let (cx, mut batch) = (&mut Context::from_waker(Waker::noop()), TakenMessages::default());
+            assert!(mailbox.poll_take(0, cx, 1, usize::MAX, false, &mut batch).is_ready());
+            *takes += 1;
+        }
+        mailbox.push_as(&owner(), Some(0), fill).expect("it is open");
+    }
+    counts
+}
+
+fn bounded(capacity: usize, capacity_bytes: usize) -> Mailbox {
+    Mailbox::new(MailboxSpec { capacity, capacity_bytes, ..MailboxSpec::default() }, None, 1)
+}
+
+/// A turn of a quick receiver.
+const QUICK: Duration = Duration::from_micros(1);
+
+#[tokio::test(start_paused = true)]
+async fn sender_is_woken_for_a_quarter_of_the_mailbox() {
+    // Nothing says at the first take whether the receiver is quick.
+    assert_eq!(takes_before_wakes(&bounded(32, 1 << 20), b"x", QUICK).await, [1, 8, 8]);
+    assert_eq!(takes_before_wakes(&bounded(4, 1 << 20), b"x", QUICK).await, [1, 1, 1]);
+    assert_eq!(takes_before_wakes(&bounded(32, 16 * HEADER_BYTES), b"", QUICK).await, [1, 4, 4], "of its bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_of_a_slow_receiver_is_not_held_back() {
+    let turn = Duration::from_micros;
+    assert_eq!(takes_before_wakes(&bounded(32, 1 << 20), b"x", turn(100)).await, [1, 1, 1]);
+    assert_eq!(takes_before_wakes(&bounded(32, 1 << 20), b"x", turn(30)).await, [1, 5, 5], "for 100 µs at most");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_of_large_bodies_is_not_held_back() {
+    assert_eq!(takes_before_wakes(&bounded(1024, 1 << 20), &vec![7; 64 << 10], QUICK).await, [1, 1, 1]);
+    assert_eq!(takes_before_wakes(&bounded(1024, 1 << 20), &vec![7; 32 << 10], QUICK).await, [1, 2, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_is_woken_by_the_take_of_the_last_message() {
+    let mailbox = bounded(32, 1 << 20);
+    // Space that is reserved is not free, and is not taken.
+    let load = Load { messages: 29, bytes: 0, first_bytes: 0 };
+    mailbox.reserve(&owner(), load).expect("there is space");
+    assert_eq!(takes_before_wakes(&mailbox, b"x", QUICK).await, [1, 3, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_sender_is_woken_at_the_end_of_a_poll() {
+    let mailbox = bounded(32, 1 << 20);
+    assert_eq!(takes_before_wakes(&mailbox, b"x", QUICK).await, [1, 8, 8]);
+    let (_place, alarm) = (mailbox.queue_up(), Arc::<Alarm>::default());
+    let take = || {
+        let (cx, mut batch) = (&mut Context::from_waker(Waker::noop()), TakenMessages::default());
+        mailbox.inner.lock().blocked[0].wait(&Context::from_waker(&Waker::from(alarm.clone())));
+        assert!(mailbox.poll_take(0, cx, 1, usize::MAX, false, &mut batch).is_ready());
+        (alarm.rang.swap(false, Ordering::Relaxed), mailbox.holds_sender())
+    };
+    assert_eq!([take(), take()], [(true, false), (false, true)]);
+    mailbox.wake_held_sender();
+    assert!(alarm.rang.load(Ordering::Relaxed) && !mailbox.holds_sender());
 }
 
 /// 200 messages that were read from the store, from number 1 on.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Backoff, Failure, Outcome, Overflow, SendError};
+use playhouse_kernel::{ActorSpec, Backoff, Failure, Kernel, Outcome, Overflow, SendError};
 
 use crate::stage::*;
 
@@ -144,4 +144,66 @@ async fn retries_are_bounded_as_the_mailbox_is() {
     assert_eq!(accepted, 6, "three to be retried, three in the mailbox");
     kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["failed x x3"; 6]);
+}
+
+/// A source that sends so many messages to `/sink` in one turn, the numbers from 0 on.
+fn source(at: &str, messages: usize) -> ActorSpec {
+    let source = quick(move |turn| {
+        for n in 0..messages {
+            turn.tell("/sink", n.to_string().as_bytes()).expect("granted");
+        }
+        Ok(Outcome::Done(None))
+    });
+    sends_to(source.at(at), &["/sink"])
+}
+
+/// A sink for one message at a time, with space for 16, which an operator starts. It waits without end in the message `waits_at`.
+fn sink(journal: &Journal, waits_at: &'static str) -> ActorSpec {
+    let journal = journal.clone();
+    let sink = native(move |turn| {
+        let sender = turn.sender().map(|sender| sender.name().to_owned()).unwrap_or_default();
+        journal.note(format!("{sender}:{}", text(turn)));
+        let waits = text(turn) == waits_at;
+        Box::pin(async move {
+            if waits {
+                std::future::pending::<()>().await;
+            }
+            Ok(Outcome::Done(None))
+        })
+    });
+    let mut spec = sink.at("/sink");
+    (spec.batch, spec.mailbox.capacity, spec.start) = (1, 16, playhouse_kernel::StartKind::Manual);
+    spec
+}
+
+async fn waiting(kernel: &Kernel, at: &str) -> usize {
+    let actors = kernel.actors().await;
+    actors.iter().find(|actor| actor.address == addr(at)).expect("it exists").waiting
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_goes_on_when_a_quick_receiver_waits() {
+    let kernel = start(vec![sink(&Journal::default(), "2"), source("/source", 24)]).await;
+    tell(&kernel, "/source", "go").await;
+    while waiting(&kernel, "/sink").await < 16 {
+        tokio::task::yield_now().await;
+    }
+    kernel.resume(&addr("/sink")).await;
+    // The sink took three messages, and only the take of the first one woke the sender.
+    tokio::time::sleep(SOON).await;
+    assert_eq!(waiting(&kernel, "/sink").await, 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_of_many_messages_lets_others_go_first() {
+    let journal = Journal::default();
+    let kernel = start(vec![sink(&journal, ""), source("/many", 40), source("/few", 1)]).await;
+    for source in ["/many", "/few"] {
+        tell(&kernel, source, "go").await;
+        tokio::time::sleep(SOON).await;
+    }
+    kernel.resume(&addr("/sink")).await;
+    kernel.wait_idle().await;
+    let few = journal.lines().iter().position(|line| line == "few:0");
+    assert_eq!(few, Some(17), "behind the messages that found space, and one that waited before it");
 }

@@ -120,7 +120,9 @@ impl Routing {
     ) {
         let whole = run.is_most_of(bytes);
         let block_timeout = target.mailbox.spec().block_timeout;
-        let (mut place, mut waited) = (None, Duration::ZERO);
+        // Its place in the queue of senders, with the mark that it waits there, and until when.
+        let mut place: Option<(Place<'_>, BlockedOn<'_>)> = None;
+        let (mut deadline, mut waited) = (None, Duration::ZERO);
         // The sender waited for its full time, and nothing was delivered.
         let mut in_vain = false;
         while run.messages > 0 {
@@ -128,14 +130,18 @@ impl Routing {
                 _ if pushed == Err(Refused::Closed) => Some(target.closed_because()),
                 // The receiver waits for the host, so the sender's time begins again.
                 Overflow::Block if in_vain && self.waited_for_host(target, &mut waited) => {
-                    place = place.map(|(place, _, blocked)| (place, Instant::now() + block_timeout, blocked));
+                    deadline = Some(Instant::now() + block_timeout);
                     None
                 }
                 Overflow::Block if patience == Patience::No || in_vain => Some(DeadReason::MailboxFull),
                 Overflow::Block => {
                     waited = target.host_waited();
-                    let blocked = BlockedOn::begin(sender, target);
-                    place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
+                    if let Some((place, _)) = &mut place {
+                        place.queue_up_again();
+                    }
+                    let place =
+                        place.get_or_insert_with(|| (target.mailbox.queue_up(), BlockedOn::begin(sender, target)));
+                    deadline = Some(place.0.since() + block_timeout);
                     None
                 }
                 Overflow::Reject => Some(DeadReason::MailboxFull),
@@ -154,12 +160,9 @@ impl Routing {
             let before = *delivered;
             let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
             let fill = |space: &mut Space<'_>| run.fill(space, bytes, delivered, whole);
-            let again = match &place {
+            let again = match place.as_ref().zip(deadline) {
                 None => target.mailbox.push(target, fill),
-                Some((place, deadline, _)) => {
-                    let place: &Place<'_> = place;
-                    place.push(target, next, *deadline, fill).await
-                }
+                Some(((place, _), deadline)) => place.push(target, next, deadline, fill).await,
             };
             pushed = again.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true));
             in_vain = place.is_some() && *delivered == before;

@@ -1,5 +1,6 @@
 //! The part of a mailbox under its lock: messages, instances, senders that wait for space.
 
+mod blocked;
 mod outside_log;
 
 use std::collections::VecDeque;
@@ -7,6 +8,7 @@ use std::task::{Context, Waker};
 
 use playhouse_frame::HEADER_BYTES;
 
+pub(super) use self::blocked::{AfterTake, Blocked};
 use crate::mailbox::load::{Load, SpaceLeft};
 use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
@@ -54,12 +56,6 @@ pub(super) struct Inner {
     pub(super) most: usize,
 }
 
-/// One sender in the queue.
-pub(super) struct Blocked {
-    pub(super) ticket: u64,
-    pub(super) waker: Option<Waker>,
-}
-
 /// Most instances of one mailbox: the bits of `Inner::idle`.
 pub const MOST_INSTANCES: usize = u64::BITS as usize;
 
@@ -102,7 +98,7 @@ impl Inner {
 
     /// Messages that wait in the log or in the policy. Others take space as those do that are on their way.
     #[inline]
-    fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
     }
 
@@ -151,11 +147,6 @@ impl Inner {
             }
             _ => (self.next_instance(), None),
         }
-    }
-
-    /// The first blocked sender, when there may be space for it now.
-    pub(super) fn next_sender(&mut self, spec: &MailboxSpec) -> Option<Waker> {
-        if self.closed || self.lets_in(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
     }
 
     /// An idle instance, to be woken for a message.
