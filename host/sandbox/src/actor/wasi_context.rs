@@ -30,3 +30,32 @@ impl WasiContext {
         made.get_or_insert_with(|| Box::new(resources.wasi_context(&mut bare_wasi(plugin, stdout, stderr))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use playhouse_kernel::Address;
+
+    use super::*;
+    use crate::grants::Grants;
+    use crate::limits::Account;
+    use crate::output::{Kind, LineOrigin, Output, Writer};
+
+    struct Silent;
+
+    impl Output for Silent {
+        fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+        fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
+    }
+
+    #[test]
+    fn context_is_made_once_at_its_first_use() {
+        let descriptors = Arc::new(Account::new("the test", 0, None));
+        let resources = Arc::new(ActorResources::new(Grants::default(), &Arc::default(), &descriptors));
+        let writer = Writer::new(Address::root(), "test".into(), None);
+        let lines = Lines::new(Kind::Stdout(None), writer, Arc::new(Silent));
+        let mut context = WasiContext::new(resources, "test".into(), lines.clone(), lines);
+        assert!(context.made.is_none());
+        let first: *const WasiCtx = context.get();
+        assert!(std::ptr::eq(first, context.get()), "it keeps its generators of random numbers");
+    }
+}
