@@ -71,3 +71,51 @@ pub mod logging {
         generate_all,
     });
 }
+
+/// The standard streams, for an actor that is exported with `no_files`. The version differs from that of the C library, whose
+/// packages have more functions: packages of one version must be equal.
+pub mod stdio {
+    wit_bindgen::generate!({
+        inline: "
+            package playhouse:stdio;
+
+            world imports {
+                import wasi:cli/stdout@0.2.1;
+                import wasi:cli/stderr@0.2.1;
+            }
+
+            package wasi:cli@0.2.1 {
+                interface stdout {
+                    use wasi:io/streams@0.2.1.{output-stream};
+                    get-stdout: func() -> output-stream;
+                }
+
+                interface stderr {
+                    use wasi:io/streams@0.2.1.{output-stream};
+                    get-stderr: func() -> output-stream;
+                }
+            }
+
+            package wasi:io@0.2.1 {
+                interface error {
+                    resource error;
+                }
+
+                interface streams {
+                    use error.{error};
+
+                    variant stream-error {
+                        last-operation-failed(error),
+                        closed,
+                    }
+
+                    resource output-stream {
+                        blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+                    }
+                }
+            }
+        ",
+        world: "playhouse:stdio/imports",
+        generate_all,
+    });
+}

@@ -5,5 +5,7 @@ mod exports;
 mod slot;
 
 #[cfg(target_family = "wasm")]
+pub use crate::wasm::write;
+#[cfg(target_family = "wasm")]
 pub use exports::Component;
 pub use slot::{Exported, Slot, facts};

@@ -51,6 +51,15 @@
 /// export_actor!(Till, saved);
 /// ```
 ///
+/// With `no_files` among them, the component has no imports for files and for standard input, which makes its starts cheaper. `println!`
+/// and `eprintln!` work; a write to a file or a socket is a panic that says so.
+/// ```
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Sink;
+/// # impl Actor for Sink { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Sink, no_files);
+/// ```
+///
 /// A type that is not an actor does not compile, nor one that lacks the trait of a hook, nor a hook that does not exist:
 /// ```compile_fail,E0277
 /// struct Chair;
@@ -76,10 +85,20 @@ macro_rules! export_actor {
     (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
     (@hook callback $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Callback, calling_back); };
     (@hook saved $actor:ty) => {};
+    (@hook no_files $actor:ty) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn write(descriptor: i32, bytes: *const u8, count: usize) -> isize {
+                // SAFETY: the caller's promise.
+                unsafe { $crate::component::write(descriptor, bytes, count) }
+            }
+        };
+    };
     (@hook $other:ident $actor:ty) => {
         ::std::compile_error!(::std::concat!(
             "`export_actor!` knows no hook `", ::std::stringify!($other),
-            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`, and `saved` is possible beside them"
+            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`, and `saved` and `no_files` are possible beside them"
         ));
     };
     // The functions of an actor that is saved, if `saved` is among the hooks.

@@ -4,6 +4,8 @@ mod convert;
 mod imports;
 mod kernel;
 mod panic_hook;
+mod stdio;
 
 pub(crate) use kernel::{ComponentKernel, handle_batch};
 pub(crate) use panic_hook::set_panic_hook;
+pub use stdio::write;

@@ -93,3 +93,15 @@ fn second_host_on_one_socket_is_refused() {
     assert!(said.contains("another host listens on `.playhouse/control.sock`"), "{said}");
     assert_eq!(host.ok(&["ask", "/echo", "x"]), "x");
 }
+
+#[test]
+fn actor_without_files_imports_no_stdin_and_no_polling() {
+    for plugin in ["echo", "report", "split"] {
+        let wasm = std::fs::read(root().join("plugins").join(plugin).with_extension("wasm")).unwrap();
+        let imports = |name: &str| wasm.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+        assert!(imports("wasi:cli/stdout"), "{plugin} prints");
+        for absent in ["wasi:cli/stdin", "wasi:cli/terminal", "wasi:io/poll"] {
+            assert!(!imports(absent), "{plugin} imports {absent}");
+        }
+    }
+}

@@ -18,4 +18,4 @@ impl Actor for Adder {
     }
 }
 
-export_actor!(Adder);
+export_actor!(Adder, no_files);

@@ -62,7 +62,7 @@ struct Source {
     more: bool,
 }
 
-export_actor!(Driver);
+export_actor!(Driver, no_files);
 
 impl Actor for Driver {
     fn init(&mut self, ctx: &mut Context) -> Result<()> {

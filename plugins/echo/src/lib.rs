@@ -15,7 +15,7 @@ impl Actor for Echo {
     }
 }
 
-export_actor!(Echo);
+export_actor!(Echo, no_files);
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ impl Actor for Report {
     }
 }
 
-export_actor!(Report);
+export_actor!(Report, no_files);
 
 /// Prints a page with one write, not one for each line.
 fn print(page: &[u8], out: &mut impl Write) -> io::Result<()> {

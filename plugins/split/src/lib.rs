@@ -28,7 +28,7 @@ impl Actor for Split {
     }
 }
 
-export_actor!(Split);
+export_actor!(Split, no_files);
 
 /// Writes the words of a line to the front of `buffer`.
 ///

@@ -1,6 +1,5 @@
 //! The queue of senders that found a mailbox full. They are served in order of arrival.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
@@ -26,14 +25,14 @@ impl Mailbox {
     /// Whether a sender waits although a take made space.
     #[inline]
     pub(crate) fn holds_sender(&self) -> bool {
-        self.holds_sender.load(Relaxed)
+        self.pressure.holds_sender()
     }
 
     /// Wakes the sender for which [`Mailbox::holds_sender`] is true.
     pub(crate) fn wake_held_sender(&self) {
         let sender = {
             let mut inner = self.inner.lock();
-            self.holds_sender.store(false, Relaxed);
+            self.pressure.set_holds_sender(false);
             inner.next_sender(&self.spec)
         };
         sender.into_iter().for_each(Waker::wake);

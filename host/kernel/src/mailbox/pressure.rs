@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -36,6 +36,8 @@ struct Counters {
     blocked: AtomicU64,
     blocked_us: AtomicU64,
     longest_us: AtomicU64,
+    /// Whether a take made space and did not wake the sender that waits. It is here, since few mailboxes ever let a sender wait.
+    holds_sender: AtomicBool,
 }
 
 /// Counts of the messages so far that found no space in a mailbox.
@@ -115,6 +117,17 @@ impl Pressure {
     /// Messages that were accepted and ended unhandled.
     pub(super) fn unhandled(&self) -> u64 {
         self.0.get().map_or(0, |counters| counters.unhandled.load(Relaxed))
+    }
+
+    /// Whether a sender waits although a take made space. It takes no lock, since each poll of an actor looks at its end.
+    #[inline]
+    pub(super) fn holds_sender(&self) -> bool {
+        self.0.get().is_some_and(|counters| counters.holds_sender.load(Relaxed))
+    }
+
+    /// As [`Pressure::holds_sender`]. To be called under the lock of the mailbox, when a sender has waited.
+    pub(super) fn set_holds_sender(&self, holds: bool) {
+        self.counters().holds_sender.store(holds, Relaxed);
     }
 
     pub(super) fn begins_to_wait(&self) {

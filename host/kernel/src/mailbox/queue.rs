@@ -1,8 +1,6 @@
 //! The mailbox itself: messages come in and are taken, under one lock.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -30,9 +28,6 @@ pub(crate) struct Mailbox {
     pub(super) spec: MailboxSpec,
     pub(super) inner: Mutex<Inner>,
     pub(super) pressure: Pressure,
-    /// Whether a take made space and did not wake the sender that waits. Changed under the lock of `inner`; beside it, so that the end of
-    /// a poll takes no lock.
-    pub(super) holds_sender: AtomicBool,
 }
 
 /// The result of taking from the mailbox.
@@ -69,7 +64,6 @@ impl Mailbox {
         Self {
             spec,
             pressure: Pressure::default(),
-            holds_sender: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 space: SpaceLeft::of(&spec),
                 stored: (spec.keep == Keep::Stored).then(|| Box::new(StoredState::new(&spec))),
@@ -272,7 +266,7 @@ impl Mailbox {
                 AfterTake::Holds => (None, Some(true)),
             };
             if let Some(holds) = holds {
-                self.holds_sender.store(holds, Relaxed);
+                self.pressure.set_holds_sender(holds);
             }
             (sender, other, left, inner.drained_instances())
         };

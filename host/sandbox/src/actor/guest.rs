@@ -11,10 +11,11 @@ use wasmtime::Store;
 
 use super::imports::ActorData;
 use super::setup::{ActorSetup, Loaded};
+use super::wasi_context::WasiContext;
 use crate::contract::{self, End, Handler, Hook, Task, Turns};
 use crate::limits::{CpuMeter, Held, MemoryLimiter};
 use crate::output::{Kind, Lines, Logger, Writer};
-use crate::run::{self, Admission, bare_wasi, confined, metered, resources};
+use crate::run::{self, Admission, confined, metered, resources};
 use crate::wasi::http::Http;
 
 /// A buffer for bodies is dropped if it grew beyond this.
@@ -71,7 +72,7 @@ impl Guest {
         let lines = |kind| Lines::new(kind, writer.clone(), setup.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
         let actor = &setup.resources;
-        let wasi = actor.wasi_context(&mut bare_wasi(&plugin.name, &stdout, &stderr));
+        let wasi = WasiContext::new(actor.clone(), plugin.name.clone(), stdout.clone(), stderr.clone());
         let http = Http::new(&turn, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
             turn: RefCell::new(turn),

@@ -7,9 +7,10 @@ use std::time::Duration;
 use playhouse_kernel::{Config, Metadata, Turn};
 use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmStr};
 use wasmtime::{Engine, StoreContextMut, Trap};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use super::wasi_context::WasiContext;
 use crate::contract::{
     ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, METRICS, MetricError, Reply, Resolved,
     STATE, SendError, SpawnError, SpawnOptions, StateError, StateLimits, StopError, TimerError, WatchError, count,
@@ -41,7 +42,7 @@ pub(crate) struct ActorData {
     pub(crate) reply_metadata: Metadata,
     /// The panic that the guest reported before its trap.
     pub(crate) panic: Option<Panic>,
-    pub(crate) wasi: WasiCtx,
+    pub(crate) wasi: WasiContext,
     pub(crate) files: Arc<Files>,
     pub(crate) http: Http,
     pub(crate) resources: ResourceTable,
@@ -64,7 +65,7 @@ impl WasiView for ActorData {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let message = self.handled_message();
         self.logger.set_message(message);
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+        WasiCtxView { ctx: self.wasi.get(), table: &mut self.resources }
     }
 }
 

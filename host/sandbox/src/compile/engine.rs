@@ -29,7 +29,7 @@ const MAPPINGS_KEPT: u32 = 5000;
 const KEPT_MEMORY_BYTES: usize = 64 << 10;
 const KEPT_TABLE_BYTES: usize = 16 << 10;
 /// Bytes of a stack that stay in RAM, at most. Without this bound, each stack would keep the bytes of its deepest recursion.
-const KEPT_STACK_BYTES: usize = 16 << 10;
+const KEPT_STACK_BYTES: usize = 8 << 10;
 
 /// The number of instances for which this machine has memory mappings.
 pub(crate) fn most_instances() -> u32 {
