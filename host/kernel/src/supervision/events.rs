@@ -44,7 +44,8 @@ pub struct NodeSpec {
     /// Whether its parent spawned it at run time. A dynamic actor that ended for good is removed; one from the plan keeps its
     /// place and starts again with its parent.
     pub dynamic: bool,
-    /// Whether a dynamic actor belongs to its parent, and not to one of its parent's incarnations: it starts again with its parent.
+    /// Whether a dynamic actor belongs to its parent, and not to one of its parent's incarnations: it starts again with its parent, as
+    /// stored children and members of families do.
     pub lasting: bool,
     /// Whether it is asked for a [`Directive`] when one of its children fails.
     pub decides_failures: bool,

@@ -92,7 +92,7 @@ fn node_spec(actor: &Actor, dynamic: bool) -> NodeSpec {
         supervision: spec.supervision,
         start: spec.start,
         dynamic,
-        lasting: actor.kept_child().is_some(),
+        lasting: actor.kept_child().is_some() || actor.member().is_some(),
         decides_failures: spec.code.supervises(),
         directive_timeout: spec.limits.timeout,
         cooldown: spec.restart.cooldown,

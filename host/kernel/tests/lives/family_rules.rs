@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, FamilySpec, Fault, FaultyStore, Kernel, Op, Overflow, SendError, State, StateSpec, Store,
+    ActorGrants, ActorSpec, FamilySpec, Fault, FaultyStore, Keep, Kernel, Message, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, Op, Overflow, Plan, SendError, State, StateSpec, Store, Strategy, SupervisionSpec,
 };
 use tokio::time::sleep;
 
@@ -118,6 +119,86 @@ async fn timer_of_a_member_outlives_its_time_in_memory_and_the_host() {
     sleep(65 * SOON).await;
     assert_eq!(house.lines().iter().filter(|line| *line == "/user/7 a timer's 0").count(), 2);
     assert_eq!(members(&kernel).await, 0, "it keeps nothing any more");
+}
+
+/// Takes long to start.
+struct Slow;
+
+impl NativeActor for Slow {
+    async fn init(&mut self, _: &mut NativeContext) -> NativeResult {
+        sleep(10 * SOON).await;
+        Ok(())
+    }
+
+    async fn msg_handler(&mut self, _: Message, _: &mut NativeContext) -> NativeResult {
+        Ok(())
+    }
+}
+
+/// Timers fire while the actors of the plan start, of which the family's head is the last one.
+#[tokio::test(start_paused = true)]
+async fn timer_that_fires_before_the_family_is_up_waits_for_it() {
+    let house = House::default();
+    let slow = || ActorSpec::new(addr("/slow"), NativeLauncher::new(|| Slow));
+    let actors = || vec![sender(&house), slow(), users(&house)];
+    let kernel = house.open(actors()).await;
+    tell(&kernel, "/user/7", "in 5000 /user/7").await;
+    tell(&kernel, "/a", "in 5000 /user/9").await;
+    sleep(SOON / 10).await;
+    stop(&kernel).await;
+    let kernel = house.open(actors()).await;
+    sleep(SOON).await;
+    assert_eq!(kernel.dead_letters().len(), 0, "{:?}", kernel.dead_letters());
+    let mut fired = house.lines();
+    fired.retain(|line| line.contains("a timer's"));
+    fired.sort();
+    assert_eq!(fired, ["/user/7 a timer's 0", "/user/9 a timer's 0"]);
+}
+
+/// `/a` begins and ends before the family does, and its sends find no head.
+#[tokio::test(start_paused = true)]
+async fn message_for_a_member_waits_when_its_family_has_ended() {
+    let house = House::default();
+    let actors = || vec![sender(&house), users(&house)];
+    let kernel = house.open(actors()).await;
+    tell(&kernel, "/user/7", "set k v").await;
+    sleep(SOON / 10).await;
+    tell(&kernel, "/a", "slow 2000;> /user/7 set k one;> /user/8 set k two").await;
+    sleep(SOON / 10).await;
+    kernel.shut_down();
+    kernel.wait_stopped().await;
+    assert_eq!(kernel.dead_letters().len(), 0, "{:?}", kernel.dead_letters());
+    let kernel = house.open(actors()).await;
+    sleep(SOON).await;
+    assert_eq!(kernel.dead_letters().len(), 0, "{:?}", kernel.dead_letters());
+    let lines = house.lines();
+    assert!(
+        ["/user/7 set k one 0", "/user/8 set k two 0"].iter().all(|line| lines.contains(&(*line).to_owned())),
+        "{lines:?}"
+    );
+}
+
+/// The head of a family restarts with its siblings, and its members with it.
+#[tokio::test(start_paused = true)]
+async fn members_outlive_a_restart_of_all_siblings() {
+    let house = House::default();
+    let supervision = SupervisionSpec { strategy: Strategy::OneForAll, intensity: 100, ..SupervisionSpec::default() };
+    let actors = vec![house.actor("/b", Keep::Memory), sender(&house), users(&house)];
+    let plan = Plan { actors, supervision, ..Plan::default() };
+    let kernel = Kernel::open(&plan, Arc::new(house.store.clone())).await.unwrap();
+    kernel.wait_booted().await;
+    for n in 0..20 {
+        tell(&kernel, "/user/7", &format!("slow 3;set k{n} v")).await;
+        tell(&kernel, "/a", &format!("> /user/{n} set other v")).await;
+        if n % 5 == 2 {
+            tell(&kernel, "/b", "panic").await;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    sleep(5 * SOON).await;
+    let to: Vec<_> = kernel.dead_letters().iter().map(|letter| letter.to.to_string()).collect();
+    assert_eq!(to, ["/b"; 4], "the messages that crashed it");
+    assert_eq!(asked(&kernel, "/user/7", "keys k").await.split(' ').count(), 20);
 }
 
 /// Its owner is not in memory when it fires, and yet no sender outside.

@@ -20,7 +20,7 @@ pub type Seen = Arc<Mutex<Vec<(String, String, u32)>>>;
 /// Does what a message says: `> /a hello` sends, `retry` fails, `panic` crashes, `answer` replies, `later /a`, `in 100 /a` and
 /// `every 100 /a` set timers, in milliseconds, and `cancel 0` cancels the first one, `set k v`, `for 100 k v`
 /// (for 100 ms) and `unset k` change the state, `get k`
-/// and `keys p` answer from it.
+/// and `keys p` answer from it, `slow 100` takes 100 ms.
 struct Actor {
     seen: Seen,
     timers: Arc<Mutex<Vec<u64>>>,
@@ -85,6 +85,7 @@ impl NativeActor for Actor {
                     ctx.reply(keys.join(" "));
                 }
                 "ask" => drop(ctx.ask(rest, "answer", SOON).await),
+                "slow" => tokio::time::sleep(Duration::from_millis(rest.parse().unwrap())).await,
                 "hang" => std::future::pending().await,
                 "retry" => return Err(Failure::Retry("not now".into())),
                 "reject" => return Err(Failure::Reject("never".into())),

@@ -220,8 +220,8 @@ impl Shared {
             let loaded = self.loaded_member((family, stored), &head, &known, &*store).await;
             loaded.map_err(|error| not_stored(self.routing.store_read_failed(error)))?
         } else {
+            // Also while the play ends: its message waits in the store then.
             let creator = creator.ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-            self.running_head(family).ok_or_else(stopped)?;
             family.let_in(to, creator)?;
             self.born_member(family, &head, to)
         };

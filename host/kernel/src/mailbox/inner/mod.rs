@@ -2,13 +2,14 @@
 
 mod blocked;
 mod outside_log;
+pub(super) mod senders;
 
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
 use playhouse_frame::HEADER_BYTES;
 
-pub(super) use self::blocked::{AfterTake, Blocked};
+pub(super) use self::blocked::Blocked;
 use crate::mailbox::load::{Load, SpaceLeft};
 use crate::mailbox::message_log::{MessageLog, message_of};
 use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
