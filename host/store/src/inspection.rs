@@ -38,7 +38,7 @@ pub struct StoreFacts {
     pub is_restored: bool,
     /// The number of the last entry.
     pub last_entry: u64,
-    /// Bytes of the database.
+    /// Bytes of the database, with the pages that only its log has so far.
     pub bytes: u64,
     /// Bytes of the database's log.
     pub log_bytes: u64,
@@ -107,8 +107,8 @@ impl Inspection {
             })
         });
         let mailboxes = mailboxes.collect::<Result<_, StoreError>>()?;
-        let free = || -> rusqlite::Result<u64> {
-            Ok(u64::from(pragma::<u32>(&tx, "freelist_count")?) * u64::from(pragma::<u32>(&tx, "page_size")?))
+        let pages = |count| -> rusqlite::Result<u64> {
+            Ok(u64::from(pragma::<u32>(&tx, count)?) * u64::from(pragma::<u32>(&tx, "page_size")?))
         };
         let log = PathBuf::from(format!("{}-wal", self.place.display()));
         let size = |place: &Path| std::fs::metadata(place).map_or(0, |file| file.len());
@@ -117,9 +117,9 @@ impl Inspection {
             runs: image.boots % STARTS_OF_A_TIMELINE,
             is_restored: image.boots >= STARTS_OF_A_TIMELINE,
             last_entry: image.last,
-            bytes: size(&self.place),
+            bytes: pages("page_count").map_err(store_error)?,
             log_bytes: size(&log),
-            free_bytes: free().map_err(store_error)?,
+            free_bytes: pages("freelist_count").map_err(store_error)?,
             letters: state.letters(),
             mailboxes,
         })

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorId, Address, Image, JournalEntry, JournalGroup, Op, Store, StoreError};
-use playhouse_store::{SqliteStore, StoreSettings};
+use playhouse_store::{Inspection, SqliteStore, StoreSettings};
 use rusqlite::Connection;
 
 const A: ActorId = ActorId(1);
@@ -55,6 +55,24 @@ async fn new_store_has_small_pages_if_the_settings_say_so() {
         let bytes = std::fs::metadata(path.join("store.db")).unwrap().len();
         assert!(bytes <= SIZE, "{bytes}");
     }
+}
+
+#[tokio::test]
+async fn size_has_the_pages_that_only_the_log_has() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = StoreSettings::new(&home.path().join("store"));
+    let store = SqliteStore::new(settings.clone());
+    let mut image = store.open().await.unwrap();
+    let born = Op::Born { actor: A, address: Address::parse("/a").unwrap() };
+    write(&store, &mut image, born, Vec::new()).await.unwrap();
+    let mut record = vec![0; 64 + 100_000];
+    record[..4].copy_from_slice(&100_000_u32.to_le_bytes());
+    let put = Op::Put { mailbox: A, first: 1, messages: 1, records: 0..record.len() };
+    write(&store, &mut image, put, record).await.unwrap();
+    write(&store, &mut image, Op::Take { mailbox: A, numbers: 1..2 }, Vec::new()).await.unwrap();
+    let facts = Inspection::open(&settings.path).unwrap().facts().unwrap();
+    assert!(facts.free_bytes >= 90_000 && facts.bytes > facts.free_bytes, "{facts:?}");
+    assert!(std::fs::metadata(settings.path.join("store.db")).unwrap().len() < 90_000, "the others are in the log");
 }
 
 #[tokio::test]
