@@ -332,12 +332,23 @@ impl Server {
             error => return Refusal::new(error.kind(), error.to_string()),
         };
         let actors = self.kernel.actors().await;
-        let known: Vec<_> = actors.iter().map(|actor| actor.address.as_str()).collect();
-        let hint = match nearest(wanted.as_str(), known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`playhouse tree` shows who is there".into(),
-        };
-        Refusal::new("unknown-address", format!("{error}: {hint}"))
+        let known: Vec<_> = actors.iter().map(|actor| (&actor.address, actor.family.is_some())).collect();
+        Refusal::new("unknown-address", format!("{error}: {}", hint_for(wanted, &known)))
+    }
+}
+
+/// The way out for an order to an address that nobody has. `known`: the addresses in the tree, and whether each is that of a family.
+fn hint_for(wanted: &Address, known: &[(&Address, bool)]) -> String {
+    let is_family = |address: &Address| known.contains(&(address, true));
+    if is_family(wanted) {
+        return format!("it is that of a family, whose members are `{wanted}/NAME`");
+    }
+    if let Some(family) = wanted.parent().filter(is_family) {
+        return format!("the family `{family}/*` has no such member, or its `names` do not allow it");
+    }
+    match nearest(wanted.as_str(), known.iter().filter(|(_, is_family)| !is_family).map(|(known, _)| known.as_str())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`playhouse tree` shows who is there".into(),
     }
 }
 
@@ -351,6 +362,17 @@ mod tests {
     use super::*;
     use crate::control::protocol::{decode_response, encode};
     use tokio::io::AsyncWriteExt;
+
+    #[test]
+    fn hint_names_the_family_of_a_member_that_is_not_there() {
+        let [user, ada, till] = ["/user", "/user/ada", "/till"].map(|text| Address::parse(text).expect("good"));
+        let known = [(&user, true), (&ada, false), (&till, false)];
+        let hint = |wanted: &str| hint_for(&Address::parse(wanted).expect("good"), &known);
+        assert_eq!(hint("/user"), "it is that of a family, whose members are `/user/NAME`");
+        assert_eq!(hint("/user/adb"), "the family `/user/*` has no such member, or its `names` do not allow it");
+        assert_eq!(hint("/tills"), "did you mean `/till`?");
+        assert_eq!(hint("/completely-other"), "`playhouse tree` shows who is there");
+    }
 
     /// A host without actors that serves on a socket of its own.
     fn host() -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
