@@ -20,7 +20,7 @@ const USAGE: &str = "usage: cargo xtask bench --plot [JSON [FOLDER]]
   FOLDER  folder for the plots; the default is target/bench/plots
 ";
 const SIZE: (u32, u32) = (960, 540);
-/// The subjects that are drawn, each in its colour: those that all plots have in common come first.
+/// The subjects that are drawn, each in its colour. Ratios are to the first one.
 const SUBJECTS: [(&str, RGBColor); 6] = [
     ("playhouse", RGBColor(0, 90, 181)),
     ("ractor", RGBColor(220, 50, 32)),

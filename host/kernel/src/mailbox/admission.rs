@@ -108,7 +108,7 @@ pub(crate) struct Slots {
     taken: AtomicU64,
     /// Number of incarnations that have a slot here, and wait for one under a wider bound.
     halfway: AtomicUsize,
-    live: Mutex<Live>,
+    live: Mutex<LiveInstances>,
     last: AtomicU64,
     /// Number of slots in use beyond the bound, by incarnations whose slot was lent when they went on.
     owed: Mutex<usize>,
@@ -116,7 +116,7 @@ pub(crate) struct Slots {
 
 /// Live incarnations that may be passivated.
 #[derive(Default)]
-struct Live {
+struct LiveInstances {
     /// In the order of their starts.
     all: BTreeMap<u64, Arc<dyn Evictable>>,
     /// Those that were idle when all were last looked through, and since when: the next one to be evicted is the first. An entry counts
@@ -124,7 +124,7 @@ struct Live {
     idle: VecDeque<(u64, u64)>,
 }
 
-impl Live {
+impl LiveInstances {
     /// The incarnation that has been idle for longest, and was not asked to end.
     fn longest_idle(&mut self) -> Option<Arc<dyn Evictable>> {
         let idle_since = |instance: &Arc<dyn Evictable>| {
