@@ -15,6 +15,7 @@ use crate::actor::pinned::Pinned;
 use crate::actor::spec::ActorSpec;
 use crate::actor::{Actor, Presence};
 use crate::words::address::Address;
+use crate::words::apart::Apart;
 use crate::words::message::{ActorId, kept_number};
 use crate::words::observed::OwnMetric;
 use crate::words::resource_use::ResourceUse;
@@ -48,8 +49,8 @@ impl BuildHasher for AddressHash {
 #[derive(Default)]
 pub(crate) struct Registry {
     hasher: AddressHash,
-    by_address: [RwLock<ByAddress>; SHARDS],
-    by_id: [RwLock<HashMap<ActorId, Arc<Actor>, FxBuildHasher>>; SHARDS],
+    by_address: [Apart<RwLock<ByAddress>>; SHARDS],
+    by_id: [Apart<RwLock<HashMap<ActorId, Arc<Actor>, FxBuildHasher>>>; SHARDS],
     last_id: AtomicU64,
     /// The ids that actors of the plan had in earlier runs of the host.
     known: HashMap<Address, ActorId>,
