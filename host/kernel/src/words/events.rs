@@ -66,10 +66,11 @@ log_events! {
         /// Live instances.
         instances: usize,
     }
-    text(rule: &'a str)
-        "its start waits for a free slot: {instances} instances run, which is {rule}, and none of them is idle with `idle = \"stop\"`";
-    example "its start waits for a free slot: 100 instances run, which is max_instances, and none of them is idle with `idle = \"stop\"`";
-    advice "Raise the limit that the text names, or let actors be passivated with `idle = \"stop\"`.";
+    text(holders: &'a str, rule: &'a str, idle: &'a str)
+        "its start waits for a free slot: {instances} {holders}, which is {rule}, and none of them is {idle}";
+    example "its start waits for a free slot: 100 instances run, which is all that `play.max_instances` admits, and none of them is idle with \
+             `idle = \"stop\"`";
+    advice "Raise the limit that the text names: `live` for members of a family. Other actors may be passivated with `idle = \"stop\"`.";
 
     /// An actor did not stop within `supervision.shutdown` of its parent, or of `[play]`: its incarnation was ended.
     pub(crate) struct ActorKilled<'a>("actor-killed", WARN, HOST_TARGET) about AboutRun<'a> {
