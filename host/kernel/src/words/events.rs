@@ -252,6 +252,25 @@ log_events! {
     example "/till stays in the store with its messages (12) and timers (1): the play has no such actor with a durable mailbox";
     advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
 
+    /// The store has members of a family whose names do not fit `names` any more, or whose mailboxes are not durable any more. They stay in
+    /// the store. It is logged once for each family, at the start.
+    pub(crate) struct MembersKept<'a>("members-kept", WARN, HOST_TARGET) about AboutHost {
+        /// The family.
+        to: &'a str,
+        /// The number of these members.
+        members: u64,
+        /// Messages that wait for them.
+        waiting: u64,
+        /// Their timers, which do not fire.
+        timers: u64,
+    }
+    text(why: &'a str)
+        "{to} has members ({members}) that stay in the store with their messages ({waiting}), timers ({timers}) and states: {why}";
+    example "/user/* has members (12) that stay in the store with their messages (3), timers (0) and states: their names do not fit `names`, as \
+             that of /user/Ada";
+    advice "A family that lets them in again brings them back. Else `playhouse mailbox drop` removes their messages, and \
+            `playhouse state delete --store PATH` their states, once the host is stopped.";
+
     /// A member of a family was removed, with its state: it had no message for `expire` of the family.
     pub(crate) struct MemberExpired<'a>("member-expired", INFO, HOST_TARGET) about AboutActor<'a> {
         /// The time since a message for it was noted in the store, in seconds. Later messages may have come within a sixteenth of `expire`.
