@@ -121,7 +121,7 @@ fn family_of_the_examples_works_as_its_page_says() {
 
 /// Members that a tightened pattern leaves out are named at the start, and what they have can be removed.
 #[test]
-fn members_that_names_leave_out_are_logged_and_removed() {
+fn members_outside_of_changed_names_are_logged_and_removed() {
     let home = tempfile::tempdir().unwrap();
     let store = home.path().join("store").display().to_string();
     let play = |names: &str| {

@@ -1,7 +1,7 @@
 //! `playhouse store` and `playhouse mailbox`, on running hosts and on the stores of stopped ones.
 
 mod backups;
-mod messages;
+mod waiting;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -19,7 +19,7 @@ use crate::words::state::State;
 use crate::words::totals::ActorTotals;
 
 /// The counts of an actor of the plan, or of all actors with one plugin that were spawned below it; or of the members of a family with one
-/// plugin. The row of the family itself has no counts but `family`.
+/// plugin. The row of the family itself has no counts but `family`. Its many fields are counts that a scrape shows one by one.
 #[derive(Debug, Clone)]
 pub struct ActorMetrics {
     /// The actor of the plan.

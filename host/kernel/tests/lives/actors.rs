@@ -1,7 +1,7 @@
 //! The work of actors on a message: sends, asks, pauses, and faults by their dice, which no crash turns back.
 
 mod arrival;
-mod plan;
+pub mod plan;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,6 @@ use playhouse_kernel::{
     AskError, Behavior, BoxFuture, Config, Crash, CrashReason, Failure, HostClock, Launcher, Outcome, TaskDone, Turn,
 };
 use tokio::time::Instant;
-
-pub use plan::plan;
 
 use crate::dice::Dice;
 use crate::ledger::{Book, Question, RunId, body_of};
