@@ -17,8 +17,8 @@ pub enum SendError {
     /// Not an address; the text describes the fault.
     #[error("bad address: {0}")]
     BadAddress(String),
-    /// No actor has this address.
-    #[error("no actor has the address `{0}`")]
+    /// No actor has this address; or the text says why no actor there takes the message, as for a member of a family that may not be made.
+    #[error("{}", nobody_at(.0))]
     UnknownAddress(String),
     /// The manifest does not let this actor send to this address.
     #[error("this actor may not send to `{0}`: add it to `sends_to` in the manifest")]
@@ -32,6 +32,11 @@ pub enum SendError {
     /// The metadata have more than 16 pairs, more than 4 KiB of keys and values, or an empty key; the text says which.
     #[error("bad metadata: {0}")]
     BadMetadata(String),
+}
+
+/// The host's own sentence, or one about an address, which has no spaces.
+fn nobody_at(text: &str) -> String {
+    if text.contains(' ') { text.to_owned() } else { format!("no actor has the address `{text}`") }
 }
 
 /// The error of an ask that has no reply.
@@ -265,4 +270,19 @@ pub enum StateError {
         /// The error of the JSON.
         why: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn refused_ask_is_one_sentence() {
+        let said =
+            |text: &str| format!("{:#}", Error::from(AskError::from(SendError::UnknownAddress(text.to_owned()))));
+        assert_eq!(said("/nobody"), "the question was not sent: no actor has the address `/nobody`");
+        let why = "`/user/8` does not exist, and `/a` may not bring it into being";
+        assert_eq!(said(why), format!("the question was not sent: {why}"));
+    }
 }

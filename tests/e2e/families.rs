@@ -3,9 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Host, command, folder};
+use crate::harness::{Host, command, folder, root};
 
 /// A family of tills, a server whose requests make members, and a route to a family that nobody makes members of. Returns the host, and
 /// the server's address.
@@ -21,11 +22,17 @@ fn start(home: &TempDir) -> (Host, String) {
          [[http.route]]\npath = \"/guests/:id\"\nask = \"/guest/:id\"\n"
     );
     let mut host = Host::spawn(folder(&manifest), &[]);
+    let at = taken_at(&mut host);
+    (host, at)
+}
+
+/// The address of the server of a host that starts, once it is up.
+fn taken_at(host: &mut Host) -> String {
     let line = host.wait_for("takes requests at ");
     let (_, at) = line.split_once("takes requests at ").unwrap();
     let at = at.split_whitespace().next().unwrap().to_owned();
     host.wait_for(" is up: ");
-    (host, at)
+    at
 }
 
 /// Status and body of the response.
@@ -69,10 +76,18 @@ fn members_come_with_requests_and_outlive_kill_9() {
 
 #[test]
 fn check_shows_families() {
-    let folder = folder("[[family]]\naddress = \"/user/*\"\nplugin = \"count\"\ncreate = [\"/\"]\n");
+    let folder = folder(
+        "[play.store]\n[[family]]\naddress = \"/user/*\"\nplugin = \"count\"\ncreate = [\"/\"]\nexpire = \"30d\"\n\
+         idle_after = \"90s\"\nmailbox = { kind = \"durable\" }\n\
+         [[actor]]\naddress = \"/a\"\nplugin = \"split\"\nsends_to = [\"/user/*\"]\n",
+    );
     let checked = command(folder.path()).arg("check").output().unwrap();
     let text = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && text.contains("/user/*"), "{text}");
+    assert!(checked.status.success(), "{text}");
+    for shown in ["after 30d", "stop after 90s", "sends_to /user/*", "/a -> /user/*"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(!text.contains("stops before"), "{text}");
 }
 
 #[test]
@@ -84,4 +99,70 @@ fn members_without_a_store_are_made_by_operators() {
     assert!(actors.iter().any(|actor| actor["address"] == "/user/a"), "{tree}");
     let nobody = host.run(&["tell", "/nobody/a", "x"]);
     assert_eq!(nobody.status.code(), Some(1));
+}
+
+#[test]
+fn family_of_the_examples_works_as_its_page_says() {
+    let example = std::fs::read_to_string(root().join("plugins/till/users.toml")).unwrap();
+    let (_, manifest) = example.split_once("\n\n").unwrap();
+    let page = std::fs::read_to_string(root().join("docs/families.md")).unwrap();
+    assert!(page.contains(&format!("```toml\n{manifest}```")), "the page has the manifest");
+    let (_, tables) = manifest.split_once("plugins = \"..\"\n").unwrap();
+    let mut host = Host::spawn(folder(&tables.replace(":8080", ":0")), &[]);
+    let at = taken_at(&mut host);
+    assert_eq!(post(&at, "/users/ada", "250"), (200, "250".to_owned()));
+    assert_eq!(post(&at, "/users/ada", "sum"), (200, "[250,1]".to_owned()));
+    host.ok(&["tell", "/user/bob", "40"]);
+    assert_eq!(post(&at, "/users/bob", "2"), (200, "42".to_owned()));
+    let tree: serde_json::Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();
+    let family = tree["actors"].as_array().unwrap().iter().find(|actor| actor["address"] == "/user").unwrap();
+    assert_eq!((family["handled"].as_u64(), family["family"]["members"]["used"].as_u64()), (Some(4), Some(2)));
+}
+
+/// Members that a tightened pattern leaves out are named at the start, and what they have can be removed.
+#[test]
+fn members_outside_of_changed_names_are_logged_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store").display().to_string();
+    let play = |names: &str| {
+        folder(&format!(
+            "[play.store]\npath = {store:?}\n[[family]]\naddress = \"/user/*\"\nplugin = \"till\"\ncreate = [\"/\"]\n\
+             names = {names:?}\nmailbox = {{ kind = \"durable\" }}\nstate = {{}}\n"
+        ))
+    };
+    let mut host = Host::start(play(".*"), &[]);
+    for member in ["/user/Ada", "/user/Bob", "/user/cy"] {
+        assert_eq!(host.ok(&["ask", member, "5"]).trim(), "5");
+    }
+    host.ok(&["stop", "/user/Ada"]);
+    host.ok(&["tell", "/user/Ada", "6"]);
+    host.die();
+    let mut host = Host::spawn(play("[a-z]+"), &[]);
+    let line = host.wait_for("/user/* has members (2) that stay in the store with their messages (1)");
+    assert!(line.contains("their names do not fit `names`, as that of /user/"), "{line}");
+    host.wait_for(" is up: ");
+    let refused = host.run(&["state", "delete", "/user/Ada", "sum"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("`/user/Ada` is in the store alone"), "{said}");
+    assert!(said.contains(&format!("stop the host, and change the state with `--store {store}`")), "{said}");
+    assert_eq!(host.ok(&["mailbox", "drop", "/user/Ada", "--all"]), "dropped 1 message of /user/Ada\n");
+    host.die();
+    let alone = command(home.path()).args(["state", "delete", "/user/Ada", "sum", "--store", &store]).output().unwrap();
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
+}
+
+/// The message of an ask whose asker gave up waits for a start as others do, and is left when the host ends.
+#[test]
+fn ask_of_a_stopped_member_waits_and_its_message_is_left() {
+    let manifest = "[[family]]\naddress = \"/user/*\"\nplugin = \"echo\"\ncreate = [\"/\"]\n";
+    let host = Host::start(folder(manifest), &[]);
+    host.ok(&["tell", "/user/a", "x"]);
+    host.ok(&["stop", "/user/a"]);
+    let asked = host.run(&["ask", "/user/a", "x", "--timeout", "50ms"]);
+    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert!(asked.status.code() == Some(1) && said.contains("playhouse start"), "{said}");
+    assert_eq!(host.actor("/user/a")["waiting"], 1);
+    host.signal(Signal::INT);
+    let ended = host.end();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
 }

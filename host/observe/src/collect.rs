@@ -98,8 +98,10 @@ impl Default for HostFacts {
 pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffer: Vec<u8>) -> Vec<u8> {
     let mut text = Exposition::new(format, buffer);
     host(&mut text, metrics, facts);
-    let rows: Vec<(String, &ActorMetrics)> = metrics.actors.iter().map(|row| (label(row), row)).collect();
+    let labelled = metrics.actors.iter().map(|row| (label(row), row));
+    let (families, rows): (Vec<_>, Vec<_>) = labelled.partition(|(_, row)| row.family.is_some());
     of_actors(&mut text, &rows);
+    of_families(&mut text, &families);
     of_plugins(&mut text, metrics);
     of_play(&mut text, metrics, facts);
     of_host(&mut text, metrics, facts);
@@ -111,7 +113,12 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
 
 /// The text of the label `actor`.
 fn label(row: &ActorMetrics) -> String {
-    if row.spawned { format!("{}/**", row.address) } else { row.address.to_string() }
+    let below = match (row.spawned, &row.family) {
+        (true, _) => "/**",
+        (false, Some(_)) => "/*",
+        (false, None) => "",
+    };
+    format!("{}{below}", row.address)
 }
 
 fn host(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
@@ -154,6 +161,14 @@ fn of_actors(text: &mut Exposition, rows: &[(String, &ActorMetrics)]) {
     by_kind(text, &f::CRASHES, rows, &CrashReason::KINDS, |row| &row.totals.crashes);
 }
 
+/// The numbers of families, whose members are among the actors.
+fn of_families(text: &mut Exposition, families: &[(String, &ActorMetrics)]) {
+    each(text, &f::FAMILY_MEMBERS, families, |row| Some(row.family?.members));
+    each(text, &f::FAMILY_MEMBERS_LIMIT, families, |row| Some(row.family?.most_members));
+    each(text, &f::FAMILY_LIVE, families, |row| Some(row.family?.live));
+    each(text, &f::FAMILY_LIVE_LIMIT, families, |row| Some(row.family?.most_live));
+}
+
 /// A sample for each row that has a value.
 fn each<V: Display>(
     text: &mut Exposition,
@@ -187,7 +202,7 @@ fn by_kind<const N: usize, C: Copy + Display + PartialOrd + Default>(
 
 fn of_plugins(text: &mut Exposition, metrics: &Metrics) {
     let mut plugins: BTreeMap<&str, (&ActorTotals, Option<ActorTotals>)> = BTreeMap::new();
-    for row in &metrics.actors {
+    for row in metrics.actors.iter().filter(|row| row.family.is_none()) {
         plugins
             .entry(&row.plugin)
             .and_modify(|(first, sum)| sum.get_or_insert_with(|| (*first).clone()).add(&row.totals))

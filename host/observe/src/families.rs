@@ -1,5 +1,5 @@
 //! All metrics of a play. `actor` is an actor of the manifest; `actor="/shop/**"` are all actors with one plugin that were
-//! spawned below `/shop`.
+//! spawned below `/shop`, or that are members of the family `/shop/*`.
 
 use crate::family::{Family, Kind, Unit};
 
@@ -131,6 +131,26 @@ pub(crate) const FAILED_INSTANCES: Family = family(
 pub(crate) const INCARNATIONS: Family =
     family(Kind::Counter, "playhouse_incarnations", ACTOR, "Runs of an actor's code that began.");
 pub(crate) const RESTARTS: Family = family(Kind::Counter, "playhouse_restarts", ACTOR, "Restarts after a failure.");
+pub(crate) const FAMILY_MEMBERS: Family = family(
+    Kind::Gauge,
+    "playhouse_family_members",
+    ACTOR,
+    "Members of a family that exist, in memory or in the store.",
+);
+pub(crate) const FAMILY_MEMBERS_LIMIT: Family =
+    family(Kind::Gauge, "playhouse_family_members_limit", ACTOR, "Maximum number of members: members in [[family]].");
+pub(crate) const FAMILY_LIVE: Family = family(
+    Kind::Gauge,
+    "playhouse_family_live_members",
+    ACTOR,
+    "Members with an instance, without those that wait for the reply to an ask.",
+);
+pub(crate) const FAMILY_LIVE_LIMIT: Family = family(
+    Kind::Gauge,
+    "playhouse_family_live_members_limit",
+    ACTOR,
+    "Maximum number of members with an instance: live in [[family]].",
+);
 pub(crate) const CRASHES: Family =
     family(Kind::Counter, "playhouse_crashes", &["actor", "plugin", "reason"], "Crashes; only reasons that occurred.");
 pub(crate) const TURN_SECONDS: Family = with(
@@ -351,6 +371,10 @@ pub const FAMILIES: &[Family] = &[
     INCARNATIONS,
     RESTARTS,
     CRASHES,
+    FAMILY_MEMBERS,
+    FAMILY_MEMBERS_LIMIT,
+    FAMILY_LIVE,
+    FAMILY_LIVE_LIMIT,
     TURN_SECONDS,
     TURN_MESSAGES,
     ASKS,

@@ -7,8 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use expect_test::expect_file;
 use playhouse_kernel::{
     ActorMetrics, ActorSpec, ActorTotals, Address, AskMetrics, Behavior, Bounds, BoxFuture, Config, Crash, Failure,
-    Kernel, Launcher, Message, MetricNames, Metrics, NativeActor, NativeContext, NativeLauncher, NativeResult,
-    OBSERVATION_BOUNDS, Observed, Overflow, OwnMetric, Plan, Resource, Resources, StartKind, State, Template, Turn,
+    FamilySpec, FamilyView, Kernel, Launcher, Message, MetricNames, Metrics, NativeActor, NativeContext,
+    NativeLauncher, NativeResult, OBSERVATION_BOUNDS, Observed, Overflow, OwnMetric, Plan, Resource, Resources,
+    StartKind, State, Template, Turn,
 };
 use playhouse_observe::log::RingCounts;
 use playhouse_observe::{
@@ -245,6 +246,30 @@ async fn cpu_of_removed_actors_stays_and_their_memory_goes() {
     assert!(!after.contains("playhouse_actor_memory_bytes{actor=\"/boss\""), "native code has no memory of its own");
 }
 
+#[tokio::test(start_paused = true)]
+async fn families_have_series_of_their_own() {
+    let mut users = ActorSpec::new(address("/user"), Arc::new(Busy(NativeLauncher::new(|| Boss))));
+    users.idle_stop = Some(Duration::from_secs(1));
+    users.family = Some(Arc::new(FamilySpec::new(5, 9).created_by(Address::root(), 100)));
+    let kernel = Kernel::start(&Plan { actors: vec![users], ..Plan::default() }).expect("sound");
+    for member in ["/user/a", "/user/b"] {
+        tell(&kernel, member, "x").await;
+    }
+    kernel.wait_idle().await;
+    let text = scrape(&kernel).await;
+    let of = |name: &str| value(&text, &format!("playhouse_family_{name}{{actor=\"/user/*\",plugin=\"busy\"}}"));
+    assert_eq!(["members", "members_limit", "live_members", "live_members_limit"].map(of), [2, 9, 2, 5]);
+    let handled = "playhouse_messages_total{actor=\"/user/**\",plugin=\"busy\",outcome=\"done\"}";
+    assert_eq!(value(&text, handled), 2);
+    assert!(
+        !text.contains("actor=\"/user\"") && !text.contains("native:"),
+        "nothing is sent to the family itself: {text}"
+    );
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let text = scrape(&kernel).await;
+    assert_eq!(value(&text, handled), 2, "members that left the memory count");
+}
+
 /// Counts that are all different, of an actor with a hostile plugin name and of the actors spawned below it.
 fn golden() -> (Metrics, HostFacts) {
     let mut totals = ActorTotals { handled: 10, restarts: 2, incarnations: 3, ..ActorTotals::default() };
@@ -272,6 +297,7 @@ fn golden() -> (Metrics, HostFacts) {
         blocked: 13,
         resources: Some(Resources { cpu: Duration::from_millis(30), memory_bytes: 15, open: 16, host_bytes: 17 }),
         oldest: Duration::from_millis(1500),
+        family: None,
     };
     let mut spawned = ActorMetrics { spawned: true, plugin: "worker".into(), ..row.clone() };
     // The other way round than the actor of the manifest.
@@ -279,9 +305,11 @@ fn golden() -> (Metrics, HostFacts) {
     spawned.totals.own.clear();
     spawned.totals.own.insert("amount".into(), OwnMetric { counted: Some(0), observed: None });
     spawned.totals.own.insert("orders".into(), OwnMetric { counted: Some(16), observed: Some(Box::new(one)) });
+    let view = FamilyView { live: 47, most_live: 48, members: 49, most_members: 50 };
+    let family = ActorMetrics { address: address("/user"), plugin: "user".into(), family: Some(view), ..row.clone() };
     let metrics = Metrics {
         answered: true,
-        actors: vec![row, spawned],
+        actors: vec![row, family, spawned],
         asks: AskMetrics::default(),
         restarts: 4,
         letter_bytes: 18,
@@ -389,7 +417,8 @@ fn page_of_metrics_is_up_to_date() {
     let mut page = String::from(
         "# Metrics\n\nAll metrics that `/metrics` has, printed from their definitions (`UPDATE_EXPECT=1 cargo test -p \
          playhouse-observe`). Counters end with\n`_total`, `info` with `_info`. `actor=\"/shop/**\"` are all actors with \
-         one plugin that were spawned below `/shop`.\n\n| name | type | labels | meaning |\n|---|---|---|---|\n",
+         one plugin that were spawned below `/shop`, or that are\nmembers of the family `/shop/*`; `actor=\"/shop/*\"` is \
+         the family.\n\n| name | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for family in FAMILIES {
         let labels = family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");

@@ -42,6 +42,8 @@ const ALL_MAY_WRITE: u32 = 0o002;
 /// Rights of a file that are not those of its owner.
 const OF_OTHERS: u32 = 0o077;
 
+/// The file by which one process has a folder.
+const LOCK: &str = "lock";
 /// The ending of files that are not whole yet.
 const PART: &str = ".part";
 /// A process that its parent starts has the parent's locks until it runs its own program. So a lock that was given up may be taken for
@@ -79,7 +81,7 @@ impl Folder {
                 path.display()
             )));
         }
-        let place = path.join("lock");
+        let place = path.join(LOCK);
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&place);
         let mut lock = lock.map_err(|error| failed("no file `lock` in", &error))?;
         let mut tries = 0;
@@ -107,7 +109,7 @@ impl Folder {
     /// Leaves the files of the store to their owner alone, whatever rights the folder gives: others made them, or an older version.
     fn take_rights(&self) -> std::io::Result<()> {
         let files = ["", "-wal", "-shm"].map(|ending| self.beside(ending));
-        for file in files.into_iter().chain([self.path.join(TAIL), self.path.join("lock")]) {
+        for file in files.into_iter().chain([self.path.join(TAIL), self.lock_place()]) {
             match std::fs::metadata(&file) {
                 Ok(found) if found.permissions().mode() & OF_OTHERS != 0 => {
                     std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
@@ -134,6 +136,11 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file by which one process has the folder.
+    pub(crate) fn lock_place(&self) -> PathBuf {
+        self.path.join(LOCK)
     }
 
     /// The database.

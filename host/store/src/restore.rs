@@ -26,7 +26,7 @@ const TIMELINES: u64 = 1 << 31;
 /// timeline: no id is given that a run after the backup has given. `replaces`: a store that is there is kept under another name,
 /// which is returned; without it, the folder must have no store.
 ///
-/// Whenever the process ends, the folder has the store from before, or the restored one.
+/// Whenever the process ends, the folder has the store from before, or the restored one. A restore that fails leaves no folder that it made.
 pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBuf>, OrderError> {
     for ending in ["-wal", "-journal"] {
         let log = PathBuf::from(format!("{}{ending}", from.display()));
@@ -39,7 +39,45 @@ pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBu
     if !backup.metadata().map_err(OrderError::file(from))?.is_file() {
         return Err(OrderError::Refused(format!("`{}` is no file, and no backup", from.display())));
     }
-    let folder = Folder::take(path)?;
+    let made = missing_folders(path);
+    let restored = Folder::take(path).map_err(OrderError::from).and_then(|folder| {
+        restore_into(&folder, (&mut backup, from), replaces).inspect_err(|_| clean_up(&folder, &made))
+    });
+    if restored.is_err() {
+        remove_empty(&made);
+    }
+    restored
+}
+
+/// The folder and those above it that are not there, from the innermost on.
+fn missing_folders(path: &Path) -> Vec<PathBuf> {
+    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    named.take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
+}
+
+/// Removes the lock of a folder that a restore has made.
+fn clean_up(folder: &Folder, made: &[PathBuf]) {
+    if made.first().is_some_and(|made| made == folder.path()) {
+        let _ = std::fs::remove_file(folder.lock_place());
+    }
+}
+
+/// Removes the folders that a restore has made. One in which somebody has put a file stays, with those above it.
+fn remove_empty(made: &[PathBuf]) {
+    for folder in made {
+        if std::fs::remove_dir(folder).is_err() {
+            break;
+        }
+    }
+}
+
+/// Puts a backup in place in a folder that this process has for itself.
+fn restore_into(
+    folder: &Folder,
+    (backup, from): (&mut File, &Path),
+    replaces: bool,
+) -> Result<Option<PathBuf>, OrderError> {
+    let path = folder.path();
     let is_there = folder.database().exists() || folder.beside("-wal").exists();
     if is_there && !replaces {
         let there = format!("there is a store in `{}` already", path.display());
@@ -48,13 +86,13 @@ pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBu
         )));
     }
     let part = folder.part(".restored");
-    let kept = prepare(&folder, &part, (&mut backup, from), is_there);
+    let kept = prepare(folder, &part, (backup, from), is_there);
     if kept.is_err() {
         // The next process that takes the folder removes it otherwise.
         let _ = std::fs::remove_file(&part);
     }
     let kept = kept?;
-    put_in_place(&folder, &part)?;
+    put_in_place(folder, &part)?;
     Ok(kept)
 }
 

@@ -139,8 +139,7 @@ async fn file_that_cannot_be_restored_is_named() {
     let said = refused(&[7; 5000]);
     assert!(said.starts_with(&named) && !said.contains("store.db"), "{said}");
     assert_eq!(refused(b""), format!("`{}` is empty, and no backup", file.display()));
-    let left: Vec<_> = std::fs::read_dir(&settings.path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["lock"], "nothing of it is left");
+    assert!(!settings.path.exists(), "nothing of it is left");
     let said = restore(&settings.path, home.path(), false).unwrap_err().to_string();
     assert_eq!(said, format!("`{}` is no file, and no backup", home.path().display()));
 }
@@ -192,4 +191,18 @@ async fn damaged_note_without_a_database_is_named_with_it() {
         settings.path.display()
     );
     assert_eq!((refused, refusal(&settings).await), (named.clone(), named));
+}
+
+#[test]
+fn restore_that_fails_leaves_no_folder_that_it_made() {
+    let (home, _) = folder();
+    let file = home.path().join("backup.db");
+    std::fs::write(&file, vec![7; 8192]).unwrap();
+    let new = home.path().join("above/new");
+    restore(&new, &file, false).unwrap_err();
+    assert!(!home.path().join("above").exists());
+    // A folder that was there stays.
+    std::fs::create_dir_all(&new).unwrap();
+    restore(&new, &file, false).unwrap_err();
+    assert!(new.exists());
 }

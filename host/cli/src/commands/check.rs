@@ -16,6 +16,7 @@ use crate::progress::ConsoleProgress;
 use crate::{args, compiler};
 use playhouse_runtime::control::views::overflow_name;
 use playhouse_runtime::manifest::flow::{Flow, Place, arrows};
+use playhouse_runtime::manifest::units::Time;
 use playhouse_runtime::manifest::{PlayActor, PlaySettings, Settings};
 use playhouse_runtime::plugins::Plugins;
 use playhouse_runtime::printable::Printable;
@@ -170,8 +171,10 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
             let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
             let address = format!("{}{}", "  ".repeat(depth), actor.written());
             let start = actor.settings.start_name();
-            let idle =
-                actor.settings.idle_stop.map_or_else(|| "stay".to_owned(), |after| format!("stop after {after:?}"));
+            let idle = actor
+                .settings
+                .idle_stop
+                .map_or_else(|| "stay".to_owned(), |after| format!("stop after {}", Time(after)));
             let instances = actor.instances.to_string();
             let digest = info.sha256[..12].to_owned();
             let required = if actor.required { "yes" } else { "-" }.to_owned();
@@ -237,7 +240,7 @@ fn family_rows(play: &PlaySettings) -> Vec<Vec<String>> {
             None => "nobody".to_owned(),
             Some(first) => format!("{}, {} per s each", few(&creators), first.per_second),
         };
-        let expire = family.expire.map_or_else(|| "never".to_owned(), |after| format!("after {after:?}"));
+        let expire = family.expire.map_or_else(|| "never".to_owned(), |after| format!("after {}", Time(after)));
         let bounds = [family.live, family.members].map(|bound| bound.to_string());
         Some([actor.written(), family.names.to_string()].into_iter().chain(bounds).chain([made_by, expire]).collect())
     });
@@ -360,7 +363,7 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
                 "address": actor.written(), "family": actor.family.as_deref().map(family_json), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
                 "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
                 "instances": actor.instances, "required": actor.required, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
-                "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "sends_to": play.sends_to_written(&actor.settings), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
             })
@@ -377,7 +380,7 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
             json!({
                 "name": settings.plugin, "spawned_by": parents.get(settings.plugin.as_str()).map_or(&[][..], Vec::as_slice), "spawns": settings.spawns,
                 "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
-                "sends_to": settings.sends_to_written(),
+                "sends_to": play.sends_to_written(settings),
                 "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &settings.grants), "grants": grants::as_json(&settings.grants),

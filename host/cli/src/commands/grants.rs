@@ -22,7 +22,7 @@ pub(super) fn rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
             if opens(*part, &settings.grants) { part.name().to_owned() } else { format!("({})", part.name()) }
         };
         let imports = parts.iter().map(shown).collect::<Vec<_>>().join(" ");
-        let sends_to = settings.sends_to_written().into_iter().map(|to| format!("sends_to {to}"));
+        let sends_to = play.sends_to_written(settings).into_iter().map(|to| format!("sends_to {to}"));
         let config = settings.config.keys().map(|key| format!("config {}", key.escape_debug()));
         let state = settings.state.map(|state| format!("state up to {}", size(state.bytes)));
         let granted: Vec<_> = sends_to.chain(granted(&settings.grants)).chain(state).chain(config).collect();

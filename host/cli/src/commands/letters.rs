@@ -118,9 +118,11 @@ fn listed(letters: &Letters) -> String {
     out
 }
 
+/// By reason: the letters that came in this run of the host, and those that the store had from earlier runs.
 fn counts(counts: &BTreeMap<String, FatesView>) -> String {
     let row = |(kind, fates): (&String, &FatesView)| {
-        let numbers = [fates.kept, fates.replayed, fates.dropped, fates.forgotten, fates.all];
+        let all = fates.restored + fates.all;
+        let numbers = [fates.kept, fates.replayed, fates.dropped, fates.forgotten, all];
         std::iter::once(kind.clone()).chain(numbers.map(|number| number.to_string())).collect()
     };
     let rows: Vec<_> = counts.iter().map(row).collect();
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn list_ends_with_the_counts_of_all_letters() {
-        let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 8, restored: 0 };
+        let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 7, restored: 1 };
         let counts: BTreeMap<_, _> = [("crashed".to_owned(), fates)].into();
         expect![[r#"
             ID              AGE  TO      FROM    ATTEMPTS  REASON

@@ -77,7 +77,7 @@ impl Family {
             spec: family.clone(),
             creators: family.create.iter().map(full).collect(),
             members: AtomicUsize::new(0),
-            slots: Arc::new(Slots::new(family.live, rule)),
+            slots: Arc::new(Slots::of_family(family.live, rule)),
             stored: (spec.mailbox.keep == Keep::Stored).then(|| Box::new(StoredMembers::new(seed))),
             left: Notify::new(),
             unused: Box::new(unused),

@@ -49,6 +49,9 @@ pub enum StateOrderError {
     /// No actor has the address.
     #[error("no actor has the address `{0}`")]
     UnknownAddress(Address),
+    /// The store has the actor's state, and the play has no such actor.
+    #[error("`{0}` is in the store alone: the play has no such actor any more")]
+    OnlyStored(Address),
     /// The actor runs, or may run.
     #[error("`{actor}` is {}, and may change its state itself: stop it first", state.name())]
     NotStopped {

@@ -66,8 +66,27 @@ pub(crate) struct Registry {
 struct Removed {
     /// Number of their messages, all of which ended.
     ended: u64,
+    /// The counts of members that left the memory, by the head of their family.
+    members: HashMap<ActorId, MemberTotals>,
     /// Their other counts, by the actor of the plan above them and by plugin: the number of groups is bounded by the plan.
     groups: HashMap<ActorId, HashMap<Box<str>, Group>>,
+}
+
+/// The messages of the members of a family, by how they ended.
+#[derive(Clone, Default)]
+pub(crate) struct MemberTotals {
+    pub(crate) handled: u64,
+    /// Dead letters, by the kind of their reason.
+    pub(crate) letters: BTreeMap<&'static str, u64>,
+}
+
+impl MemberTotals {
+    fn add(&mut self, member: &Actor) {
+        self.handled += member.handled();
+        for (kind, count) in member.mailbox.letters() {
+            *self.letters.entry(kind).or_default() += count;
+        }
+    }
 }
 
 /// The counts of removed actors with one plugin, spawned below one actor of the plan.
@@ -115,6 +134,9 @@ impl Removed {
     /// Counts an actor that is in the maps no more. All its messages have ended.
     fn count(&mut self, planned: ActorId, actor: &Actor) {
         self.ended += actor.mailbox.accepted();
+        if let Some(member) = actor.member() {
+            self.members.entry(member.family.head).or_default().add(actor);
+        }
         self.group(planned, actor.spec.code.plugin()).add(actor);
     }
 
@@ -320,6 +342,22 @@ impl Registry {
         drop(removed);
         census.actors.sort_unstable_by_key(|actor| actor.id);
         census
+    }
+
+    /// The counts of the members of each family, by its head: of those in memory, and of those that left it.
+    pub(crate) fn member_totals(&self) -> HashMap<ActorId, MemberTotals> {
+        if self.families.read().is_empty() {
+            return HashMap::new();
+        }
+        let removed = self.removed.lock();
+        let (mut totals, actors) = (removed.members.clone(), self.all());
+        drop(removed);
+        for actor in &actors {
+            if let Some(member) = actor.member() {
+                totals.entry(member.family.head).or_default().add(actor);
+            }
+        }
+        totals
     }
 
     /// Raises the sums of observed values of a group of spawned actors to those that were read before. The sum of the same

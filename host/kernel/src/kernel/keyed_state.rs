@@ -49,7 +49,8 @@ impl Kernel {
     /// durable; at a full store after some seconds, with [`StoreError::Full`]: the changes are kept if the host runs when there is space.
     /// The bounds of the state hold.
     pub async fn change_state(&self, address: &Address, changes: Vec<StateChange>) -> Result<(), StateOrderError> {
-        let actor = self.with_state(address).await?;
+        let (_, actor) = self.readable(address).await?;
+        let actor = actor.ok_or_else(|| StateOrderError::OnlyStored(address.clone()))?;
         let Some(state) = &actor.keyed_state else { return Ok(()) };
         let _one_at_a_time = state.operator.lock().await;
         let now = self.shared.state(address.clone()).await;

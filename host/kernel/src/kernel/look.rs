@@ -16,28 +16,35 @@ impl Kernel {
         for Seen { actor, .. } in &seen {
             self.shared.routing.measure_durable_state(actor).await;
         }
-        let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
-            address: actor.address().clone(),
-            plugin: {
-                let family = self.shared.routing.registry.family_of_head(&actor);
-                family.as_ref().map_or(actor.spec.code.plugin(), |family| family.template().code.plugin()).to_owned()
-            },
-            dynamic: actor.spawned.is_some(),
-            state,
-            incarnation: actor.incarnation(),
-            restarts: instances.iter().map(|instance| instance.restarts).sum(),
-            waiting: actor.waiting(),
-            mailbox: actor.mailbox.view(),
-            handled: actor.handled(),
-            progress: Progress::of(&actor),
-            resources: actor.resources(),
-            last_crash: actor.last_crash(),
-            subtree: actor.subtree_usage(),
-            keyed_state: actor.keyed_state.as_ref().map(|state| (state.used().0, state.spec.bytes)),
-            failed: actor.failed.lock().clone(),
-            family: self.shared.routing.registry.family_of_head(&actor).map(|family| family.view()),
-            waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
-            instances,
+        let members = self.shared.routing.registry.member_totals();
+        let views = seen.into_iter().map(|Seen { actor, state, instances }| {
+            let family = self.shared.routing.registry.family_of_head(&actor);
+            let plugin = family.as_ref().map_or(actor.spec.code.plugin(), |family| family.template().code.plugin());
+            let mut view = ActorView {
+                address: actor.address().clone(),
+                plugin: plugin.to_owned(),
+                dynamic: actor.spawned.is_some(),
+                state,
+                incarnation: actor.incarnation(),
+                restarts: instances.iter().map(|instance| instance.restarts).sum(),
+                waiting: actor.waiting(),
+                mailbox: actor.mailbox.view(),
+                handled: actor.handled(),
+                progress: Progress::of(&actor),
+                resources: actor.resources(),
+                last_crash: actor.last_crash(),
+                subtree: actor.subtree_usage(),
+                keyed_state: actor.keyed_state.as_ref().map(|state| (state.used().0, state.spec.bytes)),
+                failed: actor.failed.lock().clone(),
+                family: family.map(|family| family.view()),
+                waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
+                instances,
+            };
+            if let Some(members) = members.get(&actor.id) {
+                view.handled = members.handled;
+                view.mailbox.letters.clone_from(&members.letters);
+            }
+            view
         });
         views.collect()
     }

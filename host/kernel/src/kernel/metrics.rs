@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::actor::family::FamilyView;
 use crate::dispatch::ask_counts::AskMetrics;
 use crate::kernel::Kernel;
 use crate::kernel::progress::Progress;
@@ -17,12 +18,13 @@ use crate::words::resource_use::Resources;
 use crate::words::state::State;
 use crate::words::totals::ActorTotals;
 
-/// The counts of an actor of the plan, or of all actors with one plugin that were spawned below it.
+/// The counts of an actor of the plan, or of all actors with one plugin that were spawned below it; or of the members of a family with one
+/// plugin. The row of the family itself has no counts but `family`. Its many fields are counts that a scrape shows one by one.
 #[derive(Debug, Clone)]
 pub struct ActorMetrics {
     /// The actor of the plan.
     pub address: Address,
-    /// Whether this row is of the actors spawned below it.
+    /// Whether this row is of the actors spawned below it, or of the members.
     pub spawned: bool,
     /// Their plugin.
     pub plugin: String,
@@ -44,6 +46,8 @@ pub struct ActorMetrics {
     pub resources: Option<Resources>,
     /// The age of the oldest message that is not finished.
     pub oldest: Duration,
+    /// The numbers of the family at this address, whose members are in the rows of actors spawned below it; none for an actor.
+    pub family: Option<FamilyView>,
 }
 
 /// All counts of a play.
@@ -71,8 +75,13 @@ impl Kernel {
         let census = self.shared.routing.registry.census();
         let mut rows = Rows::with_capacity(census.actors.len());
         for actor in &census.actors {
+            if let Some(family) = self.shared.routing.registry.family_of_head(actor) {
+                let row = rows.planned(actor, family.template().code.plugin());
+                row.family = Some(family.view());
+                continue;
+            }
             let row = if actor.spawned.is_none() {
-                Some(rows.planned(actor))
+                Some(rows.planned(actor, actor.spec.code.plugin()))
             } else {
                 let above = self.shared.routing.registry.planned_above(actor);
                 rows.spawned(above, actor.spec.code.plugin())
@@ -147,10 +156,10 @@ impl Rows {
         Self { planned: Vec::with_capacity(few), places: HashMap::with_capacity(few), spawned: BTreeMap::new() }
     }
 
-    fn planned(&mut self, actor: &Actor) -> &mut ActorMetrics {
+    fn planned(&mut self, actor: &Actor, plugin: &str) -> &mut ActorMetrics {
         let place = self.planned.len();
         self.places.insert(actor.id, place);
-        self.planned.push(row(actor.address().clone(), false, actor.spec.code.plugin()));
+        self.planned.push(row(actor.address().clone(), false, plugin));
         &mut self.planned[place]
     }
 
@@ -191,5 +200,6 @@ fn row(address: Address, spawned: bool, plugin: &str) -> ActorMetrics {
         blocked: 0,
         resources: None,
         oldest: Duration::ZERO,
+        family: None,
     }
 }

@@ -84,7 +84,8 @@ pub struct ActorView {
     pub waiting: usize,
     /// Its mailbox.
     pub mailbox: MailboxView,
-    /// Messages that it handled. Dead letters are in `mailbox`, by reason.
+    /// Messages that it handled. Dead letters are in `mailbox`, by reason. Both are those of all members if it stands for a family, also
+    /// of members that left the memory.
     pub handled: u64,
     /// How far it is with its messages.
     pub progress: Progress,

@@ -103,6 +103,8 @@ pub(crate) struct Slots {
     most: usize,
     /// The bound's name in errors, as in "which is all that `play.max_instances` admits".
     rule: String,
+    /// Whether it is the bound of a family, whose members all may be passivated.
+    is_of_family: bool,
     queue: Queue,
     /// Number of slots taken so far, by which a queued incarnation sees whether the queue moves.
     taken: AtomicU64,
@@ -237,11 +239,17 @@ impl Drop for Halfway {
 }
 
 impl Slots {
+    /// The slots of the members of a family.
+    pub(crate) fn of_family(most: usize, rule: String) -> Self {
+        Self { is_of_family: true, ..Self::new(most, rule) }
+    }
+
     pub(crate) fn new(most: usize, rule: String) -> Self {
         Self {
             free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             most,
             rule,
+            is_of_family: false,
             queue: Queue::default(),
             taken: AtomicU64::new(0),
             halfway: AtomicUsize::new(0),
@@ -275,7 +283,12 @@ impl Slots {
         // before it looks for a queue. So one of them sees the other.
         let _queued = self.queue.join();
         if !self.queue.is_without_idle() && !self.evict_idle() && self.queue.found_none_idle() {
-            StartWaiting { subject: incarnation.about(), instances: self.most, rule: &self.rule }.log();
+            let (holders, idle) = if self.is_of_family {
+                ("members have an instance", "idle")
+            } else {
+                ("instances run", "idle with `idle = \"stop\"`")
+            };
+            StartWaiting { subject: incarnation.about(), instances: self.most, holders, rule: &self.rule, idle }.log();
         }
         let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
         loop {

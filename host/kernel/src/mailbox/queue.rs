@@ -1,6 +1,6 @@
 //! The mailbox itself: messages come in and are taken, under one lock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -111,7 +111,7 @@ impl Mailbox {
             overflow,
             is_stored: self.is_stored(),
             pressure: self.pressure.view(inner.blocked.len()),
-            letters: self.pressure.letters(),
+            letters: self.letters(),
             policy: inner.order.as_ref().map(|order| order.view()),
         }
     }
@@ -121,6 +121,11 @@ impl Mailbox {
         let inner = self.inner.lock();
         let (_, outside) = inner.stored.as_ref().map_or((0, 0), |stored| stored.spilled.bytes());
         (inner.waiting(), inner.bytes() + outside, inner.blocked.len())
+    }
+
+    /// Number of dead letters so far, by the kind of their reason.
+    pub(crate) fn letters(&self) -> BTreeMap<&'static str, u64> {
+        self.pressure.letters()
     }
 
     pub(crate) fn add_to(&self, totals: &mut ActorTotals) {

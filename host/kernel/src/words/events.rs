@@ -66,10 +66,11 @@ log_events! {
         /// Live instances.
         instances: usize,
     }
-    text(rule: &'a str)
-        "its start waits for a free slot: {instances} instances run, which is {rule}, and none of them is idle with `idle = \"stop\"`";
-    example "its start waits for a free slot: 100 instances run, which is max_instances, and none of them is idle with `idle = \"stop\"`";
-    advice "Raise the limit that the text names, or let actors be passivated with `idle = \"stop\"`.";
+    text(holders: &'a str, rule: &'a str, idle: &'a str)
+        "its start waits for a free slot: {instances} {holders}, which is {rule}, and none of them is {idle}";
+    example "its start waits for a free slot: 100 instances run, which is all that `play.max_instances` admits, and none of them is idle with \
+             `idle = \"stop\"`";
+    advice "Raise the limit that the text names: `live` for members of a family. Other actors may be passivated with `idle = \"stop\"`.";
 
     /// An actor did not stop within `supervision.shutdown` of its parent, or of `[play]`: its incarnation was ended.
     pub(crate) struct ActorKilled<'a>("actor-killed", WARN, HOST_TARGET) about AboutRun<'a> {
@@ -250,6 +251,25 @@ log_events! {
     text() "{to} stays in the store with its messages ({waiting}) and timers ({timers}): the play has no such actor with a durable mailbox";
     example "/till stays in the store with its messages (12) and timers (1): the play has no such actor with a durable mailbox";
     advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
+
+    /// The store has members of a family whose names do not fit `names` any more, or whose mailboxes are not durable any more. They stay in
+    /// the store. It is logged once for each family, at the start.
+    pub(crate) struct MembersKept<'a>("members-kept", WARN, HOST_TARGET) about AboutHost {
+        /// The family.
+        to: &'a str,
+        /// The number of these members.
+        members: u64,
+        /// Messages that wait for them.
+        waiting: u64,
+        /// Their timers, which do not fire.
+        timers: u64,
+    }
+    text(why: &'a str)
+        "{to} has members ({members}) that stay in the store with their messages ({waiting}), timers ({timers}) and states: {why}";
+    example "/user/* has members (12) that stay in the store with their messages (3), timers (0) and states: their names do not fit `names`, as \
+             that of /user/Ada";
+    advice "A family that lets them in again brings them back. Else `playhouse mailbox drop` removes their messages, and \
+            `playhouse state delete --store PATH` their states, once the host is stopped.";
 
     /// A member of a family was removed, with its state: it had no message for `expire` of the family.
     pub(crate) struct MemberExpired<'a>("member-expired", INFO, HOST_TARGET) about AboutActor<'a> {

@@ -1,20 +1,20 @@
 //! The work of actors on a message: sends, asks, pauses, and faults by their dice, which no crash turns back.
 
-use std::collections::BTreeMap;
+mod arrival;
+pub mod plan;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorGrants, ActorSpec, Address, AskError, Behavior, Bounds, BoxFuture, Clock, Config, Crash, CrashReason, Failure,
-    FamilySpec, HostClock, Keep, Launcher, MailboxSpec, Outcome, Plan, RestartSpec, StateSpec, SupervisionSpec,
-    TaskDone, Template, Turn,
+    AskError, Behavior, BoxFuture, Config, Crash, CrashReason, Failure, HostClock, Launcher, Outcome, TaskDone, Turn,
 };
 use tokio::time::Instant;
 
 use crate::dice::Dice;
-use crate::ledger::{Book, Question, Run, RunId, body_of, serial_of};
-use crate::play::{Kind, Play, Role, Who};
+use crate::ledger::{Book, Question, RunId, body_of};
+use crate::play::{Play, Role, Who};
 
 /// The state that actors of all lives share.
 #[derive(Clone)]
@@ -53,84 +53,6 @@ impl HostClock for Stage {
         let world = std::time::SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 365) + *self.before.lock();
         let jump = Duration::from_millis(jumped_ms.unsigned_abs());
         if jumped_ms < 0 { world - jump } else { world + jump }
-    }
-}
-
-pub fn plan(stage: &Stage, seed: u64) -> Plan {
-    let planned = (0..stage.play.roles.len()).filter(|&who| !stage.play.roles[who].comes_and_goes());
-    let specs = planned.map(|who| spec(stage, who));
-    Plan {
-        actors: family(stage).into_iter().chain(specs).collect(),
-        plugins: BTreeMap::from([("child".to_owned(), Arc::new(Children(stage.clone())) as Arc<dyn Template>)]),
-        supervision: SupervisionSpec { intensity: 10_000, ..SupervisionSpec::default() },
-        clock: Clock::from(Arc::new(stage.clone())),
-        seed,
-        ..Plan::default()
-    }
-}
-
-/// The family, if the play has one. Everybody may make its members, so that none is refused.
-fn family(stage: &Stage) -> Option<ActorSpec> {
-    let roles = &stage.play.roles;
-    let member = roles.iter().position(|role| role.is_member)?;
-    let family = FamilySpec::new(stage.play.live, 1000).created_by(Address::root(), u32::MAX);
-    let creators = roles.iter().filter(|role| role.parent.is_none() && !role.is_member).map(|role| &role.address);
-    let above = Address::parse("/user").unwrap();
-    let creators = creators.chain([&above]);
-    let family = creators.fold(family, |family, creator| family.created_by(creator.clone(), u32::MAX));
-    let targets = roles.iter().filter(|role| role.is_member).flat_map(|role| &role.targets);
-    let sends_to = targets.map(|&to| roles[to].address.clone()).collect();
-    let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who: None });
-    let of_member = spec(stage, member);
-    Some(ActorSpec {
-        address: above,
-        code: code.into(),
-        grants: ActorGrants { sends_to, ..ActorGrants::default() },
-        family: Some(Arc::new(family)),
-        ..of_member
-    })
-}
-
-/// The children of all actors, by their addresses.
-struct Children(Stage);
-
-impl Template for Children {
-    fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
-        let is_it = |role: &Role| role.parent.is_some() && role.address == address;
-        match self.0.play.roles.iter().position(is_it) {
-            Some(who) => spec(&self.0, who),
-            // The kernel looks at one before there is any.
-            None => ActorSpec::new(address, Arc::new(Code { stage: self.0.clone(), who: None }) as Arc<dyn Launcher>),
-        }
-    }
-}
-
-fn spec(stage: &Stage, who: Who) -> ActorSpec {
-    let role = &stage.play.roles[who];
-    let code: Arc<dyn Launcher> = Arc::new(Code { stage: stage.clone(), who: Some(who) });
-    let targets = role.targets.iter().map(|&to| stage.play.roles[to].address.clone());
-    let spawns = stage.play.children_of(who).next().map(|_| "child".to_owned());
-    ActorSpec {
-        instances: role.instances,
-        batch: role.batch,
-        idle_stop: role.idle_stop,
-        reaches_outside: role.kind == Kind::Outside,
-        state: role.state.map(|cache_bytes| Box::new(StateSpec { cache_bytes, ..StateSpec::default() })),
-        mailbox: MailboxSpec {
-            capacity: role.capacity,
-            memory_bytes: role.memory,
-            overflow: role.overflow,
-            block_timeout: role.block_timeout,
-            keep: if role.kind == Kind::Memory { Keep::Memory } else { Keep::Stored },
-            ..MailboxSpec::default()
-        },
-        restart: RestartSpec { attempts: role.attempts, backoff: role.backoff, ..RestartSpec::default() },
-        grants: ActorGrants {
-            sends_to: targets.collect(),
-            spawns: spawns.into_iter().collect(),
-            ..ActorGrants::default()
-        },
-        ..ActorSpec::new(role.address.clone(), code)
     }
 }
 
@@ -239,91 +161,6 @@ impl Behavior for Acting {
 impl Acting {
     fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
         roll(&mut self.stage.dice.lock())
-    }
-
-    /// Checks a message on its arrival.
-    fn arrives(&self) -> RunId {
-        let (play, who) = (&self.stage.play, self.who);
-        let envelope = self.turn.envelope().unwrap();
-        let serial = match self.turn.notice() {
-            Some(_) => self.stage.book.lock().serial_of_notice(envelope.id, who),
-            None => serial_of(self.turn.body()),
-        };
-        let (sender, number) = (self.turn.sender(), self.turn.sequence());
-        let mut book = self.stage.book.lock();
-        let run = book.begins(who, serial);
-        let life = book.life;
-        let attempt = envelope.attempt;
-        book.note(format!("{who} gets #{serial}, number {number}, attempt {attempt}, run {run}"));
-        let sent = &book.sent[serial];
-        let by = sent.by.map(|run| (book.runs[run].who, book.runs[run].of));
-        let expected = by.map(|(who, _)| play.roles[who].address.clone());
-        let (earlier, is_ask, sent_by) = (sent.life < life, sent.is_ask, sent.by);
-        // A child may be gone, and a member may have left the memory.
-        let may_be_gone = by.is_some_and(|(who, _)| play.roles[who].comes_and_goes());
-        book.must(sender == expected || sender.is_none() && may_be_gone, || {
-            format!("#{serial} of {expected:?} seems to come from {sender:?}")
-        });
-        if earlier {
-            book.seen.insert("a send from an earlier life");
-            if play.roles[who].is_member {
-                book.seen.insert("a member handled a message of an earlier life");
-            }
-        }
-        let stored = play.roles[who].kind != Kind::Memory && !is_ask;
-        book.child_runs(play.roles[who].address.as_str());
-        book.must((number != 0) == stored, || format!("#{serial} has number {number}"));
-        let kept = book.kept.get(&serial).cloned().unwrap_or_default();
-        book.must(kept.taken.is_empty(), || format!("#{serial} is handled again after its end"));
-        book.must(attempt >= kept.holds, || format!("#{serial} has {attempt} failures, and had {}", kept.holds));
-        let mailbox = book.addresses.get(play.roles[who].address.as_str()).map(|id| id.0);
-        if let Some(mailbox) = mailbox
-            && number != 0
-            && book.first_suspects.get(&mailbox) == Some(&number)
-        {
-            let is_noted = book.noted.get(&serial).is_some_and(|noted| noted.contains(&life));
-            book.must(is_noted, || format!("#{serial} may have ended its host, and is handed over without a note"));
-            book.seen.insert("a suspect");
-        }
-        if let Some((id, fires_at)) = book.sent[serial].timer {
-            let (now, is_steady) = (self.stage.now(), play.jumps.iter().all(|jump| *jump == 0));
-            book.must(now >= fires_at || !is_steady, || {
-                format!("timer {id} sends #{serial} at {now:?}, and was set for {fires_at:?}")
-            });
-            if earlier {
-                book.seen.insert("a timer survived");
-            }
-        }
-        if kept.holds > 0 && earlier {
-            book.seen.insert("a retry survived");
-        }
-        if book.runs.iter().any(|run| run.of == serial && run.life < life) {
-            book.seen.insert("a message came again in a later life");
-        }
-        // The edge sees only what is durable.
-        if play.roles[who].kind != Kind::Stored
-            && let Some((by, cause)) = by
-            && play.roles[by].kind != Kind::Memory
-        {
-            let safe = if is_ask {
-                // The question is of a turn that goes on; all turns before are durable.
-                book.seen.insert("an ask to the edge");
-                let asking = sent_by.unwrap_or_default();
-                let before = book.runs[..asking].iter().filter(|run| run.who == by && run.life == life);
-                let is_done = |run: &&Run| run.done == Some(true) && !run.is_unsure && !book.sent[run.of].is_ask;
-                let mut before = before.filter(is_done);
-                play.roles[by].instances > 1 || before.all(|run| book.is_taken(run.of))
-            } else {
-                book.seen.insert("the edge saw a stored message");
-                book.is_taken(cause) || book.sent[cause].is_ask
-            };
-            book.must(safe, || format!("the edge sees #{serial} before the end of #{cause} is durable"));
-        }
-        if play.roles[who].kind == Kind::Outside && !is_ask {
-            let durable = book.is_put(serial);
-            book.must(durable, || format!("#{serial} reaches outside before it is durable"));
-        }
-        run
     }
 
     /// Writes into the state that the message was handled, and checks what the state says so far: `n` is the number of messages

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use playhouse_kernel::{ActorId, Kernel, Metadata, SendError, State, Store, WaitingNumbers};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::actors::{self, Stage};
+use crate::actors::{Stage, plan};
 use crate::checks;
 use crate::dice::Dice;
 use crate::disk::Disk;
@@ -60,7 +60,7 @@ pub fn give(seed: u64) -> Ledger {
 
 async fn live(stage: &Stage, disk: &Arc<Disk>, seed: u64, life: usize) {
     let play = stage.play.clone();
-    let kernel = Kernel::open(&actors::plan(stage, seed), disk.clone()).await.expect("the store is well");
+    let kernel = Kernel::open(&plan::plan(stage, seed), disk.clone()).await.expect("the store is well");
     check_restored(stage, &kernel).await;
     let crowds: Vec<_> = play.crowds[life]
         .iter()

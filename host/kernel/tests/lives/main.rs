@@ -35,6 +35,7 @@ mod house;
 mod key_rules;
 mod ledger;
 mod mailbox_rules;
+mod name_rules;
 mod origin_rules;
 mod outcomes;
 mod play;

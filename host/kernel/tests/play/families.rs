@@ -54,6 +54,28 @@ async fn member_exists_as_soon_as_a_message_comes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn family_counts_the_messages_of_all_members() {
+    let journal = Journal::default();
+    let kernel = start(vec![family(scripted(&journal).at("/user"), open(10, 10))]).await;
+    tell(&kernel, "/user/7", "note hello").await;
+    tell(&kernel, "/user/8", "note hello").await;
+    tell(&kernel, "/user/8", "fail").await;
+    kernel.wait_idle().await;
+    let counts = async || {
+        let all = kernel.actors().await;
+        let head = all.iter().find(|actor| actor.address == addr("/user")).expect("there");
+        (all.len(), head.handled, head.mailbox.letters.get("rejected").copied())
+    };
+    assert_eq!(counts().await, (3, 2, Some(1)));
+    // Those that left the memory count, and so do those that came back.
+    sleep(2 * MINUTE).await;
+    assert_eq!(counts().await, (1, 2, Some(1)));
+    tell(&kernel, "/user/8", "note again").await;
+    kernel.wait_idle().await;
+    assert_eq!(counts().await, (2, 3, Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn family_itself_takes_no_messages() {
     let kernel = start(vec![family(recorder(&Journal::default()).at("/user"), open(10, 10))]).await;
     assert_eq!(tried(&kernel, "/user").await, Err(SendError::UnknownAddress(addr("/user"))));

@@ -6,13 +6,13 @@ mod grants;
 mod knots;
 mod place;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use playhouse_gateway::GATES;
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, Keep};
 
-use super::play::PlaySettings;
+use super::play::{PlaySettings, Settings};
 use grants::Grants;
 pub use place::Place;
 
@@ -38,23 +38,23 @@ impl Flow {
     /// parent.
     pub fn of(play: &PlaySettings) -> Self {
         // Sinks start first, then native actors; they stop last.
-        let sinks = play.sinks.iter().map(|sink| Place {
-            address: sink.settings.address.clone(),
-            spawned: false,
-            family: false,
-        });
-        let natives =
-            play.natives.iter().map(|native| Place { address: native.clone(), spawned: false, family: false });
+        let sinks = play.sinks.iter().map(|sink| Place::actor(sink.settings.address.clone()));
+        let natives = play.natives.iter().map(|native| Place::actor(native.clone()));
         let actors = play.actors.iter().map(|actor| {
             let family = actor.family.is_some();
-            Place { address: actor.address.clone(), spawned: family, family }
+            let stored = is_stored(&actor.settings);
+            Place { spawned: family, family, stored, ..Place::actor(actor.address.clone()) }
         });
+        let stored_plugins = stored_plugins(play);
         let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty() && actor.family.is_none());
-        let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true, family: false });
+        let spawned = spawning.map(|actor| {
+            let stored = actor.settings.spawns.iter().all(|plugin| stored_plugins.contains(plugin.as_str()));
+            Place { stored, ..Place::below(actor.address.clone()) }
+        });
         // Gateways start last, and stop first. The actors spawned below one are its connections: a message to them is for a client.
-        let gates = play.gates().map(|gate| Place { address: gate.address, spawned: false, family: false });
+        let gates = play.gates().map(|gate| Place::actor(gate.address));
         let connected = play.gates().filter(|gate| !gate.handlers.is_empty());
-        let connections = connected.map(|gate| Place { address: gate.address, spawned: true, family: false });
+        let connections = connected.map(|gate| Place::below(gate.address));
         let places: Vec<_> =
             sinks.chain(natives).chain(actors).chain(spawned).chain(gates).chain(connections).collect();
         let mut grants = Grants::of(play, &places);
@@ -122,14 +122,15 @@ impl Flow {
     }
 
     /// Edges whose receiver stops before their sender: the sender's last messages become dead letters. Edges within a circle are
-    /// left out, because one actor of a circle must stop first.
+    /// left out, because one actor of a circle must stop first; edges to durable mailboxes, because the store keeps these messages
+    /// for the next run.
     pub fn stops_too_early(&self) -> Vec<(&Place, &Place)> {
         let mut edges = Vec::new();
         for (from, targets) in self.targets.iter().enumerate() {
             // Connections end before all actors, whatever the order of the manifest.
             let is_connection = |to: usize| self.places[to].address.top().as_str() == GATES;
             let straight = targets.iter().filter(|to| self.knots[**to] != self.knots[from] && !is_connection(**to));
-            let early = straight.filter(|to| self.stops_before(**to, from));
+            let early = straight.filter(|to| !self.places[**to].stored && self.stops_before(**to, from));
             edges.extend(early.map(|to| (&self.places[from], &self.places[*to])));
         }
         edges
@@ -197,6 +198,28 @@ impl Flow {
     }
 }
 
+fn is_stored(settings: &Settings) -> bool {
+    settings.mailbox.keep == Keep::Stored
+}
+
+/// The plugins whose spawned actors are durable, as are all that these may spawn in turn.
+fn stored_plugins(play: &PlaySettings) -> HashSet<&str> {
+    let plugins = || play.spawnable.iter().map(|plugin| &plugin.settings);
+    let mut stored: HashSet<_> =
+        plugins().filter(|settings| is_stored(settings)).map(|settings| settings.plugin.as_str()).collect();
+    loop {
+        let before = stored.len();
+        for settings in plugins() {
+            if settings.spawns.iter().any(|child| !stored.contains(child.as_str())) {
+                stored.remove(settings.plugin.as_str());
+            }
+        }
+        if stored.len() == before {
+            return stored;
+        }
+    }
+}
+
 /// `/a -> /b -> /c`.
 pub fn arrows<T: fmt::Display>(chain: &[T]) -> String {
     chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(" -> ")
@@ -207,7 +230,7 @@ mod tests {
     use super::*;
 
     fn flow(actors: &[(&str, &[&str])]) -> Flow {
-        let place = |text: &str| Place { address: Address::parse(text).expect("good"), spawned: false, family: false };
+        let place = |text: &str| Place::actor(Address::parse(text).expect("good"));
         let number = |to: &&str| actors.iter().position(|(from, _)| from == to).expect("an actor");
         let targets = actors.iter().map(|(_, to)| to.iter().map(number).collect()).collect();
         Flow::new(actors.iter().map(|(from, _)| place(from)).collect(), targets, 0)
@@ -267,9 +290,8 @@ mod tests {
 
     #[test]
     fn many_circles_are_each_found_once() {
-        let places: Vec<_> = (0..60_000)
-            .map(|n| Place { address: Address::parse(&format!("/a{n}")).expect("good"), spawned: false, family: false })
-            .collect();
+        let places: Vec<_> =
+            (0..60_000).map(|n| Place::actor(Address::parse(&format!("/a{n}")).expect("good"))).collect();
         // Pairs that send to each other, and a ring of the rest.
         let pairs = (0..30_000_usize).map(|n| vec![n ^ 1]);
         let ring = (30_000..60_000_usize).map(|n| vec![if n == 59_999 { 30_000 } else { n + 1 }]);

@@ -434,6 +434,15 @@ impl PlaySettings {
         parents
     }
 
+    /// The `sends_to` of an actor as the manifest writes it: addresses, then families and subtrees.
+    pub fn sends_to_written(&self, settings: &Settings) -> Vec<String> {
+        let below = |top: &Address| {
+            let is_family = self.actors.iter().any(|actor| actor.family.is_some() && actor.address == *top);
+            format!("{}/{}", if top.is_root() { "" } else { top.as_str() }, if is_family { "*" } else { "**" })
+        };
+        settings.sends_to.iter().map(ToString::to_string).chain(settings.sends_below.iter().map(below)).collect()
+    }
+
     /// The grants of all actors, and of all plugins that may be spawned.
     pub(crate) fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
         let spawnable = self.spawnable.iter_mut().map(|plugin| &mut plugin.settings);
@@ -451,12 +460,4 @@ impl PlaySettings {
 fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     names.filter(|name| seen.insert(*name)).collect()
-}
-
-impl Settings {
-    /// The actor's `sends_to` as the manifest writes it: addresses, then subtrees.
-    pub fn sends_to_written(&self) -> Vec<String> {
-        let below = |top: &Address| format!("{}/**", if top.is_root() { "" } else { top.as_str() });
-        self.sends_to.iter().map(ToString::to_string).chain(self.sends_below.iter().map(below)).collect()
-    }
 }

@@ -165,3 +165,29 @@ fn flow_shows_the_members_as_one_place() {
     assert_eq!(lines, ["/a -> /user/* -> /b", "/gate/web -> /user/*"]);
     assert!(flow.stops_too_early().is_empty() && flow.cycles().is_empty());
 }
+
+#[test]
+fn family_as_a_target_is_shown_as_it_is_written() {
+    let sender = "[[actor]]\naddress = \"/a\"\nplugin = \"split\"\nsends_to = [\"/user/u1\", \"/user/*\", \"/**\"]\n";
+    let play = understood(&format!("{USERS}{sender}")).expect("sound");
+    assert_eq!(play.sends_to_written(&play.actors[1].settings), ["/user/u1", "/user/*", "/**"]);
+}
+
+/// `/a` stops after the members of `/user/*`, and after `/b`, `/boss` and its children.
+#[test]
+fn receiver_whose_messages_are_kept_is_not_too_early() {
+    let early = |mailbox: &str| {
+        let sends = "sends_to = [\"/user/*\", \"/b\", \"/boss/**\"]\n";
+        let play = understood(&format!(
+            "[play.store]\n[[actor]]\naddress = \"/a\"\nplugin = \"split\"\n{sends}{USERS}{mailbox}\
+             [[actor]]\naddress = \"/b\"\nplugin = \"report\"\n{mailbox}\
+             [[actor]]\naddress = \"/boss\"\nplugin = \"report\"\nspawns = [\"count\"]\nmailbox = {{ kind = \"durable\" }}\n\
+             [[plugin]]\nname = \"count\"\n{mailbox}"
+        ));
+        let play = play.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let flow = Flow::of(&play);
+        flow.stops_too_early().iter().map(|(from, to)| arrows(&[from, to])).collect::<Vec<_>>()
+    };
+    assert_eq!(early(""), ["/a -> /b", "/a -> /user/*", "/a -> /boss/**"]);
+    assert_eq!(early("mailbox = { kind = \"durable\" }\n"), Vec::<String>::new());
+}

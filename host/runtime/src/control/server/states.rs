@@ -89,6 +89,11 @@ impl Server {
             StateOrderError::UnknownAddress(address) => {
                 return self.refusal(SendError::UnknownAddress(address.clone())).await;
             }
+            StateOrderError::OnlyStored(_) => {
+                let path = self.store.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+                let way_out = format!("stop the host, and change the state with `--store {path}`");
+                return Refusal::new("only-stored", format!("{error}: {way_out}"));
+            }
             StateOrderError::NotStopped { actor, .. } => {
                 return Refusal::new("not-stopped", format!("{error}: `playhouse stop {actor}`"));
             }

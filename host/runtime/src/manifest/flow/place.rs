@@ -14,6 +14,20 @@ pub struct Place {
     pub spawned: bool,
     /// Whether these are the members of a family.
     pub family: bool,
+    /// Whether the play's store keeps the messages that come when all of the place have stopped.
+    pub stored: bool,
+}
+
+impl Place {
+    /// One actor, whose mailbox is in memory.
+    pub(super) fn actor(address: Address) -> Self {
+        Self { address, spawned: false, family: false, stored: false }
+    }
+
+    /// The actors below an address, whose mailboxes are in memory.
+    pub(super) fn below(address: Address) -> Self {
+        Self { spawned: true, ..Self::actor(address) }
+    }
 }
 
 impl fmt::Display for Place {
