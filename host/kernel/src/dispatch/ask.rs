@@ -128,7 +128,7 @@ impl Asks {
         let shard = OWN_SHARD.with(|own| *own);
         let mut records = self.waiting[shard as usize].lock();
         records.opened += 1;
-        let token = records.opened * SHARDS as u64 | shard | bits;
+        let token = (records.opened * SHARDS as u64) | shard | bits;
         records.by_token.insert(token, open);
         token
     }

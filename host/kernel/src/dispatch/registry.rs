@@ -26,6 +26,9 @@ const SHARDS: usize = 16;
 /// Actors by address.
 type ByAddress = HashMap<Address, Arc<Actor>, AddressHash>;
 
+/// Actors by id.
+type ById = HashMap<ActorId, Arc<Actor>, FxBuildHasher>;
+
 /// The hash of addresses. It has a random key, since names may come from outside, and is a quick one, since the address of every
 /// message from outside is looked up.
 struct AddressHash(FixedState);
@@ -50,7 +53,7 @@ impl BuildHasher for AddressHash {
 pub(crate) struct Registry {
     hasher: AddressHash,
     by_address: [Apart<RwLock<ByAddress>>; SHARDS],
-    by_id: [Apart<RwLock<HashMap<ActorId, Arc<Actor>, FxBuildHasher>>>; SHARDS],
+    by_id: [Apart<RwLock<ById>>; SHARDS],
     last_id: AtomicU64,
     /// The ids that actors of the plan had in earlier runs of the host.
     known: HashMap<Address, ActorId>,

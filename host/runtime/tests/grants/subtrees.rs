@@ -23,7 +23,7 @@ fn empty_subtrees_are_refused() {
     for target in ["/team/**", "/**", "/team/later/**"] {
         let text = format!("{TEAM}sends_to = [{target:?}]\n[[plugin]]\nname = \"worker\"\n");
         let play = understood(&folder(), &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        assert_eq!(play.actors[2].settings.sends_to_written(), [target]);
+        assert_eq!(play.sends_to_written(&play.actors[2].settings), [target]);
     }
     check(
         &format!(
