@@ -28,6 +28,8 @@ static GOALS: &[(&str, Metric, Goal)] = &[
     ("spawn and stop", Metric::Cpu, Goal::Against(Subject::Ractor, 1.0 / 1.5)),
     ("spawn and stop", Metric::Cpu, Goal::Against(Subject::Kameo, 1.0 / 1.5)),
     ("spawn and stop", Metric::Rss, Goal::AtMost(24.0 * 1024.0)),
+    ("spawn and stop, shared", Metric::Cpu, Goal::Against(Subject::Ractor, 1.0)),
+    ("spawn and stop, shared", Metric::Rss, Goal::AtMost(4.0 * 1024.0)),
     ("crash to next answer", Metric::P50, Goal::AtMost(100_000.0)),
 ];
 

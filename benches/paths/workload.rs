@@ -72,8 +72,8 @@ pub(crate) enum Work {
     Ask { at_a_time: u64 },
     /// A deep mailbox, one call for each message.
     BatchOfOne,
-    /// Spawned actors, all idle at the same time.
-    Spawn,
+    /// Spawned actors, all idle at the same time; in Playhouse with an instance each, or with one for all.
+    Spawn { shared: bool },
     /// Time from the message that crashes an actor to the actor's next answer.
     Crash,
     /// Many actors send to one actor.
@@ -135,7 +135,8 @@ pub(crate) static WORKLOADS: &[Workload] = &[
     workload("ask, one at a time", Work::Ask { at_a_time: 1 }, 200_000, 200, "request"),
     workload("ask, 64 at a time", Work::Ask { at_a_time: 64 }, 320_000, 1280, "request"),
     workload("batch of one", Work::BatchOfOne, 400_000, 2000, "message"),
-    workload("spawn and stop", Work::Spawn, 10_000, 200, "actor"),
+    workload("spawn and stop", Work::Spawn { shared: false }, 10_000, 200, "actor"),
+    workload("spawn and stop, shared", Work::Spawn { shared: true }, 10_000, 200, "actor"),
     workload("crash to next answer", Work::Crash, 1000, 20, "crash"),
     workload("fan-in of 10", Work::FanIn { senders: 10 }, 1_000_000, 10_000, "message"),
     workload("fan-in of 100", Work::FanIn { senders: 100 }, 1_000_000, 10_000, "message"),
@@ -154,7 +155,7 @@ impl Workload {
             Work::BatchOfOne => &[Playhouse, RawWasmtime],
             // No native library here limits the use of a handler, or restarts an actor whose handler panics.
             Work::Crash | Work::BesideSpinning => &[Playhouse],
-            Work::Spawn => &[Playhouse, Ractor, Kameo, Actix],
+            Work::Spawn { .. } => &[Playhouse, Ractor, Kameo, Actix],
             _ => &[Playhouse, Ractor, Kameo, Actix, ActixTwo],
         }
     }

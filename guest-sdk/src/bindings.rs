@@ -44,6 +44,15 @@ pub mod calling_back {
     });
 }
 
+pub mod sharing {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "sharing",
+        pub_export_macro: true,
+        generate_all,
+    });
+}
+
 pub mod mailbox_plugin {
     wit_bindgen::generate!({
         path: "../wit",

@@ -8,4 +8,4 @@ mod slot;
 pub use crate::wasm::write;
 #[cfg(target_family = "wasm")]
 pub use exports::Component;
-pub use slot::{Exported, Slot, facts};
+pub use slot::{Exported, SharedSlot, Slot, Slots, facts};

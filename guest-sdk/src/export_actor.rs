@@ -60,6 +60,15 @@
 /// export_actor!(Sink, no_files);
 /// ```
 ///
+/// With `shared` among them, the actors of the plugin can share one instance, where the manifest says `share = true`: each has a value of
+/// its own, and a start costs little. A panic ends all of them, and statics of the crate are common to them.
+/// ```
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Cart;
+/// # impl Actor for Cart { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Cart, shared);
+/// ```
+///
 /// A type that is not an actor does not compile, nor one that lacks the trait of a hook, nor a hook that does not exist:
 /// ```compile_fail,E0277
 /// struct Chair;
@@ -85,6 +94,13 @@ macro_rules! export_actor {
     (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
     (@hook callback $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Callback, calling_back); };
     (@hook saved $actor:ty) => {};
+    (@hook shared $actor:ty) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Component = $crate::component::Component<$actor>;
+            $crate::bindings::sharing::export! { Component with_types_in $crate::bindings::sharing }
+        };
+    };
     (@hook no_files $actor:ty) => {
         #[cfg(target_family = "wasm")]
         const _: () = {
@@ -98,7 +114,7 @@ macro_rules! export_actor {
     (@hook $other:ident $actor:ty) => {
         ::std::compile_error!(::std::concat!(
             "`export_actor!` knows no hook `", ::std::stringify!($other),
-            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`, and `saved` and `no_files` are possible beside them"
+            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`, and `saved`, `no_files` and `shared` are possible beside them"
         ));
     };
     // The functions of an actor that is saved, if `saved` is among the hooks.
@@ -109,6 +125,10 @@ macro_rules! export_actor {
         }
     };
     (@saved $other:ident $($more:ident)*) => { $crate::export_actor!(@saved $($more)*); };
+    // The type of the slot, which depends on `shared` among the hooks.
+    (@slot $actor:ty,) => { $crate::component::Slot<$actor> };
+    (@slot $actor:ty, shared $($more:ident)*) => { $crate::component::SharedSlot<$actor> };
+    (@slot $actor:ty, $other:ident $($more:ident)*) => { $crate::export_actor!(@slot $actor, $($more)*) };
     // `$world` is the module of `bindings` with the hook's export.
     (@export $actor:ty, $hook:path, $world:ident) => {
         const _: () = {
@@ -124,12 +144,16 @@ macro_rules! export_actor {
     };
     ($actor:ty $(, $hook:ident)* $(,)?) => {
         const _: () = {
+            type ActorSlot = $crate::export_actor!(@slot $actor, $($hook)*);
+
             ::std::thread_local! {
-                static SLOT: $crate::component::Slot<$actor> = const { ::std::cell::RefCell::new(None) };
+                static SLOT: ActorSlot = const { ActorSlot::new() };
             }
 
             impl $crate::component::Exported for $actor {
-                fn slot() -> &'static ::std::thread::LocalKey<$crate::component::Slot<Self>> {
+                type Slot = ActorSlot;
+
+                fn slot() -> &'static ::std::thread::LocalKey<ActorSlot> {
                     &SLOT
                 }
 

@@ -11,7 +11,7 @@ mod timers;
 mod turn_kernel;
 
 pub(crate) use host::{Route, StateLimits, TurnHost};
-pub(crate) use turn_kernel::TurnKernel;
+pub(crate) use turn_kernel::{OwnParts, TurnKernel};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod kernel;
 mod panic_hook;
 mod stdio;
 
-pub(crate) use kernel::{ComponentKernel, handle_batch};
+pub(crate) use imports::current_member;
+pub(crate) use kernel::{ComponentKernel, exchange_own_parts, handle_batch};
 pub(crate) use panic_hook::set_panic_hook;
 pub use stdio::write;

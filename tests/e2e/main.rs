@@ -47,6 +47,7 @@ mod pressure;
 mod prometheus;
 mod queues;
 mod secrets;
+mod shared;
 mod shutdown;
 mod signals;
 mod states;

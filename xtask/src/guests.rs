@@ -27,7 +27,7 @@ pub(crate) const PLUGINS: &[&str] = &[
 ];
 
 /// The guests that only benches use.
-pub(crate) const BENCH_GUESTS: &[&str] = &["bench-adder", "bench-driver"];
+pub(crate) const BENCH_GUESTS: &[&str] = &["bench-adder", "bench-driver", "bench-driver-shared"];
 
 const TARGET: &str = "wasm32-wasip2";
 

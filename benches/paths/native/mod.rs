@@ -27,7 +27,7 @@ pub(crate) fn run<P: Peer>(work: Work, units: u64) -> Result<Figures> {
             Work::PingPong => ping_pong::<P>(units).await,
             Work::Pipeline { middle, acked, .. } => flow::<P>(&[1, middle], units, 64, acked).await,
             Work::Ask { at_a_time } => ask::<P>(at_a_time, units).await,
-            Work::Spawn => spawn::<P>(units).await,
+            Work::Spawn { .. } => spawn::<P>(units).await,
             Work::FanIn { senders } => fan_in::<P>(senders, units).await,
             Work::Skynet => skynet::<P>(units).await,
             Work::BesideFlooded => beside_flooded::<P>(units).await,

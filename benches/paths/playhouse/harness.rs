@@ -9,7 +9,7 @@ use playhouse_kernel::{
     ActorSpec, Address, Backoff, Behavior, Bounds, BoxFuture, Config, Crash, Kernel, Launcher, Outcome, Plan,
     SupervisionSpec, Template, Turn,
 };
-use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Grants, Groups, Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig, SubtreeLimits};
 use tokio::sync::Notify;
 
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -23,26 +23,35 @@ pub(crate) fn plugin_file(name: &str) -> PathBuf {
 pub(super) struct Harness {
     pub(super) sandbox: Sandbox,
     pub(super) driver: Plugin,
+    /// With these, the actors share one instance.
+    groups: Option<Groups>,
 }
 
 impl Harness {
     pub(super) fn new(turns: bool) -> Result<Self> {
-        Self::build(SandboxConfig { turns, ..SandboxConfig::default() })
+        Self::build("bench-driver", SandboxConfig { turns, ..SandboxConfig::default() })
     }
 
     pub(super) fn with_capacity(instances: u64) -> Result<Self> {
         let instances = u32::try_from(instances)?;
-        Self::build(SandboxConfig { max_instances: instances, ..SandboxConfig::default() })
+        Self::build("bench-driver", SandboxConfig { max_instances: instances, ..SandboxConfig::default() })
     }
 
-    fn build(config: SandboxConfig) -> Result<Self> {
+    /// With a guest whose actors share one instance.
+    pub(super) fn sharing() -> Result<Self> {
+        let harness = Self::build("bench-driver-shared", SandboxConfig::default())?;
+        let groups = Some(harness.driver.groups().context("it was not exported with `shared`")?);
+        Ok(Self { groups, ..harness })
+    }
+
+    fn build(guest: &str, config: SandboxConfig) -> Result<Self> {
         let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
         let sandbox = Sandbox::new(SandboxConfig { key_dir: cache_dir.clone(), cache_dir, ..config })?;
-        let file = plugin_file("bench-driver");
+        let file = plugin_file(guest);
         let driver = sandbox
             .load("bench-driver", &file)
             .with_context(|| format!("{}: run `cargo xtask bench`", file.display()))?;
-        Ok(Self { sandbox, driver })
+        Ok(Self { sandbox, driver, groups: None })
     }
 
     /// A guest with its `config`; it may send to `to`, and to itself.
@@ -52,7 +61,15 @@ impl Harness {
             .chain(config)
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        let mut spec = ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
+        let launcher = match &self.groups {
+            None => self.driver.launcher(Limits::default(), config, Arc::new(Silent)),
+            Some(groups) => {
+                let accounts = self.driver.accounts(&Bounds::NONE, &address(at), SubtreeLimits::default());
+                let (grants, limits) = (Grants::default(), Limits::default());
+                groups.launcher_in(&Bounds::NONE, accounts, grants, limits, config, Arc::new(Silent))
+            }
+        };
+        let mut spec = ActorSpec::new(address(at), launcher);
         spec.grants.sends_to = to.iter().copied().chain([at, "/bell"]).map(address).collect();
         // The measured time of a restart has no backoff.
         spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };

@@ -9,14 +9,15 @@ use super::harness::{Bell, Harness, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, Metric, rss_bytes};
 
 /// Spawns actors that are all alive and idle at the same time, as many as the sandbox admits. The pool for their instances
-/// exists before the measurement.
-pub(super) async fn spawn(harness: &Harness, count: u64) -> Result<Figures> {
-    let count = count.min(u64::from(harness.sandbox.max_instances()));
+/// exists before the measurement. `shared`: they share one instance.
+pub(super) async fn spawn(harness: &Harness, count: u64, shared: bool) -> Result<Figures> {
+    let count = if shared { count } else { count.min(u64::from(harness.sandbox.max_instances())) };
+    let instances = if shared { 1 } else { count };
     let actors = (0..count).map(|n| harness.actor(&format!("/a{n}"), "sink", &[], &[])).collect();
     let rss = rss_bytes()?;
     let clock = Clock::start();
     let kernel = harness.start(actors).await?;
-    ensure!(u64::from(harness.sandbox.instances()) == count, "{} are alive", harness.sandbox.instances());
+    ensure!(u64::from(harness.sandbox.instances()) == instances, "{} are alive", harness.sandbox.instances());
     let last = address(&format!("/a{}", count - 1));
     ensure!(kernel.ask(&last, b"sum", PATIENCE).await? == b"0 0", "the last actor counted messages that were not sent");
     let rss = (rss_bytes()? - rss) / count as f64;

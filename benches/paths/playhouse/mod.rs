@@ -20,7 +20,8 @@ pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
         tokio::spawn(async move {
             let harness = match work {
                 Work::FanIn { senders } => Harness::with_capacity(senders + 1)?,
-                Work::Spawn => Harness::with_capacity(units)?,
+                Work::Spawn { shared: false } => Harness::with_capacity(units)?,
+                Work::Spawn { shared: true } => Harness::sharing()?,
                 Work::Skynet => Harness::with_capacity(4000)?,
                 _ => Harness::new(batches)?,
             };
@@ -36,7 +37,7 @@ pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
                 Work::Ask { at_a_time } => asks::ask(&harness, at_a_time, units).await,
                 Work::BesideSpinning => asks::beside_spinning(&harness, units).await,
                 Work::BesideFlooded => asks::beside_flooded(&harness, units).await,
-                Work::Spawn => lives::spawn(&harness, units).await,
+                Work::Spawn { shared } => lives::spawn(&harness, units, shared).await,
                 Work::Crash => lives::crash(&harness, units).await,
                 Work::Skynet => lives::skynet(&harness, units).await,
             }

@@ -2,11 +2,12 @@
 
 use std::marker::PhantomData;
 
-use super::slot::Exported;
+use super::slot::{Exported, SharedSlot, Slots};
 use crate::bindings::calling_back::exports::playhouse::actor::callback;
 use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
 use crate::bindings::gated::exports::playhouse::actor::gate;
 use crate::bindings::playhouse::actor::types;
+use crate::bindings::sharing::exports::playhouse::actor::shared;
 use crate::bindings::supervising::exports::playhouse::actor::supervisor;
 use crate::bindings::watching::exports::playhouse::actor::watcher;
 use crate::callback::{Callback, Ended, TaskDone};
@@ -24,7 +25,7 @@ use crate::watcher::Watcher;
 /// The exports of the world `actor-with-hooks` for the actor `A`.
 pub struct Component<A>(PhantomData<A>);
 
-impl<A: Exported> handler::Guest for Component<A> {
+impl<A: Exported<Slot: Slots<A>>> handler::Guest for Component<A> {
     fn msg_handler(body: Vec<u8>) -> Result<Option<Vec<u8>>, types::Failure> {
         with::<A, _>(|actor| actor.handle(Message::new(body))).map_err(|failure| match failure {
             Failure::Reject(reason) => types::Failure::Reject(reason),
@@ -33,7 +34,7 @@ impl<A: Exported> handler::Guest for Component<A> {
     }
 }
 
-impl<A: Exported> turns::Guest for Component<A> {
+impl<A: Exported<Slot: Slots<A>>> turns::Guest for Component<A> {
     fn handle(frame: Vec<u8>) -> Vec<u8> {
         with::<A, _>(|actor| handle_batch(|message| actor.handle(message), frame))
     }
@@ -49,12 +50,11 @@ impl<A: Exported + Gate> gate::Guest for Component<A> {
     }
 }
 
-impl<A: Exported> lifecycle::Guest for Component<A> {
+impl<A: Exported<Slot: Slots<A>>> lifecycle::Guest for Component<A> {
     fn init() -> Result<(), String> {
         set_panic_hook();
-        let instance = Instance::<A>::start(ComponentKernel, A::saved()).map_err(|error| format!("{error:#}"))?;
-        A::slot().set(Some(instance));
-        Ok(())
+        let start = || Instance::<A>::start(ComponentKernel, A::saved());
+        A::slot().with(|slot| slot.start(start)).map_err(|error| format!("{error:#}"))
     }
 
     fn shutdown() -> Result<(), String> {
@@ -62,13 +62,19 @@ impl<A: Exported> lifecycle::Guest for Component<A> {
     }
 }
 
-impl<A: Exported> children::Guest for Component<A> {
+impl<A: Exported<Slot: Slots<A>>> children::Guest for Component<A> {
     fn prepare_children() -> Result<(), String> {
         with::<A, _>(Instance::prepare_children).map_err(|error| format!("{error:#}"))
     }
 }
 
-impl<A: Exported + Watcher> watcher::Guest for Component<A> {
+impl<A: Exported<Slot = SharedSlot<A>>> shared::Guest for Component<A> {
+    fn forget(actor: u32) {
+        A::slot().with(|slot| slot.forget(actor));
+    }
+}
+
+impl<A: Exported<Slot: Slots<A>> + Watcher> watcher::Guest for Component<A> {
     fn noticed(notice: watcher::Notice) -> Result<(), watcher::Failure> {
         let watcher::Notice { watch, address, incarnation, change } = notice;
         let change = match change {
@@ -86,7 +92,7 @@ impl<A: Exported + Watcher> watcher::Guest for Component<A> {
     }
 }
 
-impl<A: Exported + Callback> callback::Guest for Component<A> {
+impl<A: Exported<Slot: Slots<A>> + Callback> callback::Guest for Component<A> {
     fn task_done(tasks: Vec<callback::Task>) {
         with::<A, _>(|actor| {
             for callback::Task { id, attempt, outcome, dead_letter } in tasks {
@@ -107,7 +113,7 @@ impl<A: Exported + Callback> callback::Guest for Component<A> {
     }
 }
 
-impl<A: Exported + Supervisor> supervisor::Guest for Component<A> {
+impl<A: Exported<Slot: Slots<A>> + Supervisor> supervisor::Guest for Component<A> {
     fn child_failed(failure: supervisor::ChildFailure) -> supervisor::Directive {
         let directive = with::<A, _>(|actor| actor.child_failed(failure.into()));
         match directive {
@@ -142,10 +148,12 @@ impl From<supervisor::ChildFailure> for ChildFailed {
     }
 }
 
-fn with<A: Exported, T>(call: impl FnOnce(&mut Instance<A>) -> T) -> T {
-    A::slot().with_borrow_mut(|slot| match slot {
-        Some(instance) => call(instance),
-        None => not_started(),
+fn with<A: Exported<Slot: Slots<A>>, T>(call: impl FnOnce(&mut Instance<A>) -> T) -> T {
+    A::slot().with(|slot| {
+        slot.with(|actor| match actor {
+            Some(actor) => call(actor),
+            None => not_started(),
+        })
     })
 }
 

@@ -81,7 +81,7 @@ pub(super) struct StateOverlay {
 }
 
 impl StateOverlay {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             values: BTreeMap::new(),
             replaced: Vec::new(),

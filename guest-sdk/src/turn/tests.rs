@@ -318,6 +318,20 @@ fn void_routes_are_resolved_again() {
 }
 
 #[test]
+fn actors_of_one_kernel_have_routes_and_timers_of_their_own() {
+    let (mut play, mut other) = (Play::start(), OwnParts::new());
+    play.batch(&["/a timer"]);
+    play.turns.exchange(&mut other);
+    play.crossed();
+    play.batch(&["/a timer"]);
+    let crossed = play.crossed();
+    assert!(crossed.starts_with(&["resolve /a for 0".to_owned(), "own".to_owned()]), "{crossed:?}");
+    play.turns.exchange(&mut other);
+    play.batch(&["/a timer"]);
+    assert_eq!(play.crossed(), [""; 0], "the first actor's are there again");
+}
+
+#[test]
 fn sends_of_a_failed_message_never_cross() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["/a", "/a reject", "/bb"]), "2:/a, done, reject(\"no\"), 3:/bb, done");

@@ -2,6 +2,7 @@
 //! that cannot wait.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::current::CurrentMessage;
 use super::host::TurnHost;
 use super::metrics::Metrics;
 use super::routes::Routes;
-use super::state::{BatchState, Changed};
+use super::state::{BatchState, Changed, StateOverlay};
 use super::timers::Timers;
 use crate::envelope::{Envelope, Flow, FlowId};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
@@ -44,13 +45,26 @@ pub(crate) struct TurnKernel<H> {
     /// Bytes of the last frame that was returned: the next one will likely have the same size.
     usual_bytes: Cell<usize>,
     children: Children,
-    timers: Timers,
+    timers: RefCell<Timers>,
     metrics: RefCell<Metrics>,
     /// The metadata of the reply to the current message.
     reply_metadata: RefCell<Metadata>,
     state: BatchState,
     /// Puts the actor's own value into the frame. Only an actor that saves it has this, so that others import nothing for it.
     save_now: Cell<Option<fn(&Self)>>,
+}
+
+/// The parts of a kernel that last over batches and belong to one actor, for actors that share an instance.
+pub(crate) struct OwnParts {
+    routes: Routes,
+    timers: Timers,
+    state: StateOverlay,
+}
+
+impl OwnParts {
+    pub(crate) const fn new() -> Self {
+        Self { routes: Routes::new(), timers: Timers::new(), state: StateOverlay::new() }
+    }
 }
 
 impl<H: TurnHost> TurnKernel<H> {
@@ -63,12 +77,19 @@ impl<H: TurnHost> TurnKernel<H> {
             handed_over: Cell::new(0),
             usual_bytes: Cell::new(0),
             children: Children::new(),
-            timers: Timers::new(),
+            timers: RefCell::new(Timers::new()),
             metrics: RefCell::new(Metrics::new()),
             reply_metadata: RefCell::new(Metadata::new()),
             state: BatchState::new(),
             save_now: Cell::new(None),
         }
+    }
+
+    /// Exchanges the parts that are those of one actor with those of another one. Only between calls.
+    pub(crate) fn exchange(&self, own: &mut OwnParts) {
+        mem::swap(&mut *self.routes.borrow_mut(), &mut own.routes);
+        mem::swap(&mut *self.timers.borrow_mut(), &mut own.timers);
+        mem::swap(&mut *self.state.overlay.borrow_mut(), &mut own.state);
     }
 
     /// Handles the messages of a batch with the actor's handler, until the outbound frame is full.
@@ -83,7 +104,7 @@ impl<H: TurnHost> TurnKernel<H> {
         let records = Inbound::open(&frame).unwrap_or_else(|error| unreadable(error));
         if records.routes_void() {
             self.routes.replace(Routes::new());
-            self.timers.own.take();
+            self.timers.borrow().own.take();
         }
         for (index, record) in (0..).zip(records) {
             let record = record.unwrap_or_else(|error| unreadable(error));
@@ -151,7 +172,7 @@ impl<H: TurnHost> TurnKernel<H> {
     ) -> Result<u64, TimerError> {
         let current = self.current.borrow();
         let message = current.as_ref().expect("the caller looked");
-        let timers = &self.timers;
+        let timers = self.timers.borrow();
         let route = if to == timers.address.get_or_init(|| self.host.address()) {
             let own = timers.own.get().unwrap_or_else(|| self.host.own());
             timers.own.set(Some(own));

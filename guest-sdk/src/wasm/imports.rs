@@ -6,6 +6,7 @@ use playhouse_frame::Metadata;
 
 use crate::bindings::logging::wasi::logging::logging;
 use crate::bindings::playhouse::actor::{batch, kernel, metrics, state};
+use crate::bindings::sharing::playhouse::actor::member;
 use crate::envelope::{Envelope, FlowId};
 use crate::errors::{AskError, MetricError, SendError, SpawnError, StateError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
@@ -213,6 +214,11 @@ impl Kernel for Imports {
         };
         logging::log(level, "", text);
     }
+}
+
+/// The number of the actor for which the current export was called, among those that share the instance.
+pub(crate) fn current_member() -> u32 {
+    member::current()
 }
 
 /// The pairs in the type of the contract.

@@ -17,7 +17,7 @@ use crate::result::Result;
 use crate::snapshot::Snapshot;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
-use crate::turn::TurnKernel;
+use crate::turn::{OwnParts, TurnKernel};
 
 thread_local! {
     /// The current batch, if there is one. All calls of the actor to its kernel go through this.
@@ -30,6 +30,11 @@ pub(crate) fn handle_batch(
     frame: Vec<u8>,
 ) -> Vec<u8> {
     KERNEL.with(|kernel| kernel.handle(handler, frame))
+}
+
+/// Exchanges the parts of the kernel that are those of one actor.
+pub(crate) fn exchange_own_parts(own: &mut OwnParts) {
+    KERNEL.with(|kernel| kernel.exchange(own));
 }
 
 /// The kernel that an actor's context calls.

@@ -91,6 +91,7 @@ pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
 pub use actor::spec::ActorSpec;
 pub use actor::state_error::{StateError, StateOrderError};
+pub use actor::task_crashes::TaskCrashes;
 pub use actor::template::{Config, Template};
 pub use dispatch::ask_counts::AskMetrics;
 pub use dispatch::ask_record::Ends;

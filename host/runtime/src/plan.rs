@@ -6,18 +6,22 @@ use std::sync::Arc;
 use playhouse_kernel::{
     ActorGrants, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, Template,
 };
-use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Plugin};
+use playhouse_sandbox::{Accounts, Groups, Limits, MailboxPlugin, Plugin};
 use tracing::Level;
 
 use crate::leveled_output::LeveledOutput;
 use crate::manifest::{PlaySettings, Settings};
 use crate::plugins::Plugins;
 
-/// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted.
+/// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted, and one for each
+/// table whose actors share one.
 fn instances_for_actors(play: &PlaySettings, plugin: &Plugin) -> MaxInstances {
     let bound = plugin.max_instances();
     let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
-    MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
+    let actors = play.actors.iter().map(|actor| &actor.settings);
+    let sharing = actors.chain(play.spawnable.iter().map(|plugin| &plugin.settings));
+    let shared = sharing.filter(|settings| settings.share.is_some()).count();
+    MaxInstances { most: bound.most.saturating_sub(mailboxes + shared).max(1), ..bound }
 }
 
 /// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
@@ -34,6 +38,7 @@ pub(crate) fn instances_for_spawned(play: &PlaySettings, plugins: &Plugins) -> O
 pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledOutput>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive, spawned_level| Made {
         plugin: plugins[&settings.plugin].clone(),
+        groups: settings.share.as_ref().and_then(|_| plugins[&settings.plugin].groups()),
         mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailbox_plugin(&mailbox.plugin).clone()),
         settings: settings.clone(),
         recursive,
@@ -75,6 +80,8 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<LeveledO
 /// Makes actors of a plugin with the settings of the manifest.
 struct Made {
     plugin: Plugin,
+    /// With these, the actors share instances.
+    groups: Option<Groups>,
     mailbox: Option<MailboxPlugin>,
     settings: Settings,
     recursive: bool,
@@ -112,9 +119,13 @@ impl Template for Made {
         whole.extend(config);
         let output = self.spawned_level.map(|level| self.output.spawned(&address, level));
         let output = output.unwrap_or_else(|| self.output.clone());
+        let code = match &self.groups {
+            Some(groups) => groups.launcher_in(&within, accounts.clone(), grants, limits, whole, output),
+            None => self.plugin.launcher_in(accounts.clone(), grants, limits, whole, output),
+        };
         ActorSpec {
             address,
-            code: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, output).into(),
+            code: code.into(),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,

@@ -8,8 +8,8 @@ use std::ops::{Index, Range};
 
 use playhouse_kernel::{AboutHost, Clock, LogEvent};
 use playhouse_sandbox::{
-    CacheUnavailable, Compilation, CompilePlace, MailboxPlugin, Missing, Plugin, PluginInfo, Sandbox, SandboxConfig,
-    SandboxError,
+    CacheUnavailable, Compilation, CompilePlace, MailboxPlugin, Missing, Plugin, PluginInfo, SHARED, Sandbox,
+    SandboxConfig, SandboxError,
 };
 use tokio::runtime::Handle;
 
@@ -157,6 +157,7 @@ pub(crate) fn load(
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
                 problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
+                problems.extend(share_problem(&whose, settings, &plugin.info().exports));
                 let limit = (settings.sandbox_limits.memory_bytes, "limits.memory".to_owned());
                 let place = settings.memory_place.as_ref().unwrap_or(&settings.plugin_place);
                 let own = memory_problem(&whose, plugin.info(), &limit, place);
@@ -223,6 +224,14 @@ fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option
         ),
     };
     Some(Problem::at(place, what, "this plugin").help(help))
+}
+
+/// The problem of actors that are to share an instance of a component that was not made for it.
+fn share_problem(whose: &str, settings: &Settings, exports: &[String]) -> Option<Problem> {
+    let place = settings.share.as_ref().filter(|_| !exports.iter().any(|export| export == SHARED))?;
+    let what = format!("the actors of `{whose}` cannot share an instance: their plugin does not export `{SHARED}`");
+    let help = "export the actor with `export_actor!(..., shared)`, or leave `share` out";
+    Some(Problem::at(place.clone(), what, "here").help(help))
 }
 
 /// A digest, and where the manifest names it.

@@ -2,10 +2,12 @@
 //! both run by turns on the same machine; instructions say more than times on a busy one: `perf stat -e instructions:u` of
 //! `starts again 10000 FILE`.
 //!
-//! `cargo run --release -p playhouse-sandbox --example starts -- again|live TIMES FILE`
+//! `cargo run --release -p playhouse-sandbox --example starts -- again|live|shared|native TIMES FILE`
 //!
 //! - `again` stops one actor, starts it again and asks it, TIMES times.
 //! - `live` starts TIMES actors that all live at the same time, and stops them.
+//! - `shared` does the same with actors that share one instance; FILE was exported with `shared`.
+//! - `native` does the same with actors in plain Rust: the kernel's own part of each start.
 
 #![allow(missing_docs)]
 
@@ -15,14 +17,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Address, Kernel, Plan, Stage, SupervisionSpec};
-use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_kernel::{
+    ActorSpec, Address, Bounds, Kernel, Launcher, Message, NativeActor, NativeContext, NativeLauncher, NativeResult,
+    Plan, Stage, SupervisionSpec,
+};
+use playhouse_sandbox::{Grants, Groups, Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig, SubtreeLimits};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [work, times, file] = &args[..] else { panic!("usage: starts again|live TIMES FILE") };
+    let [work, times, file] = &args[..] else { panic!("usage: starts again|live|shared|native TIMES FILE") };
     let times: u32 = times.parse().expect("a number");
     let config = SandboxConfig { max_instances: if work == "live" { times } else { 2 }, ..SandboxConfig::default() };
     let sandbox = Sandbox::new(config).expect("a sandbox");
@@ -31,8 +36,10 @@ fn main() {
     let work = work.clone();
     let measured = async move {
         match work.as_str() {
-            "again" => again(&plugin, times).await,
-            "live" => live(&plugin, times).await,
+            "again" => again(&Code::Own(plugin), times).await,
+            "live" => live(&Code::Own(plugin), times).await,
+            "shared" => live(&Code::Shared(plugin.groups().expect("exported with `shared`"), plugin), times).await,
+            "native" => live(&Code::Native, times).await,
             _ => panic!("unknown work `{work}`"),
         }
     };
@@ -42,8 +49,8 @@ fn main() {
     runtime.block_on(task).expect("no panic");
 }
 
-async fn again(plugin: &Plugin, times: u32) {
-    let kernel = start(plugin, 1).await;
+async fn again(code: &Code, times: u32) {
+    let kernel = start(code, 1).await;
     let echo = address(0);
     // The first starts bring pages and buffers into place.
     cycle(&kernel, &echo, 100).await;
@@ -62,13 +69,13 @@ async fn cycle(kernel: &Kernel, echo: &Address, times: u32) {
     }
 }
 
-async fn live(plugin: &Plugin, times: u32) {
+async fn live(code: &Code, times: u32) {
     // The code of the process itself gets its pages.
-    let kernel = start(plugin, 1).await;
+    let kernel = start(code, 1).await;
     kernel.shut_down();
     kernel.wait_stopped().await;
     let (before, cpu) = (Memory::now(), Cpu::now());
-    let kernel = start(plugin, times).await;
+    let kernel = start(code, times).await;
     println!("{} for each start", cpu.since(times));
     Memory::now().print_since(&before, times);
     let cpu = Cpu::now();
@@ -77,9 +84,38 @@ async fn live(plugin: &Plugin, times: u32) {
     println!("{} for each stop", cpu.since(times));
 }
 
-async fn start(plugin: &Plugin, count: u32) -> Kernel {
-    let actor =
-        |number| ActorSpec::new(address(number), plugin.launcher(Limits::default(), BTreeMap::new(), Arc::new(Silent)));
+/// The code of the actors.
+enum Code {
+    Own(Plugin),
+    Shared(Groups, Plugin),
+    Native,
+}
+
+impl Code {
+    fn launcher(&self) -> Arc<dyn Launcher> {
+        let (limits, config, output) = (Limits::default(), BTreeMap::new(), Arc::new(Silent));
+        match self {
+            Self::Own(plugin) => plugin.launcher(limits, config, output),
+            Self::Shared(groups, plugin) => {
+                let accounts = plugin.accounts(&Bounds::NONE, &Address::root(), SubtreeLimits::default());
+                groups.launcher_in(&Bounds::NONE, accounts, Grants::default(), limits, config, output)
+            }
+            Self::Native => NativeLauncher::new(|| Nothing),
+        }
+    }
+}
+
+/// Ignores its messages.
+struct Nothing;
+
+impl NativeActor for Nothing {
+    async fn msg_handler(&mut self, _: Message, _: &mut NativeContext) -> NativeResult {
+        Ok(())
+    }
+}
+
+async fn start(code: &Code, count: u32) -> Kernel {
+    let actor = |number| ActorSpec::new(address(number), code.launcher());
     let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
     let actors = (0..count).map(actor).collect();
     let kernel = Kernel::start(&Plan { actors, supervision, ..Plan::default() }).expect("a good plan");

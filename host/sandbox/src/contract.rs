@@ -20,13 +20,14 @@ mod values;
 
 pub(crate) use callback::Task;
 pub(crate) use exports::{
-    ChildFailed, ChildFailedParams, ChildFailedResults, Gate, GateResults, Handler, HandlerParams, HandlerResults,
-    Hook, HookResults, Noticed, NoticedParams, NoticedResults, TaskDone, TaskDoneParams, Turns, TurnsParams,
-    TurnsResults,
+    ChildFailed, ChildFailedParams, ChildFailedResults, Forget, ForgetParams, Gate, GateResults, Handler,
+    HandlerParams, HandlerResults, Hook, HookResults, Noticed, NoticedParams, NoticedResults, TaskDone, TaskDoneParams,
+    Turns, TurnsParams, TurnsResults,
 };
 pub(crate) use frame::{BadFrame, End, record};
+pub use interfaces::SHARED;
 pub(crate) use interfaces::{
-    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, METRICS, SDK, STATE,
+    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, MEMBER, METRICS, SDK, STATE,
     SUPERVISOR, TURNS, VERSION, WATCHER,
 };
 pub(crate) use mailbox::{

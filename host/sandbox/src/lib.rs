@@ -52,9 +52,10 @@ mod run;
 mod sandbox;
 mod wasi;
 
-pub use actor::Plugin;
+pub use actor::{Groups, Plugin};
 pub use compile::{CacheError, Compilation, CompilePlace, compile_for_parent, default_cache_dir, default_key_dir};
 pub use component::LoadError;
+pub use contract::SHARED;
 pub use events::CacheUnavailable;
 pub use grants::{
     Access, Folder, Grants, HeaderError, Host, HostError, Missing, Network, NetworkError, Part, SealError,

@@ -17,6 +17,7 @@ pub(crate) trait Facts: Any + Send + Sync {
     fn bounds(&self) -> Bounds;
     fn subtree_usage(&self) -> Vec<Usage>;
     fn takes_slot(&self) -> bool;
+    fn shared_instance(&self) -> Option<u64>;
     fn supervises(&self) -> bool;
     fn calls_back(&self) -> bool;
     fn watches(&self) -> bool;
@@ -51,6 +52,11 @@ impl Code {
     /// Whether an incarnation counts as a live instance.
     pub(crate) fn takes_slot(&self) -> bool {
         self.0.takes_slot()
+    }
+
+    /// The instance that the code shares with that of other actors.
+    pub(crate) fn shared_instance(&self) -> Option<u64> {
+        self.0.shared_instance()
     }
 
     /// Whether the code is asked for a directive when a child fails.

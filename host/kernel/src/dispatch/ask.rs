@@ -1,6 +1,7 @@
 //! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) struct Asks {
     /// Each thread opens asks in one of them, so that threads do not wait for each other.
     waiting: [Apart<Mutex<Records>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
-    waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
+    waits_for: Mutex<Waits>,
 }
 
 /// A part of the open asks, by their tokens.
@@ -59,6 +60,14 @@ thread_local! {
 /// An instance of an actor.
 type AskingInstance = (ActorId, usize);
 
+/// The asks that instances wait for.
+#[derive(Default)]
+struct Waits {
+    by_instance: HashMap<AskingInstance, Wait, FxBuildHasher>,
+    /// The actor that waits in each shared instance, and its address. The others wait until it has its answer.
+    by_shared: HashMap<u64, (AskingInstance, Address), FxBuildHasher>,
+}
+
 /// An ask endpoint: the actor that asks, or the actor that is asked.
 #[derive(Clone, Copy)]
 pub(crate) struct AskEndpoint<'a> {
@@ -66,11 +75,19 @@ pub(crate) struct AskEndpoint<'a> {
     /// Number of its instances.
     pub(crate) instances: usize,
     pub(crate) address: &'a Address,
+    /// The instance that it shares with other actors.
+    pub(crate) shared: Option<u64>,
 }
 
 impl<'a> AskEndpoint<'a> {
     pub(crate) fn of(actor: &'a Actor) -> Self {
-        Self { id: actor.id, instances: actor.instances.len(), address: actor.address() }
+        let shared = actor.spec.code.shared_instance();
+        Self { id: actor.id, instances: actor.instances.len(), address: actor.address(), shared }
+    }
+
+    /// Whether a wait of one of the two is a wait of the other.
+    fn waits_with(&self, other: &Self) -> bool {
+        self.id == other.id || self.shared.is_some() && self.shared == other.shared
     }
 }
 
@@ -79,12 +96,13 @@ struct Wait {
     id: ActorId,
     instances: usize,
     address: Address,
+    shared: Option<u64>,
     token: ReplyToken,
 }
 
 impl Wait {
     fn endpoint(&self) -> AskEndpoint<'_> {
-        AskEndpoint { id: self.id, instances: self.instances, address: &self.address }
+        AskEndpoint { id: self.id, instances: self.instances, address: &self.address, shared: self.shared }
     }
 }
 
@@ -241,16 +259,17 @@ impl Asks {
         if let Some(circle) = self.circle(&waits, asker, instance, target, |_| false) {
             return Err(AskError::Deadlock(circle));
         }
-        waits.insert(
-            asking,
-            Wait { id: target.id, instances: target.instances, address: target.address.clone(), token },
-        );
-        Ok(Waiting { asks: self, instance: asking })
+        let AskEndpoint { id, instances, shared, .. } = target;
+        waits.by_instance.insert(asking, Wait { id, instances, address: target.address.clone(), shared, token });
+        if let Some(shared) = asker.shared {
+            waits.by_shared.insert(shared, (asking, asker.address.clone()));
+        }
+        Ok(Waiting { asks: self, instance: asking, shared: asker.shared })
     }
 
     /// The actor whose answer an instance waits for.
     pub(crate) fn asked_by(&self, asker: ActorId, instance: usize) -> Option<ActorId> {
-        self.waits_for.lock().get(&(asker, instance)).map(|wait| wait.id)
+        self.waits_for.lock().by_instance.get(&(asker, instance)).map(|wait| wait.id)
     }
 
     /// Refuses what [`Asks::wait_for`] would refuse even after the instance has given its recorded answers.
@@ -267,10 +286,10 @@ impl Asks {
 
     /// The cycle that an instance of `asker` closes by waiting for `target`. The result is sound: a cycle is reported only if
     /// no actor that is waited for, directly or through others, has a free instance. An instance whose answer has arrived
-    /// does not wait.
+    /// does not wait. Actors that share an instance wait together.
     fn circle(
         &self,
-        waits: &HashMap<AskingInstance, Wait, FxBuildHasher>,
+        waits: &Waits,
         asker: AskEndpoint<'_>,
         instance: usize,
         target: AskEndpoint<'_>,
@@ -279,19 +298,35 @@ impl Asks {
         let waits_still = |wait: &&Wait| self.is_waiting(wait.token) && !has_answer(wait.token);
         // The endpoints reached, each with the index of the endpoint before it.
         let mut reached = vec![(target, 0)];
-        let mut last = None;
-        let mut at = 0;
+        let (mut last, mut at) = (None, 0);
+        // Pairs of actors of which the first waits because the second one does.
+        let mut together = Vec::new();
         while let Some(&(endpoint, _)) = reached.get(at) {
-            for other in 0..endpoint.instances {
-                let next = if (endpoint.id, other) == (asker.id, instance) {
-                    target
-                } else {
-                    waits.get(&(endpoint.id, other)).filter(waits_still)?.endpoint()
+            let own = (asker.id, instance);
+            let of_instance = |other| {
+                if (endpoint.id, other) == own {
+                    return Some(target);
+                }
+                waits.by_instance.get(&(endpoint.id, other)).filter(waits_still).map(Wait::endpoint)
+            };
+            let instances = if endpoint.shared.is_some() { 1 } else { endpoint.instances };
+            for other in 0..instances {
+                let next = match endpoint.shared {
+                    None => of_instance(other)?,
+                    Some(_) if endpoint.waits_with(&asker) => {
+                        together.push((endpoint.address, asker.address));
+                        target
+                    }
+                    Some(shared) => {
+                        let (waiting, address) = waits.by_shared.get(&shared)?;
+                        together.push((endpoint.address, address));
+                        waits.by_instance.get(waiting).filter(waits_still)?.endpoint()
+                    }
                 };
-                if next.id == asker.id {
+                if next.waits_with(&asker) {
                     last.get_or_insert(at);
                 }
-                if !reached.iter().any(|(known, _)| known.id == next.id) {
+                if !reached.iter().any(|(known, _)| known.waits_with(&next)) {
                     reached.push((next, at));
                 }
             }
@@ -308,7 +343,11 @@ impl Asks {
         }
         circle.push(asker.address.as_str());
         circle.reverse();
-        Some(circle.join(" -> "))
+        let mut circle = circle.join(" -> ");
+        for (one, other) in together.into_iter().filter(|(one, other)| one != other) {
+            let _ = write!(circle, "; {one} shares an instance with {other}");
+        }
+        Some(circle)
     }
 
     fn shard(&self, token: u64) -> MappedMutexGuard<'_, HashMap<u64, Open, FxBuildHasher>> {
@@ -399,76 +438,18 @@ impl Drop for OpenAsk<'_> {
 pub(crate) struct Waiting<'a> {
     asks: &'a Asks,
     instance: AskingInstance,
+    shared: Option<u64>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.asks.waits_for.lock().remove(&self.instance);
+        let mut waits = self.asks.waits_for.lock();
+        waits.by_instance.remove(&self.instance);
+        if let Some(shared) = self.shared {
+            waits.by_shared.remove(&shared);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Actors `/a`, `/b` ...; `instances` holds the number of instances of each.
-    struct Cast {
-        asks: Asks,
-        addresses: Vec<Address>,
-        instances: &'static [usize],
-    }
-
-    impl Cast {
-        fn new(instances: &'static [usize]) -> Self {
-            let addresses = ["/a", "/b", "/c"].map(|a| Address::parse(a).expect("good")).into();
-            Self { asks: Asks::default(), addresses, instances }
-        }
-
-        fn endpoint(&self, n: usize) -> AskEndpoint<'_> {
-            AskEndpoint { id: ActorId(n as u64 + 1), instances: self.instances[n], address: &self.addresses[n] }
-        }
-
-        /// An ask from the instance `instance` of `from` to `to`; or the cycle that it would close.
-        fn ask(&self, from: usize, instance: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
-            let ask = self.asks.open(self.endpoint(to).id, Instant::now());
-            let waiting = self.asks.wait_for(self.endpoint(from), instance, self.endpoint(to), ask.token());
-            waiting.map(|waiting| (ask, waiting)).map_err(|error| error.to_string())
-        }
-
-        fn circle(&self, from: usize, instance: usize, to: usize) -> Option<String> {
-            self.ask(from, instance, to).err()
-        }
-    }
-
-    #[test]
-    fn cycle_of_waits_is_refused_and_named() {
-        let cast = Cast::new(&[1, 1, 1]);
-        let _ab = cast.ask(0, 0, 1).expect("no circle");
-        let bc = cast.ask(1, 0, 2).expect("no circle");
-        assert_eq!(cast.circle(2, 0, 0), Some("deadlock: /c -> /a -> /b -> /c".into()));
-        assert_eq!(cast.circle(2, 0, 2), Some("deadlock: /c -> /c".into()));
-        drop(bc);
-        assert_eq!(cast.circle(2, 0, 0), None);
-    }
-
-    #[test]
-    fn free_instance_prevents_a_deadlock() {
-        let cast = Cast::new(&[2, 1, 1]);
-        let own = cast.ask(0, 0, 0).expect("its other instance answers");
-        assert_eq!(cast.circle(0, 1, 0), Some("deadlock: /a -> /a".into()), "the last free instance");
-        drop(own);
-        let _ab = cast.ask(0, 0, 1).expect("no circle");
-        let _ba = cast.ask(1, 0, 0).expect("the other instance of /a is free");
-        let _ac = cast.ask(0, 1, 2).expect("/c is free");
-        assert_eq!(cast.circle(2, 0, 0), Some("deadlock: /c -> /a -> /c".into()), "no instance of /a is free now");
-    }
-
-    #[test]
-    fn answer_ends_the_wait_of_its_asker() {
-        let cast = Cast::new(&[1, 1]);
-        let (ask, _ab) = cast.ask(0, 0, 1).expect("no circle");
-        assert_eq!(cast.circle(1, 0, 0), Some("deadlock: /b -> /a -> /b".into()));
-        cast.asks.answer(ask.token(), Err(AskError::NoReply));
-        assert_eq!(cast.circle(1, 0, 0), None);
-    }
-}
+mod tests;

@@ -47,6 +47,13 @@ pub trait Launcher: Send + Sync + 'static {
         true
     }
 
+    /// The number of the instance that the actor's code shares with that of other actors; `None` for an instance of its own. Only one
+    /// of these actors runs at a time, until its call returns: while one waits for the answer to an ask, all wait. The number is unique
+    /// in the process.
+    fn shared_instance(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether [`Behavior::child_failed`] is asked when a child fails. Otherwise the restart kinds and the restart window
     /// decide at once.
     fn supervises(&self) -> bool {
@@ -134,6 +141,10 @@ impl Facts for Launchable {
 
     fn takes_slot(&self) -> bool {
         self.0.takes_slot()
+    }
+
+    fn shared_instance(&self) -> Option<u64> {
+        self.0.shared_instance()
     }
 
     fn supervises(&self) -> bool {

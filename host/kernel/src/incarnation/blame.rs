@@ -14,13 +14,19 @@ use crate::journal::order::{Draft, EntrySpace};
 use crate::words::crash::{Crash, CrashReport, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::event::{AboutMessage, LogEvent};
-use crate::words::events::{ActorCrashed, DropPanicked};
+use crate::words::events::{ActorCrashed, DropPanicked, InstanceLost};
 use crate::words::message::{Envelope, Message};
 
 impl Incarnation {
     /// Decides which message is to blame, and which messages are handled again.
     pub(super) fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
         let pending = self.shared.activity.guard();
+        if crash.reason.is_of_another() {
+            // The code has seen none of the messages.
+            let report = self.report(crash, None, 0, false);
+            self.put_back(rest, 0);
+            return End::Crashed(report, pending);
+        }
         let in_turn = !rest.is_empty();
         if rest.len() == 1 {
             let mut message = rest.remove(0);
@@ -82,6 +88,7 @@ impl Incarnation {
     pub(super) fn failed_start(&self, broken: Broken) -> End {
         match broken {
             Broken::Killed => End::Stopped,
+            Broken::Crash(crash) if crash.reason.is_of_another() => self.crashed(crash, Vec::new()),
             Broken::Crash(crash) => End::FailedStart(self.report(crash, None, 0, false)),
         }
     }
@@ -102,6 +109,10 @@ impl Incarnation {
         let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_turn, ..report });
         let before = self.instance.last_crash.lock().replace(report.clone());
         let again = before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace);
+        if report.crash.reason.is_of_another() {
+            InstanceLost { subject: self.actor.about_run(self.number), crash: &report.crash.reason }.log();
+            return report;
+        }
         // The code's output on stderr is in the log already.
         let event = ActorCrashed {
             subject: (self.actor.about_run(self.number), message),

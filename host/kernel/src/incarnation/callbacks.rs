@@ -55,8 +55,12 @@ impl Incarnation {
                 }
                 Err(Broken::Crash(crash)) => {
                     let reports = reports();
-                    self.end_crashed(&reports);
-                    self.instance.backlog.lock().reports_crashed(&self.shared.activity, reports);
+                    if crash.reason.is_of_another() {
+                        self.instance.backlog.lock().reports_not_told(&self.shared.activity, reports);
+                    } else {
+                        self.end_crashed(&reports);
+                        self.instance.backlog.lock().reports_crashed(&self.shared.activity, reports);
+                    }
                     behavior.turn().end_timers();
                     return Err(self.crashed(crash, Vec::new()));
                 }

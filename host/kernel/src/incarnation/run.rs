@@ -100,7 +100,6 @@ impl Incarnation {
         let mut ran = Duration::ZERO;
         let mut gathering = Gathering::default();
         let calls_back = self.actor.spec.code.calls_back();
-        let turns = self.instance.turns();
         loop {
             // Held until the end of the turn.
             let mut _last_chance = None;
@@ -140,6 +139,7 @@ impl Incarnation {
                 continue;
             }
             // Only a full batch, and a sample, is measured: reading the clock costs as much as a short handler.
+            let turns = self.instance.turns();
             let is_sample = turns.is_sample();
             let began = (count == most || is_sample).then(Instant::now);
             let mut waits = None;

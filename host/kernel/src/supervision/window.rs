@@ -76,6 +76,7 @@ impl Tally {
                 }
                 self.push(Spell { blamed: 1, message: Some(id), ..Spell::new(now) });
             }
+            Fault::Another => return false,
         }
         true
     }

@@ -132,7 +132,7 @@ impl Turn {
     }
 
     /// The way of crashes of tasks that the code runs beside its turns.
-    pub(crate) fn task_crashes(&self) -> TaskCrashes {
+    pub fn task_crashes(&self) -> TaskCrashes {
         TaskCrashes::new(self.actor.clone(), self.instance.clone(), self.incarnation)
     }
 
@@ -396,8 +396,9 @@ impl Turn {
         self.effects.keep_alive() || !self.actor.children.lock().is_empty()
     }
 
-    /// Ends all timers: the incarnation is at its end, and no timer fires or is set.
-    pub(crate) fn end_timers(&mut self) {
+    /// Ends all timers: the incarnation is at its end, and no timer fires or is set. Code that keeps the turn after the end of its
+    /// [`crate::Behavior`] calls this then.
+    pub fn end_timers(&mut self) {
         self.effects.end_timers();
     }
 }

@@ -86,11 +86,18 @@ pub enum CrashReason {
         /// The failure among the children.
         message: String,
     },
+    /// Another actor ended the instance that both share. No message of this actor is to blame, and the failure does not count.
+    SharedInstance {
+        /// The actor that ended it.
+        culprit: Address,
+        /// The end of that actor, as the rest of a sentence about it.
+        how: String,
+    },
 }
 
 impl CrashReason {
     /// All values of [`CrashReason::kind`].
-    pub const KINDS: [&'static str; 13] = [
+    pub const KINDS: [&'static str; 14] = [
         "panic",
         "trap",
         "memory",
@@ -104,7 +111,13 @@ impl CrashReason {
         "start",
         "shutdown",
         "children",
+        "shared-instance",
     ];
+
+    /// Whether the fault is another actor's.
+    pub(crate) fn is_of_another(&self) -> bool {
+        matches!(self, Self::SharedInstance { .. })
+    }
 
     /// The kind in one word, for counters and programs.
     pub fn kind(&self) -> &'static str {
@@ -127,6 +140,7 @@ impl CrashReason {
             Self::Start { .. } => 10,
             Self::Shutdown { .. } => 11,
             Self::Children { .. } => 12,
+            Self::SharedInstance { .. } => 13,
         }
     }
 }
@@ -150,6 +164,9 @@ impl fmt::Display for CrashReason {
             Self::Start { message } => write!(f, "failed to start: {message}"),
             Self::Shutdown { message } => write!(f, "failed to shut down: {message}"),
             Self::Children { message } => write!(f, "gave up on its children: {message}"),
+            Self::SharedInstance { culprit, how } => {
+                write!(f, "lost the instance that it shares with {culprit}, which {how}")
+            }
         }
     }
 }
@@ -257,6 +274,7 @@ impl CrashReport {
     /// The fault that the crash is blamed on.
     pub(crate) fn fault(&self) -> Fault {
         match self.blamed {
+            _ if self.crash.reason.is_of_another() => Fault::Another,
             Some((id, _)) => Fault::Message(id),
             None if self.in_turn => Fault::Batch,
             None => Fault::Actor,

@@ -16,6 +16,8 @@ pub enum Fault {
     Batch,
     /// This message alone was being handled.
     Message(MessageId),
+    /// Another actor ended the instance that both share: the failure does not count, and the restart has no pause.
+    Another,
 }
 
 /// A parent's decision about a child that failed.

@@ -128,7 +128,7 @@ fn moves() -> impl Strategy<Value = Move> {
 
 fn fault() -> impl Strategy<Value = Fault> {
     let message = (0..4u64).prop_map(|n| Fault::Message(MessageId::seeded("any", n)));
-    prop_oneof![Just(Fault::Actor), Just(Fault::Batch), message]
+    prop_oneof![Just(Fault::Actor), Just(Fault::Batch), Just(Fault::Another), message]
 }
 
 /// The behaviour of actors when the play ends.

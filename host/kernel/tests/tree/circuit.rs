@@ -67,6 +67,33 @@ fn all_attempts_at_one_message_are_one_failure() {
 }
 
 #[test]
+fn fault_of_another_actor_does_not_count_and_has_no_pause() {
+    let backoff = Backoff { initial: SECOND, max: SECOND };
+    let mut house = House::of_kernel(STRICT, &[("a", NodeSpec { backoff, ..PLAIN }), ("p", PLAIN), ("p/c", PLAIN)]);
+    for _ in 0..20 {
+        for name in ["a", "p/c"] {
+            house.crash_over(name, 0, Fault::Another);
+            house.answer();
+        }
+    }
+    assert_eq!(["a", "p", "p/c"].map(|name| house.state(name)), [State::Running; 3]);
+    assert_eq!((house.window("a").restarts, house.window("p/c").restarts), (0, 0));
+    assert_eq!(house.pauses(), [Duration::ZERO; 40]);
+    house.crash_over("a", 0, Fault::Actor);
+    assert_eq!(house.window("a").restarts, 1, "its own fault counts");
+}
+
+#[test]
+fn start_that_another_actor_broke_off_is_made_again() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    house.spawn("p/c", PLAIN);
+    house.crash_over("p/c", 0, Fault::Another);
+    assert_eq!(house.state("p/c"), State::Starting, "as if it had not been the first start");
+    house.answer();
+    assert_eq!((house.state("p/c"), house.window("p/c").restarts), (State::Running, 0));
+}
+
+#[test]
 fn attempts_are_one_failure_in_a_parents_window_too() {
     let strict = NodeSpec { supervision: STRICT, ..PLAIN };
     let mut house = House::of(&[("p", strict), ("p/a", PLAIN), ("p/b", PLAIN)]);

@@ -1,10 +1,12 @@
 //! A checker of rules that hold in every case. It sees only the events and the actions, and knows only what any reader of
 //! them knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use playhouse_kernel::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, WhyGaveUp, Window};
+use playhouse_kernel::supervision::events::{
+    Action, Directive, Ended, Event, Fault, Node, NodeSpec, ROOT, WhyGaveUp, Window,
+};
 use playhouse_kernel::supervision::tree::Tree;
 use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
 
@@ -69,6 +71,8 @@ pub struct Watcher {
     booted: bool,
     /// Some failures may not count.
     pub accounts: bool,
+    /// Nodes whose last account blames another actor: they restart however often others failed.
+    innocent: BTreeSet<Node>,
     pub shutting_down: bool,
     kernel_gave_up: bool,
     killed: bool,
@@ -88,6 +92,7 @@ impl Watcher {
             over: None,
             booted: false,
             accounts: false,
+            innocent: BTreeSet::new(),
             shutting_down: false,
             kernel_gave_up: false,
             killed: false,
@@ -237,7 +242,13 @@ impl Watcher {
             Event::Wanted(node) => self.known(node).wanted = true,
             Event::Shutdown => self.shutting_down = true,
             Event::Kill => self.killed = true,
-            Event::Account { .. } => self.accounts = true,
+            Event::Account { node, fault, .. } => {
+                self.accounts = true;
+                self.innocent.remove(&node);
+                if fault == Fault::Another {
+                    self.innocent.insert(node);
+                }
+            }
             _ => {}
         }
     }
@@ -430,7 +441,8 @@ impl Watcher {
         assert!(allowed || known.licence, "its kind does not restart: {:?}", known.end);
         let parent = known.parent;
         let recent = self.recent(node, now) + 1;
-        assert!(window.restarts <= window.intensity, "more restarts than the window allows");
+        let allowed = window.restarts <= window.intensity || self.innocent.contains(&node);
+        assert!(allowed, "more restarts than the window allows");
         if self.accounts {
             assert!(window.restarts <= recent, "more than there were");
         } else if self.shutting_down {

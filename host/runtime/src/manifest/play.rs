@@ -236,6 +236,8 @@ pub struct Settings {
     pub memory_place: Option<Range<usize>>,
     /// The digest that the plugin must have, in lower case, and its place in the manifest.
     pub sha256: Option<(String, Range<usize>)>,
+    /// Where the manifest says that the actors share an instance; `None` if each has its own.
+    pub share: Option<Range<usize>>,
     /// Addresses that the actor may send to.
     pub sends_to: Vec<Address>,
     /// Addresses below which the actor may send to all actors.

@@ -93,6 +93,7 @@ fn member(family: Family) -> Actor {
         spawns: family.spawns,
         metrics: family.metrics,
         sha256: family.sha256,
+        share: family.share,
         instances: None,
         batch: family.batch,
         start: None,
@@ -254,6 +255,9 @@ pub struct Actor {
     /// The log of the actor.
     #[serde(default)]
     pub log: ActorLog,
+    /// `share` of a family.
+    #[serde(skip)]
+    pub(super) share: Option<Spanned<bool>>,
     /// With these, it is a family, and the others are the keys of each member.
     #[serde(skip)]
     pub(super) family: Option<Box<FamilyKeys>>,
@@ -283,6 +287,12 @@ pub struct Plugin {
     /// and at `limits.children`. Example: `recursive = true`. Default: `false`.
     #[serde(default)]
     pub recursive: bool,
+    /// With `true`, the spawned actors share one instance, with a value for each: their starts are cheap, and one of them runs at a time.
+    /// If one crashes, all start again; no message of the others is blamed, and the crash does not count for them. `limits.memory`,
+    /// `limits.resources` and `limits.requests` are those of all of them together. Actors with other limits, because of their parents',
+    /// share another instance. Their grants must be equal below each parent, and the component must be exported with
+    /// `export_actor!(..., shared)`. Example: `share = true`. Default: `false`.
+    pub share: Option<Spanned<bool>>,
     /// The digest that the plugin's file must have; another file is refused. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
     /// Maximum number of messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants`

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::message::check_actor;
+use crate::message::{check, check_actor};
 
 #[test]
 fn spawned_plugin_needs_a_section() {
@@ -103,7 +103,7 @@ fn plugin_keys_are_checked_like_actor_keys() {
                · ───┬───
                ·    ╰── here
                ╰────
-              help: the keys here are `name`, `sends_to`, `spawns`, `metrics`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `state`, `restart`, `supervision`, `limits`, `grants`, `log`
+              help: the keys here are `name`, `sends_to`, `spawns`, `metrics`, `recursive`, `share`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `state`, `restart`, `supervision`, `limits`, `grants`, `log`
 
         "#]],
     );
@@ -143,5 +143,38 @@ fn plugin_keys_are_checked_like_actor_keys() {
 
             3 problems in playhouse.toml
         "#]],
+    );
+}
+
+#[test]
+fn grants_of_actors_that_share_an_instance_are_equal() {
+    let text = |second: &str| {
+        format!(
+            "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nspawns = [\"split\"]\ngrants = {{ hosts = [\"https://a.com\"] }}\n\
+             [[actor]]\naddress = \"/b\"\nplugin = \"count\"\nspawns = [\"split\"]\n{second}\n\
+             [[plugin]]\nname = \"split\"\nshare = true\ngrants = {{ hosts = [\"https://a.com\"] }}\n"
+        )
+    };
+    check(
+        &text(""),
+        expect![[r#"
+        stderr:
+          × actors of `split` share an instance, and their grants differ below `/a` and `/b`
+            ╭─[playhouse.toml:13:9]
+         12 │ name = "split"
+         13 │ share = true
+            ·         ──┬─
+            ·           ╰── here
+         14 │ grants = { hosts = ["https://a.com"] }
+            ╰────
+          help: a grant that a parent does not have is left out for its children: give both parents the same grants, or give the plugin only grants that both have, or leave `share` out
+
+    "#]],
+    );
+    check(
+        &text("grants = { hosts = [\"https://*\"] }"),
+        expect![[r#"
+        fine
+    "#]],
     );
 }

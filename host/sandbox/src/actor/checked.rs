@@ -7,8 +7,8 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use super::imports::ActorData;
 use crate::component::{Interface, LoadError, function, missing_import, other_contract};
 use crate::contract::{
-    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams,
-    HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, ForgetParams, GATE, GateResults, HANDLER, HandlerParams,
+    HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SHARED, SUPERVISOR, TURNS, TaskDoneParams,
     TurnsParams, TurnsResults, WATCHER,
 };
 use crate::wasi::keyvalue;
@@ -25,6 +25,8 @@ pub(crate) struct Checked {
     pub(crate) child_failed: Option<ComponentExportIndex>,
     pub(crate) noticed: Option<ComponentExportIndex>,
     pub(crate) task_done: Option<ComponentExportIndex>,
+    /// Only where actors can share an instance.
+    pub(crate) forget: Option<ComponentExportIndex>,
 }
 
 /// Checks a component as far as possible before it runs.
@@ -70,9 +72,25 @@ pub(crate) fn check(file: &Path, linker: &Linker<ActorData>, component: &Compone
         .get_export_index(None, CALLBACK)
         .map(|instance| function::<TaskDoneParams, ()>(file, component, &instance, CALLBACK, "task-done"))
         .transpose()?;
+    let forget = component
+        .get_export_index(None, SHARED)
+        .map(|instance| function::<ForgetParams, ()>(file, component, &instance, SHARED, "forget"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let (import, message) = missing_import(component, &error);
         LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
-    Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
+    Ok(Checked {
+        pre,
+        handler,
+        turns,
+        gate,
+        init,
+        prepare_children,
+        shutdown,
+        child_failed,
+        noticed,
+        task_done,
+        forget,
+    })
 }

@@ -1,6 +1,5 @@
-//! One incarnation: a store of its own, the instance in it, and the calls into it. No call enters a store again after it trapped.
+//! An instance: its store, and the calls into it. No call enters a store again after it trapped.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
@@ -10,31 +9,26 @@ use playhouse_kernel::{
 use wasmtime::Store;
 
 use super::imports::ActorData;
-use super::setup::{ActorSetup, Loaded};
+use super::incarnation::{Current, IncarnationData};
+use super::setup::{ActorSetup, InstanceSetup, Loaded};
 use super::wasi_context::WasiContext;
 use crate::contract::{self, End, Handler, Hook, Task, Turns};
 use crate::limits::{CpuMeter, Held, MemoryLimiter};
-use crate::output::{Kind, Lines, Logger, Writer};
 use crate::run::{self, Admission, confined, metered, resources};
 use crate::wasi::http::Http;
 
 /// A buffer for bodies is dropped if it grew beyond this.
 const KEPT_BODY_BYTES: usize = 1 << 20;
 
-/// One incarnation of a plugin. The order of the fields is the order of the drop: the store first, later the count of its memory
-/// and its admission.
+/// An instance of a plugin: of one incarnation, or of several that share it. The order of the fields is the order of the drop: the store
+/// first, later the count of its memory and its admission.
 pub(crate) struct Guest {
     store: Store<ActorData>,
-    exports: Exports,
+    pub(super) exports: Exports,
     /// The buffer for the body of the current message, used again for the next one.
     body: Arc<Vec<u8>>,
-    meter: Arc<CpuMeter>,
+    pub(super) meter: Arc<CpuMeter>,
     plugin: Arc<Loaded>,
-    /// The last single message sent at least [`MANY_SENDS`] messages, for which one frame is cheaper than an import each: the
-    /// next single message goes through `turns` as well.
-    sends_much: bool,
-    stdout: Lines,
-    stderr: Lines,
     _held: Arc<Held>,
     _admission: Admission,
 }
@@ -47,41 +41,71 @@ const MOST_BUDGETS: usize = 64;
 const MANY_SENDS: usize = 2;
 
 /// The functions that it exports.
-struct Exports {
+pub(super) struct Exports {
     handler: Handler,
     /// For batches of more than one message: for a single message with few sends, `handler` is cheaper.
     turns: Option<Turns>,
     gate: Option<contract::Gate>,
-    init: Option<Hook>,
-    prepare_children: Option<Hook>,
+    pub(super) init: Option<Hook>,
+    pub(super) prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
     child_failed: Option<contract::ChildFailed>,
     noticed: Option<contract::Noticed>,
     task_done: Option<contract::TaskDone>,
+    forget: Option<contract::Forget>,
+}
+
+/// The data of an incarnation during a call of its instance: in the store, and back home after it, also when the call is cut off.
+pub(super) struct Visit<'a> {
+    store: &'a mut Store<ActorData>,
+    home: &'a mut Option<Box<IncarnationData>>,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(store: &'a mut Store<ActorData>, home: &'a mut Option<Box<IncarnationData>>) -> Self {
+        store.data_mut().incarnation.0 = home.take();
+        Self { store, home }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        *self.home = self.store.data_mut().incarnation.0.take();
+    }
 }
 
 impl Guest {
-    /// Makes the instance. The only code of the actor that runs is that which its component needs to be instantiated.
+    /// Makes the instance of one incarnation. The only code of the actor that runs is that which its component needs to be instantiated.
     pub(crate) async fn launch(setup: &ActorSetup, turn: Turn) -> Result<Self, Crash> {
+        let mut incarnation = Some(setup.incarnation(turn, 0));
+        let mut guest = Self::make(&setup.instance, &mut incarnation, false).await?;
+        guest.store.data_mut().incarnation.0 = incarnation;
+        Ok(guest)
+    }
+
+    /// Makes an instance on behalf of an incarnation; `shared`: for this one and others.
+    pub(super) async fn make(
+        setup: &InstanceSetup,
+        incarnation: &mut Option<Box<IncarnationData>>,
+        shared: bool,
+    ) -> Result<Self, Crash> {
         let (plugin, limits) = (&setup.plugin, *setup.limits);
         let admission =
             plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let uses = turn.resource_use();
-        let held = Held::new(setup.accounts.memory(), &uses);
-        let writer = Writer::new(turn.address().clone(), plugin.name.clone(), Some(turn.incarnation()));
-        let lines = |kind| Lines::new(kind, writer.clone(), setup.output.clone());
-        let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
+        let first = incarnation.as_mut().expect("the caller has it");
+        let (writer, uses) = (first.logger.writer().clone(), first.uses.clone());
+        // The memory of a shared instance is no single actor's.
+        let held_by = if shared { Arc::default() } else { uses.clone() };
+        let held = Held::new(setup.accounts.memory(), &held_by);
         let actor = &setup.resources;
-        let wasi = WasiContext::new(actor.clone(), plugin.name.clone(), stdout.clone(), stderr.clone());
-        let http = Http::new(&turn, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
+        let wasi = WasiContext::new(actor.clone(), plugin.name.clone(), &first.stdout, &first.stderr, shared);
+        let patience = first.turn.get_mut().timeout();
+        let http = Http::new(held_by, patience, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
         let data = ActorData {
-            turn: RefCell::new(turn),
-            logger: Logger::new(writer.clone(), setup.output.clone(), setup.log()),
+            incarnation: Current(None),
             in_turns: false,
-            config: setup.config.clone(),
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
             panic: None,
-            reply_metadata: Metadata::new(),
             wasi,
             files: actor.no_files(),
             http,
@@ -93,43 +117,63 @@ impl Guest {
             store.data_mut().files = files;
         }
         let checked = &plugin.checked;
-        let made = metered(&meter, async {
-            let instance = checked.pre.instantiate_async(&mut store).await?;
-            let hook = |store: &mut Store<ActorData>, index: &Option<_>| {
-                index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
-            };
-            let handler = instance.get_typed_func(&mut store, checked.handler)?;
-            let turns = checked.turns.filter(|_| plugin.sandbox.turns);
-            let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            let gate = checked.gate.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            let init = hook(&mut store, &checked.init)?;
-            let prepare_children = hook(&mut store, &checked.prepare_children)?;
-            let shutdown = hook(&mut store, &checked.shutdown)?;
-            let child_failed =
-                checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            let task_done = checked.task_done.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            Ok(Exports { handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
-        });
-        let made: wasmtime::Result<Exports> = made.await;
+        let made: wasmtime::Result<Exports> = {
+            let visit = Visit::begin(&mut store, incarnation);
+            let store = &mut *visit.store;
+            metered(&meter, async {
+                let instance = checked.pre.instantiate_async(&mut *store).await?;
+                let hook = |store: &mut Store<ActorData>, index: &Option<_>| {
+                    index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
+                };
+                let handler = instance.get_typed_func(&mut *store, checked.handler)?;
+                let turns = checked.turns.filter(|_| plugin.sandbox.turns);
+                let turns = turns.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+                let gate = checked.gate.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+                let init = hook(store, &checked.init)?;
+                let prepare_children = hook(store, &checked.prepare_children)?;
+                let shutdown = hook(store, &checked.shutdown)?;
+                let child_failed =
+                    checked.child_failed.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+                let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+                let task_done =
+                    checked.task_done.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+                let forget = checked.forget.filter(|_| shared);
+                let forget = forget.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+                Ok(Exports {
+                    handler,
+                    turns,
+                    gate,
+                    init,
+                    prepare_children,
+                    shutdown,
+                    child_failed,
+                    noticed,
+                    task_done,
+                    forget,
+                })
+            })
+            .await
+        };
+        let first = incarnation.as_ref().expect("the visit is over");
         let exports = made.map_err(|error| {
-            stdout.finish();
-            stderr.finish();
-            run::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
+            first.finish_lines();
+            run::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &first.stderr)
         })?;
-        let (plugin, body) = (setup.plugin.clone(), Arc::default());
-        Ok(Self {
-            store,
-            exports,
-            body,
-            meter,
-            plugin,
-            sends_much: false,
-            stdout,
-            stderr,
-            _held: held,
-            _admission: admission,
-        })
+        let (plugin, body) = (plugin.clone(), Arc::default());
+        Ok(Self { store, exports, body, meter, plugin, _held: held, _admission: admission })
+    }
+
+    /// Puts the data of an incarnation into the store of a shared instance.
+    pub(super) fn enter(&mut self, incarnation: &mut Option<Box<IncarnationData>>) {
+        if let Some(incarnation) = incarnation {
+            self.meter.count_for(&incarnation.uses);
+        }
+        self.store.data_mut().incarnation.0 = incarnation.take();
+    }
+
+    /// Takes the data of an incarnation out of the store of a shared instance.
+    pub(super) fn exit(&mut self) -> Option<Box<IncarnationData>> {
+        self.store.data_mut().incarnation.0.take()
     }
 
     /// Prepares the next call: it has the whole budget, and facts about the failure of an earlier message are cleared.
@@ -141,7 +185,15 @@ impl Guest {
         data.panic = None;
     }
 
-    async fn handle_all(&mut self) -> Result<(), Crash> {
+    fn incarnation(&self) -> &IncarnationData {
+        &self.store.data().incarnation
+    }
+
+    fn turn(&mut self) -> &mut Turn {
+        self.store.data_mut().incarnation.turn.get_mut()
+    }
+
+    pub(super) async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.exports.turns;
         if self.turn().bulk().has_notices() {
             // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
@@ -155,20 +207,23 @@ impl Guest {
         match turns {
             // Only a frame can say that routes are void.
             // A frame shows metadata with the message; `handler` would have to ask for them.
-            Some(turns) if self.sends_much || anew || self.turn().len() > 1 || self.turn().has_metadata() => {
+            Some(turns)
+                if self.incarnation().sends_much || anew || self.turn().len() > 1 || self.turn().has_metadata() =>
+            {
                 self.handle_batch(turns, anew).await?;
             }
             _ => self.handle_one_by_one().await?,
         }
         self.finish_line_when_idle();
         let turn = self.turn();
-        self.sends_much = turn.len() == 1 && turn.bulk().recorded() >= MANY_SENDS;
+        let sends_much = turn.len() == 1 && turn.bulk().recorded() >= MANY_SENDS;
+        self.store.data_mut().incarnation.sends_much = sends_much;
         Ok(())
     }
 
     /// The outcome of a message that the guest handled alone, with the metadata that it set for its reply.
     fn reply(&mut self, reply: Option<Vec<u8>>) -> Outcome {
-        let metadata = &mut self.store.data_mut().reply_metadata;
+        let metadata = &mut self.store.data_mut().incarnation.reply_metadata;
         if metadata.is_empty() {
             return Outcome::Done(reply);
         }
@@ -187,8 +242,8 @@ impl Guest {
         self.store.data_mut().in_turns = false;
         let (frame,) = called.map_err(|error| self.crash_report(&error))?;
         contract::record(self.turn(), frame, End::Whole).map_err(|bad| {
-            self.finish_lines();
-            Crash { stderr: self.stderr.tail(), ..Crash::new((&bad).into()) }
+            self.incarnation().finish_lines();
+            Crash { stderr: self.incarnation().stderr.tail(), ..Crash::new((&bad).into()) }
         })
     }
 
@@ -206,12 +261,12 @@ impl Guest {
                 continue;
             }
             // A hook, or a message that failed, may have left metadata for a reply.
-            if !self.store.data().reply_metadata.is_empty() {
-                self.store.data_mut().reply_metadata = Metadata::new();
+            if !self.incarnation().reply_metadata.is_empty() {
+                self.store.data_mut().incarnation.reply_metadata = Metadata::new();
             }
             let body = Arc::make_mut(&mut self.body);
             body.clear();
-            body.extend_from_slice(self.store.data_mut().turn.get_mut().body());
+            body.extend_from_slice(self.store.data_mut().incarnation.turn.get_mut().body());
             let called = self.exports.handler.call_async(&mut self.store, (self.body.clone(),)).await;
             let outcome = match called {
                 Ok((Ok(reply),)) => self.reply(reply),
@@ -240,99 +295,97 @@ impl Guest {
 
     /// Keeps a line on stdout that has no end yet until the actor is idle: the next call may end the line.
     fn finish_line_when_idle(&mut self) {
-        if self.stdout.is_open() {
-            let stdout = self.stdout.clone();
+        if self.incarnation().stdout.is_open() {
+            let stdout = self.incarnation().stdout.clone();
             self.turn().when_idle(move || stdout.finish());
         }
     }
 
     /// The crash report for a hook that returned an error.
     fn failed(&self, reason: CrashReason) -> Crash {
-        self.stderr.finish();
-        Crash { stderr: self.stderr.tail(), ..Crash::new(reason) }
+        self.incarnation().stderr.finish();
+        Crash { stderr: self.incarnation().stderr.tail(), ..Crash::new(reason) }
     }
 
     fn crash_report(&self, error: &wasmtime::Error) -> Crash {
-        self.finish_lines();
-        run::crash(error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
+        let incarnation = self.incarnation();
+        incarnation.finish_lines();
+        run::crash(error, self.store.data(), &self.plugin.names, self.meter.budget(), &incarnation.stderr)
     }
 
-    fn finish_lines(&self) {
-        self.stdout.finish();
-        self.stderr.finish();
+    pub(super) async fn gate(&mut self) -> Result<Gate, Crash> {
+        let Some(gate) = self.exports.gate else { return Ok(Gate::Start) };
+        self.refresh(1);
+        let called = gate.call_async(&mut self.store, ()).await;
+        called.map(|(decision,)| decision.into()).map_err(|error| self.crash_report(&error))
+    }
+
+    pub(super) async fn start_hook(&mut self, hook: Option<Hook>) -> Result<(), Crash> {
+        let answer = self.hook(hook).await?;
+        answer.map_err(|message| self.failed(CrashReason::Start { message }))
+    }
+
+    pub(super) async fn directive(&mut self, failure: &ChildFailed) -> Result<Directive, Crash> {
+        let Some(hook) = self.exports.child_failed else { return Ok(Directive::Default) };
+        self.refresh(1);
+        let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+        self.finish_line_when_idle();
+        called.map(|(directive,)| directive.into()).map_err(|error| self.crash_report(&error))
+    }
+
+    pub(super) async fn tell_done(&mut self, done: &[TaskDone]) -> Result<(), Crash> {
+        let Some(hook) = self.exports.task_done else { return Ok(()) };
+        self.refresh(done.len());
+        let tasks = done.iter().map(Task::from).collect();
+        hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.crash_report(&error))?;
+        self.finish_line_when_idle();
+        Ok(())
+    }
+
+    pub(super) async fn shut_down(&mut self) -> Result<(), Crash> {
+        let answer = self.hook(self.exports.shutdown).await?;
+        answer.map_err(|message| self.failed(CrashReason::Shutdown { message }))
+    }
+
+    /// Drops the value of the current incarnation, which has ended, in a shared instance.
+    pub(super) async fn forget(&mut self) -> Result<(), Crash> {
+        let Some(forget) = self.exports.forget else { return Ok(()) };
+        self.refresh(1);
+        let number = self.incarnation().number;
+        forget.call_async(&mut self.store, (number,)).await.map_err(|error| self.crash_report(&error))
     }
 }
 
 impl Behavior for Guest {
     fn turn(&mut self) -> &mut Turn {
-        self.store.data_mut().turn.get_mut()
+        Self::turn(self)
     }
 
     fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, async move {
-            let Some(gate) = self.exports.gate else { return Ok(Gate::Start) };
-            self.refresh(1);
-            let called = gate.call_async(&mut self.store, ()).await;
-            called.map(|(decision,)| decision.into()).map_err(|error| self.crash_report(&error))
-        }))
+        Box::pin(metered(self.meter.clone(), self.gate()))
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, async move {
-            let answer = self.hook(self.exports.init).await?;
-            answer.map_err(|message| self.failed(CrashReason::Start { message }))
-        }))
+        Box::pin(metered(self.meter.clone(), self.start_hook(self.exports.init)))
     }
 
     fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, async move {
-            let answer = self.hook(self.exports.prepare_children).await?;
-            answer.map_err(|message| self.failed(CrashReason::Start { message }))
-        }))
+        Box::pin(metered(self.meter.clone(), self.start_hook(self.exports.prepare_children)))
     }
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, self.handle_all()))
+        Box::pin(metered(self.meter.clone(), self.handle_all()))
     }
 
     fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, async move {
-            let Some(hook) = self.exports.child_failed else { return Ok(Directive::Default) };
-            self.refresh(1);
-            let called = hook.call_async(&mut self.store, (failure.into(),)).await;
-            self.finish_line_when_idle();
-            called.map(|(directive,)| directive.into()).map_err(|error| self.crash_report(&error))
-        }))
+        Box::pin(metered(self.meter.clone(), self.directive(failure)))
     }
 
     fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, async move {
-            let Some(hook) = self.exports.task_done else { return Ok(()) };
-            self.refresh(done.len());
-            let tasks = done.iter().map(Task::from).collect();
-            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.crash_report(&error))?;
-            self.finish_line_when_idle();
-            Ok(())
-        }))
+        Box::pin(metered(self.meter.clone(), self.tell_done(done)))
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let meter = self.meter.clone();
-        Box::pin(metered(meter, async move {
-            let answer = self.hook(self.exports.shutdown).await?;
-            answer.map_err(|message| self.failed(CrashReason::Shutdown { message }))
-        }))
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.finish_lines();
+        Box::pin(metered(self.meter.clone(), self.shut_down()))
     }
 }

@@ -1,20 +1,20 @@
 //! The imports of an actor: the interfaces `kernel`, `batch`, `metrics` and `state` of the contract, and WASI with outgoing HTTP.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Config, Metadata, Turn};
+use playhouse_kernel::{Metadata, Turn};
 use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmStr};
 use wasmtime::{Engine, StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use super::incarnation::Current;
 use super::wasi_context::WasiContext;
 use crate::contract::{
-    ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, METRICS, MetricError, Reply, Resolved,
-    STATE, SendError, SpawnError, SpawnOptions, StateError, StateLimits, StopError, TimerError, WatchError, count,
-    metadata, record, whole_millis,
+    ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, MEMBER, METRICS, MetricError, Reply,
+    Resolved, STATE, SendError, SpawnError, SpawnOptions, StateError, StateLimits, StopError, TimerError, WatchError,
+    count, metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
 use crate::output::{HandledMessage, Logger};
@@ -28,18 +28,12 @@ use crate::wasi::polling;
 /// The longest timeout of an ask; it keeps sums of times in range.
 const LONGEST_ASK: Duration = Duration::from_hours(24);
 
-/// The data of one incarnation's store.
+/// The data of a store.
 pub(crate) struct ActorData {
-    /// The actor's side of the kernel. In a cell, so that an import can read the guest's memory and write here without a copy
-    /// between.
-    pub(crate) turn: RefCell<Turn>,
-    pub(crate) logger: Logger,
+    pub(crate) incarnation: Current,
     /// Whether the guest handles a batch that it got as a frame, and answers with frames.
     pub(crate) in_turns: bool,
-    pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
-    /// The metadata of the reply to the current message, which is handled alone.
-    pub(crate) reply_metadata: Metadata,
     /// The panic that the guest reported before its trap.
     pub(crate) panic: Option<Panic>,
     pub(crate) wasi: WasiContext,
@@ -51,7 +45,7 @@ pub(crate) struct ActorData {
 impl ActorData {
     /// The message that the guest handles, if it is exactly one.
     fn handled_message(&mut self) -> Option<HandledMessage> {
-        let turn = self.turn.get_mut();
+        let turn = self.incarnation.turn.get_mut();
         if self.in_turns && turn.len() != 1 {
             return None;
         }
@@ -64,7 +58,8 @@ impl WasiView for ActorData {
     /// costs a guest that writes nothing no instruction.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let message = self.handled_message();
-        self.logger.set_message(message);
+        self.incarnation.logger.set_message(message);
+        self.wasi.write_to(&self.incarnation);
         WasiCtxView { ctx: self.wasi.get(), table: &mut self.resources }
     }
 }
@@ -72,13 +67,14 @@ impl WasiView for ActorData {
 impl Logging for ActorData {
     fn logger(&mut self) -> &Logger {
         let message = self.handled_message();
-        self.logger.set_message(message);
-        &self.logger
+        self.incarnation.logger.set_message(message);
+        &self.incarnation.logger
     }
 }
 
 impl WasiHttpView for ActorData {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.hooks.attribute_to(self.incarnation.logger.writer());
         WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.resources, ctx: &mut self.http.context }
     }
 }
@@ -91,7 +87,7 @@ impl http::Requests for ActorData {
 
 impl KeyValue for ActorData {
     fn state(&mut self) -> (&mut Turn, &mut ResourceTable) {
-        (self.turn.get_mut(), &mut self.resources)
+        (self.incarnation.turn.get_mut(), &mut self.resources)
     }
 }
 
@@ -113,6 +109,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<ActorData>> {
     add_batch_to(&mut linker)?;
     add_metrics_to(&mut linker)?;
     add_state_to(&mut linker)?;
+    add_member_to(&mut linker)?;
     keyvalue::add_to(&mut linker)?;
     Ok(linker)
 }
@@ -128,13 +125,19 @@ fn add_wasi_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
 
 fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     let mut kernel = linker.instance(KERNEL)?;
-    kernel.func_wrap("address", |store: Caller<'_>, (): ()| Ok((store.data().turn.borrow().address().to_string(),)))?;
-    kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| Ok((store.data().turn.borrow().incarnation(),)))?;
+    kernel.func_wrap("address", |store: Caller<'_>, (): ()| {
+        Ok((store.data().incarnation.turn.borrow().address().to_string(),))
+    })?;
+    kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| {
+        Ok((store.data().incarnation.turn.borrow().incarnation(),))
+    })?;
     kernel.func_wrap("config", |store: Caller<'_>, (key,): (WasmStr,)| {
         let key = key.to_str(&store)?;
-        Ok((store.data().config.get(&*key).cloned(),))
+        Ok((store.data().incarnation.config.get(&*key).cloned(),))
     })?;
-    kernel.func_wrap("message", |store: Caller<'_>, (): ()| Ok((Envelope::of(&store.data().turn.borrow()),)))?;
+    kernel.func_wrap("message", |store: Caller<'_>, (): ()| {
+        Ok((Envelope::of(&store.data().incarnation.turn.borrow()),))
+    })?;
     kernel.func_wrap("tell", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
         let to = to.to_str(&store)?;
         let body = body.as_le_slice(&store);
@@ -162,7 +165,7 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
                     Ok(metadata) => metadata,
                     Err(error) => return Ok((Err(error),)),
                 };
-                let turn = store.data_mut().turn.get_mut();
+                let turn = store.data_mut().incarnation.turn.get_mut();
                 let told = turn.tell_all_with(&to, &metadata, &body).await;
                 turn.within_limits()?;
                 Ok((told.map(count).map_err(SendError::from),))
@@ -170,12 +173,12 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         },
     )?;
     kernel.func_wrap("reply-metadata", |mut store: Caller<'_>, (pairs,): (GuestPairs,)| {
-        let set = metadata(&mut store, &pairs)?.map(|metadata| store.data_mut().reply_metadata = metadata);
+        let set = metadata(&mut store, &pairs)?.map(|metadata| store.data_mut().incarnation.reply_metadata = metadata);
         Ok((set,))
     })?;
     kernel.func_wrap_async("tell-all", |mut store: Caller<'_>, (to, body): (String, Vec<u8>)| {
         Box::new(async move {
-            let turn = store.data_mut().turn.get_mut();
+            let turn = store.data_mut().incarnation.turn.get_mut();
             let told = turn.tell_all(&to, &body).await;
             turn.within_limits()?;
             Ok((told.map(count).map_err(SendError::from),))
@@ -184,7 +187,7 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
         Box::new(async move {
             let timeout = Duration::from_millis(timeout_ms).min(LONGEST_ASK);
-            let answer = store.data_mut().turn.get_mut().ask(&to, &body, timeout).await;
+            let answer = running(&mut store)?.ask(&to, &body, timeout).await;
             Ok((answer.map_err(AskError::from),))
         })
     })?;
@@ -197,7 +200,7 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
                     Ok(metadata) => metadata,
                     Err(error) => return Ok((Err(AskError::NotSent(error)),)),
                 };
-                let answer = store.data_mut().turn.get_mut().ask_with(&to, &metadata, &body, timeout).await;
+                let answer = running(&mut store)?.ask_with(&to, &metadata, &body, timeout).await;
                 Ok((answer.map(Reply::from).map_err(AskError::from),))
             })
         },
@@ -223,7 +226,7 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     let mut batch = linker.instance(BATCH)?;
     batch.func_wrap("resolve", |store: Caller<'_>, (to, message): (WasmStr, u32)| {
         let to = to.to_str(&store)?;
-        let resolved = store.data().turn.borrow_mut().bulk().resolve(&to, message as usize);
+        let resolved = store.data().incarnation.turn.borrow_mut().bulk().resolve(&to, message as usize);
         Ok((resolved.map(Resolved::from).map_err(SendError::from),))
     })?;
     batch.func_wrap(
@@ -237,25 +240,25 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     )?;
     batch.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
         let child = child.to_str(&store)?;
-        let found = store.data().turn.borrow_mut().bulk().find_child(&child);
+        let found = store.data().incarnation.turn.borrow_mut().bulk().find_child(&child);
         Ok((found.map_err(StopError::from),))
     })?;
     batch.func_wrap("own-route", |store: Caller<'_>, (): ()| {
-        Ok((Resolved::from(store.data().turn.borrow_mut().bulk().resolve_own()),))
+        Ok((Resolved::from(store.data().incarnation.turn.borrow_mut().bulk().resolve_own()),))
     })?;
     batch.func_wrap("timers-left", |store: Caller<'_>, (): ()| {
-        let (left, most) = store.data().turn.borrow_mut().bulk().timer_capacity();
+        let (left, most) = store.data().incarnation.turn.borrow_mut().bulk().timer_capacity();
         Ok(((count(left), count(most)),))
     })?;
     batch.func_wrap("timer-base", |store: Caller<'_>, (): ()| {
-        Ok((store.data().turn.borrow_mut().bulk().timer_base(),))
+        Ok((store.data().incarnation.turn.borrow_mut().bulk().timer_base(),))
     })?;
     batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
-        let sender = store.data().turn.borrow_mut().bulk().sender_of(message as usize);
+        let sender = store.data().incarnation.turn.borrow_mut().bulk().sender_of(message as usize);
         Ok((sender.map(|address| address.to_string()),))
     })?;
     batch.func_wrap("time-left", |store: Caller<'_>, (message,): (u32,)| {
-        let left = store.data().turn.borrow_mut().bulk().time_left_of(message as usize);
+        let left = store.data().incarnation.turn.borrow_mut().bulk().time_left_of(message as usize);
         Ok((left.map(whole_millis),))
     })?;
     batch.func_wrap("hand-over", |mut store: Caller<'_>, (frame,): (Vec<u8>,)| {
@@ -263,7 +266,7 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         if !data.in_turns {
             return Err(BadFrame::NoTurns.into());
         }
-        record(data.turn.get_mut(), frame, End::Open)?;
+        record(data.incarnation.turn.get_mut(), frame, End::Open)?;
         Ok(())
     })
 }
@@ -272,7 +275,7 @@ fn add_metrics_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     let mut metrics = linker.instance(METRICS)?;
     metrics.func_wrap("resolve", |store: Caller<'_>, (name,): (WasmStr,)| {
         let name = name.to_str(&store)?;
-        let number = store.data().turn.borrow().metric(&name);
+        let number = store.data().incarnation.turn.borrow().metric(&name);
         Ok((number.map_err(MetricError::from),))
     })?;
     metrics.func_wrap("count", |store: Caller<'_>, (metric, by): (u32, u64)| {
@@ -289,13 +292,13 @@ fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     let mut state = linker.instance(STATE)?;
     state.func_wrap_async("get", |mut store: Caller<'_>, (key,): (String,)| {
         Box::new(async move {
-            let value = store.data_mut().turn.get_mut().state_value(&key).await;
+            let value = store.data_mut().incarnation.turn.get_mut().state_value(&key).await;
             Ok((value.map_err(StateError::from),))
         })
     })?;
     state.func_wrap_async("set", |mut store: Caller<'_>, (key, value): (String, Vec<u8>)| {
         Box::new(async move {
-            let turn = store.data_mut().turn.get_mut();
+            let turn = store.data_mut().incarnation.turn.get_mut();
             let set = turn.set_state(&key, &value).await;
             turn.within_limits()?;
             Ok((set.map_err(StateError::from),))
@@ -303,7 +306,7 @@ fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     })?;
     state.func_wrap_async("set-for", |mut store: Caller<'_>, (key, value, milliseconds): SetForParams| {
         Box::new(async move {
-            let turn = store.data_mut().turn.get_mut();
+            let turn = store.data_mut().incarnation.turn.get_mut();
             let set = turn.set_state_for(&key, &value, Duration::from_millis(milliseconds)).await;
             turn.within_limits()?;
             Ok((set.map_err(StateError::from),))
@@ -316,25 +319,39 @@ fn add_state_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     })?;
     state.func_wrap_async("keys", |mut store: Caller<'_>, (prefix, after, most): KeysParams| {
         Box::new(async move {
-            let turn = store.data_mut().turn.get_mut();
+            let turn = store.data_mut().incarnation.turn.get_mut();
             let keys = turn.state_keys(&prefix, after.as_deref(), most as usize).await;
             Ok((keys.map_err(StateError::from),))
         })
     })?;
     state.func_wrap_async("limits", |mut store: Caller<'_>, (): ()| {
         Box::new(async move {
-            let limits = store.data_mut().turn.get_mut().measured_state_limits().await;
+            let limits = store.data_mut().incarnation.turn.get_mut().measured_state_limits().await;
             Ok((limits.map(StateLimits::from).map_err(StateError::from),))
         })
     })
 }
 
+fn add_member_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
+    let mut member = linker.instance(MEMBER)?;
+    member.func_wrap("current", |store: Caller<'_>, (): ()| Ok((store.data().incarnation.number,)))
+}
+
 /// Records an effect in the turn. A turn that exceeds its limits ends here, as a trap.
 fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Turn) -> T) -> wasmtime::Result<T> {
-    let mut turn = store.data().turn.borrow_mut();
+    let mut turn = store.data().incarnation.turn.borrow_mut();
     let done = record(&mut turn);
     turn.within_limits()?;
     Ok(done)
+}
+
+/// The turn of an incarnation that has not ended.
+fn running<'a>(store: &'a mut Caller<'_>) -> wasmtime::Result<&'a mut Turn> {
+    let incarnation = &mut store.data_mut().incarnation;
+    if incarnation.has_ended {
+        wasmtime::bail!("it asks while the value of an actor that has ended is dropped");
+    }
+    Ok(incarnation.turn.get_mut())
 }
 
 /// The functions about children and other actors.
@@ -349,15 +366,16 @@ fn add_children_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Resu
         let stopped = recorded(&store, |turn| turn.stop(&child))?;
         Ok((stopped.map_err(StopError::from),))
     })?;
-    kernel.func_wrap("children", |store: Caller<'_>, (): ()| Ok((store.data().turn.borrow().children(),)))?;
+    kernel
+        .func_wrap("children", |store: Caller<'_>, (): ()| Ok((store.data().incarnation.turn.borrow().children(),)))?;
     kernel.func_wrap("lookup", |store: Caller<'_>, (path,): (WasmStr,)| {
         let path = path.to_str(&store)?;
-        let found = store.data().turn.borrow().lookup(&path);
+        let found = store.data().incarnation.turn.borrow().lookup(&path);
         Ok((found.map(|address| address.to_string()),))
     })?;
     kernel.func_wrap_async("status", |mut store: Caller<'_>, (path,): (String,)| {
         Box::new(async move {
-            let state = store.data_mut().turn.get_mut().state(&path).await;
+            let state = store.data_mut().incarnation.turn.get_mut().state(&path).await;
             Ok((state.map(ActorState::from),))
         })
     })

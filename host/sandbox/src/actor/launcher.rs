@@ -1,24 +1,37 @@
 //! Makes incarnations of a plugin for one actor, and tells the kernel which hooks the plugin has.
 
+use std::sync::Arc;
+
 use playhouse_kernel::{Behavior, Bounds, BoxFuture, Crash, Launcher, Turn, Usage};
 
+use super::group::Group;
 use super::guest::Guest;
-use super::setup::ActorSetup;
+use super::setup::{ActorSetup, InstanceSetup};
+use super::shared_guest::SharedGuest;
 
 /// The launcher of one actor.
-pub(super) struct PluginLauncher(pub(super) ActorSetup);
+pub(super) struct PluginLauncher {
+    pub(super) setup: ActorSetup,
+    /// The actors that share an instance with this one; none with an instance of its own.
+    pub(super) group: Option<Arc<Group>>,
+}
 
 impl Launcher for PluginLauncher {
     fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async move { Ok(Box::new(Guest::launch(&self.0, turn).await?) as Box<dyn Behavior>) })
+        Box::pin(async move {
+            Ok(match &self.group {
+                Some(group) => Box::new(SharedGuest::launch(group, &self.setup, turn).await?) as Box<dyn Behavior>,
+                None => Box::new(Guest::launch(&self.setup, turn).await?),
+            })
+        })
     }
 
     fn plugin(&self) -> &str {
-        &self.0.plugin.name
+        &self.setup.instance.plugin.name
     }
 
     fn bounds(&self) -> Bounds {
-        let ActorSetup { limits, resources, accounts, .. } = &self.0;
+        let InstanceSetup { limits, resources, accounts, .. } = &self.setup.instance;
         Bounds {
             limits: Some(limits.clone()),
             grants: Some(resources.grants.clone()),
@@ -27,22 +40,31 @@ impl Launcher for PluginLauncher {
     }
 
     fn subtree_usage(&self) -> Vec<Usage> {
-        self.0.accounts.usage()
+        self.setup.instance.accounts.usage()
+    }
+
+    /// The instance that it shares counts as one.
+    fn takes_slot(&self) -> bool {
+        self.group.is_none()
+    }
+
+    fn shared_instance(&self) -> Option<u64> {
+        self.group.as_ref().map(|group| group.number)
     }
 
     fn calls_back(&self) -> bool {
-        self.0.plugin.checked.task_done.is_some()
+        self.setup.instance.plugin.checked.task_done.is_some()
     }
 
     fn gated(&self) -> bool {
-        self.0.plugin.checked.gate.is_some()
+        self.setup.instance.plugin.checked.gate.is_some()
     }
 
     fn watches(&self) -> bool {
-        self.0.plugin.checked.noticed.is_some()
+        self.setup.instance.plugin.checked.noticed.is_some()
     }
 
     fn supervises(&self) -> bool {
-        self.0.plugin.checked.child_failed.is_some()
+        self.setup.instance.plugin.checked.child_failed.is_some()
     }
 }

@@ -1,17 +1,18 @@
 //! A loaded plugin: the launchers that it makes, and the facts about it.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use playhouse_kernel::{Address, Bounds, Config, Launcher, MaxInstances};
 use tokio::runtime::Handle;
 use wasmtime::component::Linker;
 
 use super::checked::check;
+use super::group::Group;
 use super::imports::ActorData;
 use super::launcher::PluginLauncher;
 use super::resources::ActorResources;
-use super::setup::{ActorSetup, Loaded};
+use super::setup::{ActorSetup, InstanceSetup, Loaded};
 use crate::component::{LoadError, Names};
 use crate::grants::Grants;
 use crate::limits::{Accounts, Limits, RunClock, SubtreeLimits};
@@ -104,6 +105,17 @@ impl Plugin {
         config: Config,
         output: Arc<dyn Output>,
     ) -> Arc<dyn Launcher> {
+        let instance = self.instance_setup(accounts, grants, limits);
+        self.launcher_of(instance, None, config, output)
+    }
+
+    /// The actors of the plugin that share instances; `None` when its component does not export `shared`.
+    pub fn groups(&self) -> Option<Groups> {
+        let shares = self.inner.loaded.checked.forget.is_some();
+        shares.then(|| Groups { plugin: self.clone(), groups: Arc::default() })
+    }
+
+    fn instance_setup(&self, accounts: Accounts, grants: Grants, limits: Limits) -> InstanceSetup {
         let wire = &self.inner.loaded.sandbox.wire;
         let make = |grants| Arc::new(ActorResources::new(grants, wire, accounts.descriptors()));
         let resources = if grants.is_nothing() {
@@ -111,7 +123,6 @@ impl Plugin {
         } else {
             make(grants)
         };
-        let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
         let limits = {
             let mut last = self.inner.last_limits.lock().unwrap_or_else(PoisonError::into_inner);
             if **last != limits {
@@ -119,7 +130,53 @@ impl Plugin {
             }
             last.clone()
         };
-        let (plugin, log) = (self.inner.loaded.clone(), OnceLock::new());
-        Arc::new(PluginLauncher(ActorSetup { plugin, accounts, limits, resources, config, output, log }))
+        InstanceSetup { plugin: self.inner.loaded.clone(), accounts, limits, resources }
+    }
+
+    fn launcher_of(
+        &self,
+        instance: InstanceSetup,
+        group: Option<Arc<Group>>,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
+        let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
+        Arc::new(PluginLauncher { setup: ActorSetup { instance, config, output, log: OnceLock::new() }, group })
+    }
+}
+
+/// The actors of one plugin that share instances: those of equal limits, and of equal grants below one parent, share one. Clones are
+/// handles to the same groups.
+#[derive(Clone)]
+pub struct Groups {
+    plugin: Plugin,
+    groups: Arc<Mutex<Vec<Weak<Group>>>>,
+}
+
+impl Groups {
+    /// As [`Plugin::launcher_in`], for an actor whose parent has the bounds `within`, and whose limits and grants are within them. The
+    /// limits on memory, resources and requests are those of all actors that share the instance.
+    pub fn launcher_in(
+        &self,
+        within: &Bounds,
+        accounts: Accounts,
+        grants: Grants,
+        limits: Limits,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
+        let above = within.grants.as_ref().filter(|_| !grants.is_nothing());
+        let setup = self.plugin.instance_setup(accounts, grants, limits);
+        let group = {
+            let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+            groups.retain(|group| group.strong_count() > 0);
+            let known = groups.iter().filter_map(Weak::upgrade).find(|group| group.is_for(&setup, above));
+            known.unwrap_or_else(|| {
+                let group = Group::new(setup, above.cloned());
+                groups.push(Arc::downgrade(&group));
+                group
+            })
+        };
+        self.plugin.launcher_of(group.setup.clone(), Some(group), config, output)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use playhouse_kernel::Config;
+use playhouse_kernel::{Config, Turn};
 
 use super::checked::Checked;
+use super::incarnation::IncarnationData;
 use super::resources::ActorResources;
 use crate::component::Names;
 use crate::limits::{Accounts, Limits};
@@ -20,14 +21,20 @@ pub(crate) struct Loaded {
     pub(crate) names: Names,
 }
 
-/// The state that the incarnations of one actor share.
-pub(crate) struct ActorSetup {
+/// The parts that an instance is made of.
+#[derive(Clone)]
+pub(crate) struct InstanceSetup {
     pub(crate) plugin: Arc<Loaded>,
     pub(crate) accounts: Accounts,
     /// Shared with actors that have equal limits.
     pub(crate) limits: Arc<Limits>,
     /// Shared by all actors without grants.
     pub(crate) resources: Arc<ActorResources>,
+}
+
+/// The state that the incarnations of one actor share.
+pub(crate) struct ActorSetup {
+    pub(crate) instance: InstanceSetup,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
     /// The bounds on stderr count over all incarnations: a crash does not reset them.
@@ -35,7 +42,13 @@ pub(crate) struct ActorSetup {
 }
 
 impl ActorSetup {
+    /// The data of a new incarnation, with its number among those that share the instance.
+    pub(super) fn incarnation(&self, turn: Turn, number: u32) -> Box<IncarnationData> {
+        let plugin = self.instance.plugin.name.clone();
+        IncarnationData::new(plugin, self.config.clone(), &self.output, &self.log(), turn, number)
+    }
+
     pub(crate) fn log(&self) -> Arc<LogMeter> {
-        self.log.get_or_init(|| Arc::new(LogMeter::new(&self.limits))).clone()
+        self.log.get_or_init(|| Arc::new(LogMeter::new(&self.instance.limits))).clone()
     }
 }

@@ -18,6 +18,10 @@ pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.2.0";
 pub(crate) const CALLBACK: &str = "playhouse:actor/callback@0.2.0";
 /// The export with the function for notices.
 pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.2.0";
+/// The export that lets actors share an instance.
+pub const SHARED: &str = "playhouse:actor/shared@0.2.0";
+/// The import of an actor that exports `SHARED`.
+pub(crate) const MEMBER: &str = "playhouse:actor/member@0.2.0";
 /// The export with the function for batches.
 pub(crate) const TURNS: &str = "playhouse:actor/turns@0.2.0";
 /// The import of an actor that exports `TURNS`.

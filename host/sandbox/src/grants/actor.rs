@@ -94,6 +94,19 @@ impl Grants {
         }
     }
 
+    /// Whether an actor with these grants has the same access to the world outside as one with `other`.
+    pub fn gives_the_same(&self, other: &Self) -> bool {
+        let folder = |folder: &Folder| {
+            (folder.host().to_owned(), folder.guest().to_owned(), folder.is_writable(), folder.growth_bytes())
+        };
+        let secret = |secret: &SecretGrant| (secret.name.clone(), secret.hosts.clone(), secret.header.clone());
+        self.env == other.env
+            && self.hosts == other.hosts
+            && self.networks == other.networks
+            && self.dirs.iter().map(folder).eq(other.dirs.iter().map(folder))
+            && self.secrets.iter().map(secret).eq(other.secrets.iter().map(secret))
+    }
+
     /// Puts each secret in place of its placeholder in the headers of a request to `target`, as far as the request may have it.
     pub(crate) fn put_secrets_into(&self, target: &Target, headers: &mut HeaderMap) {
         for secret in &self.secrets {

@@ -51,6 +51,11 @@ impl Accounts {
         }
     }
 
+    /// Whether both count in the same places.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.memory, &other.memory) && Arc::ptr_eq(&self.descriptors, &other.descriptors)
+    }
+
     pub(crate) fn memory(&self) -> &Arc<Account> {
         &self.memory
     }

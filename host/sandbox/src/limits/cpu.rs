@@ -1,7 +1,7 @@
 //! The CPU time of one incarnation, by the clock of the sandbox and by the clock of the thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) struct CpuMeter {
     /// The counts of the actor, for readers. A call adds to them what this meter counts, at ticks and waits alone: the first
     /// tick of a call stands for the time before it and for the time after the last one, so that the sum of many short calls
     /// is right on average.
-    uses: Arc<ResourceUse>,
+    uses: Mutex<Arc<ResourceUse>>,
 }
 
 /// The first polls of a call, around which the thread's clock is not read.
@@ -64,7 +64,7 @@ impl CpuMeter {
             polls: AtomicU32::new(0),
             thread_ns: AtomicU64::new(0),
             host: AtomicU64::new(0),
-            uses,
+            uses: Mutex::new(uses),
         }
     }
 
@@ -104,7 +104,7 @@ impl CpuMeter {
         let before_ns = thread_ns();
         let done = call();
         let more_ns = thread_ns().saturating_sub(before_ns);
-        self.uses.add_cpu_ns(more_ns);
+        self.uses().add_cpu_ns(more_ns);
         let add = |host: u64| {
             let sum_ns = (host & HOST_NS).saturating_add(more_ns).min(HOST_NS);
             (host & !HOST_NS == to.0).then_some(to.0 | sum_ns)
@@ -114,8 +114,16 @@ impl CpuMeter {
     }
 
     /// The counts of the actor.
-    pub(crate) fn uses(&self) -> &Arc<ResourceUse> {
-        &self.uses
+    pub(crate) fn uses(&self) -> Arc<ResourceUse> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts for another actor from now on.
+    pub(crate) fn count_for(&self, uses: &Arc<ResourceUse>) {
+        let mut counted = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&counted, uses) {
+            counted.clone_from(uses);
+        }
     }
 
     /// The budget of the call that runs.
@@ -155,7 +163,7 @@ impl CpuMeter {
         };
         let used_ns = self.used_ns.load(Relaxed).saturating_add(more_ns);
         self.used_ns.store(used_ns, Relaxed);
-        self.uses.add_cpu_ns(more_ns);
+        self.uses().add_cpu_ns(more_ns);
         (ticks, used_ns)
     }
 }
@@ -262,7 +270,7 @@ mod tests {
     fn sum_of_all_calls_grows_by_ticks_and_waits() {
         let clock = Arc::new(AtomicU64::new(7));
         let meter = meter(&clock, 1000);
-        let sum = || meter.uses.read().cpu;
+        let sum = || meter.uses().read().cpu;
         for _ in 0..3 {
             meter.restart(1);
             poll(&meter, || {});

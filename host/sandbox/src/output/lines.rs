@@ -101,6 +101,16 @@ impl Lines {
         self.state().tail.iter().cloned().collect()
     }
 
+    /// Whether both are handles of one stream.
+    pub(super) fn is_same_stream(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.stream, &other.stream)
+    }
+
+    /// Whether the guest may write something.
+    pub(super) fn is_permitted(&self) -> bool {
+        self.permit > 0
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.stream.lock()
     }

@@ -26,6 +26,11 @@ impl Logger {
         Self { writer, output, meter }
     }
 
+    /// The origin of its records.
+    pub(crate) fn writer(&self) -> &Arc<Writer> {
+        &self.writer
+    }
+
     /// Sets the message for the lines that follow, on both streams as well.
     pub(crate) fn set_message(&self, message: Option<HandledMessage>) {
         self.writer.set_message(message);

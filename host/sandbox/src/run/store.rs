@@ -7,11 +7,11 @@ use std::sync::Arc;
 use playhouse_kernel::ResourceUse;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use super::shared::Shared;
 use crate::limits::{CpuMeter, Limits, MemoryLimiter};
-use crate::output::Lines;
 
 /// Random bytes that a guest may take in one call.
 pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
@@ -49,7 +49,7 @@ pub(crate) fn resources(limits: &Limits) -> ResourceTable {
 }
 
 /// Clocks, random numbers and two streams to write to; nothing else.
-pub(crate) fn bare_wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtxBuilder {
+pub(crate) fn bare_wasi<S: StdoutStream + Clone + 'static>(name: &str, stdout: &S, stderr: &S) -> WasiCtxBuilder {
     let mut builder = WasiCtx::builder();
     builder
         .arg(name)

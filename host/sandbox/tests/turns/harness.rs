@@ -23,7 +23,7 @@ pub fn address(text: &str) -> Address {
 /// replies and notes that in the log; and `/fragile`, which takes two messages at a time, crashes on `trap` and ends on
 /// `exit`. `/a` may send to `/log`, `/echo`, `/fragile` and `/nobody`, and may spawn up to 5 workers, which send their names
 /// and the bodies of their messages to `/log`. `/a` may have 3 timers, and in one turn 300 effects and 500,000 bytes; it declares
-/// the metrics `orders` and `amount`.
+/// the metrics `orders` and `amount`. In a shared instance, `/beside` shares it, and its number is the first.
 pub struct Play {
     pub kernel: Kernel,
     log: Log,
@@ -70,7 +70,8 @@ impl Play {
             let body = text(turn);
             turn.tell("/a", body.as_bytes()).unwrap();
         });
-        let puppet = Counting { inner: interface.puppet(reports), most: most.clone() };
+        let (beside, puppet) = interface.puppets(reports);
+        let puppet = Counting { inner: puppet, most: most.clone() };
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
             let mut spec = ActorSpec::new(address(at), launcher);
             spec.grants.sends_to = to.iter().map(|to| address(to)).collect();
@@ -82,14 +83,16 @@ impl Play {
         };
         let mut fragile = spec("/fragile", Arc::new(fragile), &[]);
         (fragile.batch, fragile.restart.kind) = (2, RestartKind::Transient);
+        let beside = beside.map(|beside| spec("/beside", beside, &[]));
+        let actors = [
+            fragile,
+            spec("/log", Arc::new(recorder), &[]),
+            spec("/echo", Arc::new(echo), &[]),
+            spec("/a", Arc::new(puppet), &["/log", "/echo", "/fragile", "/nobody"]),
+            spec("/peer", Arc::new(peer), &["/a"]),
+        ];
         let plan = Plan {
-            actors: vec![
-                fragile,
-                spec("/log", Arc::new(recorder), &[]),
-                spec("/echo", Arc::new(echo), &[]),
-                spec("/a", Arc::new(puppet), &["/log", "/echo", "/fragile", "/nobody"]),
-                spec("/peer", Arc::new(peer), &["/a"]),
-            ],
+            actors: beside.into_iter().chain(actors).collect(),
             plugins: [("worker".to_owned(), Arc::new(Worker) as Arc<dyn Template>)].into(),
             seed: 7,
             ..Plan::default()
@@ -104,6 +107,12 @@ impl Play {
         let actors = self.kernel.actors().await;
         let puppet = actors.into_iter().find(|actor| actor.address == address("/a")).unwrap();
         puppet.last_crash.map(|report| report.crash.reason.clone())
+    }
+
+    /// The restarts of the puppet.
+    pub async fn restarts(&self) -> u64 {
+        let actors = self.kernel.actors().await;
+        actors.into_iter().find(|actor| actor.address == address("/a")).unwrap().restarts
     }
 
     /// Waits until no child of the puppet is left.
@@ -216,6 +225,10 @@ impl Launcher for Counting {
 
     fn supervises(&self) -> bool {
         self.inner.supervises()
+    }
+
+    fn shared_instance(&self) -> Option<u64> {
+        self.inner.shared_instance()
     }
 }
 

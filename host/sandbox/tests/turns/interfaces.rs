@@ -1,4 +1,4 @@
-//! Each rule at each of the three interfaces of an actor (`Interface`).
+//! Each rule at each of the interfaces of an actor (`Interface`).
 
 use crate::puppet::Interface;
 use crate::rules;
@@ -21,6 +21,11 @@ macro_rules! at_every_interface {
             #[tokio::test(start_paused = true)]
             async fn turns() {
                 rules::$rule(Interface::Turns).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn shared() {
+                rules::$rule(Interface::Shared).await;
             }
         })*
     };

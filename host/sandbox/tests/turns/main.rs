@@ -10,6 +10,7 @@ mod lines;
 mod native;
 mod puppet;
 mod rules;
+mod shared;
 #[path = "../sandbox/template.rs"]
 #[allow(dead_code)]
 mod template;

@@ -6,17 +6,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use playhouse_kernel::{Config, Crash, Failure, Launcher, Metadata, Outcome, Reply, Turn};
-use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_kernel::{Address, Bounds, Config, Crash, Failure, Launcher, Metadata, Outcome, Reply, Turn};
+use playhouse_sandbox::{Grants, Groups, Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig, SubtreeLimits};
 
 use crate::native::{Memory, Native, kind, text, trap};
 
-/// The interfaces of an actor: plain Rust, single messages, batches.
+/// The interfaces of an actor: plain Rust, single messages, batches; batches in an instance that another actor shares.
 #[derive(Debug, Clone, Copy)]
 pub enum Interface {
     Native,
     Plain,
     Turns,
+    Shared,
 }
 
 impl Interface {
@@ -27,7 +28,18 @@ impl Interface {
             Self::Native => None,
             Self::Plain => Some(&PLUGINS[0]),
             Self::Turns => Some(&PLUGINS[1]),
+            Self::Shared => Some(shared_puppet()),
         }
+    }
+
+    /// An actor that shares the puppet's instance, and the puppet.
+    pub fn puppets(self, reports: bool) -> (Option<Arc<dyn Launcher>>, Arc<dyn Launcher>) {
+        let Self::Shared = self else { return (None, self.puppet(reports)) };
+        let groups = shared_puppet().groups().expect("it can share");
+        (
+            Some(member(&groups, Config::new(), Arc::new(Silent))),
+            member(&groups, reports_config(reports), Arc::new(Silent)),
+        )
     }
 
     pub fn puppet(self, reports: bool) -> Arc<dyn Launcher> {
@@ -41,21 +53,47 @@ impl Interface {
                 }),
             });
         };
-        let config = reports.then(|| ("reports".to_owned(), "all".to_owned())).into_iter().collect();
-        plugin.launcher(Limits::default(), config, Arc::new(Silent))
+        plugin.launcher(Limits::default(), reports_config(reports), Arc::new(Silent))
     }
 }
 
-/// The puppet's component, built here if needed.
+fn reports_config(reports: bool) -> Config {
+    reports.then(|| ("reports".to_owned(), "all".to_owned())).into_iter().collect()
+}
+
+/// An actor among others that share an instance.
+pub fn member(groups: &Groups, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
+    member_with(groups, Limits::default(), config, output)
+}
+
+/// As [`member`], with limits.
+pub fn member_with(groups: &Groups, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
+    let accounts = shared_puppet().accounts(&Bounds::NONE, &Address::root(), SubtreeLimits::default());
+    groups.launcher_in(&Bounds::NONE, accounts, Grants::default(), limits, config, output)
+}
+
+/// The puppet whose actors can share an instance.
+pub fn shared_puppet() -> &'static Plugin {
+    static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| load(&built("puppet-shared", "puppet_shared"), true));
+    &PLUGIN
+}
+
+/// The component of a package, built here if needed.
+fn built(package: &str, file: &str) -> PathBuf {
+    let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", package];
+    assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success(), "cargo {build:?} failed");
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    target.join(format!("wasm32-wasip2/guest/{file}.wasm"))
+}
+
 fn puppet_plugin(turns: bool) -> Plugin {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "puppet"];
-        assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success(), "cargo {build:?} failed");
-        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-        target.join("wasm32-wasip2/guest/puppet.wasm")
-    });
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| built("puppet", "puppet"));
+    load(&BUILT, turns)
+}
+
+fn load(file: &Path, turns: bool) -> Plugin {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 16, turns, ..SandboxConfig::default() }).unwrap();
-    let plugin = sandbox.load("puppet", Path::new(&*BUILT)).unwrap();
+    let plugin = sandbox.load("puppet", file).unwrap();
     assert!(plugin.info().exports.contains(&"playhouse:actor/turns@0.2.0".to_owned()));
     plugin
 }

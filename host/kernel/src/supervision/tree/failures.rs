@@ -94,7 +94,9 @@ impl Tree {
     fn restart(&mut self, child: Node, after: After) {
         let parent = self.parent(child);
         let failure = self.count(child, after);
-        if self.isolates(parent) {
+        if failure.fault == Fault::Another {
+            // It is restarted by the same rules, but it is not given up.
+        } else if self.isolates(parent) {
             if let Some(why) = self.opens_circuit(child, after, failure) {
                 return self.fail(child, why);
             }
@@ -107,7 +109,7 @@ impl Tree {
         let strategy = self.nodes[parent].spec.supervision.strategy;
         let strategy = if alone || self.has_live_instance_beside(child) { Strategy::OneForOne } else { strategy };
         let most = self.time_to_come_up(child, after);
-        let pause = self.announce_restart(child, failure.window, strategy, most);
+        let pause = self.announce_restart(child, &failure, strategy, most);
         let entry = &mut self.nodes[child];
         entry.phase = Phase::BackingOff;
         // After a crash, its next start is no longer a part of its parent's start.
@@ -159,9 +161,9 @@ impl Tree {
     /// Restarts a child that crashed before its turn in the shutdown, because actors that stop before it may still send to
     /// it. No supervisor gives up any more: a child that crashes too often waits for its turn.
     pub(super) fn restart_meanwhile(&mut self, child: Node, after: After) {
-        let Failure { window, .. } = self.count(child, after);
-        if window.restarts <= window.intensity {
-            let pause = self.announce_restart(child, window, Strategy::OneForOne, Duration::MAX);
+        let failure = self.count(child, after);
+        if failure.window.restarts <= failure.window.intensity {
+            let pause = self.announce_restart(child, &failure, Strategy::OneForOne, Duration::MAX);
             self.start_after(child, pause);
         }
     }
@@ -203,6 +205,11 @@ impl Tree {
         let (now, parent, first) = (self.now, self.parent(child), self.first_of(child));
         let fault = self.nodes[child].take_fault();
         let fault = if matches!(after, After::Crashed | After::Exited) { fault } else { Fault::Actor };
+        if fault == Fault::Another {
+            let (window, entry) = (self.window_of(child, now), &self.nodes[child]);
+            let (fruitless, handled) = (entry.past().fruitless, entry.handled);
+            return Failure { window, fault, fruitless, stable: entry.was_stable(now, window.period), handled };
+        }
         let instances: Vec<_> = self.instances_beside(child).chain([child]).collect();
         let handled_last = instances.into_iter().map(|node| self.nodes[node].take_handled_last()).sum();
         let above = &mut self.nodes[parent];
@@ -277,13 +284,15 @@ impl Tree {
     }
 
     /// Announces a restart and returns its pause. The pause grows with each failure in a row; before another attempt at one
-    /// message it grows with the attempts, as before a retry. It is at most `most`.
-    fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy, most: Duration) -> Duration {
+    /// message it grows with the attempts, as before a retry. It is at most `most`, and zero after the fault of another actor.
+    fn announce_restart(&mut self, child: Node, failure: &Failure, strategy: Strategy, most: Duration) -> Duration {
+        let window = failure.window;
         let entry = &mut self.nodes[child];
         entry.restarts += 1;
         let past = entry.past();
         let doublings = if past.again > 0 { past.again + 1 } else { past.in_a_row };
         let ceiling = entry.spec.backoff.ceiling(doublings);
+        let most = if failure.fault == Fault::Another { Duration::ZERO } else { most };
         let pause = self.jitter(ceiling).min(most);
         self.actions.push(Action::RestartIn { node: child, pause, window, strategy });
         pause

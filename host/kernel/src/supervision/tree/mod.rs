@@ -34,6 +34,7 @@ use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, Vie
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
 use crate::supervision::node_store::NodeStore;
 use crate::words::failure::Directive;
+use crate::words::failure::Fault;
 use crate::words::random;
 use crate::words::restart::{Backoff, RestartKind, StartKind, SupervisionSpec};
 use crate::words::state::State;
@@ -284,6 +285,10 @@ impl Tree {
     fn ended(&mut self, node: Node, how: Ended) {
         match (self.nodes[node].phase, how) {
             (Phase::Starting, Ended::Refused(recheck)) => self.refused(node, recheck),
+            // Its own start did not fail.
+            (Phase::Starting, Ended::Crashed) if self.nodes[node].past().fault == Fault::Another => {
+                self.down(node, After::Crashed);
+            }
             (Phase::Starting, _) => self.down(node, After::FailedStart),
             (Phase::StartingChildren | Phase::Up, Ended::Idle) if self.nodes[node].children.is_empty() => {
                 self.passivate(node);

@@ -25,6 +25,7 @@ mod secret_uses;
 mod secrets;
 mod settings;
 mod shared_files;
+mod sharing;
 mod state;
 mod store;
 mod subtrees;
@@ -78,6 +79,7 @@ pub fn understand(
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
+    checks.sharing(&actors, &spawnable);
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);

@@ -56,6 +56,9 @@ pub struct Family {
     /// `metrics = ["orders"]`. Default: `[]`.
     #[serde(default)]
     pub metrics: Vec<Spanned<String>>,
+    /// With `true`, the members share one instance, with a value for each, as with `share` of a `[[plugin]]`. Example: `share = true`.
+    /// Default: `false`.
+    pub share: Option<Spanned<bool>>,
     /// The digest that the plugin's file must have; another file is refused. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
     /// Maximum number of messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1.

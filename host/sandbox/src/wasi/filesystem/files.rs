@@ -74,7 +74,7 @@ impl Files {
         let uses = self.meter.as_ref().map(|meter| meter.uses());
         loop {
             let closed = blocking.closing().next();
-            match (descriptors.take(shared, uses), closed) {
+            match (descriptors.take(shared, uses.as_ref()), closed) {
                 (Ok(taken), _) => return Ok(taken),
                 (Err(_), Some(closed)) => closed.await,
                 (Err(account), None) => {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Request};
-use playhouse_kernel::{LogEvent, ResourceUse, Turn};
+use playhouse_kernel::{LogEvent, ResourceUse};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -73,9 +73,15 @@ pub(crate) struct Hooks {
 }
 
 impl Http {
-    /// A request may have a head of `head_bytes`.
-    pub(crate) fn new(turn: &Turn, run: Arc<Writer>, outgoing: Option<Arc<Outgoing>>, head_bytes: u64) -> Self {
-        let (uses, patience) = (turn.resource_use(), turn.timeout());
+    /// A request may have a head of `head_bytes`. `uses`: the counts for what the host keeps; `patience`: the longest time for each
+    /// step of a request.
+    pub(crate) fn new(
+        uses: Arc<ResourceUse>,
+        patience: Duration,
+        run: Arc<Writer>,
+        outgoing: Option<Arc<Outgoing>>,
+        head_bytes: u64,
+    ) -> Self {
         let heads = Heads::new(head_bytes, uses.clone());
         let mut context = WasiHttpCtx::new();
         // This limit counts fewer bytes for each field than `heads`, which checks first.
@@ -85,6 +91,13 @@ impl Http {
 }
 
 impl Hooks {
+    /// Names this run in the log from now on.
+    pub(crate) fn attribute_to(&mut self, run: &Arc<Writer>) {
+        if !Arc::ptr_eq(&self.run, run) {
+            self.run = run.clone();
+        }
+    }
+
     fn check(&self, request: &Request<WasiBody>) -> Result<(Arc<Outgoing>, Target), Error> {
         let target = Target::of(request.uri()).ok_or(Error::HttpRequestUriInvalid)?;
         let outgoing = self.outgoing.as_ref().ok_or(Error::HttpRequestDenied)?;

@@ -46,7 +46,7 @@ pub async fn callback_crash_blames_no_message_and_happens_once(interface: Interf
     play.tell(&messages).await;
     assert_eq!(play.log(), ["1 done"; 19]);
     assert_eq!(play.letters(), ["rejected reject boom x1"]);
-    assert_eq!(play.kernel.restarts(), 2, "with others, and alone");
+    assert_eq!(play.restarts().await, 2, "with others, and alone");
     play.assert_batches();
 }
 
