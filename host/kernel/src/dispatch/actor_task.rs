@@ -2,7 +2,7 @@
 //! spawned for it, or on the thread of the sender that woke it.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -25,8 +25,6 @@ pub(crate) struct ActorTask {
     future: Mutex<Option<BoxFuture<'static, ()>>>,
     /// The waker of its Tokio task, from the first poll on.
     scheduled: OnceLock<Waker>,
-    /// Whether its Tokio task goes behind the others that wait for the worker.
-    goes_last: AtomicBool,
 }
 
 /// The result of a poll.
@@ -45,12 +43,7 @@ pub(crate) enum Ran {
 impl ActorTask {
     /// A task that is to be polled once.
     pub(crate) fn new(future: BoxFuture<'static, ()>) -> Arc<Self> {
-        Arc::new(Self {
-            state: AtomicU8::new(WOKEN),
-            future: Mutex::new(Some(future)),
-            scheduled: OnceLock::new(),
-            goes_last: AtomicBool::new(false),
-        })
+        Arc::new(Self { state: AtomicU8::new(WOKEN), future: Mutex::new(Some(future)), scheduled: OnceLock::new() })
     }
 
     /// Polls it, if it was woken. A panic ends the task, as in a task of Tokio.
@@ -89,17 +82,6 @@ impl ActorTask {
         if let Some(waker) = self.scheduled.get() {
             waker.wake_by_ref();
         }
-    }
-
-    /// As [`ActorTask::schedule`], behind the tasks that wait for the worker already. Tokio begins with the task that was woken last.
-    pub(crate) fn schedule_last(&self) {
-        self.goes_last.store(true, Ordering::Relaxed);
-        self.schedule();
-    }
-
-    /// Whether its Tokio task is to go behind the others, once for each [`ActorTask::schedule_last`].
-    pub(crate) fn is_to_go_last(&self) -> bool {
-        self.goes_last.load(Ordering::Relaxed) && self.goes_last.swap(false, Ordering::Relaxed)
     }
 
     /// Notes a wake. True: it waited, and whoever calls this passes it on to a holder that polls it.

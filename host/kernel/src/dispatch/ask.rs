@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -21,40 +21,22 @@ use crate::dispatch::deadlines::Deadlines;
 use crate::dispatch::hops::send_and_run;
 use crate::dispatch::open_question::OpenQuestion;
 use crate::words::address::Address;
-use crate::words::apart::Apart;
 use crate::words::clock::later;
 use crate::words::message::{ActorId, MessageId, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
 
-/// A power of two: the number of its shard is the low bits of a token.
 const SHARDS: usize = 16;
 /// Timers for one moment fire within this time of each other.
 const SAME_TIME: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(crate) struct Asks {
+    last_token: AtomicU64,
     /// The deadlines of the asks that wait.
     deadlines: Arc<Deadlines>,
-    /// Each thread opens asks in one of them, so that threads do not wait for each other.
-    waiting: [Apart<Mutex<Records>>; SHARDS],
+    waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
     waits_for: Mutex<Waits>,
-}
-
-/// A part of the open asks, by their tokens.
-#[derive(Default)]
-struct Records {
-    by_token: HashMap<u64, Open, FxBuildHasher>,
-    /// The number of asks that were opened here.
-    opened: u64,
-}
-
-thread_local! {
-    /// The shard in which this thread opens asks.
-    static OWN_SHARD: u64 = {
-        static THREADS: AtomicU64 = AtomicU64::new(0);
-        THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS as u64
-    };
 }
 
 /// An instance of an actor.
@@ -119,7 +101,8 @@ impl Asks {
 
     #[inline]
     fn open_as(&self, bits: u64, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
-        let token = self.insert(bits, Open { waiter: Waiter::Asker(None), target, deadline, question: None });
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | bits;
+        self.shard(token).lock().insert(token, Open { waiter: Waiter::Asker(None), target, deadline, question: None });
         self.deadlines.add(deadline);
         OpenAsk { asks: self, token, answered: false }
     }
@@ -136,31 +119,21 @@ impl Asks {
     }
 
     fn open_end(&self, target: ActorId, waiter: Waiter) -> ReplyToken {
-        let open = Open { waiter, target, deadline: later(Duration::MAX), question: None };
-        ReplyToken(self.insert(ReplyToken::RECEIPT, open))
-    }
-
-    /// Inserts a record under a new token, which it returns.
-    #[inline]
-    fn insert(&self, bits: u64, open: Open) -> u64 {
-        let shard = OWN_SHARD.with(|own| *own);
-        let mut records = self.waiting[shard as usize].lock();
-        records.opened += 1;
-        let token = (records.opened * SHARDS as u64) | shard | bits;
-        records.by_token.insert(token, open);
-        token
+        let token = (self.last_token.fetch_add(1, Ordering::Relaxed) + 1) | ReplyToken::RECEIPT;
+        self.shard(token).lock().insert(token, Open { waiter, target, deadline: later(Duration::MAX), question: None });
+        ReplyToken(token)
     }
 
     /// Notes what an ask is about, which a stored actor may ask again.
     pub(crate) fn note_question(&self, token: ReplyToken, question: OpenQuestion) {
-        if let Some(open) = self.shard(token.0).get_mut(&token.0) {
+        if let Some(open) = self.shard(token.0).lock().get_mut(&token.0) {
             open.question = Some(Box::new(question));
         }
     }
 
     /// The noted question of an ask that waits.
     pub(crate) fn question(&self, token: ReplyToken) -> Option<OpenQuestion> {
-        let shard = self.shard(token.0);
+        let shard = self.shard(token.0).lock();
         shard.get(&token.0).filter(|open| open.waits()).and_then(|open| open.question.as_deref()).copied()
     }
 
@@ -176,14 +149,14 @@ impl Asks {
 
     /// Closes a receipt whose message was not sent.
     pub(crate) fn close(&self, receipt: ReplyToken) {
-        self.shard(receipt.0).remove(&receipt.0);
+        self.shard(receipt.0).lock().remove(&receipt.0);
     }
 
     /// Answers all asks to `target` whose deadline comes before `back_at`.
     pub(crate) fn answer_those_before(&self, target: ActorId, back_at: Instant, answer: &AskError) {
         for shard in &self.waiting {
             let mut waiting = shard.lock();
-            let late = waiting.by_token.iter_mut().filter(|(token, open)| {
+            let late = waiting.iter_mut().filter(|(token, open)| {
                 !ReplyToken(**token).is_receipt() && open.waits() && open.target == target && open.deadline < back_at
             });
             let wakers: Vec<_> = late.filter_map(|(_, open)| open.keep(Err(answer.clone()))).collect();
@@ -202,8 +175,7 @@ impl Asks {
         self.deadlines.forget();
         for shard in &self.waiting {
             let mut waiting = shard.lock();
-            let asks =
-                waiting.by_token.iter_mut().filter(|(token, open)| !ReplyToken(**token).is_receipt() && open.waits());
+            let asks = waiting.iter_mut().filter(|(token, open)| !ReplyToken(**token).is_receipt() && open.waits());
             let (mut wakers, mut soonest) = (Vec::new(), None::<Instant>);
             for (_, open) in asks {
                 if open.deadline <= now {
@@ -223,7 +195,7 @@ impl Asks {
     /// Passes the answer to the waiter, if there still is one.
     pub(crate) fn answer(&self, token: ReplyToken, answer: FullAnswer) {
         if token.is_some() {
-            let mut shard = self.shard(token.0);
+            let mut shard = self.shard(token.0).lock();
             let waiter = match shard.get_mut(&token.0) {
                 Some(open) if matches!(open.waiter, Waiter::Asker(_)) => {
                     let waker = open.keep(answer);
@@ -243,7 +215,7 @@ impl Asks {
 
     /// Whether a waiter for this reply exists.
     pub(crate) fn is_waiting(&self, token: ReplyToken) -> bool {
-        self.shard(token.0).get(&token.0).is_some_and(Open::waits)
+        self.shard(token.0).lock().get(&token.0).is_some_and(Open::waits)
     }
 
     /// Records that an instance of `asker` waits for the answer of `target`, unless it would wait forever.
@@ -350,8 +322,8 @@ impl Asks {
         Some(circle)
     }
 
-    fn shard(&self, token: u64) -> MappedMutexGuard<'_, HashMap<u64, Open, FxBuildHasher>> {
-        MutexGuard::map(self.waiting[token as usize % SHARDS].lock(), |records| &mut records.by_token)
+    fn shard(&self, token: u64) -> &Mutex<HashMap<u64, Open, FxBuildHasher>> {
+        &self.waiting[token as usize % SHARDS]
     }
 }
 
@@ -403,7 +375,7 @@ impl OpenAsk<'_> {
     /// Waits for the answer, and takes it out of its record.
     fn answer(&self) -> impl Future<Output = FullAnswer> + use<'_> {
         poll_fn(|cx| {
-            let mut shard = self.asks.shard(self.token);
+            let mut shard = self.asks.shard(self.token).lock();
             match shard.get_mut(&self.token).map(|open| &mut open.waiter) {
                 Some(Waiter::Asker(Some(waker))) => waker.clone_from(cx.waker()),
                 Some(Waiter::Asker(none)) => *none = Some(cx.waker().clone()),
@@ -429,7 +401,7 @@ impl Drop for Asks {
 impl Drop for OpenAsk<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            self.asks.shard(self.token).remove(&self.token);
+            self.asks.shard(self.token).lock().remove(&self.token);
         }
     }
 }

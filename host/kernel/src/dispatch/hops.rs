@@ -40,10 +40,6 @@ enum State {
     None,
     /// The thread takes a woken task for its next hop.
     Open,
-    /// As [`State::Open`], while the thread sends a question from outside.
-    Asks,
-    /// As [`State::Asks`], of an actor that others ask as well: the woken task goes behind the tasks that wait in the scheduler.
-    Gathers,
     /// Several tasks were woken: the chain ends with the current poll.
     Spread,
 }
@@ -68,13 +64,8 @@ impl Chain {
 
     /// Keeps a task for the next hop. Returns the task when the scheduler is to have it.
     fn keep(&self, task: Arc<ActorTask>) -> Option<Arc<ActorTask>> {
-        match self.state.get() {
-            State::Open | State::Asks => {}
-            State::Gathers => {
-                task.schedule_last();
-                return None;
-            }
-            State::None | State::Spread => return Some(task),
+        if self.state.get() != State::Open {
+            return Some(task);
         }
         match self.next.take() {
             None => {
@@ -155,25 +146,13 @@ pub(crate) fn send_and_run<T>(runtime: &Handle, send: impl FnOnce() -> T, is_don
         if chain.state.get() != State::None || !is_here() {
             return send();
         }
-        chain.state.set(State::Asks);
+        chain.begin();
         let ends = EndsChain(chain);
         let sent = send();
-        chain.state.set(State::Open);
         chain.hop(is_done);
         drop(ends);
         sent
     })
-}
-
-/// Lets the askers that wait in the scheduler send first, if this thread sends a question from outside: the receiver, which is about to be
-/// woken, goes behind them.
-#[inline]
-pub(crate) fn gather_askers() {
-    CHAIN.with(|chain| {
-        if chain.state.get() == State::Asks {
-            chain.state.set(State::Gathers);
-        }
-    });
 }
 
 /// While the result lives, the tasks that this thread wakes go to the scheduler, from which another worker may take them while this task

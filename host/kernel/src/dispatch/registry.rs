@@ -15,7 +15,6 @@ use crate::actor::pinned::Pinned;
 use crate::actor::spec::ActorSpec;
 use crate::actor::{Actor, Presence};
 use crate::words::address::Address;
-use crate::words::apart::Apart;
 use crate::words::message::{ActorId, kept_number};
 use crate::words::observed::OwnMetric;
 use crate::words::resource_use::ResourceUse;
@@ -25,9 +24,6 @@ const SHARDS: usize = 16;
 
 /// Actors by address.
 type ByAddress = HashMap<Address, Arc<Actor>, AddressHash>;
-
-/// Actors by id.
-type ById = HashMap<ActorId, Arc<Actor>, FxBuildHasher>;
 
 /// The hash of addresses. It has a random key, since names may come from outside, and is a quick one, since the address of every
 /// message from outside is looked up.
@@ -52,8 +48,8 @@ impl BuildHasher for AddressHash {
 #[derive(Default)]
 pub(crate) struct Registry {
     hasher: AddressHash,
-    by_address: [Apart<RwLock<ByAddress>>; SHARDS],
-    by_id: [Apart<RwLock<ById>>; SHARDS],
+    by_address: [RwLock<ByAddress>; SHARDS],
+    by_id: [RwLock<HashMap<ActorId, Arc<Actor>, FxBuildHasher>>; SHARDS],
     last_id: AtomicU64,
     /// The ids that actors of the plan had in earlier runs of the host.
     known: HashMap<Address, ActorId>,

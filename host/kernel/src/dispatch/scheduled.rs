@@ -24,11 +24,6 @@ impl Future for Scheduled {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &self.0;
         task.scheduled_by(cx.waker());
-        if task.is_to_go_last() {
-            // A task that wakes itself goes to the end of the worker's queue.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         hops::run(task);
         if task.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -71,7 +71,6 @@ impl Mailbox {
                 log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
-                took_several: false,
                 states: (0..instances).map(|_| InstanceState::new()).collect(),
                 idle: 0,
                 passivated: 0,
@@ -265,7 +264,6 @@ impl Mailbox {
                 return Poll::Pending;
             }
             inner.log.take(inner.share(max), max_bytes, batch);
-            inner.took_several = batch.len() > 1;
             let left = inner.log.len() > 0;
             let other = if left { inner.next_instance() } else { None };
             let (sender, holds) = match inner.sender_after_take(&self.spec) {

@@ -71,11 +71,6 @@ impl<'a> Space<'a> {
         true
     }
 
-    /// Whether the last take took several messages at once, so that others send to this mailbox as well.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.inner.took_several
-    }
-
     /// The place of the message that was just put.
     pub(crate) fn place(&self) -> MessagePlace {
         match &self.inner.order {

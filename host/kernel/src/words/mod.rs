@@ -1,7 +1,6 @@
 //! The words of the kernel: addresses, messages, ids, reasons, states and errors as plain data; the clock, and limits in time.
 
 pub(crate) mod address;
-pub(crate) mod apart;
 pub(crate) mod clock;
 pub(crate) mod crash;
 pub(crate) mod dead_letter;

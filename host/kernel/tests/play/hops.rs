@@ -68,49 +68,6 @@ async fn asked_actor_runs_in_the_task_of_the_caller() {
     assert_eq!(tasks_of(&journal, &["a"]), [caller]);
 }
 
-/// Eight tasks ask at the same time, again and again. Their questions share turns of the actor's own task; a lone asker after them gets its
-/// answer on its own thread again.
-#[tokio::test(start_paused = true)]
-async fn questions_of_many_askers_share_turns() {
-    const ASKERS: usize = 8;
-    /// Batches grow: 1, 2, 4 and so on, and the last one has 32.
-    const MANY: usize = 63;
-    let journal = Journal::default();
-    let noted = journal.clone();
-    let echo = quick(move |turn| {
-        note_task(&noted, turn);
-        noted.note(turn.len().to_string());
-        Ok(Outcome::Done(Some(turn.body().to_vec())))
-    });
-    let kernel = start(vec![echo.at("/a")]).await;
-    let ask_in_turn = |asks: usize| {
-        let kernel = kernel.clone();
-        tokio::spawn(async move {
-            for _ in 0..asks {
-                assert_eq!(ask(&kernel, "/a", "x").await, Ok("x".into()));
-            }
-            tokio::task::id().to_string()
-        })
-    };
-    // Several messages in one take show the first askers that they are not alone.
-    for _ in 0..MANY {
-        tell(&kernel, "/a", "x").await;
-    }
-    kernel.wait_idle().await;
-    assert_eq!(journal.lines().last().map(String::as_str), Some("32"), "{:?}", journal.lines());
-    let mut askers = Vec::new();
-    for asker in [(); ASKERS].map(|()| ask_in_turn(5)) {
-        askers.push(asker.await.unwrap());
-    }
-    let lines = journal.lines().split_off(2 * MANY);
-    let turns: Vec<_> = lines.iter().skip(1).step_by(2).collect();
-    assert_eq!(turns, vec![&ASKERS.to_string(); 5 * ASKERS]);
-    let tasks = tasks_of(&journal, &["a"]);
-    assert!(tasks[MANY..].iter().all(|task| !askers.contains(task)), "{tasks:?} beside {askers:?}");
-    let lone = ask_in_turn(2).await.unwrap();
-    assert_eq!(tasks_of(&journal, &["a"]).last(), Some(&lone));
-}
-
 #[tokio::test(start_paused = true)]
 async fn several_receivers_go_to_the_scheduler() {
     let journal = Journal::default();

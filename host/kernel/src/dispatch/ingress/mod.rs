@@ -20,7 +20,6 @@ use crate::dispatch::routing::entering::{PlayJournal, durable_by};
 use crate::journal::entry::EntryNumber;
 use crate::journal::store::StoreError;
 use crate::words::address::Address;
-use crate::words::apart::Apart;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, FlowId, Message, MessageId, Payload, QuestionParts, Reply, ReplyToken};
@@ -36,7 +35,7 @@ pub struct Ingress {
     sender: ActorId,
     /// The id that causes all its messages, and their number: both make their ids.
     cause: MessageId,
-    count: Apart<AtomicU64>,
+    count: AtomicU64,
 }
 
 /// A message on its way in.
@@ -133,7 +132,7 @@ impl Receipt {
 impl Ingress {
     /// The messages of `sender`, whose ids are caused by `cause`.
     pub(crate) fn new(shared: Arc<Shared>, sender: ActorId, cause: MessageId) -> Self {
-        Self { shared, sender, cause, count: Apart::default() }
+        Self { shared, sender, cause, count: AtomicU64::new(0) }
     }
 
     /// A new id. No two messages have the same, also of two starts of a host.

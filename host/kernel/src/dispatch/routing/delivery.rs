@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::actor::pinned::Pinned;
-use crate::dispatch::hops::{gather_askers, through_scheduler};
+use crate::dispatch::hops::through_scheduler;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
 use crate::dispatch::routing::reservation::Patience;
@@ -194,14 +194,7 @@ impl Routing {
         payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        // Other askers of this actor are about to send as well: one turn then has the questions of all of them.
-        let put = |space: &mut Space<'_>| {
-            if space.is_shared() {
-                gather_askers();
-            }
-            space.put(envelope, payload)
-        };
-        if let Some(offered) = self.offer_by(target, payload, put) {
+        if let Some(offered) = self.offer_now(target, envelope, payload) {
             return offered;
         }
         Box::pin(self.deliver_waiting(target, (envelope, payload), deadline, false)).await
@@ -274,22 +267,11 @@ impl Routing {
         envelope: &Envelope,
         payload: &Payload<'_>,
     ) -> Option<Result<(), SendError>> {
-        self.offer_by(target, payload, |space| space.put(envelope, payload))
-    }
-
-    /// As [`Routing::offer_now`]; `put` puts the message.
-    #[inline]
-    fn offer_by(
-        &self,
-        target: &Arc<Actor>,
-        payload: &Payload<'_>,
-        put: impl FnOnce(&mut Space<'_>) -> bool,
-    ) -> Option<Result<(), SendError>> {
         if let Err(error) = check_size(target, payload.body) {
             return Some(Err(error));
         }
         let mut inside = false;
-        let pushed = target.mailbox.push(&**target, |space| inside = put(space));
+        let pushed = target.mailbox.push(&**target, |space| inside = space.put(envelope, payload));
         self.offered(target, inside, pushed)
     }
 

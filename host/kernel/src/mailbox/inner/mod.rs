@@ -39,8 +39,6 @@ pub(super) struct Inner {
     pub(super) order: Option<Box<Order>>,
     /// Whether the mailbox refuses all new messages.
     pub(super) closed: bool,
-    /// Whether the last take took several messages at once.
-    pub(super) took_several: bool,
     /// Beside the messages, if they are stored. Boxed: most mailboxes are in memory alone.
     pub(super) stored: Option<Box<StoredState>>,
     /// The bounds, less the space that is reserved.
