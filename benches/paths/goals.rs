@@ -14,23 +14,22 @@ enum Goal {
 }
 
 static GOALS: &[(&str, Metric, Goal)] = &[
-    ("tell 64 B", Metric::Wall, Goal::AgainstNatives(2.0)),
+    ("tell 64 B", Metric::Wall, Goal::AgainstNatives(2.5)),
     ("tell 64 B", Metric::Cpu, Goal::AgainstNatives(2.0)),
-    ("tell 64 B", Metric::Wall, Goal::Against(Subject::Ractor, 4.0)),
-    ("tell 64 B", Metric::Wall, Goal::Against(Subject::Kameo, 4.0)),
-    ("pipeline", Metric::Wall, Goal::AgainstNatives(2.0)),
+    ("tell 64 B, 256 in flight", Metric::Wall, Goal::AgainstNatives(1.2)),
     ("tell 1 KiB", Metric::Wall, Goal::AgainstNatives(1.0)),
-    ("tell 64 KiB", Metric::Wall, Goal::AgainstNatives(1.0)),
-    ("ping-pong", Metric::Wall, Goal::Against(Subject::Ractor, 1.0)),
-    ("ask, 64 at a time", Metric::Wall, Goal::Against(Subject::Ractor, 1.0)),
-    ("ask, one at a time", Metric::P50, Goal::Against(Subject::PlayhouseUnbatched, 1.0 / 1.1)),
-    ("batch of one", Metric::Wall, Goal::Against(Subject::RawWasmtime, 1.0 / 1.5)),
-    ("spawn and stop", Metric::Cpu, Goal::Against(Subject::Ractor, 1.0 / 1.5)),
-    ("spawn and stop", Metric::Cpu, Goal::Against(Subject::Kameo, 1.0 / 1.5)),
-    ("spawn and stop", Metric::Rss, Goal::AtMost(24.0 * 1024.0)),
+    ("tell 1 KiB, 256 in flight", Metric::Wall, Goal::AgainstNatives(1.2)),
+    ("tell 64 KiB", Metric::Wall, Goal::AgainstNatives(0.9)),
+    ("pipeline", Metric::Wall, Goal::AgainstNatives(2.0)),
+    ("ping-pong", Metric::Wall, Goal::Against(Subject::Ractor, 0.45)),
+    ("ask, one at a time", Metric::P50, Goal::AtMost(900.0)),
+    ("ask, 64 at a time", Metric::Wall, Goal::Against(Subject::Ractor, 1.2)),
+    ("batch of one", Metric::Wall, Goal::Against(Subject::RawWasmtime, 1.0 / 1.7)),
+    ("spawn and stop", Metric::Cpu, Goal::AtMost(60_000.0)),
+    ("spawn and stop", Metric::Rss, Goal::AtMost(30.0 * 1024.0)),
     ("spawn and stop, shared", Metric::Cpu, Goal::Against(Subject::Ractor, 1.0)),
     ("spawn and stop, shared", Metric::Rss, Goal::AtMost(4.0 * 1024.0)),
-    ("crash to next answer", Metric::P50, Goal::AtMost(100_000.0)),
+    ("crash to next answer", Metric::P50, Goal::AtMost(60_000.0)),
 ];
 
 /// The results for all goals whose workload was timed.

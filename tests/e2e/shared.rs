@@ -36,7 +36,7 @@ fn members_of_a_family_share_an_instance() {
     assert_eq!(host.ok(&["ask", "/user/ada", "kept"]).trim(), "", "its value began again");
     let lost = host.actor("/user/ada")["last_crash"].to_string();
     assert!(lost.contains("lost the instance that it shares with /user/bob"), "{lost}");
-    let log = host.ok(&["log", "--lines", "100"]);
+    let log = host.ok(&["logs", "--lines", "100"]);
     assert!(log.contains("lost the instance that it shares with /user/bob, which panicked: as told"), "{log}");
 }
 
