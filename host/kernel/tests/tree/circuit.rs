@@ -66,6 +66,19 @@ fn all_attempts_at_one_message_are_one_failure() {
     assert_eq!(house.state("a"), State::Failed);
 }
 
+/// Otherwise the innocent that is looked at first would end the culprit before its crash is.
+#[test]
+fn fault_of_another_actor_restarts_no_siblings() {
+    for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
+        let parent = NodeSpec { supervision: SupervisionSpec { strategy, ..SUPERVISOR }, ..PLAIN };
+        let mut house = House::of_kernel(STRICT, &[("p", parent), ("p/a", PLAIN), ("p/b", PLAIN)]);
+        house.crash_over("p/a", 0, Fault::Another);
+        assert_eq!(house.state("p/b"), State::Running, "{strategy:?}");
+        house.answer();
+        assert_eq!(["p", "p/a", "p/b"].map(|name| house.state(name)), [State::Running; 3]);
+    }
+}
+
 #[test]
 fn fault_of_another_actor_does_not_count_and_has_no_pause() {
     let backoff = Backoff { initial: SECOND, max: SECOND };

@@ -288,8 +288,8 @@ pub struct Plugin {
     #[serde(default)]
     pub recursive: bool,
     /// With `true`, the spawned actors share one instance, with a value for each: their starts are cheap, and one of them runs at a time.
-    /// If one crashes, all start again; no message of the others is blamed, and the crash does not count for them. `limits.memory`,
-    /// `limits.resources` and `limits.requests` are those of all of them together. Actors with other limits, because of their parents',
+    /// If one crashes, all start again; no message of the others is blamed, and the crash does not count for them. `limits.memory`
+    /// and the other limits of an instance are those of all of them together. Actors with other limits, because of their parents',
     /// share another instance. Their grants must be equal below each parent, and the component must be exported with
     /// `export_actor!(..., shared)`. Example: `share = true`. Default: `false`.
     pub share: Option<Spanned<bool>>,

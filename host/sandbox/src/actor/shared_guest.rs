@@ -109,7 +109,7 @@ impl Membership {
             progress: &mut self.progress,
             instance: &self.instance,
             number: self.number,
-            breaks: Some("was stopped in the middle of a call".to_owned()),
+            breaks: Some("was cut off in the middle of a call, by a time limit or a stop".to_owned()),
         })
     }
 

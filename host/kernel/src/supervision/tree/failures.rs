@@ -106,8 +106,11 @@ impl Tree {
         let (_, in_turn) = self.turn_of(child);
         // Siblings that run during its own start do not depend on it yet; at the boot they do not wait for it.
         let alone = parent == ROOT && !self.nodes[child].was_up || after == After::FailedStart && !in_turn;
+        // Where the siblings restart as well, the fault that restarts them is that of the actor which has it: an innocent that took them
+        // down first would hide that fault, and with it the count and the pause.
+        let alone_restarts = alone || failure.fault == Fault::Another || self.has_live_instance_beside(child);
         let strategy = self.nodes[parent].spec.supervision.strategy;
-        let strategy = if alone || self.has_live_instance_beside(child) { Strategy::OneForOne } else { strategy };
+        let strategy = if alone_restarts { Strategy::OneForOne } else { strategy };
         let most = self.time_to_come_up(child, after);
         let pause = self.announce_restart(child, &failure, strategy, most);
         let entry = &mut self.nodes[child];
