@@ -62,7 +62,10 @@ impl Group {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        same_above && self.setup.limits == setup.limits && self.setup.accounts.is_same(&setup.accounts)
+        // A native parent, such as a gateway, limits no grants: an actor without any must not get those of an actor below that one.
+        let same_grants = self.setup.resources.grants.gives_the_same(&setup.resources.grants);
+        let same_bounds = self.setup.limits == setup.limits && self.setup.accounts.is_same(&setup.accounts);
+        same_above && same_grants && same_bounds
     }
 
     /// Admits an incarnation to the instance of the group, and gives the incarnation a number.

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, ActorView, AskError, Config, Crash, CrashReason, Kernel, Launcher, MaxInstances, Outcome, Plan, State,
-    SupervisionSpec, Turn,
+    ActorSpec, ActorView, Address, AskError, Bounds, Config, Crash, CrashReason, Kernel, Launcher, MaxInstances,
+    Outcome, Plan, State, SupervisionSpec, Turn,
 };
-use playhouse_sandbox::{Groups, Limits, LineOrigin, Output};
+use playhouse_sandbox::{Grants, Groups, Limits, LineOrigin, Output, SubtreeLimits, Variable};
 use tokio::sync::Semaphore;
 
 use crate::harness::{PATIENCE, address};
@@ -392,6 +392,23 @@ async fn component_that_can_share_need_not() {
     let _ = house.ask("/m0", "trap").await;
     assert_eq!(house.ask("/m1", "kept").await, "x");
     assert_eq!(house.crash("/m1").await, None);
+}
+
+/// One below a gateway has all grants of its table; one below an actor without grants has none of them.
+#[test]
+fn actors_with_other_grants_share_another_instance() {
+    let groups = groups();
+    let variable = Variable { name: "KEY".to_owned(), value: "secret".to_owned(), from_host: false };
+    let granted = Grants { env: vec![variable], ..Grants::default() };
+    let accounts = shared_puppet().accounts(&Bounds::NONE, &Address::root(), SubtreeLimits::default());
+    let launchers = [granted.clone(), Grants::default(), granted].map(|grants| {
+        let limits = Limits::default();
+        groups.launcher_in(&Bounds::NONE, accounts.clone(), grants, limits, Config::new(), Arc::new(Silent))
+    });
+    let [first, second, third] =
+        launchers.each_ref().map(|launcher| launcher.shared_instance().expect("it shares one"));
+    assert_eq!(first, third);
+    assert_ne!(first, second);
 }
 
 #[test]
