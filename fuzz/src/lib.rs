@@ -8,12 +8,14 @@
 //! | [`manifest`] | `playhouse.toml` |
 //! | [`control`] | requests on the control socket, and the answers of hosts |
 //! | [`component`] | files that are loaded as plugins |
+//! | [`direct`] | programs that are called with their component and without it |
 //! | [`entries`] | entries that are written to a store |
 //! | [`store`] | the files of a store |
 
 mod address;
 mod component;
 mod control;
+mod direct;
 mod entries;
 mod frames;
 mod manifest;
@@ -22,6 +24,7 @@ mod store;
 pub use address::address;
 pub use component::component;
 pub use control::control;
+pub use direct::direct;
 pub use entries::entries;
 pub use frames::frames;
 pub use manifest::manifest;

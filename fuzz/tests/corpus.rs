@@ -43,6 +43,11 @@ fn components_of_the_corpus_break_no_rule() {
 }
 
 #[test]
+fn programs_of_the_corpus_break_no_rule() {
+    check("direct", 10, playhouse_fuzz::direct);
+}
+
+#[test]
 fn entries_of_the_corpus_break_no_rule() {
     check("entries", 8, playhouse_fuzz::entries);
 }

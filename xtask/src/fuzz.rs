@@ -7,7 +7,8 @@ use crate::process::{Done, root, run, target_dir};
 
 const VERSION: &str = "0.13.2";
 /// One target for each interface to the outside.
-pub(crate) const TARGETS: [&str; 7] = ["frames", "address", "manifest", "control", "component", "entries", "store"];
+pub(crate) const TARGETS: [&str; 8] =
+    ["frames", "address", "manifest", "control", "component", "direct", "entries", "store"];
 const SECONDS: u64 = 60;
 /// Time limit for one input, far above what any input needs.
 const TIMEOUT_SECONDS: u64 = 30;

@@ -17,3 +17,4 @@ pub(crate) use footprint::Footprint;
 pub(crate) use interface::{Interface, function, missing_import, other_contract};
 pub(crate) use kind::{check_names, sniff};
 pub(crate) use names::Names;
+pub(crate) use sections::sections;

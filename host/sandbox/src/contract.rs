@@ -6,11 +6,13 @@
 //! | `exports` | the functions that an actor exports |
 //! | `values`, `callback`, `metrics`, `state`, `supervisor` | the values that cross |
 //! | `mailbox` | functions and values of a mailbox plugin |
+//! | `image` | the layout of values in the memory of a guest |
 //! | `frame` | the frame that an actor returns for a batch |
 
 mod callback;
 mod exports;
 mod frame;
+mod image;
 mod interfaces;
 mod mailbox;
 mod metrics;
@@ -25,10 +27,11 @@ pub(crate) use exports::{
     Turns, TurnsParams, TurnsResults,
 };
 pub(crate) use frame::{BadFrame, End, record};
+pub(crate) use image::{Image, ToImage};
 pub use interfaces::SHARED;
 pub(crate) use interfaces::{
-    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, MEMBER, METRICS, SDK, STATE,
-    SUPERVISOR, TURNS, VERSION, WATCHER,
+    BATCH, BRIDGE, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, MEMBER, METRICS, PARTS,
+    SDK, STATE, SUPERVISOR, TURNS, VERSION, WATCHER,
 };
 pub(crate) use mailbox::{
     Entry, Policy, PolicyParams, PolicyResults, Put, PutParams, PutResults, Settings, Size, SizeResults, Take,
@@ -36,7 +39,8 @@ pub(crate) use mailbox::{
 };
 pub(crate) use metrics::MetricError;
 pub(crate) use state::{StateError, StateLimits};
+pub(crate) use supervisor::{ChildFailure, Directive};
 pub(crate) use values::{
-    ActorState, AskError, Envelope, GuestPairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError,
-    TimerError, WatchError, count, metadata, whole_millis,
+    ActorState, AskError, Decision, Envelope, Failure, GuestPairs, Notice, Reply, Resolved, SendError, SpawnError,
+    SpawnOptions, StopError, TimerError, WatchError, count, metadata, whole_millis,
 };

@@ -26,4 +26,4 @@ pub use loading::PluginInfo;
 pub(crate) use loading::{load, sha256_hex};
 pub(crate) use panic::Panic;
 pub(crate) use shared::Shared;
-pub(crate) use store::{bare_wasi, confined, metered, resources};
+pub(crate) use store::{bare_wasi, confined, hostcall_bytes, metered, resources};

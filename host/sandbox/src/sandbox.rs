@@ -10,7 +10,7 @@ use std::time::Instant;
 use playhouse_kernel::{AboutHost, LogEvent};
 use wasmtime::component::Linker;
 
-use crate::actor::{self, ActorData, Plugin};
+use crate::actor::{self, ActorData, Imports, Plugin};
 use crate::compile::{self, Cache, CacheError, Compiler};
 use crate::component::{LoadError, check_size, read_plugin};
 use crate::events::InstancesLimited;
@@ -57,6 +57,8 @@ pub struct Sandbox {
 /// The imports that the host provides, to load plugins with.
 struct Linkers {
     actor: Linker<ActorData>,
+    /// For programs that are called without their component; none when they are not.
+    program: Option<Imports>,
     mailbox: Linker<MailboxData>,
 }
 
@@ -74,7 +76,11 @@ impl Sandbox {
         let max_instances = wanted.min(most);
         let key = if wanted > most { "the sysctl `vm.max_map_count`".to_owned() } else { config.instances_key };
         let (engine, purpose, allocation) = compile::running(max_instances, config.stack_bytes)?;
-        let linkers = Arc::new(Linkers { actor: actor::linker(&engine)?, mailbox: mailbox::linker(&engine)? });
+        let linkers = Arc::new(Linkers {
+            actor: actor::linker(&engine)?,
+            program: config.direct.then(|| Imports::new(&engine)).transpose()?,
+            mailbox: mailbox::linker(&engine)?,
+        });
         let shared = Arc::new(Shared {
             engine,
             cache,
@@ -104,13 +110,13 @@ impl Sandbox {
     /// compiles; a compilation can take seconds, so call this function where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
         let wasm = read_plugin(file, self.component_bytes)?;
-        Plugin::load(&self.shared, &self.linkers.actor, name, file, &wasm)
+        Plugin::load(&self.shared, &self.linkers.actor, self.linkers.program.as_ref(), name, file, &wasm)
     }
 
     /// Loads a plugin from memory. Errors give its name as the file.
     pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
         check_size(Path::new(name), wasm.len(), self.component_bytes)?;
-        Plugin::load(&self.shared, &self.linkers.actor, name, Path::new(name), wasm)
+        Plugin::load(&self.shared, &self.linkers.actor, self.linkers.program.as_ref(), name, Path::new(name), wasm)
     }
 
     /// As [`Sandbox::load`], for a mailbox plugin.

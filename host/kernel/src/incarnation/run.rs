@@ -25,6 +25,8 @@ use crate::words::watchdog::StartTime;
 const CALL_TARGET: Duration = Duration::from_millis(2);
 /// After full batches for this time, an incarnation lets other tasks run before the next batch.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
+/// Of so many turns of an actor that takes one message at a time, one is measured.
+const SINGLES_FOR_ONE: u32 = 4;
 
 impl Incarnation {
     /// Runs to the end. `started` is called when the actor may get messages.
@@ -98,6 +100,8 @@ impl Incarnation {
         let mut most = 1;
         // Time in full batches since other tasks last ran.
         let mut ran = Duration::ZERO;
+        // Full batches so far.
+        let mut full = 0_u32;
         let mut gathering = Gathering::default();
         let calls_back = self.actor.spec.code.calls_back();
         loop {
@@ -138,10 +142,14 @@ impl Incarnation {
             if count == 0 {
                 continue;
             }
-            // Only a full batch, and a sample, is measured: reading the clock costs as much as a short handler.
+            // Only a full batch, and a sample, is measured: reading the clock costs as much as a short handler. Of full batches of one, which
+            // only tell when other tasks are due, one of several stands for all.
             let turns = self.instance.turns();
             let is_sample = turns.is_sample();
-            let began = (count == most || is_sample).then(Instant::now);
+            let each = if self.actor.spec.batch == 1 { SINGLES_FOR_ONE } else { 1 };
+            full = if count == most { full.wrapping_add(1) } else { full };
+            let is_timed = count == most && full % each == 0;
+            let began = (is_timed || is_sample).then(Instant::now);
             let mut waits = None;
             let handled = self.guarded(None, &mut waits, behavior.handle()).await;
             let handled = handled.and_then(|()| within_limits_of(behavior));
@@ -150,9 +158,9 @@ impl Incarnation {
                 (None, Some(since)) => turns.measured(count, since.elapsed()),
                 (Some(began), waits) => {
                     let took = began.elapsed();
-                    if count == most {
+                    if is_timed {
                         most = next_most(most, self.actor.spec.batch, took);
-                        ran += took;
+                        ran += took * each;
                     }
                     match waits {
                         Some(_) => turns.measured(count, took),

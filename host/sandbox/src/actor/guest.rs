@@ -8,11 +8,13 @@ use playhouse_kernel::{
 };
 use wasmtime::Store;
 
+use super::direct::Bridge;
+use super::exports::{ComponentExports, Exports, Hook};
 use super::imports::ActorData;
 use super::incarnation::{Current, IncarnationData};
 use super::setup::{ActorSetup, InstanceSetup, Loaded};
 use super::wasi_context::WasiContext;
-use crate::contract::{self, End, Handler, Hook, Task, Turns};
+use crate::contract::{self, End, Task};
 use crate::limits::{CpuMeter, Held, MemoryLimiter};
 use crate::run::{self, Admission, confined, metered, resources};
 use crate::wasi::http::Http;
@@ -24,7 +26,7 @@ const KEPT_BODY_BYTES: usize = 1 << 20;
 /// first, later the count of its memory and its admission.
 pub(crate) struct Guest {
     store: Store<ActorData>,
-    pub(super) exports: Exports,
+    exports: Exports,
     /// The buffer for the body of the current message, used again for the next one.
     body: Arc<Vec<u8>>,
     pub(super) meter: Arc<CpuMeter>,
@@ -39,21 +41,6 @@ const MOST_BUDGETS: usize = 64;
 
 /// With this number of sends or more, a single message is cheaper through `turns` than through `handler`.
 const MANY_SENDS: usize = 2;
-
-/// The functions that it exports.
-pub(super) struct Exports {
-    handler: Handler,
-    /// For batches of more than one message: for a single message with few sends, `handler` is cheaper.
-    turns: Option<Turns>,
-    gate: Option<contract::Gate>,
-    pub(super) init: Option<Hook>,
-    pub(super) prepare_children: Option<Hook>,
-    shutdown: Option<Hook>,
-    child_failed: Option<contract::ChildFailed>,
-    noticed: Option<contract::Noticed>,
-    task_done: Option<contract::TaskDone>,
-    forget: Option<contract::Forget>,
-}
 
 /// The data of an incarnation during a call of its instance: in the store, and back home after it, also when the call is cut off.
 pub(super) struct Visit<'a> {
@@ -110,6 +97,7 @@ impl Guest {
             files: actor.no_files(),
             http,
             resources: resources(&limits),
+            bridge: Bridge::default(),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, uses, data, |data| &mut data.memory);
         let files = actor.files(&writer, &meter);
@@ -121,35 +109,12 @@ impl Guest {
             let visit = Visit::begin(&mut store, incarnation);
             let store = &mut *visit.store;
             metered(&meter, async {
-                let instance = checked.pre.instantiate_async(&mut *store).await?;
-                let hook = |store: &mut Store<ActorData>, index: &Option<_>| {
-                    index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
-                };
-                let handler = instance.get_typed_func(&mut *store, checked.handler)?;
-                let turns = checked.turns.filter(|_| plugin.sandbox.turns);
-                let turns = turns.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-                let gate = checked.gate.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-                let init = hook(store, &checked.init)?;
-                let prepare_children = hook(store, &checked.prepare_children)?;
-                let shutdown = hook(store, &checked.shutdown)?;
-                let child_failed =
-                    checked.child_failed.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-                let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-                let task_done =
-                    checked.task_done.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-                let forget = checked.forget.filter(|_| shared);
-                let forget = forget.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
-                Ok(Exports {
-                    handler,
-                    turns,
-                    gate,
-                    init,
-                    prepare_children,
-                    shutdown,
-                    child_failed,
-                    noticed,
-                    task_done,
-                    forget,
+                Ok(match &plugin.direct {
+                    Some(direct) => Exports::Direct(direct.instantiate(store).await?),
+                    None => {
+                        let instance = checked.pre.instantiate_async(&mut *store).await?;
+                        Exports::Component(ComponentExports::of(store, &instance, checked)?)
+                    }
                 })
             })
             .await
@@ -194,7 +159,7 @@ impl Guest {
     }
 
     pub(super) async fn handle_all(&mut self) -> Result<(), Crash> {
-        let turns = self.exports.turns;
+        let takes_batches = self.plugin.checked.turns.is_some() && self.plugin.sandbox.turns;
         if self.turn().bulk().has_notices() {
             // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
             // void.
@@ -204,15 +169,13 @@ impl Guest {
         if anew {
             self.turn().bulk().give_up_routes();
         }
-        match turns {
-            // Only a frame can say that routes are void.
-            // A frame shows metadata with the message; `handler` would have to ask for them.
-            Some(turns)
-                if self.incarnation().sends_much || anew || self.turn().len() > 1 || self.turn().has_metadata() =>
-            {
-                self.handle_batch(turns, anew).await?;
-            }
-            _ => self.handle_one_by_one().await?,
+        // Only a frame can say that routes are void. A frame shows metadata with the message; `handler` would have to ask for them.
+        if takes_batches
+            && (self.incarnation().sends_much || anew || self.turn().len() > 1 || self.turn().has_metadata())
+        {
+            self.handle_batch(anew).await?;
+        } else {
+            self.handle_one_by_one().await?;
         }
         self.finish_line_when_idle();
         let turn = self.turn();
@@ -231,16 +194,16 @@ impl Guest {
         reply.map_or(Outcome::Done(None), |body| Outcome::DoneWith(Box::new(Reply { body, metadata })))
     }
 
-    async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
+    async fn handle_batch(&mut self, anew: bool) -> Result<(), Crash> {
         let messages = self.turn().len();
         self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
         let frame = self.turn().bulk().flat(&end);
         self.store.data_mut().in_turns = true;
-        let called = turns.call_async(&mut self.store, (frame,)).await;
+        let called = self.exports.handle_batch(&mut self.store, frame).await;
         self.store.data_mut().in_turns = false;
-        let (frame,) = called.map_err(|error| self.crash_report(&error))?;
+        let frame = called.map_err(|error| self.crash_report(&error))?;
         contract::record(self.turn(), frame, End::Whole).map_err(|bad| {
             self.incarnation().finish_lines();
             Crash { stderr: self.incarnation().stderr.tail(), ..Crash::new((&bad).into()) }
@@ -251,11 +214,13 @@ impl Guest {
         // Effects of each message take memory here. When the turn is full, the other messages come again after a commit.
         while self.turn().current().is_some() && !self.turn().is_full() {
             self.refresh(1);
-            if let Some((notice, noticed)) = self.turn().notice().zip(self.exports.noticed) {
-                let called = noticed.call_async(&mut self.store, (notice.into(),)).await;
+            if self.plugin.checked.noticed.is_some()
+                && let Some(notice) = self.turn().notice()
+            {
+                let called = self.exports.noticed(&mut self.store, notice.into()).await;
                 let outcome = match called.map_err(|error| self.crash_report(&error))? {
-                    (Ok(()),) => Outcome::Done(None),
-                    (Err(failure),) => Outcome::Failed(failure.into()),
+                    Ok(()) => Outcome::Done(None),
+                    Err(failure) => Outcome::Failed(failure.into()),
                 };
                 self.turn().finish(outcome);
                 continue;
@@ -264,10 +229,7 @@ impl Guest {
             if !self.incarnation().reply_metadata.is_empty() {
                 self.store.data_mut().incarnation.reply_metadata = Metadata::new();
             }
-            let body = Arc::make_mut(&mut self.body);
-            body.clear();
-            body.extend_from_slice(self.store.data_mut().incarnation.turn.get_mut().body());
-            let called = self.exports.handler.call_async(&mut self.store, (self.body.clone(),)).await;
+            let called = self.exports.handle(&mut self.store, &mut self.body).await;
             let outcome = match called {
                 Ok((Ok(reply),)) => self.reply(reply),
                 Ok((Err(failure),)) => Outcome::Failed(failure.into()),
@@ -281,11 +243,19 @@ impl Guest {
         Ok(())
     }
 
-    async fn hook(&mut self, hook: Option<Hook>) -> Result<Result<(), String>, Crash> {
-        let Some(hook) = hook else { return Ok(Ok(())) };
+    async fn hook(&mut self, hook: Hook) -> Result<Result<(), String>, Crash> {
+        let checked = &self.plugin.checked;
+        let index = match hook {
+            Hook::Init => checked.init,
+            Hook::PrepareChildren => checked.prepare_children,
+            Hook::Shutdown => checked.shutdown,
+        };
+        if index.is_none() {
+            return Ok(Ok(()));
+        }
         self.refresh(1);
-        match hook.call_async(&mut self.store, ()).await {
-            Ok((answer,)) => {
+        match self.exports.hook(&mut self.store, hook).await {
+            Ok(answer) => {
                 self.finish_line_when_idle();
                 Ok(answer)
             }
@@ -314,45 +284,50 @@ impl Guest {
     }
 
     pub(super) async fn gate(&mut self) -> Result<Gate, Crash> {
-        let Some(gate) = self.exports.gate else { return Ok(Gate::Start) };
+        if self.plugin.checked.gate.is_none() {
+            return Ok(Gate::Start);
+        }
         self.refresh(1);
-        let called = gate.call_async(&mut self.store, ()).await;
-        called.map(|(decision,)| decision.into()).map_err(|error| self.crash_report(&error))
+        let called = self.exports.decide_to_start(&mut self.store).await;
+        called.map(Gate::from).map_err(|error| self.crash_report(&error))
     }
 
-    pub(super) async fn start_hook(&mut self, hook: Option<Hook>) -> Result<(), Crash> {
+    pub(super) async fn start_hook(&mut self, hook: Hook) -> Result<(), Crash> {
         let answer = self.hook(hook).await?;
         answer.map_err(|message| self.failed(CrashReason::Start { message }))
     }
 
     pub(super) async fn directive(&mut self, failure: &ChildFailed) -> Result<Directive, Crash> {
-        let Some(hook) = self.exports.child_failed else { return Ok(Directive::Default) };
+        if self.plugin.checked.child_failed.is_none() {
+            return Ok(Directive::Default);
+        }
         self.refresh(1);
-        let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+        let called = self.exports.child_failed(&mut self.store, failure.into()).await;
         self.finish_line_when_idle();
-        called.map(|(directive,)| directive.into()).map_err(|error| self.crash_report(&error))
+        called.map(Directive::from).map_err(|error| self.crash_report(&error))
     }
 
     pub(super) async fn tell_done(&mut self, done: &[TaskDone]) -> Result<(), Crash> {
-        let Some(hook) = self.exports.task_done else { return Ok(()) };
+        if self.plugin.checked.task_done.is_none() {
+            return Ok(());
+        }
         self.refresh(done.len());
         let tasks = done.iter().map(Task::from).collect();
-        hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.crash_report(&error))?;
+        self.exports.task_done(&mut self.store, tasks).await.map_err(|error| self.crash_report(&error))?;
         self.finish_line_when_idle();
         Ok(())
     }
 
     pub(super) async fn shut_down(&mut self) -> Result<(), Crash> {
-        let answer = self.hook(self.exports.shutdown).await?;
+        let answer = self.hook(Hook::Shutdown).await?;
         answer.map_err(|message| self.failed(CrashReason::Shutdown { message }))
     }
 
     /// Drops the value of the current incarnation, which has ended, in a shared instance.
     pub(super) async fn forget(&mut self) -> Result<(), Crash> {
-        let Some(forget) = self.exports.forget else { return Ok(()) };
         self.refresh(1);
         let number = self.incarnation().number;
-        forget.call_async(&mut self.store, (number,)).await.map_err(|error| self.crash_report(&error))
+        self.exports.forget(&mut self.store, number).await.map_err(|error| self.crash_report(&error))
     }
 }
 
@@ -366,11 +341,11 @@ impl Behavior for Guest {
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        Box::pin(metered(self.meter.clone(), self.start_hook(self.exports.init)))
+        Box::pin(metered(self.meter.clone(), self.start_hook(Hook::Init)))
     }
 
     fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        Box::pin(metered(self.meter.clone(), self.start_hook(self.exports.prepare_children)))
+        Box::pin(metered(self.meter.clone(), self.start_hook(Hook::PrepareChildren)))
     }
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

@@ -9,6 +9,7 @@ use wasmtime::{Engine, StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use super::direct::Bridge;
 use super::incarnation::Current;
 use super::wasi_context::WasiContext;
 use crate::contract::{
@@ -26,7 +27,7 @@ use crate::wasi::logging::{self, Logging};
 use crate::wasi::polling;
 
 /// The longest timeout of an ask; it keeps sums of times in range.
-const LONGEST_ASK: Duration = Duration::from_hours(24);
+pub(super) const LONGEST_ASK: Duration = Duration::from_hours(24);
 
 /// The data of a store.
 pub(crate) struct ActorData {
@@ -40,6 +41,8 @@ pub(crate) struct ActorData {
     pub(crate) files: Arc<Files>,
     pub(crate) http: Http,
     pub(crate) resources: ResourceTable,
+    /// For a program that is called without its component.
+    pub(crate) bridge: Bridge,
 }
 
 impl ActorData {
@@ -339,7 +342,12 @@ fn add_member_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
 
 /// Records an effect in the turn. A turn that exceeds its limits ends here, as a trap.
 fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Turn) -> T) -> wasmtime::Result<T> {
-    let mut turn = store.data().incarnation.turn.borrow_mut();
+    recorded_in(store.data(), record)
+}
+
+/// As `recorded`, in the data of a store.
+pub(super) fn recorded_in<T>(data: &ActorData, record: impl FnOnce(&mut Turn) -> T) -> wasmtime::Result<T> {
+    let mut turn = data.incarnation.turn.borrow_mut();
     let done = record(&mut turn);
     turn.within_limits()?;
     Ok(done)
@@ -347,7 +355,12 @@ fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Turn) -> T) -> wasmt
 
 /// The turn of an incarnation that has not ended.
 fn running<'a>(store: &'a mut Caller<'_>) -> wasmtime::Result<&'a mut Turn> {
-    let incarnation = &mut store.data_mut().incarnation;
+    running_in(store.data_mut())
+}
+
+/// As `running`, in the data of a store.
+pub(super) fn running_in(data: &mut ActorData) -> wasmtime::Result<&mut Turn> {
+    let incarnation = &mut data.incarnation;
     if incarnation.has_ended {
         wasmtime::bail!("it asks while the value of an actor that has ended is dropped");
     }
@@ -414,6 +427,7 @@ fn add_timers_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result
 type KeysParams = (String, Option<String>, u32);
 /// The parameters of `state.set-for`: a key, its value, and the time in milliseconds.
 type SetForParams = (String, Vec<u8>, u64);
-type SetTimer = fn(&mut Turn, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
-type SetTimerWith = fn(&mut Turn, &str, &Metadata, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
+pub(super) type SetTimer = fn(&mut Turn, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
+pub(super) type SetTimerWith =
+    fn(&mut Turn, &str, &Metadata, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type Caller<'a> = StoreContextMut<'a, ActorData>;

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use wasmtime::component::Linker;
 
 use super::checked::check;
+use super::direct::{self, Direct, Imports};
 use super::group::Group;
 use super::imports::ActorData;
 use super::launcher::PluginLauncher;
@@ -39,13 +40,19 @@ impl Plugin {
     pub(crate) fn load(
         sandbox: &Arc<Shared>,
         linker: &Linker<ActorData>,
+        imports: Option<&Imports>,
         name: &str,
         file: &Path,
         wasm: &[u8],
     ) -> Result<Self, LoadError> {
-        let (component, info) = load(sandbox, file, wasm)?;
+        let plan = imports.and_then(|imports| direct::plan(imports, wasm));
+        let (component, info) = load(sandbox, file, wasm, plan.as_ref().map(|plan| &*plan.wasm))?;
         let checked = check(file, linker, &component)?;
-        let loaded = Arc::new(Loaded { name: name.into(), checked, sandbox: sandbox.clone(), names: Names::default() });
+        let direct = imports.zip(plan.as_ref());
+        let direct = direct.and_then(|(imports, plan)| Direct::of(&sandbox.engine, imports, plan, &component));
+        let info = PluginInfo { direct: direct.is_some(), ..info };
+        let (name, sandbox, names) = (name.into(), sandbox.clone(), Names::default());
+        let loaded = Arc::new(Loaded { name, checked, direct, sandbox, names });
         let (no_resources, no_config, last_limits) = (OnceLock::new(), Arc::default(), Mutex::default());
         Ok(Self { inner: Arc::new(Inner { loaded, info, no_resources, no_config, last_limits }) })
     }

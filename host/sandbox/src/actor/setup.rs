@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use playhouse_kernel::{Config, Turn};
 
 use super::checked::Checked;
+use super::direct::Direct;
 use super::incarnation::IncarnationData;
 use super::resources::ActorResources;
 use crate::component::Names;
@@ -16,6 +17,8 @@ use crate::run::Shared;
 pub(crate) struct Loaded {
     pub(crate) name: Arc<str>,
     pub(crate) checked: Checked,
+    /// Its program, where that is called without the component.
+    pub(crate) direct: Option<Direct>,
     pub(crate) sandbox: Arc<Shared>,
     /// The names of its functions, for crash reports.
     pub(crate) names: Names,

@@ -7,6 +7,7 @@ use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Dir
 use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
+use super::exports::Hook;
 use super::group::{Group, SharedInstance};
 use super::guest::Guest;
 use super::incarnation::IncarnationData;
@@ -204,7 +205,7 @@ impl Behavior for SharedGuest {
             *call.progress = Progress::Begun;
             call.instance.begin(call.number);
             let (meter, guest) = (call.meter(), call.guest());
-            let done = metered(meter, guest.start_hook(guest.exports.init)).await;
+            let done = metered(meter, guest.start_hook(Hook::Init)).await;
             call.end(done)
         })
     }
@@ -213,7 +214,7 @@ impl Behavior for SharedGuest {
         Box::pin(async {
             let mut call = self.membership().call().await?;
             let (meter, guest) = (call.meter(), call.guest());
-            let done = metered(meter, guest.start_hook(guest.exports.prepare_children)).await;
+            let done = metered(meter, guest.start_hook(Hook::PrepareChildren)).await;
             call.end(done)
         })
     }

@@ -6,7 +6,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Lower};
 
 use super::error::{LoadError, cut};
-use crate::contract::{CALLBACK, CHILDREN, GATE, LIFECYCLE, SUPERVISOR, WATCHER};
+use crate::contract::{CALLBACK, CHILDREN, GATE, LIFECYCLE, PARTS, SUPERVISOR, WATCHER};
 
 /// The names of a component's imports and exports, and the hooks among the exports.
 pub(crate) struct Interface {
@@ -19,7 +19,8 @@ impl Interface {
     pub(crate) fn of(component: &Component) -> Self {
         let (ty, engine) = (component.component_type(), component.engine());
         let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
-        let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        let exports = ty.exports(engine).filter(|(name, _)| !PARTS.contains(name));
+        let exports = exports.map(|(name, _)| name.to_owned()).collect();
         let has = |interface| component.get_export_index(None, interface).is_some();
         let mut hooks = Vec::new();
         if has(GATE) {

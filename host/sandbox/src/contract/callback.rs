@@ -3,6 +3,7 @@
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lower};
 
+use super::image::{record_image, variant_image};
 use super::values::{CrashNoticed, Failure};
 
 #[derive(ComponentType, Lower)]
@@ -18,6 +19,13 @@ pub(crate) enum TaskOutcome {
     Crashed(CrashNoticed),
 }
 
+variant_image!(TaskOutcome {
+    0 Done,
+    1 Replied,
+    2 Failed(value: Failure),
+    3 Crashed(value: CrashNoticed),
+});
+
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct Task {
@@ -27,6 +35,8 @@ pub(crate) struct Task {
     #[component(name = "dead-letter")]
     dead_letter: bool,
 }
+
+record_image!(Task { id: String, attempt: u32, outcome: TaskOutcome, dead_letter: bool });
 
 impl From<&kernel::TaskDone> for Task {
     fn from(done: &kernel::TaskDone) -> Self {

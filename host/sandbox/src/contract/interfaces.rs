@@ -36,3 +36,7 @@ pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.2.0";
 pub(crate) const MAILBOX: &str = "playhouse:actor/mailbox@0.2.0";
 /// The interface that a mailbox plugin may import, besides WASI.
 pub(crate) const MAILBOX_HOST: &str = "playhouse:actor/mailbox-host@0.2.0";
+/// The name of the module between the host and a program that is called without its component. Backtraces leave its functions out.
+pub(crate) const BRIDGE: &str = "playhouse:bridge";
+/// The names under which a component with a bridge exports its program and the bridge. Descriptions of the component leave them out.
+pub(crate) const PARTS: [&str; 2] = ["playhouse-program", "playhouse-bridge"];

@@ -3,6 +3,8 @@
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lower};
 
+use super::image::variant_image;
+
 #[derive(ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum MetricError {
@@ -11,6 +13,11 @@ pub(crate) enum MetricError {
     #[component(name = "bad-value")]
     BadValue(String),
 }
+
+variant_image!(MetricError {
+    0 Undeclared(value: String),
+    1 BadValue(value: String),
+});
 
 impl From<kernel::MetricError> for MetricError {
     fn from(error: kernel::MetricError) -> Self {

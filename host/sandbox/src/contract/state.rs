@@ -3,6 +3,8 @@
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lower};
 
+use super::image::{record_image, variant_image};
+
 #[derive(ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum StateError {
@@ -17,6 +19,14 @@ pub(crate) enum StateError {
     #[component(name = "failed")]
     Failed(String),
 }
+
+variant_image!(StateError {
+    0 NotGranted(value: String),
+    1 BadKey(value: String),
+    2 TooLarge(value: u64),
+    3 Full(value: u64),
+    4 Failed(value: String),
+});
 
 impl From<kernel::StateError> for StateError {
     fn from(error: kernel::StateError) -> Self {
@@ -38,6 +48,8 @@ pub(crate) struct StateLimits {
     #[component(name = "left-bytes")]
     left_bytes: u64,
 }
+
+record_image!(StateLimits { value_bytes: u64, left_bytes: u64 });
 
 impl From<kernel::StateLimits> for StateLimits {
     fn from(limits: kernel::StateLimits) -> Self {

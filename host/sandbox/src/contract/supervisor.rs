@@ -3,6 +3,8 @@
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
+use super::image::record_image;
+
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct Blamed {
@@ -12,6 +14,8 @@ pub(crate) struct Blamed {
     flow: String,
     hops: u32,
 }
+
+record_image!(Blamed { id: String, attempt: u32, attempts: u32, flow: String, hops: u32 });
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -29,6 +33,20 @@ pub(crate) struct ChildFailure {
     #[component(name = "period-ms")]
     period_ms: u64,
 }
+
+record_image!(ChildFailure {
+    address: String,
+    plugin: String,
+    incarnation: u64,
+    kind: String,
+    reason: String,
+    backtrace: Vec<String>,
+    stderr: Vec<String>,
+    blamed: Option<Blamed>,
+    restarts: u32,
+    intensity: u32,
+    period_ms: u64,
+});
 
 impl From<&kernel::ChildFailed> for ChildFailure {
     fn from(failure: &kernel::ChildFailed) -> Self {

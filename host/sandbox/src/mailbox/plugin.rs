@@ -34,7 +34,7 @@ impl MailboxPlugin {
         file: &Path,
         wasm: &[u8],
     ) -> Result<Self, LoadError> {
-        let (component, info) = load(sandbox, file, wasm)?;
+        let (component, info) = load(sandbox, file, wasm, None)?;
         // The section about state is for actors.
         let info = PluginInfo { keeps_state: None, ..info };
         let checked = check(file, linker, &component)?;

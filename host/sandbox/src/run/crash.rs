@@ -12,7 +12,7 @@ use wasmtime_wasi::I32Exit;
 use super::panic::Panic;
 use super::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::component::Names;
-use crate::contract::BadFrame;
+use crate::contract::{BRIDGE, BadFrame};
 use crate::limits::{MOST_TABLE_ELEMENTS, MemoryLimiter, Refused, SystemLimit};
 use crate::output::{Lines, Unpermitted};
 use crate::wasi::http::Excess;
@@ -192,6 +192,7 @@ fn backtrace(error: &wasmtime::Error, names: &Names) -> Vec<String> {
     let names: Vec<_> = backtrace
         .frames()
         .iter()
+        .filter(|frame| frame.module().name() != Some(BRIDGE))
         .map(|frame| match frame.func_name() {
             Some(mangled) => report.shown(mangled),
             None => format!("function {}", frame.func_index()).into(),

@@ -29,18 +29,30 @@ pub struct PluginInfo {
     /// Bytes of all its memories and tables when it is instantiated, as [`Limits::memory_bytes`](crate::Limits::memory_bytes) counts them; none when that
     /// cannot be read from the file.
     pub initial_bytes: Option<u64>,
+    /// Whether its program is called without the component around it: see [`SandboxConfig::direct`](crate::SandboxConfig::direct).
+    pub direct: bool,
     /// The origin of its machine code.
     pub compiled: Compiled,
 }
 
-/// Checks and compiles a component.
-pub(crate) fn load(sandbox: &Shared, file: &Path, wasm: &[u8]) -> Result<(Component, PluginInfo), LoadError> {
+/// Checks and compiles a component; `with_addition`: the same with an addition of the host, where it has one.
+pub(crate) fn load(
+    sandbox: &Shared,
+    file: &Path,
+    wasm: &[u8],
+    with_addition: Option<&[u8]>,
+) -> Result<(Component, PluginInfo), LoadError> {
     component::sniff(file, wasm)?;
     let footprint = Footprint::of(wasm);
     footprint.map_or(Ok(()), |footprint| footprint.check(file))?;
     component::check_names(file, wasm)?;
     let sha256 = sha256_hex(wasm);
-    let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
+    let with_addition = with_addition.map(|wasm| compile(sandbox, file, wasm, &sha256_hex(wasm)));
+    let (component, compiled) = match with_addition {
+        // The error is about the component itself, and says the same without the addition.
+        None | Some(Err(LoadError::Invalid { .. })) => compile(sandbox, file, wasm, &sha256)?,
+        Some(compiled) => compiled?,
+    };
     let code = component.image_range();
     sandbox.compilations.add(&compiled, code.end.addr().saturating_sub(code.start.addr()) as u64);
     let Interface { imports, exports, hooks } = Interface::of(&component);
@@ -52,6 +64,7 @@ pub(crate) fn load(sandbox: &Shared, file: &Path, wasm: &[u8]) -> Result<(Compon
         hooks,
         keeps_state: component::keeps_state(wasm),
         initial_bytes: footprint.map(|footprint| footprint.bytes),
+        direct: false,
         compiled,
     };
     Ok((component, info))

@@ -34,6 +34,17 @@ impl Panic {
     }
 }
 
+impl Panic {
+    /// As `read`, for arguments that are in the guest's memory.
+    pub(crate) fn of<'a>(
+        message: &str,
+        traceback: impl Iterator<Item = wasmtime::Result<&'a str>>,
+    ) -> wasmtime::Result<Self> {
+        let lines = traceback.take(LINES).map(|line| Ok(cut(line?, LINE_BYTES)));
+        Ok(Self { message: cut(message, MESSAGE_BYTES), traceback: lines.collect::<wasmtime::Result<_>>()? })
+    }
+}
+
 fn cut(text: &str, bytes: usize) -> String {
     text[..text.floor_char_boundary(bytes)].to_owned()
 }

@@ -18,6 +18,10 @@ pub struct SandboxConfig {
     /// Passes batches as frames to plugins that can take them. When off, each message is a call of its own: slower,
     /// otherwise with the same results. Tests and benches switch it off to compare the two. Default: on.
     pub turns: bool,
+    /// Calls the program of a component without the component around it, where it has the usual shape. When off, each call goes through
+    /// the component: slower, otherwise with the same results. Default: on, unless the environment has `PLAYHOUSE_DIRECT=off`, with
+    /// which all tests run the other way, and an operator rules a fault of these calls out.
+    pub direct: bool,
     /// Bytes of the stack of each guest, rounded up to whole pages. Host functions have another half mebibyte. Default:
     /// 512 KiB.
     pub stack_bytes: usize,
@@ -44,6 +48,7 @@ impl Default for SandboxConfig {
             key_dir: None,
             max_instances: 1000,
             turns: true,
+            direct: std::env::var_os("PLAYHOUSE_DIRECT").is_none_or(|value| value != "off"),
             stack_bytes: WASM_STACK_BYTES,
             component_bytes: COMPONENT_BYTES,
             memory_bytes: u64::MAX,

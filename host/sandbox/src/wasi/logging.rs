@@ -6,7 +6,7 @@ use wasmtime::component::{ComponentType, Lift, Linker, WasmStr};
 use crate::output::Logger;
 
 /// The interface with the version of the draft, and as components import it that were built before it had one.
-const LOGGING: [&str; 2] = ["wasi:logging/logging@0.1.0-draft", "wasi:logging/logging"];
+pub(crate) const LOGGING: [&str; 2] = ["wasi:logging/logging@0.1.0-draft", "wasi:logging/logging"];
 
 /// The data of a store whose guest has a log.
 pub(crate) trait Logging {
@@ -19,7 +19,7 @@ pub(crate) trait Logging {
 #[derive(Debug, Clone, Copy, ComponentType, Lift)]
 #[component(enum)]
 #[repr(u8)]
-enum Level {
+pub(crate) enum Level {
     #[component(name = "trace")]
     Trace,
     #[component(name = "debug")]
@@ -32,6 +32,14 @@ enum Level {
     Error,
     #[component(name = "critical")]
     Critical,
+}
+
+impl Level {
+    /// The level of this number in the enum; none when it has no such case.
+    pub(crate) fn of(number: i32) -> Option<Self> {
+        let levels = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
+        levels.get(usize::try_from(number).ok()?).copied()
+    }
 }
 
 impl From<Level> for tracing::Level {

@@ -24,6 +24,11 @@ macro_rules! at_every_interface {
             }
 
             #[tokio::test(start_paused = true)]
+            async fn component() {
+                rules::$rule(Interface::Component).await;
+            }
+
+            #[tokio::test(start_paused = true)]
             async fn shared() {
                 rules::$rule(Interface::Shared).await;
             }

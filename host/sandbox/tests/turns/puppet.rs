@@ -11,23 +11,27 @@ use playhouse_sandbox::{Grants, Groups, Limits, LineOrigin, Output, Plugin, Sand
 
 use crate::native::{Memory, Native, kind, text, trap};
 
-/// The interfaces of an actor: plain Rust, single messages, batches; batches in an instance that another actor shares.
+/// The interfaces of an actor: plain Rust, single messages, batches, also through the component; batches in an instance that another
+/// actor shares.
 #[derive(Debug, Clone, Copy)]
 pub enum Interface {
     Native,
     Plain,
     Turns,
+    Component,
     Shared,
 }
 
 impl Interface {
     /// The puppet's component at this interface; `None` in plain Rust.
     pub fn plugin(self) -> Option<&'static Plugin> {
-        static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
+        static PLUGINS: LazyLock<[Plugin; 3]> =
+            LazyLock::new(|| [(false, true), (true, true), (true, false)].map(puppet_plugin));
         match self {
             Self::Native => None,
             Self::Plain => Some(&PLUGINS[0]),
             Self::Turns => Some(&PLUGINS[1]),
+            Self::Component => Some(&PLUGINS[2]),
             Self::Shared => Some(shared_puppet()),
         }
     }
@@ -74,7 +78,7 @@ pub fn member_with(groups: &Groups, limits: Limits, config: Config, output: Arc<
 
 /// The puppet whose actors can share an instance.
 pub fn shared_puppet() -> &'static Plugin {
-    static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| load(&built("puppet-shared", "puppet_shared"), true));
+    static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| load(&built("puppet-shared", "puppet_shared"), true, true));
     &PLUGIN
 }
 
@@ -86,14 +90,15 @@ fn built(package: &str, file: &str) -> PathBuf {
     target.join(format!("wasm32-wasip2/guest/{file}.wasm"))
 }
 
-fn puppet_plugin(turns: bool) -> Plugin {
+fn puppet_plugin((turns, direct): (bool, bool)) -> Plugin {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| built("puppet", "puppet"));
-    load(&BUILT, turns)
+    load(&BUILT, turns, direct)
 }
 
-fn load(file: &Path, turns: bool) -> Plugin {
-    let sandbox = Sandbox::new(SandboxConfig { max_instances: 16, turns, ..SandboxConfig::default() }).unwrap();
+fn load(file: &Path, turns: bool, direct: bool) -> Plugin {
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 16, turns, direct, ..SandboxConfig::default() }).unwrap();
     let plugin = sandbox.load("puppet", file).unwrap();
+    assert_eq!(plugin.info().direct, direct);
     assert!(plugin.info().exports.contains(&"playhouse:actor/turns@0.2.0".to_owned()));
     plugin
 }
