@@ -2,6 +2,7 @@
 
 mod children;
 mod keyed_state;
+mod left_out;
 mod look;
 pub(crate) mod metrics;
 pub(crate) mod plan;
