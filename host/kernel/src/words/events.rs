@@ -29,15 +29,16 @@ log_events! {
     advice "Read the text, the functions, and the lines that the actor wrote before. `playhouse tree` shows the last \
             crash of each actor. A crash with `id` is about one message: after its last attempt it is a dead letter.";
 
-    /// Another actor ended the instance that both share, and this one restarts. The event `actor-crashed` of the other one says why.
-    pub(crate) struct InstanceLost<'a>("instance-lost", INFO, HOST_TARGET) about AboutRun<'a> {
+    /// Another actor ended the instance that both share, and this one restarts. The event `shared-instance-ended` of the other one counts
+    /// all that restart.
+    pub(crate) struct InstanceLost<'a>("instance-lost", DEBUG, HOST_TARGET) about AboutRun<'a> {
     }
     text(crash: &'a CrashReason) "{crash}";
     example "lost the instance that it shares with /user/ada, which panicked: no such order, src/lib.rs:12:5";
     advice "Nothing to do for this actor: its messages wait, no attempt counts, and the failure does not count. Mend the actor that \
             the text names, or remove `share` from the manifest.";
 
-    /// An actor restarts after a failure.
+    /// An actor restarts after a failure. It is not logged where another actor ended the instance that both share.
     pub(crate) struct ActorRestarting<'a>("actor-restarting", INFO, HOST_TARGET) about AboutRun<'a> {
         /// The kind of the crash, as in the metric `playhouse_crashes_total`.
         reason: Option<&'static str>,
