@@ -120,7 +120,8 @@ fn component_that_cannot_share_is_refused() {
     let family = "[[family]]\naddress = \"/user/*\"\nplugin = \"alone\"\ncreate = [\"/\"]\nshare = true\n";
     let checked = command(play(family).path()).arg("check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stderr);
-    let what = "cannot share an instance: their plugin does not export `playhouse:actor/shared@0.2.0`";
+    let what =
+        "the actors of `/user/*` cannot share an instance: their plugin does not export `playhouse:actor/shared@0.2.0`";
     assert!(checked.status.code() == Some(2) && said.contains(what), "{said}");
     assert!(said.contains("export the actor with `export_actor!(..., shared)`, or leave `share` out"), "{said}");
 }

@@ -16,7 +16,7 @@ struct Savings {
 impl Gate for Savings {
     fn decide_to_start(ctx: &mut Context) -> Decision {
         if ctx.status("/door").is_some_and(ActorState::is_up) {
-            Decision::wait_for(Duration::from_secs(3600))
+            Decision::wait_for(Duration::from_hours(1))
         } else {
             Decision::Start
         }

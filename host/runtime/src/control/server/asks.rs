@@ -75,7 +75,7 @@ mod tests {
         let tree = WholeTree::new(kernel, "test".into(), None, playhouse_gateway::Statuses::default());
         let server = Server::new(tree, Arc::default(), 1 << 10);
         let bad = address("/m/bad");
-        let ask = || server.ask(&bad, b"x", Duration::from_secs(60));
+        let ask = || server.ask(&bad, b"x", Duration::from_mins(1));
         assert_eq!(ask().await.expect_err("it crashes").kind, "crashed");
         let refusal = ask().await.expect_err("it is failed");
         assert_eq!(refusal.kind, "actor-failed");
