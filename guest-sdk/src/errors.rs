@@ -55,8 +55,9 @@ fn nobody_at(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// The question could not be sent.
-    #[error("the question was not sent")]
-    NotSent(#[from] SendError),
+    // The inner error is no source: a text of the whole chain would have its reason twice.
+    #[error("the question was not sent: {0}")]
+    NotSent(SendError),
     /// No reply came in time.
     #[error("no reply in time")]
     Timeout,
@@ -96,6 +97,12 @@ pub enum AskError {
     /// No reply came in time, since an operator stopped the receiver, or has not started it yet; its address in full.
     #[error("no reply in time: `{0}` is stopped until an operator starts it with `playhouse start`")]
     StoppedByOperator(String),
+}
+
+impl From<SendError> for AskError {
+    fn from(error: SendError) -> Self {
+        Self::NotSent(error)
+    }
 }
 
 /// The error of a spawn. Nothing was recorded.
@@ -176,14 +183,20 @@ pub enum StopError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimerError {
     /// Its message could not be sent.
-    #[error("the timer's message could not be sent")]
-    NotSent(#[from] SendError),
+    #[error("the timer's message could not be sent: {0}")]
+    NotSent(SendError),
     /// This actor has the most timers that `limits.timers` allows.
     #[error("this actor has all {most} timers that limits.timers allows")]
     TooManyTimers {
         /// The limit.
         most: u32,
     },
+}
+
+impl From<SendError> for TimerError {
+    fn from(error: SendError) -> Self {
+        Self::NotSent(error)
+    }
 }
 
 /// The error of a watch. Nothing was recorded.

@@ -7,7 +7,7 @@ fn loop_memory_bomb_and_stack_overflow_end_within_limits() {
     let host = Host::start(folder(&actors(&[("/echo", "echo"), ("/flaky", "flaky")])), &[]);
     for (message, reason) in [
         ("!loop", "the receiver used up its CPU budget of 100ms (limits.cpu)"),
-        ("!memory", "the receiver ran out of memory (limits.memory is 67108864 bytes)"),
+        ("!memory", "the receiver ran out of memory (limits.memory is 64MiB)"),
         ("!stack", "the receiver overflowed its call stack"),
         ("!panic", "the receiver panicked: the message asked for a panic"),
     ] {

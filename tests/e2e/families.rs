@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Host, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// A family of tills, a server whose requests make members, and a route to a family that nobody makes members of. Returns the host, and
 /// the server's address.
@@ -117,6 +117,27 @@ fn family_of_the_examples_works_as_its_page_says() {
     let tree: serde_json::Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();
     let family = tree["actors"].as_array().unwrap().iter().find(|actor| actor["address"] == "/user").unwrap();
     assert_eq!((family["handled"].as_u64(), family["family"]["members"]["used"].as_u64()), (Some(4), Some(2)));
+}
+
+#[test]
+fn family_that_is_gone_is_one_line_of_the_log() {
+    let home = tempfile::tempdir().unwrap();
+    let store = format!("[play.store]\npath = {:?}\n", home.path().join("store").display().to_string());
+    let family = "[[family]]\naddress = \"/user/*\"\nplugin = \"till\"\ncreate = [\"/\"]\nmailbox = { kind = \"durable\" }\n\
+                  state = {}\n";
+    let mut host = Host::start(folder(&format!("{store}{family}")), &[]);
+    let members = ["a", "b", "c", "d", "e"].map(|name| format!("/user/{name}"));
+    for member in &members {
+        host.ok(&["ask", member, "5"]);
+        host.ok(&["stop", member]);
+        host.ok(&["tell", member, "6"]);
+    }
+    host.die();
+    let mut host = Host::spawn(folder(&format!("{store}{}", actors(&[("/flaky", "flaky")]))), &[]);
+    let line = host.wait_for(" stays in the store with its messages (5)");
+    assert!(line.contains("/user/* (5 actors, as /user/a, /user/b, /user/c) stays"), "{line}");
+    host.wait_for(" is up: ");
+    assert!(host.said().iter().filter(|line| line.contains("messages-kept")).count() == 1, "{:?}", host.said());
 }
 
 /// Members that a tightened pattern leaves out are named at the start, and what they have can be removed.

@@ -107,7 +107,8 @@ pub(crate) const ACTOR_MEMORY: Family = with(
         Kind::Gauge,
         "playhouse_actor_memory_bytes",
         ACTOR,
-        "Memory of an actor's live instances and of its mailbox plugin.",
+        "Memory of an actor's live instances and of its mailbox plugin. An instance that several actors share counts once, for \
+         the first of them.",
     ),
 );
 pub(crate) const ACTOR_OPEN: Family = family(

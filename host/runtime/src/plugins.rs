@@ -145,7 +145,7 @@ pub(crate) fn load(
     let subtree = |settings: &Settings| settings.subtree.memory_bytes;
     let subtrees = play.actors.iter().filter_map(|actor| Some((actor.address.as_str(), subtree(&actor.settings)?)));
     let subtrees: HashMap<&str, u64> = subtrees.collect();
-    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let actors = play.actors.iter().map(|actor| (actor.written(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     for (whose, settings) in actors.chain(spawnable) {
         match &results[&(Role::Actor, settings.plugin.clone())] {

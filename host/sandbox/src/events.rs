@@ -97,6 +97,16 @@ log_events! {
     example "cannot open more files, folders and connections: the limit is 256 at a time (its `limits.descriptors`, or that of an \
              actor above it). Raise it, or let the actor close them earlier; this is logged once";
 
+    /// An actor ended the instance that it shares with others. They restart in a new instance, and none of them is blamed.
+    pub(crate) struct SharedInstanceEnded<'a>("shared-instance-ended", INFO, HOST_TARGET) about AboutRun<'a, Option<u64>> {
+        /// The other actors in the instance, which restart.
+        others: usize,
+    }
+    text(how: &'a str) "ended the instance that it shares, since it {how}; other actors that restart: {others}";
+    example "ended the instance that it shares, since it panicked: no such order, src/lib.rs:12:5; other actors that restart: 899";
+    advice "Mend this actor, or remove `share` from the manifest. The others need nothing: their messages wait, no attempt counts, \
+            and the failure does not count. At level `debug` each of them logs `instance-lost`.";
+
     /// A request of an actor was refused, since its grants do not allow it. Logged once for each target and reason, and for at
     /// most 16 of them.
     pub(crate) struct RequestRefused<'a>("request-refused", WARN, HOST_TARGET) about AboutRun<'a, Option<u64>> {

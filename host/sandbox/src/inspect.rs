@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::compile::{self, Compilation, Compiler, Purpose};
 use crate::component::{self, COMPONENT_BYTES, Footprint, Interface, LoadError};
+use crate::contract::SHARED;
 use crate::run::sha256_hex;
 use crate::{actor, mailbox};
 
@@ -28,6 +29,13 @@ pub struct Inspection {
     pub is_mailbox: bool,
     /// The reason why it cannot run as a mailbox plugin; none when it can.
     pub mailbox_obstacle: Option<LoadError>,
+}
+
+impl Inspection {
+    /// Whether its actors can share an instance.
+    pub fn can_share(&self) -> bool {
+        self.exports.iter().any(|export| export == SHARED)
+    }
 }
 
 /// Inspects a component. The call blocks, and may take a second, since it compiles the component.

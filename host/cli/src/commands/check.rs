@@ -195,11 +195,15 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
     let families = family_rows(play);
     if !families.is_empty() {
         out.push('\n');
-        out.push_str(&table(&["FAMILY", "NAMES", "LIVE", "MEMBERS", "MADE BY", "EXPIRE"], &families, &[2, 3]));
+        out.push_str(&table(
+            &["FAMILY", "NAMES", "LIVE", "MEMBERS", "INSTANCE", "MADE BY", "EXPIRE"],
+            &families,
+            &[2, 3],
+        ));
     }
     if !play.spawnable.is_empty() {
         out.push('\n');
-        out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
+        out.push_str(&table(&["SPAWNED", "BY", "INSTANCE", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
     }
     let mailboxes = mailbox_rows(play, plugins);
     if !mailboxes.is_empty() {
@@ -242,9 +246,16 @@ fn family_rows(play: &PlaySettings) -> Vec<Vec<String>> {
         };
         let expire = family.expire.map_or_else(|| "never".to_owned(), |after| format!("after {}", Time(after)));
         let bounds = [family.live, family.members].map(|bound| bound.to_string());
-        Some([actor.written(), family.names.to_string()].into_iter().chain(bounds).chain([made_by, expire]).collect())
+        let instance = instance(&actor.settings).to_owned();
+        let names = [actor.written(), family.names.to_string()];
+        Some(names.into_iter().chain(bounds).chain([instance, made_by, expire]).collect())
     });
     rows.collect()
+}
+
+/// Whether actors of this table have an instance each.
+fn instance(settings: &Settings) -> &'static str {
+    if settings.share.is_some() { "shared" } else { "own" }
 }
 
 fn family_json(family: &FamilySpec) -> serde_json::Value {
@@ -322,7 +333,7 @@ fn spawned_rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
         let info = plugins[name].info();
         let by = parents.get(name.as_str()).map_or_else(|| "nobody".to_owned(), |by| few(by));
         let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
-        vec![name.clone(), by, info.sha256[..12].to_owned(), hooks]
+        vec![name.clone(), by, instance(&plugin.settings).to_owned(), info.sha256[..12].to_owned(), hooks]
     });
     rows.collect()
 }
@@ -362,7 +373,7 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
             json!({
                 "address": actor.written(), "family": actor.family.as_deref().map(family_json), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
                 "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
-                "instances": actor.instances, "required": actor.required, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
+                "instances": actor.instances, "share": actor.settings.share.is_some(), "required": actor.required, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": play.sends_to_written(&actor.settings), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
@@ -381,7 +392,7 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
                 "name": settings.plugin, "spawned_by": parents.get(settings.plugin.as_str()).map_or(&[][..], Vec::as_slice), "spawns": settings.spawns,
                 "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
                 "sends_to": play.sends_to_written(settings),
-                "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "recursive": plugin.recursive, "share": settings.share.is_some(), "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &settings.grants), "grants": grants::as_json(&settings.grants),
             })

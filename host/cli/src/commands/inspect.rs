@@ -24,7 +24,7 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
         return print_json(&json!({
             "file": args.file.display().to_string(), "sha256": sha256, "size_bytes": size_bytes,
             "imports": imports, "exports": exports, "hooks": hooks, "keeps_state": keeps_state,
-            "is_actor": obstacle.is_none(), "obstacle": obstacle,
+            "can_share": found.can_share(), "is_actor": obstacle.is_none(), "obstacle": obstacle,
             "is_mailbox": mailbox_obstacle.is_none(), "mailbox_obstacle": mailbox_obstacle,
         }));
     }
@@ -63,6 +63,8 @@ fn shown(file: &str, found: &Inspection) -> String {
         None => "not said",
     };
     let _ = writeln!(out, "  state   {state}");
+    let share = if found.can_share() { "yes: its actors can share an instance" } else { "no" };
+    let _ = writeln!(out, "  share   {share}");
     let can = |obstacle: &Option<LoadError>| {
         obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())))
     };

@@ -43,11 +43,13 @@ struct Extra {
     cell: fn(&ActorLine) -> String,
 }
 
-/// The columns of what is going on now: rates of the last second, memory, durable mailboxes, states, and the age of the oldest message.
-const EXTRAS: [Extra; 6] = [
+/// The columns of what is going on now: rates of the last second, memory, shared instances, durable mailboxes, states, and the age of
+/// the oldest message.
+const EXTRAS: [Extra; 7] = [
     Extra { name: "PER S", cell: |actor| shown_rate(actor.rates.handled_1s) },
     Extra { name: "CPU", cell: |actor| shown_percent(actor.rates.cpu_1s) },
     Extra { name: "MEMORY", cell: |actor| actor.memory_bytes.filter(|bytes| *bytes > 0).map(size).unwrap_or_default() },
+    Extra { name: "SHARED MEMORY", cell: |actor| actor.shared_memory_bytes.map(size).unwrap_or_default() },
     Extra { name: "KEPT", cell: |actor| if actor.mailbox.durable { "durable" } else { "" }.to_owned() },
     Extra { name: "STORED STATE", cell: |actor| actor.state_bytes.map(|state| size(state.used)).unwrap_or_default() },
     Extra { name: "OLDEST", cell: |actor| shown_age(actor.oldest_ms) },

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::words::limits::{Bounds, Usage};
+use crate::words::resource_use::Resources;
 
 /// The code of an actor. Made from an `Arc` of a [`crate::Launcher`].
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub(crate) trait Facts: Any + Send + Sync {
     fn subtree_usage(&self) -> Vec<Usage>;
     fn takes_slot(&self) -> bool;
     fn shared_instance(&self) -> Option<u64>;
+    fn shared_use(&self) -> Option<Resources>;
     fn supervises(&self) -> bool;
     fn calls_back(&self) -> bool;
     fn watches(&self) -> bool;
@@ -57,6 +59,11 @@ impl Code {
     /// The instance that the code shares with that of other actors.
     pub(crate) fn shared_instance(&self) -> Option<u64> {
         self.0.shared_instance()
+    }
+
+    /// The counts of that instance which are no single actor's.
+    pub(crate) fn shared_use(&self) -> Option<Resources> {
+        self.0.shared_use()
     }
 
     /// Whether the code is asked for a directive when a child fails.

@@ -13,6 +13,7 @@ use crate::turn::Turn;
 use crate::words::crash::Crash;
 use crate::words::failure::Directive;
 use crate::words::limits::{Bounds, Usage};
+use crate::words::resource_use::Resources;
 
 /// The decision of an actor's code about its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,11 @@ pub trait Launcher: Send + Sync + 'static {
     /// of these actors runs at a time, until its call returns: while one waits for the answer to an ask, all wait. The number is unique
     /// in the process.
     fn shared_instance(&self) -> Option<u64> {
+        None
+    }
+
+    /// The counts of that instance which are no single actor's, as its memory; `None` for an instance of its own.
+    fn shared_use(&self) -> Option<Resources> {
         None
     }
 
@@ -145,6 +151,10 @@ impl Facts for Launchable {
 
     fn shared_instance(&self) -> Option<u64> {
         self.0.shared_instance()
+    }
+
+    fn shared_use(&self) -> Option<Resources> {
+        self.0.shared_use()
     }
 
     fn supervises(&self) -> bool {

@@ -19,10 +19,10 @@ impl Kernel {
         let members = self.shared.routing.registry.member_totals();
         let views = seen.into_iter().map(|Seen { actor, state, instances }| {
             let family = self.shared.routing.registry.family_of_head(&actor);
-            let plugin = family.as_ref().map_or(actor.spec.code.plugin(), |family| family.template().code.plugin());
+            let code = family.as_ref().map_or(&actor.spec.code, |family| &family.template().code);
             let mut view = ActorView {
                 address: actor.address().clone(),
-                plugin: plugin.to_owned(),
+                plugin: code.plugin().to_owned(),
                 dynamic: actor.spawned.is_some(),
                 state,
                 incarnation: actor.incarnation(),
@@ -32,6 +32,7 @@ impl Kernel {
                 handled: actor.handled(),
                 progress: Progress::of(&actor),
                 resources: actor.resources(),
+                shared_memory: code.shared_use().map(|shared| shared.memory_bytes),
                 last_crash: actor.last_crash(),
                 subtree: actor.subtree_usage(),
                 keyed_state: actor.keyed_state.as_ref().map(|state| (state.used().0, state.spec.bytes)),

@@ -1,7 +1,7 @@
 //! The counts of a play, read when somebody asks. Spawned actors have one row for each plugin and each actor of the plan above
 //! them, so that the number of rows is bounded by the plan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -42,7 +42,7 @@ pub struct ActorMetrics {
     pub capacity: u64,
     /// Senders that wait for space now.
     pub blocked: u64,
-    /// The resources that their code uses; none when it does not count them, and none of it runs.
+    /// The resources that their code uses, with those of an instance that they share; none when it does not count them, and none of it runs.
     pub resources: Option<Resources>,
     /// The age of the oldest message that is not finished.
     pub oldest: Duration,
@@ -74,6 +74,8 @@ impl Kernel {
         let states = tokio::time::timeout(patience, self.states()).await.ok().flatten();
         let census = self.shared.routing.registry.census();
         let mut rows = Rows::with_capacity(census.actors.len());
+        // Each shared instance counts once, in the row of the first actor that is in its group.
+        let mut shared = HashSet::new();
         for actor in &census.actors {
             if let Some(family) = self.shared.routing.registry.family_of_head(actor) {
                 let row = rows.planned(actor, family.template().code.plugin());
@@ -100,6 +102,9 @@ impl Kernel {
             if let Some(resources) = actor.resources() {
                 row.totals.cpu += resources.cpu;
                 row.resources.get_or_insert_default().add(resources);
+            }
+            if actor.spec.code.shared_instance().is_some_and(|instance| shared.insert(instance)) {
+                row.resources.get_or_insert_default().add(actor.spec.code.shared_use().unwrap_or_default());
             }
             row.oldest = row.oldest.max(age(Progress::of(actor)));
         }

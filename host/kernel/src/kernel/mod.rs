@@ -2,6 +2,7 @@
 
 mod children;
 mod keyed_state;
+mod left_out;
 mod look;
 pub(crate) mod metrics;
 pub(crate) mod plan;
@@ -91,6 +92,9 @@ pub struct ActorView {
     pub progress: Progress,
     /// The resources that its code uses; none when its code does not count them.
     pub resources: Option<Resources>,
+    /// Bytes of memory of the instance that it shares with other actors, or of that which the members of the family share; none with an
+    /// instance of its own.
+    pub shared_memory: Option<u64>,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
     /// The use of the limits on its subtree; empty when it has none.

@@ -1,6 +1,6 @@
 //! The start of a kernel on a store: messages, dead letters and ids of earlier runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::actor::family::Family;
@@ -16,11 +16,10 @@ use crate::dispatch::{kept_answers, kept_reports};
 use crate::journal::entry::{Op, StoredLetter};
 use crate::journal::order::EntrySpace;
 use crate::journal::store::{Image, Store, StoreError, StoredActor, StoredSuspect};
+use crate::kernel::left_out::LeftOut;
 use crate::mailbox::message_log::message_of;
 use crate::words::address::Address;
 use crate::words::dead_letter::{DeadLetter, DeadReason, LetterId};
-use crate::words::event::{AboutHost, LogEvent};
-use crate::words::events::{MembersKept, MessagesKept};
 use crate::words::message::{ActorId, records_of};
 
 /// Dead letters that are read at a time.
@@ -59,12 +58,7 @@ pub(super) async fn restore(
                 host_died.extend(died.into_iter().map(|(message, ends)| (actor.clone(), message, ends)));
                 restore_timers(shared, known, store).await?;
             }
-            None if left_out.has(shared, known) => {}
-            None if known.waiting + known.timers > 0 || known.child.is_some() => {
-                let StoredActor { waiting, timers, .. } = *known;
-                MessagesKept { subject: AboutHost, to: known.address.as_str(), waiting, timers }.log();
-            }
-            None => {}
+            None => left_out.add(shared, known),
         }
     }
     left_out.log();
@@ -167,48 +161,6 @@ impl Members {
             if let Some(stored) = &family.stored {
                 stored.begin(of_family, is_unclean);
             }
-        }
-    }
-}
-
-/// The members that the store has, and that their families do not let in any more. There may be many: each family is logged once.
-#[derive(Default)]
-struct LeftOut<'a>(BTreeMap<Address, LeftOutOfFamily<'a>>);
-
-struct LeftOutOfFamily<'a> {
-    family: Arc<Family>,
-    members: u64,
-    /// The messages and the timers of all of them.
-    waiting: u64,
-    timers: u64,
-    /// One of them, for the log.
-    first: &'a Address,
-}
-
-impl<'a> LeftOut<'a> {
-    /// Whether this is such a member. If it keeps anything, it is counted.
-    fn has(&mut self, shared: &Shared, known: &'a StoredActor) -> bool {
-        let above = known.address.parent().filter(|_| known.child.is_none());
-        let Some(family) = above.and_then(|above| shared.routing.registry.family(&above)) else { return false };
-        if known.waiting + known.timers + known.state.keys > 0 || known.halted == Some(true) {
-            let new =
-                || LeftOutOfFamily { family: family.clone(), members: 0, waiting: 0, timers: 0, first: &known.address };
-            let of_family = self.0.entry(family.address().clone()).or_insert_with(new);
-            of_family.members += 1;
-            of_family.waiting += known.waiting;
-            of_family.timers += known.timers;
-        }
-        true
-    }
-
-    fn log(self) {
-        for (address, LeftOutOfFamily { family, members, waiting, timers, first }) in self.0 {
-            let why = match family.stored {
-                Some(_) => format!("their names do not fit `names`, as that of {first}"),
-                None => format!("its mailbox is not durable any more; one of them is {first}"),
-            };
-            let to = format!("{address}/*");
-            MembersKept { subject: AboutHost, to: &to, members, waiting, timers, why: &why }.log();
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::supervisor::command::{Command, Stage};
 use crate::supervisor::failures::report_bug;
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
+use crate::words::crash::CrashReason;
 use crate::words::decision::Decision;
 use crate::words::event::LogEvent;
 use crate::words::events::{ActorKilled, ActorRestarting};
@@ -69,15 +70,20 @@ impl Supervisor {
                 let role = self.role(node);
                 role.actor.failures.restarted();
                 let decision = Decision::Restarts { pause, window, strategy };
+                let report = self.verdicts.open(node);
+                let crash = report.as_ref().map(|report| &report.crash.reason);
                 let event = ActorRestarting {
                     subject: role.about(),
-                    reason: self.verdicts.open(node).map(|report| report.crash.reason.kind()),
+                    reason: crash.map(CrashReason::kind),
                     pause_seconds: pause.as_secs_f64(),
                     restarts: window.restarts,
                     intensity: window.intensity,
                     decision: &decision,
                 };
-                event.log();
+                // One actor at fault may restart ten thousand others, and one line tells of them.
+                if !crash.is_some_and(CrashReason::is_of_another) {
+                    event.log();
+                }
                 let Role { actor, instance, .. } = role;
                 *instance.back_at.lock() = Some(Instant::now() + pause);
                 if let Some(back_at) = actor.back_at().filter(|_| !pause.is_zero()) {

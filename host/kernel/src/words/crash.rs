@@ -145,12 +145,20 @@ impl CrashReason {
     }
 }
 
+/// A size as a manifest has it: in the largest unit that gives a whole number.
+fn written(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let fits = |(shift, _): &(u32, &str)| bytes > 0 && bytes.trailing_zeros() >= *shift;
+    let unit = units.into_iter().find(fits);
+    unit.map_or_else(|| format!("{bytes} bytes"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+}
+
 impl fmt::Display for CrashReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panic { message } => write!(f, "panicked: {message}"),
             Self::Trap { kind } => write!(f, "trapped: {kind}"),
-            Self::Memory { limit_bytes, key } => write!(f, "ran out of memory ({key} is {limit_bytes} bytes)"),
+            Self::Memory { limit_bytes, key } => write!(f, "ran out of memory ({key} is {})", written(*limit_bytes)),
             Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
             Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
@@ -324,6 +332,12 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_the_units_of_the_manifest() {
+        let sizes = [32 << 20, 3 << 30, 1536 << 20, 65 << 10, 1000, 0].map(written);
+        assert_eq!(sizes, ["32MiB", "3GiB", "1536MiB", "65KiB", "1000 bytes", "0 bytes"]);
+    }
 
     #[test]
     fn backtrace_folds_recursion_and_counts_omitted_frames() {

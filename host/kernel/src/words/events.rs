@@ -29,15 +29,16 @@ log_events! {
     advice "Read the text, the functions, and the lines that the actor wrote before. `playhouse tree` shows the last \
             crash of each actor. A crash with `id` is about one message: after its last attempt it is a dead letter.";
 
-    /// Another actor ended the instance that both share, and this one restarts. The event `actor-crashed` of the other one says why.
-    pub(crate) struct InstanceLost<'a>("instance-lost", INFO, HOST_TARGET) about AboutRun<'a> {
+    /// Another actor ended the instance that both share, and this one restarts. The event `shared-instance-ended` of the other one counts
+    /// all that restart.
+    pub(crate) struct InstanceLost<'a>("instance-lost", DEBUG, HOST_TARGET) about AboutRun<'a> {
     }
     text(crash: &'a CrashReason) "{crash}";
     example "lost the instance that it shares with /user/ada, which panicked: no such order, src/lib.rs:12:5";
     advice "Nothing to do for this actor: its messages wait, no attempt counts, and the failure does not count. Mend the actor that \
             the text names, or remove `share` from the manifest.";
 
-    /// An actor restarts after a failure.
+    /// An actor restarts after a failure. It is not logged where another actor ended the instance that both share.
     pub(crate) struct ActorRestarting<'a>("actor-restarting", INFO, HOST_TARGET) about AboutRun<'a> {
         /// The kind of the crash, as in the metric `playhouse_crashes_total`.
         reason: Option<&'static str>,
@@ -247,18 +248,21 @@ log_events! {
     example "the store has space again";
 
     /// The store has messages for an actor that the play does not have any more, or whose mailbox is not durable any more. They stay
-    /// in the store.
+    /// in the store. Several such actors below one address, as the members of a family that is gone, are one line.
     pub(crate) struct MessagesKept<'a>("messages-kept", WARN, HOST_TARGET) about AboutHost {
-        /// The address of the actor.
+        /// The address of the actor; of several the address above them, with `/*`.
         to: &'a str,
+        /// The number of these actors.
+        actors: u64,
         /// Messages that wait.
         waiting: u64,
-        /// Its timers, which do not fire.
+        /// Their timers, which do not fire.
         timers: u64,
     }
-    text() "{to} stays in the store with its messages ({waiting}) and timers ({timers}): the play has no such actor with a durable mailbox";
+    text(which: &'a str)
+        "{to}{which} stays in the store with its messages ({waiting}) and timers ({timers}): the play has no such actor with a durable mailbox";
     example "/till stays in the store with its messages (12) and timers (1): the play has no such actor with a durable mailbox";
-    advice "Give the play an actor with this address and a durable mailbox, and it handles them.";
+    advice "Give the play an actor with this address, or the family again, with a durable mailbox, and it handles them.";
 
     /// The store has members of a family whose names do not fit `names` any more, or whose mailboxes are not durable any more. They stay in
     /// the store. It is logged once for each family, at the start.

@@ -1,5 +1,6 @@
 //! The running host's side of the control socket. Each connection has a task, which does its requests one after another.
 
+mod asks;
 mod client;
 mod complaints;
 mod connections;
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{AboutHost, Address, AskError, Kernel, LogEvent, SendError, StartError};
+use playhouse_kernel::{AboutHost, Address, Kernel, LogEvent, SendError, StartError};
 use playhouse_observe::HostError;
 use playhouse_observe::log::Log;
 use playhouse_observe::{Health, Readiness};
@@ -31,7 +32,7 @@ use self::connections::{Connection, Connections};
 use self::line::{Line, PATIENCE, read_line};
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
-use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode};
+use super::protocol::{CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode};
 use super::stored::WaitingIds;
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
@@ -248,33 +249,7 @@ impl Server {
                 Some(bytes) => Ok(Response::Limit { message_bytes: bytes as u64 }),
                 None => Err(self.refusal(SendError::UnknownAddress(to)).await),
             },
-            Request::Ask { to, body, timeout_ms } => {
-                match self.kernel.ask(&to, &body.0, Duration::from_millis(timeout_ms)).await {
-                    Ok(reply) => Ok(Response::Answer { body: Body(reply) }),
-                    Err(AskError::NotSent(error)) => Err(self.refusal(error).await),
-                    Err(AskError::Timeout) => {
-                        let waited = Duration::from_millis(timeout_ms);
-                        Err(Refusal::new(
-                            "timeout",
-                            format!(
-                                "`{to}` did not reply within {waited:?} (--timeout); it may still handle the message"
-                            ),
-                        ))
-                    }
-                    Err(AskError::StoppedByOperator(_)) => {
-                        let way_out = format!("`playhouse start {to}` starts it, and it handles its waiting messages");
-                        Err(Refusal::new("stopped-by-operator", format!("`{to}` is stopped by an operator: {way_out}")))
-                    }
-                    Err(error @ AskError::Stopped) => {
-                        Err(Refusal::new(error.kind(), format!("no reply: {}", self.why_ended(&to).await)))
-                    }
-                    Err(error @ AskError::ActorFailed(_)) => {
-                        let way_out = format!("`playhouse start {}` makes a trial start at once", to.top());
-                        Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}; {way_out}")))
-                    }
-                    Err(error) => Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}"))),
-                }
-            }
+            Request::Ask { to, body, timeout_ms } => self.ask(&to, &body.0, Duration::from_millis(timeout_ms)).await,
             Request::Stop { address } => {
                 let before = self.kept(self.kernel.halt(&address), || format!("`{address}` is being stopped")).await?;
                 self.settle(&address, before, |state| !state.is_up() && !state.is_on_its_way()).await

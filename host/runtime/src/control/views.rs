@@ -115,6 +115,10 @@ pub struct ActorLine {
     /// Bytes of memory of all its instances; `None` for native code.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
+    /// Bytes of memory of the instance that it shares with other actors, or of that which the members of the family share; `None` with
+    /// an instance of its own.
+    #[serde(default)]
+    pub shared_memory_bytes: Option<u64>,
     /// Dead letters among the messages for the actor, by reason; those that a drop rule dropped have the reason `overflow`.
     #[serde(default)]
     pub dead_letters: BTreeMap<String, u64>,
@@ -326,6 +330,7 @@ impl ActorLine {
             oldest_ms: ms(recent.oldest),
             cpu_ms: actor.resources.map(|resources| ms(resources.cpu)),
             memory_bytes: actor.resources.map(|resources| resources.memory_bytes),
+            shared_memory_bytes: actor.shared_memory,
             dead_letters: actor.mailbox.letters.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
             subtree: (!actor.subtree.is_empty()).then(|| {

@@ -10,6 +10,7 @@
 //! | `secrets` | the secrets that a manifest declares, without their values |
 //! | `same_file` | the identity of a file, by which sources and sinks are compared |
 //! | `problem` | the faults, as operators see them |
+//! | `unknown_keys` | the reader, which goes on after a key that it does not know |
 //! | `unknown_table` | the table behind an error of the reader of TOML |
 //! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
@@ -23,6 +24,7 @@ mod same_file;
 pub mod schema;
 pub mod secrets;
 pub mod units;
+mod unknown_keys;
 mod unknown_table;
 
 use std::io::Read;

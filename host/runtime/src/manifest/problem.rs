@@ -75,7 +75,11 @@ impl Problem {
         let found = text.get(place.clone()).unwrap_or_default();
         let message = error.message();
         if let Some((name, known)) = unknown(message, "unknown field `") {
-            let problem = Self::at(place, format!("unknown key `{name}`"), meant_remark(name, &known));
+            let what = format!("unknown key `{name}`");
+            if name == "share" {
+                return Self::at(place, what, "it belongs to [[plugin]] or [[family]]").help(SHARE_PLACE);
+            }
+            let problem = Self::at(place, what, meant_remark(name, &known));
             return problem.help(format!("the keys here are {}", listed(&known)));
         }
         if let Some((name, known)) = unknown(message, "unknown variant `") {
@@ -125,6 +129,10 @@ impl Problem {
         Self::at(place, plain(message), remark)
     }
 }
+
+/// The way out for a `share` of an actor.
+const SHARE_PLACE: &str = "actors that are spawned from one [[plugin]], or are the members of one [[family]], can share an instance: set \
+                           `share` there, or leave it out";
 
 /// The place, one character wide if it was empty and a character stands there. An empty place marks something that is missing.
 fn visible(place: Range<usize>, text: &str) -> Range<usize> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use playhouse_sandbox::PluginInfo;
 
 use super::loading::{Loads, Role};
-use crate::manifest::{PlaySettings, Problem, Settings};
+use crate::manifest::{PlayActor, PlaySettings, Problem, Settings};
 
 /// The lowest limit of memory that an actor or a spawnable plugin shares with others, and its key: of the play, of its own subtree,
 /// or of a subtree that it is in.
@@ -45,10 +45,12 @@ pub(super) fn memory_problem(
 pub(super) fn child_memory_problems(play: &PlaySettings, results: &Loads) -> Vec<Problem> {
     let plugins: HashMap<&str, &Settings> =
         play.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings)).collect();
+    let written: Vec<_> = play.actors.iter().map(PlayActor::written).collect();
     // By plugin: the lowest memory limit of one of its actors, and the parent that causes this limit.
     let mut least: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    let actors = written.iter().zip(&play.actors);
     let mut waiting: Vec<(&str, &Settings, u64)> =
-        play.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings, u64::MAX)).collect();
+        actors.map(|(written, actor)| (written.as_str(), &actor.settings, u64::MAX)).collect();
     while let Some((parent, settings, above)) = waiting.pop() {
         let memory = settings.sandbox_limits.memory_bytes.min(above);
         for name in &settings.spawns {

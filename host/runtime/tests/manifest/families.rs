@@ -136,6 +136,7 @@ fn keys_that_do_nothing_are_refused() {
         "`live` of `/user/*` (2000) is more than `play.max_instances` (1000)",
         "raise `max_instances`",
     );
+    assert!(understood(&with("live = 2000\nshare = true")).is_ok(), "members that share an instance take one");
     says(&with("limits = { subtree = { actors = 5 } }"), "`/user/*` has `limits.subtree`", "`live` and `members`");
     says(
         &with("mailbox = { kind = \"plugin\", plugin = \"split\" }"),

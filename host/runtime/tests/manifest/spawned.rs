@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::message::{check, check_actor};
+use crate::message::{check, check_actor, understood};
 
 #[test]
 fn spawned_plugin_needs_a_section() {
@@ -158,18 +158,18 @@ fn grants_of_actors_that_share_an_instance_are_equal() {
     check(
         &text(""),
         expect![[r#"
-        stderr:
-          × actors of `split` share an instance, and their grants differ below `/a` and `/b`
-            ╭─[playhouse.toml:13:9]
-         12 │ name = "split"
-         13 │ share = true
-            ·         ──┬─
-            ·           ╰── here
-         14 │ grants = { hosts = ["https://a.com"] }
-            ╰────
-          help: a grant that a parent does not have is left out for its children: give both parents the same grants, or give the plugin only grants that both have, or leave `share` out
+            stderr:
+              × actors of `split` share an instance, and their grants differ below `/a` and `/b`
+                ╭─[playhouse.toml:13:9]
+             12 │ name = "split"
+             13 │ share = true
+                ·         ──┬─
+                ·           ╰── here
+             14 │ grants = { hosts = ["https://a.com"] }
+                ╰────
+              help: a grant that a parent does not have is left out for its children, and connections below a gateway have all grants of their plugin: give all parents the same grants, or give the plugin only grants that each has, or leave `share` out
 
-    "#]],
+        "#]],
     );
     check(
         &text("grants = { hosts = [\"https://*\"] }"),
@@ -177,4 +177,19 @@ fn grants_of_actors_that_share_an_instance_are_equal() {
         fine
     "#]],
     );
+}
+
+#[test]
+fn gateway_gives_its_connections_all_grants() {
+    let text = |grants: &str| {
+        format!(
+            "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nspawns = [\"split\"]\n{grants}\n\
+             [[http]]\nname = \"web\"\nlisten = \"127.0.0.1:8080\"\n[[http.route]]\npath = \"/live\"\nwebsocket = \"split\"\n\
+             [[plugin]]\nname = \"split\"\nshare = true\ngrants = {{ hosts = [\"https://a.com\"] }}\n"
+        )
+    };
+    let refused = understood(&text("")).map(drop).expect_err("grants differ");
+    let told: Vec<_> = refused.problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(told, ["actors of `split` share an instance, and their grants differ below `/a` and `/gate/web`"]);
+    assert!(understood(&text("grants = { hosts = [\"https://*\"] }")).is_ok());
 }

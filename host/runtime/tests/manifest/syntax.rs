@@ -42,6 +42,38 @@ fn unknown_key_is_refused() {
 }
 
 #[test]
+fn several_unknown_keys_are_shown_at_once() {
+    let text = "[play]\nnmae = \"p\"\n[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = { memroy = \"1MiB\", stakc = 1 }\n\
+                [[htp]]\n[[actor]]\nadress = \"/b\"\nplugin = \"count\"\n";
+    let refused = understood(text).map(drop).expect_err("it has unknown keys");
+    let told: Vec<_> = refused.problems.iter().map(|problem| problem.message.as_str()).collect();
+    let keys = ["nmae", "memroy", "stakc", "htp", "adress"].map(|key| format!("unknown key `{key}`"));
+    assert_eq!(told, keys);
+    let many = (0..100).map(|n| format!("k{n} = 1\n")).collect::<String>();
+    let refused = understood(&many).map(drop).expect_err("it has unknown keys");
+    assert_eq!(refused.problems.len(), 20);
+}
+
+#[test]
+fn share_of_an_actor_names_the_tables_that_have_it() {
+    check_actor(
+        "share = true",
+        expect![[r#"
+            stderr:
+              × unknown key `share`
+               ╭─[playhouse.toml:4:1]
+             3 │ plugin = "count"
+             4 │ share = true
+               · ──┬──
+               ·   ╰── it belongs to [[plugin]] or [[family]]
+               ╰────
+              help: actors that are spawned from one [[plugin]], or are the members of one [[family]], can share an instance: set `share` there, or leave it out
+
+        "#]],
+    );
+}
+
+#[test]
 fn missing_key_is_refused() {
     check(
         "[[actor]]\naddress = \"/a\"\n",

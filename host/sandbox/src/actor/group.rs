@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use playhouse_kernel::{Address, Crash, CrashReason, TaskCrashes};
+use playhouse_kernel::{Address, Crash, CrashReason, ResourceUse, TaskCrashes};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::guest::Guest;
@@ -21,6 +21,8 @@ pub(crate) struct Group {
     pub(super) setup: InstanceSetup,
     /// The grants of the parent that their own ones are limited to; none for actors without grants, and without a parent.
     above: Option<Arc<dyn Any + Send + Sync>>,
+    /// The memory of its instance, and the heads of its requests, for readers.
+    pub(super) uses: Arc<ResourceUse>,
     /// The instance that new incarnations join; none without any incarnation.
     current: Mutex<Option<Arc<SharedInstance>>>,
 }
@@ -52,7 +54,7 @@ struct Member {
 impl Group {
     pub(super) fn new(setup: InstanceSetup, above: Option<Arc<dyn Any + Send + Sync>>) -> Arc<Self> {
         let number = LAST_GROUP.fetch_add(1, Relaxed);
-        Arc::new(Self { number, setup, above, current: Mutex::default() })
+        Arc::new(Self { number, setup, above, uses: Arc::default(), current: Mutex::default() })
     }
 
     /// Whether an actor with this setup, and grants limited to those of this parent, belongs to the group.
@@ -142,16 +144,14 @@ impl SharedInstance {
         wait.wait(self.guest.clone().lock_owned()).await
     }
 
-    /// Ends all incarnations in the instance because of this one, which ends by itself.
-    pub(super) fn break_by(&self, number: u32, culprit: Address, how: String) {
+    /// Ends all incarnations in the instance because of this one, which ends by itself. Gives the number of the others.
+    pub(super) fn break_by(&self, number: u32, culprit: Address, how: String) -> usize {
         let reason = CrashReason::SharedInstance { culprit, how };
         let mut members = lock(&self.members);
         members.broken = Some(reason.clone());
         let others = members.all.iter_mut().enumerate().filter(|(other, _)| *other != number as usize);
         let lost = others.filter_map(|(_, member)| member.as_mut().filter(|member| member.has_begun));
-        for member in lost {
-            member.crashes.report(Crash::new(reason.clone()));
-        }
+        lost.map(|member| member.crashes.report(Crash::new(reason.clone()))).count()
     }
 }
 

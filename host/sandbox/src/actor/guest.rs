@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
 use playhouse_kernel::{
-    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Metadata, Outcome, Reply, TaskDone, Turn,
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Metadata, Outcome, Reply, ResourceUse,
+    TaskDone, Turn,
 };
 use wasmtime::Store;
 
@@ -65,33 +66,35 @@ impl Guest {
     /// Makes the instance of one incarnation. The only code of the actor that runs is that which its component needs to be instantiated.
     pub(crate) async fn launch(setup: &ActorSetup, turn: Turn) -> Result<Self, Crash> {
         let mut incarnation = Some(setup.incarnation(turn, 0));
-        let mut guest = Self::make(&setup.instance, &mut incarnation, false).await?;
+        let mut guest = Self::make(&setup.instance, &mut incarnation, None).await?;
         guest.store.data_mut().incarnation.0 = incarnation;
         Ok(guest)
     }
 
-    /// Makes an instance on behalf of an incarnation; `shared`: for this one and others.
+    /// Makes an instance on behalf of an incarnation; `shared_use`: for this one and others, whose common counts these are.
     pub(super) async fn make(
         setup: &InstanceSetup,
         incarnation: &mut Option<Box<IncarnationData>>,
-        shared: bool,
+        shared_use: Option<&Arc<ResourceUse>>,
     ) -> Result<Self, Crash> {
+        let shared = shared_use.is_some();
         let (plugin, limits) = (&setup.plugin, *setup.limits);
         let admission =
             plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let first = incarnation.as_mut().expect("the caller has it");
         let (writer, uses) = (first.logger.writer().clone(), first.uses.clone());
         // The memory of a shared instance is no single actor's.
-        let held_by = if shared { Arc::default() } else { uses.clone() };
+        let held_by = shared_use.unwrap_or(&uses).clone();
         let held = Held::new(setup.accounts.memory(), &held_by);
         let actor = &setup.resources;
         let wasi = WasiContext::new(actor.clone(), plugin.name.clone(), &first.stdout, &first.stderr, shared);
         let patience = first.turn.get_mut().timeout();
         let http = Http::new(held_by, patience, writer.clone(), actor.outgoing.clone(), limits.request_head_bytes);
+        let memory = MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes);
         let data = ActorData {
             incarnation: Current(None),
             in_turns: false,
-            memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
+            memory: if shared { memory.of_several() } else { memory },
             panic: None,
             wasi,
             files: actor.no_files(),

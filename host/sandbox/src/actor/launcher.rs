@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::{Behavior, Bounds, BoxFuture, Crash, Launcher, Turn, Usage};
+use playhouse_kernel::{Behavior, Bounds, BoxFuture, Crash, Launcher, Resources, Turn, Usage};
 
 use super::group::Group;
 use super::guest::Guest;
@@ -50,6 +50,10 @@ impl Launcher for PluginLauncher {
 
     fn shared_instance(&self) -> Option<u64> {
         self.group.as_ref().map(|group| group.number)
+    }
+
+    fn shared_use(&self) -> Option<Resources> {
+        self.group.as_ref().map(|group| group.uses.read())
     }
 
     fn calls_back(&self) -> bool {

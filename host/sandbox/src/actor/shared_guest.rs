@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, TaskDone, Turn};
+use playhouse_kernel::{
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, LogEvent, TaskDone, Turn,
+};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
@@ -12,6 +14,7 @@ use super::group::{Group, SharedInstance};
 use super::guest::Guest;
 use super::incarnation::IncarnationData;
 use super::setup::ActorSetup;
+use crate::events::SharedInstanceEnded;
 use crate::limits::CpuMeter;
 use crate::run::metered;
 
@@ -85,7 +88,8 @@ impl Membership {
                 Some(_) if self.progress == Progress::NotBegun => self.join_again(),
                 Some(loss) => return Err(loss),
                 None => {
-                    *guest = Some(Guest::make(&self.group.setup, &mut self.incarnation, true).await?);
+                    let uses = Some(&self.group.uses);
+                    *guest = Some(Guest::make(&self.group.setup, &mut self.incarnation, uses).await?);
                     self.instance.set_made();
                     return Ok(guest);
                 }
@@ -156,8 +160,11 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         *self.home = self.guest().exit();
         let Some(how) = self.breaks.take() else { return };
-        let culprit = self.home.as_mut().expect("it just came back").turn.get_mut().address().clone();
-        self.instance.break_by(self.number, culprit, how);
+        let writer = self.home.as_ref().expect("it just came back").logger.writer().clone();
+        let others = self.instance.break_by(self.number, writer.actor().clone(), how.clone());
+        if others > 0 {
+            SharedInstanceEnded { subject: writer.about(), others, how: &how }.log();
+        }
         *self.guest = None;
     }
 }

@@ -11,6 +11,8 @@ use super::parts::{ELEMENT_BYTES, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE
 /// Memories and tables of one store, against its limit.
 pub(crate) struct MemoryLimiter {
     limit_bytes: u64,
+    /// The key of that limit, for operators.
+    pub(crate) limit_key: &'static str,
     held: Arc<Held>,
     /// The part of the held bytes that was counted for the present growth.
     growing_bytes: u64,
@@ -35,7 +37,13 @@ pub(crate) enum Refused {
 impl MemoryLimiter {
     pub(crate) fn new(limits: &Limits, held: Arc<Held>, stack_bytes: usize) -> Self {
         let (limit_bytes, most_resources) = (limits.memory_bytes, limits.resources);
-        Self { limit_bytes, held, growing_bytes: 0, refused: None, most_resources, stack_bytes }
+        let limit_key = "limits.memory";
+        Self { limit_bytes, limit_key, held, growing_bytes: 0, refused: None, most_resources, stack_bytes }
+    }
+
+    /// The memory of an instance that several actors share.
+    pub(crate) fn of_several(self) -> Self {
+        Self { limit_key: "limits.memory, common to all actors that share the instance,", ..self }
     }
 
     pub(crate) fn limit_bytes(&self) -> u64 {

@@ -147,7 +147,8 @@ fn reason(error: &wasmtime::Error, facts: &impl RunFacts, cpu: Duration) -> Cras
     }
     match &facts.memory().refused {
         Some(Refused::Memory) => {
-            return CrashReason::Memory { limit_bytes: facts.memory().limit_bytes(), key: "limits.memory".into() };
+            let memory = facts.memory();
+            return CrashReason::Memory { limit_bytes: memory.limit_bytes(), key: memory.limit_key.into() };
         }
         Some(Refused::Account(account)) => {
             return CrashReason::Memory { limit_bytes: account.most, key: account.key.clone() };

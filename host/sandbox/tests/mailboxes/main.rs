@@ -183,7 +183,7 @@ async fn each_fault_has_a_typed_reason_and_loses_no_message() {
         ("put", "panic", "panic", "panicked: as its config says (tests/guests/faulty/src/lib.rs:"),
         ("put", "trap", "trap", "trapped: "),
         ("take", "loop", "cpu", "used up its CPU budget of 50ms"),
-        ("take", "memory", "memory", "ran out of memory (limits.memory is 8388608 bytes)"),
+        ("take", "memory", "memory", "ran out of memory (limits.memory is 8MiB)"),
         ("put", "stack", "stack", "overflowed its call stack"),
         ("put", "unknown", "bad-order", "dropped the message 4711, which it does not have"),
         ("take", "unknown", "bad-order", "gave the message 4711, which it does not have"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive,
-    Kernel, Launcher, MetricNames, Outcome, OwnMetric, Plan, RestartKind, TaskDone, Template, Turn,
+    Kernel, Launcher, MetricNames, Outcome, OwnMetric, Plan, Resources, RestartKind, TaskDone, Template, Turn,
 };
 
 use crate::native::{Native, native, text, trap};
@@ -229,6 +229,10 @@ impl Launcher for Counting {
 
     fn shared_instance(&self) -> Option<u64> {
         self.inner.shared_instance()
+    }
+
+    fn shared_use(&self) -> Option<Resources> {
+        self.inner.shared_use()
     }
 }
 

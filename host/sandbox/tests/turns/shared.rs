@@ -274,8 +274,25 @@ async fn memory_limit_is_that_of_all_members() {
     assert_eq!(house.ask("/m0", "eat 6;reply done").await, "done");
     let refused = house.kernel.ask(&address("/m1"), b"eat 6", PATIENCE).await;
     assert!(matches!(refused, Err(AskError::Crashed(_))), "{refused:?}");
-    assert!(matches!(house.crash("/m1").await, Some(CrashReason::Memory { .. })));
+    let reason = house.crash("/m1").await.expect("it crashed").to_string();
+    let said = "ran out of memory (limits.memory, common to all actors that share the instance, is 12MiB)";
+    assert_eq!(reason, said);
     assert!(is_lost(house.crash("/m0").await, "/m1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_of_the_instance_is_counted_once() {
+    let house = House::start(3).await;
+    assert_eq!(house.ask("/m1", "eat 8;reply done").await, "done");
+    let shared = house.view("/m0").await.shared_memory.expect("it shares an instance");
+    assert!(shared > 8 << 20 && house.view("/m2").await.shared_memory == Some(shared), "{shared}");
+    assert_eq!(house.view("/log").await.shared_memory, None);
+    let metrics = house.kernel.metrics(PATIENCE, |_| Duration::ZERO).await;
+    let all: u64 = metrics.actors.iter().filter_map(|row| Some(row.resources?.memory_bytes)).sum();
+    assert_eq!(all, shared);
+    let _ = house.ask("/m0", "trap").await;
+    house.kernel.wait_idle().await;
+    assert!(house.view("/m0").await.shared_memory.is_some_and(|bytes| bytes < 8 << 20), "the new instance is small");
 }
 
 #[tokio::test]

@@ -124,7 +124,9 @@ impl Checks {
         let written = actor.address.get_ref();
         let max_instances = manifest.play.max_instances.as_ref();
         let most = max_instances.map_or(SandboxConfig::default().max_instances, |most| most.get_ref().0);
-        if let Some(live) = keys.live.as_ref().filter(|live| live.get_ref().0 > most) {
+        // Members that share an instance take one of the play together.
+        let shares = actor.share.as_ref().is_some_and(|share| *share.get_ref());
+        if let Some(live) = keys.live.as_ref().filter(|live| !shares && live.get_ref().0 > most) {
             let what =
                 format!("`live` of `{written}` ({}) is more than `play.max_instances` ({most})", live.get_ref().0);
             let problem = Problem::at(live.span(), what, format!("it must be at most {most}"));

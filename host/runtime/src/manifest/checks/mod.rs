@@ -44,6 +44,7 @@ use super::plugin_folder::PluginFolder;
 use super::problem::{Problem, Problems, Source};
 use super::schema::{Manifest, Start, VALUE_AS_SECRET};
 use super::units::ByteSize;
+use super::unknown_keys::written;
 use super::unknown_table::unknown_table;
 use addresses::Addresses;
 use families::family_spec;
@@ -56,17 +57,9 @@ pub fn understand(
     beside: &Path,
     look: impl FnOnce(&Path) -> PluginFolder,
 ) -> Result<PlaySettings, Problems> {
-    let mut manifest: Manifest = match toml::from_str(&source.text) {
+    let mut manifest = match written(&source.text) {
         Ok(manifest) => manifest,
-        Err(error) => {
-            let problem = unknown_table(&source.text, &error);
-            let problem = problem.unwrap_or_else(|| Problem::from_toml(&error, &source.text));
-            let source = match error.span() {
-                Some(place) if error.message() == VALUE_AS_SECRET => source.without(place),
-                _ => source,
-            };
-            return Err(Problems::new(source, vec![problem]));
-        }
+        Err(errors) => return Err(unreadable(source, &errors)),
     };
     manifest.place_families();
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
@@ -79,7 +72,6 @@ pub fn understand(
     let mut actors = checks.actors(&manifest, &addresses);
     let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = checks.spawnable(&manifest, &addresses);
-    checks.sharing(&actors, &spawnable);
     checks.instances(&manifest, &addresses);
     checks.subtrees(&manifest, &addresses);
     checks.circuits(&manifest, &addresses);
@@ -100,6 +92,7 @@ pub fn understand(
     let limits = checks.play_limits(&manifest.play.limits);
     let metrics = checks.metrics(&manifest.play.metrics);
     let http = checks.http(&manifest, &actors, &addresses);
+    checks.sharing(&actors, &spawnable, &http);
     // After all gateways, which may be creators.
     checks.creators(&manifest, &addresses);
     let dead_letters_to = checks.dead_letters_to(&manifest.play.dead_letters, &addresses);
@@ -138,6 +131,23 @@ pub fn understand(
         secrets,
         cron,
     })
+}
+
+/// The problems of a text that is no manifest.
+fn unreadable(mut source: Source, errors: &[toml::de::Error]) -> Problems {
+    let mut problems = Vec::new();
+    for error in errors {
+        let problem = unknown_table(&source.text, error).unwrap_or_else(|| Problem::from_toml(error, &source.text));
+        // An unknown table may be found again behind a later error.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    let values = errors.iter().filter(|error| error.message() == VALUE_AS_SECRET);
+    for place in values.filter_map(toml::de::Error::span) {
+        source = source.without(place);
+    }
+    Problems::new(source, problems)
 }
 
 /// The name of a folder.

@@ -29,7 +29,8 @@ pub struct Family {
     /// `names = "u[0-9]{1,12}"`. Default: `".*"`.
     pub names: Option<Spanned<String>>,
     /// Maximum number of members with a live instance. Further starts wait; of the idle members, the one that has been idle for the
-    /// longest time is passivated at once. A member that waits for the reply to an ask does not count. Example: `live = 500`. Default: 100.
+    /// longest time is passivated at once. A member that waits for the reply to an ask does not count. At most
+    /// `play.max_instances`, unless the members `share` an instance. Example: `live = 500`. Default: 100.
     pub live: Option<Spanned<AtLeastOne>>,
     /// Maximum number of members that exist: those that have something in memory, or in the play's store. A message to one more is refused
     /// as `too-many-members`. Example: `members = 50000`. Default: 1000000.
