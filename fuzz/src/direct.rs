@@ -154,7 +154,7 @@ fn text(bytes: &[u8]) -> String {
         let (.., params, result) = FUNCTIONS[number];
         let arguments: String = params.split_whitespace().map(|ty| bytes.argument(ty)).collect();
         let call = format!("(call $f{number} {arguments})");
-        calls.push_str(&if result.is_empty() { call } else { format!("(drop {call})") });
+        let _ = if result.is_empty() { write!(calls, "{call}") } else { write!(calls, "(drop {call})") };
     }
     let answer = bytes.argument("i32");
     let memory = bytes.0.iter().take(1024).fold(String::new(), |mut text, byte| {
@@ -192,7 +192,7 @@ impl Launcher for Recorder {
         Box::pin(async { Ok(Box::new(Recording(turn, self.0.clone())) as Box<dyn Behavior>) })
     }
 
-    fn plugin(&self) -> &str {
+    fn plugin(&self) -> &'static str {
         "recorder"
     }
 }
@@ -221,8 +221,11 @@ impl Behavior for Recording {
     }
 }
 
+/// The reason of a crash, and its backtrace.
+type SeenCrash = (String, Vec<String>);
+
 /// The answer, the messages that other actors got, and the crash, of a program that is asked once.
-fn run(sandbox: &Sandbox, direct: bool, wasm: &[u8]) -> (String, Vec<Vec<u8>>, Option<(String, Vec<String>)>) {
+fn run(sandbox: &Sandbox, direct: bool, wasm: &[u8]) -> (String, Vec<Vec<u8>>, Option<SeenCrash>) {
     let plugin = sandbox.load_bytes("program", wasm).expect("it is an actor");
     assert_eq!(plugin.info().direct, direct, "the tools write programs of this shape");
     let got = Arc::default();

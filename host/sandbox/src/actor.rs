@@ -28,6 +28,6 @@ mod shared_guest;
 mod wasi_context;
 
 pub(crate) use checked::check;
-pub(crate) use direct::Imports;
+pub(crate) use direct::{Imports, imports as program_imports};
 pub(crate) use imports::{ActorData, linker};
 pub use plugin::{Groups, Plugin};

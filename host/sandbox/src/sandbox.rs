@@ -78,7 +78,7 @@ impl Sandbox {
         let (engine, purpose, allocation) = compile::running(max_instances, config.stack_bytes)?;
         let linkers = Arc::new(Linkers {
             actor: actor::linker(&engine)?,
-            program: config.direct.then(|| Imports::new(&engine)).transpose()?,
+            program: config.direct.then(|| actor::program_imports(&engine)).transpose()?,
             mailbox: mailbox::linker(&engine)?,
         });
         let shared = Arc::new(Shared {

@@ -148,7 +148,7 @@ impl Incarnation {
             let is_sample = turns.is_sample();
             let each = if self.actor.spec.batch == 1 { SINGLES_FOR_ONE } else { 1 };
             full = if count == most { full.wrapping_add(1) } else { full };
-            let is_timed = count == most && full % each == 0;
+            let is_timed = count == most && full.is_multiple_of(each);
             let began = (is_timed || is_sample).then(Instant::now);
             let mut waits = None;
             let handled = self.guarded(None, &mut waits, behavior.handle()).await;

@@ -7,15 +7,19 @@
 //! |---|---|
 //! | `trampolines`, `shape` | recognise a component that has this shape |
 //! | `entries`, `bridge` | the functions that are called; the module between host and program, which is appended to the component |
-//! | `memory` | reading and writing the program's memory |
-//! | `bridge_host`, `imports`, `wasi` | the functions of the host |
+//! | `state`, `memory` | the values that cross; reading and writing the program's memory |
+//! | `functions` | the functions of the host, by name |
+//! | `bridge_host`, `kernel`, `batch`, `wasi` | what they do |
 
+mod batch;
 mod bridge;
 mod bridge_host;
 mod entries;
-mod imports;
+mod functions;
+mod kernel;
 mod memory;
 mod shape;
+mod state;
 mod trampolines;
 mod wasi;
 
@@ -28,22 +32,19 @@ use super::imports::ActorData;
 use crate::contract::{
     ChildFailure, Decision, Directive, Failure, HandlerResults, Image, Notice, PARTS, Task, ToImage,
 };
-pub(crate) use imports::Imports;
-pub(crate) use memory::Bridge;
+pub(crate) use functions::Imports;
+pub(crate) use state::Bridge;
 
-use memory::{Given, Passed, To};
+use state::{Given, Passed, Taken, To};
 
-/// The result that the program of a call returned.
-#[derive(Default)]
-pub(super) enum Taken {
-    #[default]
-    Nothing,
-    Reply(Result<Option<Vec<u8>>, Failure>),
-    Frame(Vec<u8>),
-    Hook(Result<(), String>),
-    Decision(Decision),
-    Directive(Directive),
-    Noticed(Result<(), Failure>),
+/// The functions of the host for programs that are called without their component.
+pub(crate) fn imports(engine: &Engine) -> wasmtime::Result<Imports> {
+    let mut imports = Imports::new(engine);
+    bridge_host::add_to(&mut imports.linker)?;
+    kernel::add_to(&mut imports)?;
+    batch::add_to(&mut imports)?;
+    wasi::add_to(&mut imports)?;
+    Ok(imports)
 }
 
 /// A component whose program can be called directly: as it is written, before it is compiled.
@@ -86,7 +87,7 @@ pub(crate) struct Direct {
     enter: ModuleExport,
     memory: ModuleExport,
     /// The slots of the bridge's table, with the functions of the program.
-    slots: Vec<(u32, ModuleExport)>,
+    slots: Vec<(u64, ModuleExport)>,
 }
 
 impl Direct {
@@ -95,7 +96,7 @@ impl Direct {
         let [program, bridge] = modules(engine, component)?;
         let mut slots = vec![(0, program.get_export_index(&plan.realloc)?)];
         for (number, function, post_return) in &plan.entries {
-            let slot = bridge::slot(*number);
+            let slot = bridge::slot(*number) as u64;
             slots.push((slot, program.get_export_index(function)?));
             if let Some(post_return) = post_return {
                 slots.push((slot + 1, program.get_export_index(post_return)?));
@@ -128,7 +129,7 @@ impl Direct {
         let table = table.ok_or_else(missing)?;
         for (slot, export) in &self.slots {
             let function = program.get_module_export(&mut *store, export).and_then(Extern::into_func);
-            table.set(&mut *store, u64::from(*slot), Ref::Func(Some(function.ok_or_else(missing)?)))?;
+            table.set(&mut *store, *slot, Ref::Func(Some(function.ok_or_else(missing)?)))?;
         }
         let enter = bridge.get_module_export(&mut *store, &self.enter).and_then(Extern::into_func);
         Ok(Enter(enter.ok_or_else(missing)?.typed(&*store)?))
@@ -156,7 +157,7 @@ pub(super) struct Enter(TypedFunc<(i32, i32), ()>);
 impl Enter {
     async fn call(&self, store: &mut Store<ActorData>, entry: usize, bytes: usize) -> wasmtime::Result<Taken> {
         let bytes = u32::try_from(bytes).map_err(|_| wasmtime::format_err!("more bytes than a guest can have"))?;
-        self.0.call_async(store.as_context_mut(), (entry as i32, bytes.cast_signed())).await?;
+        self.0.call_async(store.as_context_mut(), (entries::constant(entry), bytes.cast_signed())).await?;
         let bridge = &mut store.data_mut().bridge;
         bridge.given = None;
         Ok(std::mem::take(&mut bridge.taken))
@@ -164,7 +165,7 @@ impl Enter {
 
     /// Calls a function without arguments.
     async fn plain(&self, store: &mut Store<ActorData>, entry: usize) -> wasmtime::Result<Taken> {
-        store.data_mut().bridge.may_leave = true;
+        store.data_mut().bridge.may_call = true;
         self.call(store, entry, 0).await
     }
 
@@ -176,7 +177,7 @@ impl Enter {
         to: To,
     ) -> wasmtime::Result<Taken> {
         let bridge = &mut store.data_mut().bridge;
-        bridge.may_leave = false;
+        bridge.may_call = false;
         bridge.given = Some(Given { image: Image::of(value), to });
         self.call(store, entry, 0).await
     }
@@ -185,7 +186,7 @@ impl Enter {
     pub(super) async fn handle(&self, store: &mut Store<ActorData>) -> wasmtime::Result<HandlerResults> {
         let data = store.data_mut();
         let bytes = data.incarnation.turn.get_mut().body().len();
-        (data.bridge.may_leave, data.bridge.passed) = (false, Passed::Message);
+        (data.bridge.may_call, data.bridge.passed) = (false, Passed::Message);
         match self.call(store, entries::HANDLE, bytes).await? {
             Taken::Reply(reply) => Ok((reply,)),
             _ => Err(other()),
@@ -199,7 +200,7 @@ impl Enter {
     ) -> wasmtime::Result<Vec<u8>> {
         let bytes = frame.len();
         let bridge = &mut store.data_mut().bridge;
-        (bridge.may_leave, bridge.passed) = (false, Passed::Frame(frame));
+        (bridge.may_call, bridge.passed) = (false, Passed::Frame(frame));
         let called = self.call(store, entries::HANDLE_BATCH, bytes).await;
         // The buffer goes back to the turn.
         store.data_mut().bridge.passed = Passed::Message;

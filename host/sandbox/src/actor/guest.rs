@@ -112,13 +112,11 @@ impl Guest {
             let visit = Visit::begin(&mut store, incarnation);
             let store = &mut *visit.store;
             metered(&meter, async {
-                Ok(match &plugin.direct {
-                    Some(direct) => Exports::Direct(direct.instantiate(store).await?),
-                    None => {
-                        let instance = checked.pre.instantiate_async(&mut *store).await?;
-                        Exports::Component(ComponentExports::of(store, &instance, checked)?)
-                    }
-                })
+                if let Some(direct) = &plugin.direct {
+                    return Ok(Exports::Direct(direct.instantiate(store).await?));
+                }
+                let instance = checked.pre.instantiate_async(&mut *store).await?;
+                Ok(Exports::Component(ComponentExports::of(store, &instance, checked)?))
             })
             .await
         };

@@ -28,8 +28,13 @@ struct Block {
 impl Image {
     /// The image of a value.
     pub(crate) fn of<T: ToImage>(value: T) -> Self {
+        Self::over(vec![0; T::SIZE], value)
+    }
+
+    /// The image of a value whose fixed part replaces these bytes. Those between its fields stay.
+    pub(crate) fn over<T: ToImage>(bytes: Vec<u8>, value: T) -> Self {
         let mut image = Self::default();
-        image.blocks.push(Block { bytes: vec![0; T::SIZE], align: T::ALIGN, referred: None });
+        image.blocks.push(Block { bytes, align: T::ALIGN, referred: None });
         value.lower(&mut image, 0);
         image
     }

@@ -1,13 +1,13 @@
 //! The values that cross between the host and an actor: failures, errors, states, envelopes, notices.
 
+mod images;
+
 use std::time::Duration;
 
 use playhouse_kernel as kernel;
 use playhouse_kernel::Metadata;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
-
-use super::image::{Image, ToImage, record_image, variant_image};
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
@@ -17,11 +17,6 @@ pub(crate) enum Failure {
     #[component(name = "retry")]
     Retry(String),
 }
-
-variant_image!(Failure {
-    0 Reject(value: String),
-    1 Retry(value: String),
-});
 
 impl From<&kernel::Failure> for Failure {
     fn from(failure: &kernel::Failure) -> Self {
@@ -56,14 +51,6 @@ pub(crate) enum SendError {
     BadMetadata(String),
 }
 
-variant_image!(SendError {
-    0 BadAddress(value: String),
-    1 UnknownAddress(value: String),
-    2 NotGranted(value: String),
-    3 TooLarge(value: u64),
-    4 BadMetadata(value: String),
-});
-
 /// Pairs that a guest gets.
 type Pairs = Vec<(String, String)>;
 
@@ -96,11 +83,6 @@ pub(crate) struct Reply {
     body: Vec<u8>,
     metadata: Pairs,
 }
-
-record_image!(Reply {
-    body: Vec<u8>,
-    metadata: Pairs,
-});
 
 impl From<kernel::Reply> for Reply {
     fn from(reply: kernel::Reply) -> Self {
@@ -164,22 +146,6 @@ pub(crate) enum AskError {
     StoppedByOperator(String),
 }
 
-variant_image!(AskError {
-    0 NotSent(value: SendError),
-    1 Timeout,
-    2 Deadlock(value: String),
-    3 NoReply,
-    4 Rejected(value: String),
-    5 RetriesSpent(value: String),
-    6 Failed(value: String),
-    7 Crashed(value: String),
-    8 Restarting(value: String),
-    9 ActorFailed(value: String),
-    10 MailboxFull(value: String),
-    11 Stopped(value: String),
-    12 StoppedByOperator(value: String),
-});
-
 impl From<kernel::AskError> for AskError {
     fn from(error: kernel::AskError) -> Self {
         match error {
@@ -222,8 +188,6 @@ pub(crate) struct FullSubtree {
     limit: u32,
 }
 
-record_image!(FullSubtree { top: String, limit: u32 });
-
 #[derive(ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum SpawnError {
@@ -250,20 +214,6 @@ pub(crate) enum SpawnError {
     #[component(name = "child-of-member")]
     ChildOfMember(String),
 }
-
-variant_image!(SpawnError {
-    0 BadName(value: String),
-    1 UnknownPlugin(value: String),
-    2 NotGranted(value: String),
-    3 Duplicate(value: String),
-    4 TooManyChildren(value: u32),
-    5 SubtreeFull(value: FullSubtree),
-    6 TooDeep,
-    7 Circular(value: String),
-    8 Stopping,
-    9 NotLasting(value: String),
-    10 ChildOfMember(value: String),
-});
 
 impl From<kernel::SpawnError> for SpawnError {
     fn from(error: kernel::SpawnError) -> Self {
@@ -297,12 +247,6 @@ pub(crate) enum StopError {
     NotSpawned(String),
 }
 
-variant_image!(StopError {
-    0 BadAddress(value: String),
-    1 UnknownAddress(value: String),
-    2 NotSpawned(value: String),
-});
-
 impl From<kernel::StopError> for StopError {
     fn from(error: kernel::StopError) -> Self {
         match error {
@@ -322,11 +266,6 @@ pub(crate) enum TimerError {
     #[component(name = "too-many-timers")]
     TooManyTimers(u32),
 }
-
-variant_image!(TimerError {
-    0 NotSent(value: SendError),
-    1 TooManyTimers(value: u32),
-});
 
 impl From<kernel::TimerError> for TimerError {
     fn from(error: kernel::TimerError) -> Self {
@@ -378,15 +317,6 @@ pub(crate) enum ActorState {
     Ended,
 }
 
-impl ToImage for ActorState {
-    const SIZE: usize = 1;
-    const ALIGN: usize = 1;
-
-    fn lower(self, image: &mut Image, at: usize) {
-        image.write(at, [self as u8]);
-    }
-}
-
 impl From<kernel::State> for ActorState {
     fn from(state: kernel::State) -> Self {
         match state {
@@ -421,18 +351,6 @@ pub(crate) struct Envelope {
     metadata: Pairs,
 }
 
-record_image!(Envelope {
-    id: String,
-    sender: Option<String>,
-    flow: String,
-    hops: u32,
-    attempt: u32,
-    asked: bool,
-    time_left_ms: Option<u64>,
-    sequence: u64,
-    metadata: Pairs,
-});
-
 impl Envelope {
     /// The envelope of the current message.
     pub(crate) fn of(turn: &kernel::Turn) -> Option<Self> {
@@ -460,8 +378,6 @@ pub(crate) struct Resolved {
     limit_bytes: u64,
     lasting: bool,
 }
-
-record_image!(Resolved { route: u32, limit_bytes: u64, lasting: bool });
 
 impl From<kernel::Resolved> for Resolved {
     fn from(resolved: kernel::Resolved) -> Self {
@@ -495,8 +411,6 @@ pub(crate) struct CrashNoticed {
     pub(super) reason: String,
 }
 
-record_image!(CrashNoticed { kind: String, reason: String });
-
 #[derive(ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum Change {
@@ -512,14 +426,6 @@ pub(crate) enum Change {
     Gone,
 }
 
-variant_image!(Change {
-    0 Started,
-    1 Crashed(value: CrashNoticed),
-    2 Stopped(value: bool),
-    3 Ended,
-    4 Gone,
-});
-
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct Notice {
@@ -528,8 +434,6 @@ pub(crate) struct Notice {
     incarnation: u64,
     change: Change,
 }
-
-record_image!(Notice { watch: u64, address: String, incarnation: u64, change: Change });
 
 impl From<kernel::Notice> for Notice {
     fn from(notice: kernel::Notice) -> Self {
@@ -557,13 +461,6 @@ pub(crate) enum WatchError {
     #[component(name = "not-a-watcher")]
     NotAWatcher,
 }
-
-variant_image!(WatchError {
-    0 BadAddress(value: String),
-    1 NotGranted(value: String),
-    2 TooManyWatches(value: u32),
-    3 NotAWatcher,
-});
 
 impl From<kernel::WatchError> for WatchError {
     fn from(error: kernel::WatchError) -> Self {

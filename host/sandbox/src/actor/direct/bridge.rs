@@ -11,7 +11,7 @@ use wasm_encoder::{
     TableSection, TableType, TypeSection, ValType,
 };
 
-use super::entries::{ENTRIES, Entry, Flat};
+use super::entries::{ENTRIES, Entry, Flat, constant};
 use super::shape::{Import, Shape};
 use crate::contract::{BRIDGE, PARTS};
 
@@ -31,8 +31,8 @@ pub(super) struct HostFunction {
 }
 
 /// The slot of an entry's function; that of its post-return follows.
-pub(super) fn slot(entry: usize) -> u32 {
-    1 + 2 * entry as u32
+pub(super) fn slot(entry: usize) -> usize {
+    1 + 2 * entry
 }
 
 /// The name under which the bridge exports the program's import of this number.
@@ -190,7 +190,7 @@ fn module(shape: &Shape<'_>, imports: &[HostFunction]) -> Module {
         let params = if entry.body { vec![I32, I32] } else { params };
         let results: &[ValType] = if entry.take.is_some() { &[I32] } else { &[] };
         let ty = parts.ty(&params, results);
-        body.instruction(&I::I32Const(slot(*number_of) as i32))
+        body.instruction(&I::I32Const(constant(slot(*number_of))))
             .instruction(&I::CallIndirect { type_index: ty, table_index: 0 });
         if let Some(take) = take {
             body.instruction(&I::LocalTee(1)).instruction(&I::Call(take));
@@ -201,7 +201,7 @@ fn module(shape: &Shape<'_>, imports: &[HostFunction]) -> Module {
             if entry.take.is_some() {
                 body.instruction(&I::LocalGet(1));
             }
-            body.instruction(&I::I32Const(slot(*number_of) as i32 + 1))
+            body.instruction(&I::I32Const(constant(slot(*number_of) + 1)))
                 .instruction(&I::CallIndirect { type_index: ty, table_index: 0 });
         }
         body.instruction(&I::End);
@@ -212,7 +212,7 @@ fn module(shape: &Shape<'_>, imports: &[HostFunction]) -> Module {
     for (number_of, function) in called {
         enter
             .instruction(&I::LocalGet(0))
-            .instruction(&I::I32Const(number_of as i32))
+            .instruction(&I::I32Const(constant(number_of)))
             .instruction(&I::I32Eq)
             .instruction(&I::If(BlockType::Empty))
             .instruction(&I::LocalGet(1))
@@ -248,7 +248,7 @@ fn finish(parts: &Parts) -> Module {
     for (params, results) in &parts.types {
         types.ty().function(params.iter().copied(), results.iter().copied());
     }
-    let slots = u64::from(slot(ENTRIES.len()));
+    let slots = slot(ENTRIES.len()) as u64;
     let mut tables = TableSection::new();
     tables.table(TableType {
         element_type: RefType::FUNCREF,

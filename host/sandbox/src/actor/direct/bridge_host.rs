@@ -2,9 +2,10 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::Taken;
 use super::bridge::HOST;
-use super::memory::{Given, Host, Passed, To, bytes, number, place};
+use super::entries::constant;
+use super::memory::{Host, bytes, number, place};
+use super::state::{Given, Passed, Taken, To};
 use crate::actor::imports::ActorData;
 use crate::contract::{Decision, Directive, Failure};
 
@@ -21,7 +22,7 @@ pub(super) fn add_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         let at = at.cast_unsigned();
         place(memory, at, passed.len(), 1)?;
         memory[at as usize..at as usize + passed.len()].copy_from_slice(passed);
-        bridge.may_leave = true;
+        bridge.may_call = true;
         Ok(())
     })?;
     linker.func_wrap(HOST, "next", |mut caller: Call<'_>| {
@@ -39,7 +40,7 @@ pub(super) fn add_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
             memory[to as usize..to as usize + root.len()].copy_from_slice(root);
             bridge.given = None;
         }
-        bridge.may_leave = true;
+        bridge.may_call = true;
         Ok(-1)
     })?;
     linker.func_wrap(HOST, "place", |mut caller: Call<'_>, at: i32| {
@@ -87,7 +88,7 @@ fn take(
         let mut host = Host::of(&mut caller)?;
         let taken = read(&mut host, at)?;
         host.data.bridge.taken = taken;
-        host.data.bridge.may_leave = false;
+        host.data.bridge.may_call = false;
         Ok(())
     })?;
     Ok(())
@@ -149,7 +150,7 @@ fn add_takes_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
 fn value(host: &Host<'_>, at: i32, size: usize, align: usize) -> wasmtime::Result<[u8; 24]> {
     place(host.memory, at.cast_unsigned(), size, align)?;
     let mut value = [0; 24];
-    value[..size].copy_from_slice(bytes(host.memory, at, size as i32)?);
+    value[..size].copy_from_slice(bytes(host.memory, at, constant(size))?);
     Ok(value)
 }
 

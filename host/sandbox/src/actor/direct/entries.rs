@@ -83,3 +83,8 @@ pub(super) const ENTRIES: [Entry; 10] = [
     Entry { params: LIST, ..Entry::new(CALLBACK, "task-done", None) },
     Entry { params: &[Flat::I32(0)], ..Entry::new(SHARED, "forget", None) },
 ];
+
+/// The number of an entry or of a slot, as code has it. There are ten entries.
+pub(super) fn constant(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

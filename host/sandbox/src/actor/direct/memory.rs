@@ -1,53 +1,12 @@
 //! The memory of a program, as the functions of the host read and write it: pointers come from the guest, and are not trusted.
 
-use std::sync::Arc;
-
 use playhouse_kernel::{Config, Metadata};
-use wasmtime::{Caller, Memory, Trap};
+use wasmtime::Caller;
 
+use super::state::{Given, To};
 use crate::actor::imports::ActorData;
 use crate::contract::{Image, SendError, ToImage};
 use crate::run::hostcall_bytes;
-
-/// The part of a store's data that the bridge needs.
-#[derive(Default)]
-pub(crate) struct Bridge {
-    /// The program's memory, once it is made.
-    pub(super) memory: Option<Memory>,
-    /// Whether the program may call the host: not while it allocates memory for the host, or frees it.
-    pub(super) may_leave: bool,
-    /// The bytes that the call passes, if they are its one argument.
-    pub(super) passed: Passed,
-    /// A value that the program gets.
-    pub(super) given: Option<Given>,
-    /// The result of the call that ends.
-    pub(super) taken: super::Taken,
-}
-
-/// The bytes that a call passes.
-#[derive(Default)]
-pub(super) enum Passed {
-    /// The body of the current message.
-    #[default]
-    Message,
-    Frame(Arc<Vec<u8>>),
-}
-
-/// A value on its way into the program.
-pub(super) struct Given {
-    pub(super) image: Image,
-    pub(super) to: To,
-}
-
-/// The place of the fixed part of a value.
-pub(super) enum To {
-    /// Memory that the program gave.
-    Memory(u32),
-    /// The arguments of a call.
-    Arguments,
-    /// Memory that the program allocates, in which a call finds its arguments; known once it is there.
-    Root(Option<u32>),
-}
 
 /// The memory of the program and the data of the store, during a call of the host.
 pub(super) struct Host<'a> {
@@ -61,7 +20,10 @@ impl<'a> Host<'a> {
     /// For a function that a program imports.
     pub(super) fn called(caller: &'a mut Caller<'_, ActorData>) -> wasmtime::Result<Self> {
         let host = Self::of(caller)?;
-        if host.data.bridge.may_leave { Ok(host) } else { Err(Trap::CannotLeaveComponent.into()) }
+        if !host.data.bridge.may_call {
+            wasmtime::bail!("the guest called the host while it allocated or freed memory");
+        }
+        Ok(host)
     }
 
     /// For a function that the bridge alone calls.
@@ -123,12 +85,11 @@ impl<'a> Host<'a> {
 
     /// Gives a value to the program, into memory that it gave. Returns whether it has to allocate some first.
     pub(super) fn give<T: ToImage>(self, to: i32, value: T) -> wasmtime::Result<i32> {
-        let to = to.cast_unsigned();
-        let image = Image::of(value);
-        let (size, align) = image.root();
-        place(self.memory, to, size, align)?;
+        let (to, size) = (to.cast_unsigned(), T::SIZE);
+        place(self.memory, to, size, T::ALIGN)?;
+        let image = Image::over(self.memory[to as usize..to as usize + size].to_vec(), value);
         if image.next().is_some() {
-            self.data.bridge.may_leave = false;
+            self.data.bridge.may_call = false;
             self.data.bridge.given = Some(Given { image, to: To::Memory(to) });
             return Ok(1);
         }
@@ -158,6 +119,19 @@ pub(super) fn place(memory: &[u8], at: u32, size: usize, align: usize) -> wasmti
     }
     if at.checked_add(size).is_none_or(|end| end > memory.len()) {
         wasmtime::bail!("the guest gave a pointer out of the bounds of its memory");
+    }
+    Ok(())
+}
+
+/// Checks that lists are in the memory: their addresses, their lengths, and the sizes of their items. A component checks all arguments
+/// before it reads any.
+pub(super) fn in_bounds<const N: usize>(memory: &[u8], lists: [(i32, i32, usize); N]) -> wasmtime::Result<()> {
+    for (at, count, size) in lists {
+        if size == 1 {
+            bytes(memory, at, count)?;
+        } else {
+            list(memory, at, count, size)?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The functions of WASI for a program that is called without its component: those that Rust's library calls to print, and the clocks
-//! and random numbers. What they do is wasmtime's. The handle of a resource is its number in the store's table, plus one: no handle is 0.
+//! and random numbers. Wasmtime's own functions do the work. The handle of a resource is its number in the store's table, plus one: no handle is 0.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::cli::WasiCliView;
@@ -18,8 +18,8 @@ use wasmtime_wasi::p2::{DynPollable, IoError, StreamError};
 use wasmtime_wasi::random::WasiRandomView;
 use wasmtime_wasi::{ResourceTable, WasiView};
 
-use super::imports::{Call, Imports};
-use super::memory::{Host, text};
+use super::functions::{Call, Imports};
+use super::memory::{Host, in_bounds, text};
 use crate::actor::imports::ActorData;
 use crate::contract::{Image, ToImage};
 use crate::wasi::logging::{LOGGING, Level, Logging};
@@ -228,6 +228,7 @@ fn add_log_to(imports: &mut Imports) -> wasmtime::Result<()> {
                 let Some(level) = Level::of(level) else {
                     wasmtime::bail!("the guest gave a case that its type does not have");
                 };
+                in_bounds(host.memory, [(context, context_length, 1), (message, message_length, 1)])?;
                 let logger = host.data.logger();
                 // The guest's texts are read only if they are wanted.
                 if logger.is_enabled(level.into()) {
