@@ -110,6 +110,8 @@ struct Definitions<'a> {
     core_instances: Vec<CoreInstance<'a>>,
     /// The instances and names of the memories.
     memories: Vec<(u32, &'a str)>,
+    /// The instances of the tables.
+    tables: Vec<u32>,
     funcs: Vec<Func<'a>>,
     instances: Vec<Instances<'a>>,
     types: Vec<TypeName<'a>>,
@@ -268,8 +270,9 @@ impl<'a> Definitions<'a> {
             ComponentAlias::CoreInstanceExport { kind: ExternalKind::Memory, instance_index, name } => {
                 self.memories.push((instance_index, name));
             }
-            // The table of the trampolines.
-            ComponentAlias::CoreInstanceExport { kind: ExternalKind::Table, .. } => {}
+            ComponentAlias::CoreInstanceExport { kind: ExternalKind::Table, instance_index, .. } => {
+                self.tables.push(instance_index);
+            }
             _ => return None,
         }
         Some(())
@@ -298,6 +301,9 @@ impl<'a> Definitions<'a> {
             [(shim, trampolines, nothing), (_, fixup, args)] if nothing.is_empty() => {
                 let [(_, bundle)] = args[..] else { return None };
                 let CoreInstance::Bundle(members) = self.core_instances.get(bundle as usize)? else { return None };
+                // The table that is filled is that of the trampolines.
+                let (.., table) = members.iter().find(|(_, kind, _)| *kind == ExternalKind::Table)?;
+                (self.tables.get(*table as usize) == Some(shim)).then_some(())?;
                 let slots = trampolines::slots(trampolines)?;
                 let elements = trampolines::elements(fixup)?;
                 for (name, slot) in slots {
@@ -412,4 +418,82 @@ fn program_imports(module: &[u8]) -> Option<Vec<ProgramImport<'_>>> {
         }
     }
     Some(imports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{HANDLER, KERNEL};
+
+    /// A component with a program of this text, which exports `handle`; `between` comes before its instance.
+    fn component(between: &str, args: &str, program: &str, export: &str) -> Vec<u8> {
+        let text = format!(
+            r#"(component
+              (import "{KERNEL}" (instance $kernel (export "incarnation" (func (result u64)))
+                (export "cancel" (func (param "timer" u64)))))
+              (core func $incarnation (canon lower (func $kernel "incarnation")))
+              (core func $cancel (canon lower (func $kernel "cancel")))
+              (core module $program {program}
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
+                (func (export "handle") (param i32 i32) (result i32) (i32.const 0))
+                (func (export "post") (param i32)))
+              {between}
+              (core instance $i (instantiate $program {args}))
+              (alias core export $i "memory" (core memory $memory))
+              (alias core export $i "realloc" (core func $realloc))
+              (func $handle (param "body" (list u8)) (result (option (list u8)))
+                (canon lift (core func $i "handle") (memory $memory) (realloc $realloc) (post-return (core func $i "post"))))
+              {export})"#
+        );
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The export of the function through a component, as the tools write it.
+    fn passed() -> String {
+        format!(
+            r#"(component $around
+                (import "inner" (func $inner (param "body" (list u8)) (result (option (list u8)))))
+                (export "msg-handler" (func $inner)))
+              (instance $handler (instantiate $around (with "inner" (func $handle))))
+              (export "{HANDLER}" (instance $handler))"#
+        )
+    }
+
+    const IMPORT: &str = r#"(import "any" "name" (func (result i64)))"#;
+    const WIRED: &str = r#"(core instance $any (export "name" (func $incarnation)))"#;
+    const ARGS: &str = r#"(with "any" (instance $any))"#;
+
+    #[test]
+    fn import_is_the_function_that_it_is_connected_to() {
+        let wasm = component(WIRED, ARGS, IMPORT, &passed());
+        let shape = Shape::of(&wasm).expect("it has the usual shape");
+        let source = Source::Function { interface: KERNEL, name: "incarnation" };
+        assert_eq!(shape.imports.iter().map(|import| import.source).collect::<Vec<_>>(), [source]);
+        let export = shape.exports[&(HANDLER, "msg-handler")];
+        assert_eq!((export.function, export.post_return), ("handle", Some("post")));
+        assert_eq!((shape.memory, shape.realloc), ("memory", Some("realloc")));
+    }
+
+    #[test]
+    fn program_that_runs_at_its_start_is_no_plain_program() {
+        let starts = format!("{IMPORT} (func $begin) (start $begin)");
+        assert!(Shape::of(&component(WIRED, ARGS, &starts, &passed())).is_none());
+    }
+
+    #[test]
+    fn second_module_is_more_than_a_plain_program() {
+        let second = format!("{WIRED} (core module $other) (core instance (instantiate $other))");
+        assert!(Shape::of(&component(&second, ARGS, IMPORT, &passed())).is_none());
+    }
+
+    #[test]
+    fn component_around_an_export_may_only_pass_it_on() {
+        let other = passed().replace("(component $around", "(component $around (core module)");
+        assert!(Shape::of(&component(WIRED, ARGS, IMPORT, &other)).is_none());
+        let bundle = format!(
+            r#"(instance $handler (export "msg-handler" (func $handle))) (export "{HANDLER}" (instance $handler))"#
+        );
+        assert!(Shape::of(&component(WIRED, ARGS, IMPORT, &bundle)).is_none());
+    }
 }

@@ -143,3 +143,43 @@ pub(super) fn passed_on(component: &[u8]) -> Option<Vec<(&str, &str)>> {
     }
     Some(exports.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(text: &str) -> Vec<u8> {
+        wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    const TABLE: &str = r#"(table (export "$imports") 2 2 funcref) (type $t (func (param i32 i32)))"#;
+
+    fn trampoline(body: &str) -> Vec<u8> {
+        module(&format!(r#"(module {TABLE} (func (export "0") (type $t) {body}))"#))
+    }
+
+    #[test]
+    fn trampoline_passes_all_arguments_to_one_slot() {
+        let passes = "local.get 0 local.get 1 i32.const 1 call_indirect (type $t)";
+        assert_eq!(slots(&trampoline(passes)), Some(vec![("0", 1)]));
+        for other in [
+            "local.get 1 local.get 0 i32.const 1 call_indirect (type $t)",
+            "local.get 0 local.get 1 i32.const 1 call_indirect (type $t) nop",
+            "local.get 0 local.get 1 i32.const 0 i32.const 1 i32.add call_indirect (type $t)",
+            "",
+        ] {
+            assert_eq!(slots(&trampoline(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn elements_are_the_imports_in_the_order_of_their_slots() {
+        let imports =
+            r#"(import "" "a" (func $a)) (import "" "b" (func $b)) (import "" "$imports" (table 2 2 funcref))"#;
+        let fills = module(&format!("(module {imports} (elem (i32.const 0) func $b $a))"));
+        assert_eq!(elements(&fills), Some(vec!["b", "a"]));
+        for other in ["(elem (i32.const 1) func $b)", "(elem (i32.const 0) func $b $a) (func $f) (start $f)"] {
+            assert_eq!(elements(&module(&format!("(module {imports} {other})"))), None, "{other}");
+        }
+    }
+}
