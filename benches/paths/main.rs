@@ -10,6 +10,7 @@
 //! | `native` | the same in ractor, kameo and actix |
 //! | `raw.rs` | calls of the guest through wasmtime alone |
 //! | `figure.rs` | the figures of one run, and the checks of its result |
+//! | `runtime.rs` | the runtime of a run, with its number of workers |
 //! | `once.rs` | one run of a workload by a subject |
 //! | `report.rs`, `goals.rs` | medians, ratios, the table, the JSON; the goals |
 
@@ -24,6 +25,7 @@ mod once;
 mod playhouse;
 mod raw;
 mod report;
+mod runtime;
 mod workload;
 
 use std::path::PathBuf;
@@ -35,10 +37,11 @@ use figure::Figures;
 use report::Report;
 use workload::{Subject, WORKLOADS, Workload};
 
-const USAGE: &str = "usage: cargo xtask bench [--quick] [--rounds N] [--json FILE] [WORD...]
+const USAGE: &str = "usage: cargo xtask bench [--quick] [--rounds N] [--workers N] [--json FILE] [WORD...]
 
   --quick      little work and one round, for correctness only
   --rounds N   number of rounds; the default is 5
+  --workers N  worker threads of each runtime, of Playhouse, ractor and kameo; the default is 2
   --json FILE  file for the figures; the default is target/bench/paths.json, with --quick quick.json
   WORD         only workloads with one of these words in their name
 ";
@@ -49,6 +52,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 struct Options {
     quick: bool,
     rounds: usize,
+    workers: usize,
     json: PathBuf,
     words: Vec<String>,
     /// The hidden option `--one WORKLOAD SUBJECT`: one run, in this process.
@@ -61,18 +65,22 @@ fn main() -> Result<()> {
         return Ok(());
     };
     match &options.one {
-        Some((workload, subject)) => run_here(workload, subject, options.quick),
+        Some((workload, subject)) => {
+            runtime::set_workers(options.workers);
+            run_here(workload, subject, options.quick)
+        }
         None => run_all(&options),
     }
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>> {
-    let (mut quick, mut rounds, mut json, mut words, mut one) = (false, None, None, Vec::new(), None);
+    let (mut quick, mut rounds, mut workers, mut json, mut words, mut one) = (false, None, 2, None, Vec::new(), None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("`{argument}` needs a value\n\n{USAGE}"));
         match argument.as_str() {
             "--quick" => quick = true,
             "--rounds" => rounds = Some(value()?.parse().context("--rounds is a number")?),
+            "--workers" => workers = value()?.parse().context("--workers is a number")?,
             "--json" => json = Some(PathBuf::from(value()?)),
             "--one" => one = Some((value()?, value()?)),
             "--bench" => {} // cargo says so
@@ -85,7 +93,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
     let json = json.unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench").join(file));
     let rounds = rounds.unwrap_or(if quick { 1 } else { 5 });
     ensure!(rounds > 0, "--rounds is at least 1");
-    Ok(Some(Options { quick, rounds, json, words, one }))
+    ensure!(workers > 0, "--workers is at least 1");
+    Ok(Some(Options { quick, rounds, workers, json, words, one }))
 }
 
 fn run_all(options: &Options) -> Result<()> {
@@ -100,7 +109,7 @@ fn run_all(options: &Options) -> Result<()> {
             // Another subject begins each round: the first one finds the machine in the state that the workload before left.
             for turn in 0..subjects.len() {
                 let subject = subjects[(round + turn) % subjects.len()];
-                let figures = run_apart(workload, subject, options.quick)
+                let figures = run_apart(workload, subject, options)
                     .with_context(|| format!("{}: {}", workload.name, subject.name()))?;
                 report.add(workload, subject, figures);
             }
@@ -118,9 +127,10 @@ fn run_all(options: &Options) -> Result<()> {
 }
 
 /// One run in a process of its own.
-fn run_apart(workload: &Workload, subject: Subject, quick: bool) -> Result<Figures> {
+fn run_apart(workload: &Workload, subject: Subject, options: &Options) -> Result<Figures> {
     let mut run = Command::new(std::env::current_exe()?);
-    run.args(["--one", workload.name, subject.name()]).args(quick.then_some("--quick")).stderr(Stdio::inherit());
+    run.args(["--one", workload.name, subject.name(), "--workers", &options.workers.to_string()]);
+    run.args(options.quick.then_some("--quick")).stderr(Stdio::inherit());
     let output = run.output()?;
     ensure!(output.status.success(), "the run ended with {}", output.status);
     Figures::of_json(String::from_utf8(output.stdout)?.trim())

@@ -4,8 +4,9 @@ use std::future::Future;
 
 use anyhow::Result;
 
-/// A runtime with two workers, the number of actix's arbiters and of cores of the machine on which the results were measured.
+/// Runs on a runtime with as many workers as Playhouse has: two by default, the number of actix's arbiters and of cores of the machine on
+/// which the results were measured.
 pub(super) fn run_on_tokio<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = crate::runtime::multi_thread()?;
     runtime.block_on(async { tokio::spawn(work).await? })
 }

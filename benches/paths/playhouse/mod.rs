@@ -14,7 +14,7 @@ use crate::workload::Work;
 
 /// Runs one workload once. With `batches`, all waiting messages of a mailbox are handed over in one call.
 pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = crate::runtime::multi_thread()?;
     // The asker is a task among the actors, as in a server, and as in the other libraries.
     runtime.block_on(async {
         tokio::spawn(async move {
