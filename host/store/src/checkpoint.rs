@@ -86,6 +86,21 @@ pub(crate) fn checkpoint(db: &Connection, how: &str) -> Result<u64, StoreError> 
     pages.map(|pages| u64::try_from(pages).unwrap_or(0)).map_err(store_error)
 }
 
+/// Moves the whole log into the database, and gives its space back. Returns whether it had any.
+pub(crate) fn give_back_log(db: &Connection, log: &Path) -> Result<bool, StoreError> {
+    let log_bytes = || std::fs::metadata(log).map_or(0, |file| file.len());
+    let before = log_bytes();
+    if before == 0 {
+        return Ok(false);
+    }
+    // A backup reads for as long as it takes: the log stays as long.
+    db.busy_timeout(READER_PATIENCE).map_err(store_error)?;
+    let done = tolerate_full(checkpoint(db, "truncate"));
+    db.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+    done?;
+    Ok(log_bytes() < before)
+}
+
 /// A full disk, or another program that reads, only means that the log stays as long as it is.
 fn tolerate_full(checkpoint: Result<u64, StoreError>) -> Result<Option<u64>, StoreError> {
     match checkpoint {

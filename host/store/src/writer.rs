@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use playhouse_kernel::{Image, JournalGroup, StoreError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::checkpoint::{Checkpoints, checkpoint};
+use crate::checkpoint::{Checkpoints, checkpoint, give_back_log};
 use crate::error::store_error;
 use crate::folder::Folder;
 use crate::migrations::{FORMATS, Migrated, open_migrated};
@@ -65,7 +65,13 @@ impl Writer {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let written = self.try_write(group);
+        let mut written = self.try_write(group);
+        // Turns that only take messages make the log longer, and the space that they free is in the database.
+        if let Err(StoreError::Full(_)) = &written
+            && self.makes_space()?
+        {
+            written = self.try_write(group);
+        }
         match &written {
             Ok(()) => {
                 let bytes = group.entries.iter().map(|entry| entry.bytes.len()).sum();
@@ -80,6 +86,16 @@ impl Writer {
             Err(error) => self.failure = Some(error.clone()),
         }
         written
+    }
+
+    /// Gives the space of the log back after a group did not fit. Returns whether there is more space now.
+    fn makes_space(&mut self) -> Result<bool, StoreError> {
+        // The state in memory is that of a group which was rolled back.
+        let made = State::reread(&self.db).and_then(|state| {
+            self.state = state;
+            give_back_log(&self.db, &self.folder.beside("-wal"))
+        });
+        made.inspect_err(|error| self.failure = Some(error.clone()))
     }
 
     /// As [`Store::shorten_lifetimes`](playhouse_kernel::Store::shorten_lifetimes).

@@ -43,12 +43,40 @@ async fn limited_host() {
 
 #[test]
 fn limit_on_the_size_of_files_is_a_full_store() {
+    run_limited("space::limited_host");
+}
+
+/// Runs a test of this program as a host of its own.
+fn run_limited(test: &str) {
     let (_home, settings) = folder();
     let mut host = Command::new(std::env::current_exe().unwrap());
-    host.args(["--exact", "space::limited_host", "--nocapture"]).env(LIMITED, &settings.path);
+    host.args(["--exact", test, "--nocapture"]).env(LIMITED, &settings.path);
     let output = host.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(database(&settings).exists(), "it ran");
+}
+
+/// The host, when this program is started as one by [`log_that_used_up_the_space_gives_it_back`].
+#[tokio::test]
+async fn host_whose_log_grows() {
+    let Ok(path) = std::env::var(LIMITED) else { return };
+    let too_large = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    let _heard = tokio::signal::unix::signal(too_large).unwrap();
+    let limit = |current| Rlimit { current, ..getrlimit(Resource::Fsize) };
+    setrlimit(Resource::Fsize, limit(Some(512 << 10))).unwrap();
+    let (store, mut image) = open(&StoreSettings::new(Path::new(&path))).await;
+    write(&store, &mut image, born()).await.unwrap();
+    let body = vec![b'x'; 20_000];
+    // The log gets pages of each message and of its end; the database has one message at a time.
+    for number in 1..100 {
+        write(&store, &mut image, put(number, &body)).await.unwrap();
+        write(&store, &mut image, take(number..number + 1)).await.unwrap();
+    }
+}
+
+#[test]
+fn log_that_used_up_the_space_gives_it_back() {
+    run_limited("space::host_whose_log_grows");
 }
 
 #[tokio::test]
