@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 use rustix::fs::statvfs;
 
+use crate::folder::DATABASE;
 use crate::settings::StoreSettings;
 
 /// The space that is kept of `size`: a sixteenth, within these bounds, and never more than a quarter.
@@ -22,26 +23,33 @@ pub(crate) struct Reserve {
     size_bytes: Option<u64>,
     /// Bytes of the database that are in use, after the last group.
     used_bytes: AtomicU64,
+    /// Bytes of the database once all of its log is in it, after the last group.
+    whole_bytes: AtomicU64,
 }
 
 impl Reserve {
     pub(crate) fn new(settings: &StoreSettings) -> Self {
         let StoreSettings { path, size_bytes, .. } = settings;
-        Self { folder: path.clone(), size_bytes: *size_bytes, used_bytes: AtomicU64::new(0) }
+        Self {
+            folder: path.clone(),
+            size_bytes: *size_bytes,
+            used_bytes: AtomicU64::new(0),
+            whole_bytes: AtomicU64::new(0),
+        }
     }
 
     /// Notes the pages in use. A database that does not tell them shows that with its next group.
     pub(crate) fn note(&self, db: &Connection) {
+        let number = |pragma: &str| db.prepare_cached(pragma)?.query_row([], |row| row.get::<_, u32>(0)).map(u64::from);
+        let whole =
+            || -> rusqlite::Result<(u64, u64)> { Ok((number("pragma page_count")?, number("pragma page_size")?)) };
+        let Ok((pages, page_bytes)) = whole() else { return };
+        self.whole_bytes.store(pages * page_bytes, Ordering::Relaxed);
         if self.size_bytes.is_none() {
             return;
         }
-        let number = |pragma: &str| db.prepare_cached(pragma)?.query_row([], |row| row.get::<_, u32>(0)).map(u64::from);
-        let used = || -> rusqlite::Result<u64> {
-            let pages = number("pragma page_count")?.saturating_sub(number("pragma freelist_count")?);
-            Ok(pages * number("pragma page_size")?)
-        };
-        if let Ok(used) = used() {
-            self.used_bytes.store(used, Ordering::Relaxed);
+        if let Ok(free) = number("pragma freelist_count") {
+            self.used_bytes.store(pages.saturating_sub(free) * page_bytes, Ordering::Relaxed);
         }
     }
 
@@ -54,8 +62,19 @@ impl Reserve {
         // A disk that does not tell is not full.
         let disk = statvfs(&self.folder).ok()?;
         let kept = KEPT_ON_DISK.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 16);
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(self.growth());
         (free < kept).then(|| format!("the disk has {} KiB left, which are kept for turns and orders", free >> 10))
+    }
+
+    /// Whether the log is to be moved into the database now, which has space to grow as long as turns have not used up what is kept.
+    pub(crate) fn wants_growth(&self) -> bool {
+        self.growth() > 0 && self.shortage().is_some()
+    }
+
+    /// Bytes by which the database grows when its log is moved into it, without which the log cannot begin again.
+    fn growth(&self) -> u64 {
+        let database = std::fs::metadata(self.folder.join(DATABASE)).map_or(u64::MAX, |file| file.len());
+        self.whole_bytes.load(Ordering::Relaxed).saturating_sub(database)
     }
 
     /// Most bytes of messages from outside that may be on their way to the store.

@@ -110,6 +110,9 @@ impl Writer {
     fn try_write(&mut self, group: &JournalGroup) -> Result<(), StoreError> {
         if let Some(checkpoints) = &self.checkpoints {
             checkpoints.before_group(&self.db)?;
+            if self.reserve.wants_growth() {
+                give_back_log(&self.db, &self.folder.beside("-wal"))?;
+            }
         }
         let tx = Transaction::new(&mut self.db, TransactionBehavior::Immediate).map_err(store_error)?;
         self.state.apply(group, &tx)?;
