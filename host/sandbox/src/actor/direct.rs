@@ -19,7 +19,7 @@ mod functions;
 mod kernel;
 mod memory;
 mod shape;
-mod state;
+pub(super) mod state;
 mod trampolines;
 mod wasi;
 
@@ -33,7 +33,6 @@ use crate::contract::{
     ChildFailure, Decision, Directive, Failure, HandlerResults, Image, Notice, PARTS, Task, ToImage,
 };
 pub(crate) use functions::Imports;
-pub(crate) use state::Bridge;
 
 use state::{Given, Passed, Taken, To};
 

@@ -9,7 +9,7 @@ use playhouse_kernel::{
 };
 use wasmtime::Store;
 
-use super::direct::Bridge;
+use super::direct::state::Bridge;
 use super::exports::{ComponentExports, Exports, Hook};
 use super::imports::ActorData;
 use super::incarnation::{Current, IncarnationData};

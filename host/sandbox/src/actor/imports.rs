@@ -9,7 +9,7 @@ use wasmtime::{Engine, StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
-use super::direct::Bridge;
+use super::direct::state::Bridge;
 use super::incarnation::Current;
 use super::wasi_context::WasiContext;
 use crate::contract::{
