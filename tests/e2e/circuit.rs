@@ -116,8 +116,9 @@ fn tree_shows_an_instance_that_failed_alone() {
         let instances = flaky["instances"].as_array().cloned().unwrap_or_default();
         instances.into_iter().find(|instance| instance["state"] == "failed")
     };
-    let flaky = host.actor_when("/flaky", |flaky| failed(flaky).is_some());
-    assert_eq!((&flaky["state"], &flaky["failed"]), (&"idle".into(), &serde_json::Value::Null), "{flaky}");
+    // The other instance may have had one of the messages, and may start again for a moment.
+    let flaky = host.actor_when("/flaky", |flaky| failed(flaky).is_some() && flaky["state"] == "idle");
+    assert_eq!(&flaky["failed"], &serde_json::Value::Null, "{flaky}");
     let failed = failed(&flaky).unwrap();
     assert_eq!(failed["failed"]["why"], "3 failures within 10s, and 2 restarts are allowed", "{failed}");
     let tree = host.ok(&["tree"]);
