@@ -1,14 +1,16 @@
 //! The folder of a store. One host at a time has it.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::StoreError;
 use rustix::fs::{FlockOperation, flock, statfs};
 use rustix::io::Errno;
+
+use crate::error::no_space;
 
 /// The name of the file.
 pub(crate) const TAIL: &str = "tail";
@@ -60,19 +62,18 @@ pub(crate) struct Folder {
 impl Folder {
     /// Takes a folder, and makes it when there is none.
     pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
-        let failed = |what: &str, error: &dyn std::fmt::Display| {
-            StoreError::Failed(format!("{what} `{}`: {error}", path.display()))
-        };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| failed("no folder", &error))?;
-        let rights = std::fs::metadata(path).map_err(|error| failed("no folder", &error))?.permissions().mode();
+        made.map_err(|error| not_usable("the folder of the store cannot be made at", path, &error))?;
+        let found = std::fs::metadata(path);
+        let found = found.map_err(|error| not_usable("the folder of the store cannot be read at", path, &error))?;
+        let rights = found.permissions().mode();
         if rights & ALL_MAY_WRITE != 0 {
             let shown = path.display();
             return Err(StoreError::Failed(format!(
                 "every user may write in `{shown}`, and so change what the store has: `chmod o-w {shown}`"
             )));
         }
-        let kind = statfs(path).map_err(|error| failed("no file system for", &error))?.f_type;
+        let kind = statfs(path).map_err(|error| not_usable("no file system for", path, &error.into()))?.f_type;
         // The kernel's numbers have 32 bits; some systems extend their sign.
         if let Some(name) = network_name(kind.cast_unsigned() & 0xffff_ffff) {
             return Err(StoreError::Failed(format!(
@@ -83,38 +84,47 @@ impl Folder {
         }
         let place = path.join(LOCK);
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&place);
-        let mut lock = lock.map_err(|error| failed("no file `lock` in", &error))?;
+        let mut lock = lock
+            .map_err(|error| not_usable("the file that keeps other hosts away cannot be opened at", &place, &error))?;
         let mut tries = 0;
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(Errno::WOULDBLOCK) if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
                 Err(Errno::WOULDBLOCK) => return Err(StoreError::Taken { by: owner(&mut lock) }),
-                Err(error) => return Err(failed("no lock on", &error)),
+                Err(error) => return Err(not_usable("no lock on", &place, &error.into())),
             }
             tries += 1;
         }
-        let noted = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        noted.map_err(|error| failed("the file `lock` cannot be written in", &error))?;
+        let noted = note_process(&mut lock);
+        noted
+            .map_err(|error| not_usable("the file that keeps other hosts away cannot be written at", &place, &error))?;
         let folder = Self { path: path.to_owned(), _lock: lock };
         folder
             .remove_parts()
-            .map_err(|error| failed("files that an earlier process left cannot be removed from", &error))?;
-        folder
-            .take_rights()
-            .map_err(|error| failed("the rights of other users cannot be taken from the files in", &error))?;
+            .map_err(|error| not_usable("files that an earlier process left cannot be removed from", path, &error))?;
+        folder.take_rights()?;
         Ok(folder)
     }
 
     /// Leaves the files of the store to their owner alone, whatever rights the folder gives: others made them, or an older version.
-    fn take_rights(&self) -> std::io::Result<()> {
+    fn take_rights(&self) -> Result<(), StoreError> {
         let files = ["", "-wal", "-shm"].map(|ending| self.beside(ending));
         for file in files.into_iter().chain([self.path.join(TAIL), self.lock_place()]) {
             match std::fs::metadata(&file) {
                 Ok(found) if found.permissions().mode() & OF_OTHERS != 0 => {
-                    std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+                    let taken = std::fs::set_permissions(&file, Permissions::from_mode(0o600));
+                    taken.map_err(|error| {
+                        let shown = file.display();
+                        let why =
+                            format!("other users may read or write `{shown}`, and that cannot be changed ({error})");
+                        let way_out = format!("as user {}, to whom it belongs, `chmod 600 {shown}`", found.uid());
+                        StoreError::Failed(format!("{why}: {way_out}"))
+                    })?;
                 }
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(not_usable("a file of the store cannot be read at", &file, &error));
+                }
                 _ => {}
             }
         }
@@ -164,6 +174,51 @@ impl Folder {
     }
 }
 
+/// Notes this process in the lock file, for others that find it locked. A full disk may have no space for that.
+fn note_process(lock: &mut File) -> std::io::Result<()> {
+    // In the block of the note before.
+    let note = format!("{:<31}\n", std::process::id());
+    match lock.rewind().and_then(|()| lock.write_all(note.as_bytes())) {
+        Err(error) if Errno::from_io_error(&error).is_some_and(|error| no_space(error).is_some()) => lock.set_len(0),
+        written => written,
+    }
+}
+
+/// The error of a place that cannot be used, and the way out.
+fn not_usable(what: &str, place: &Path, error: &std::io::Error) -> StoreError {
+    if let Some(why) = Errno::from_io_error(error).and_then(no_space) {
+        return StoreError::Full(why.to_owned());
+    }
+    let elsewhere = "set `path` of `[play.store]` to another folder";
+    let (why, way_out) = match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            let file = place.ancestors().find(|above| above.exists() && !above.is_dir()).unwrap_or(place);
+            (format!("`{}` is no folder", file.display()), format!("move that away, or {elsewhere}"))
+        }
+        ErrorKind::IsADirectory => {
+            ("this is a folder, and no file".to_owned(), format!("move it away, or {elsewhere}"))
+        }
+        ErrorKind::PermissionDenied => {
+            let above = place.ancestors().find_map(|above| Some((above, std::fs::metadata(above).ok()?)));
+            let owner = above.map_or_else(String::new, |(above, found)| {
+                let rights = found.permissions().mode() & 0o7777;
+                format!("; `{}` belongs to user {} and has the rights {rights:03o}", above.display(), found.uid())
+            });
+            let user = rustix::process::geteuid().as_raw();
+            let why = format!("{error} for user {user}{owner}");
+            (
+                why,
+                format!(
+                    "start it as the owner, or give user {user} the rights to read and write there, or {elsewhere}"
+                ),
+            )
+        }
+        ErrorKind::ReadOnlyFilesystem => (error.to_string(), format!("mount it for writing, or {elsewhere}")),
+        _ => (error.to_string(), elsewhere.to_owned()),
+    };
+    StoreError::Failed(format!("{what} `{}`: {why}: {way_out}", place.display()))
+}
+
 /// Whether a database is gone or empty. SQLite would remove the log beside it.
 pub(crate) fn is_blank(database: &Path) -> bool {
     std::fs::metadata(database).map_or(0, |file| file.len()) == 0
@@ -202,6 +257,58 @@ mod tests {
         assert_eq!(second, Some(StoreError::Taken { by: format!("process {}", std::process::id()) }));
         drop(first);
         assert!(Folder::take(&path).is_ok());
+    }
+
+    fn refusal(path: &Path) -> String {
+        Folder::take(path).err().expect("it cannot be used").to_string()
+    }
+
+    #[test]
+    fn file_in_place_of_the_folder_is_named_with_the_way_out() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = home.path().join("file");
+        std::fs::write(&file, "").expect("a file");
+        for path in [file.clone(), file.join("store")] {
+            let (at, is) = (path.display(), file.display());
+            let refused = format!(
+                "the store failed: the folder of the store cannot be made at `{at}`: `{is}` is no folder: move that away, or set `path` \
+                 of `[play.store]` to another folder"
+            );
+            assert_eq!(refusal(&path), refused);
+        }
+    }
+
+    #[test]
+    fn folder_in_place_of_the_lock_is_named_with_the_way_out() {
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(home.path().join(LOCK)).expect("a folder");
+        let refused = format!(
+            "the store failed: the file that keeps other hosts away cannot be opened at `{}/lock`: this is a folder, and no file: move \
+             it away, or set `path` of `[play.store]` to another folder",
+            home.path().display()
+        );
+        assert_eq!(refusal(home.path()), refused);
+    }
+
+    /// The tests may run as root, who has all rights.
+    #[test]
+    fn missing_rights_are_named_with_the_owner() {
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(home.path(), Permissions::from_mode(0o500)).expect("an own folder");
+        let denied =
+            not_usable("no folder at", &home.path().join("a"), &ErrorKind::PermissionDenied.into()).to_string();
+        let user = rustix::process::geteuid().as_raw();
+        let owner =
+            format!("for user {user}; `{}` belongs to user {user} and has the rights 500: ", home.path().display());
+        let way_out =
+            format!("start it as the owner, or give user {user} the rights to read and write there, or set `path` of");
+        assert!(denied.contains(&owner) && denied.contains(&way_out), "{denied}");
+    }
+
+    #[test]
+    fn place_without_space_is_full() {
+        let full = not_usable("no folder at", Path::new("/there"), &Errno::NOSPC.into());
+        assert_eq!(full, StoreError::Full("the disk has no space left".to_owned()));
     }
 
     #[test]

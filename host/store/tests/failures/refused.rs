@@ -50,5 +50,5 @@ async fn path_that_is_no_folder_is_refused() {
     let file = home.path().join("file");
     std::fs::write(&file, "").unwrap();
     let refused = refusal(&StoreSettings::new(&file.join("store"))).await;
-    assert!(refused.starts_with("the store failed: no folder `"), "{refused}");
+    assert!(refused.starts_with("the store failed: the folder of the store cannot be made at `"), "{refused}");
 }
