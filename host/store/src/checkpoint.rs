@@ -1,6 +1,7 @@
 //! Checkpoints: the pages in the write-ahead log are moved into the database, by a thread beside the writer. Their errors count as
 //! much as those of a write: after a sync of the database has failed, the log must not be overwritten.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,8 +10,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::StoreError;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::error::store_error;
+use crate::reserve::Reserve;
 use crate::schema::{BUSY_TIMEOUT, connect, pragma};
 use crate::settings::StoreSettings;
 use crate::worker::Worker;
@@ -19,6 +22,8 @@ use crate::worker::Worker;
 const EVERY_BYTES: usize = 4 << 20;
 /// Bytes of the log beyond which the writer waits for a checkpoint of everything, so that the log begins again.
 const MOST_LOG_BYTES: u64 = 64 << 20;
+/// Bytes of the disk that the log has even when it is empty.
+pub(crate) const KEPT_LOG_BYTES: u64 = 256 << 10;
 /// The wait for a program that reads an old state of the database.
 const READER_PATIENCE: Duration = Duration::from_millis(20);
 
@@ -98,7 +103,29 @@ pub(crate) fn give_back_log(db: &Connection, log: &Path) -> Result<bool, StoreEr
     let done = tolerate_full(checkpoint(db, "truncate"));
     db.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
     done?;
-    Ok(log_bytes() < before)
+    let has_shrunk = log_bytes() < before;
+    keep_blocks(log);
+    Ok(has_shrunk)
+}
+
+/// Before the first write to a store: on a disk with little space, the log begins again, in the blocks that it has.
+pub(crate) fn reuse_log(db: &Connection, log: &Path, reserve: &Reserve) -> Result<(), StoreError> {
+    if reserve.is_disk_short() { give_back_log(db, log).map(drop) } else { Ok(()) }
+}
+
+/// After the last write to a store: the database is one file again, and the next start has blocks for its log. If this fails, the log is
+/// read at the next start.
+pub(crate) fn fold_log(db: &Connection, log: &Path) {
+    let _ = checkpoint(db, "truncate");
+    keep_blocks(log);
+}
+
+/// Keeps blocks of the disk for the log, beyond its end: a disk that other programs fill has space for a start, and for orders of
+/// operators. A file system that does not do it, or a disk without so much space, changes nothing.
+fn keep_blocks(log: &Path) {
+    if let Ok(log) = OpenOptions::new().write(true).open(log) {
+        let _ = fallocate(log, FallocateFlags::KEEP_SIZE, 0, KEPT_LOG_BYTES);
+    }
 }
 
 /// A full disk, or another program that reads, only means that the log stays as long as it is.

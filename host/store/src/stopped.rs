@@ -1,17 +1,20 @@
 //! A store without a host: this process has it for itself, and changes it by an operator's orders.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use playhouse_kernel::{
     ActorId, JournalEntry, JournalGroup, Op, PortableMessage, StateChange, StoreError, WaitingNumbers, check_key,
 };
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::checkpoint::checkpoint;
+use crate::checkpoint::{checkpoint, fold_log, reuse_log};
 use crate::error::{OrderError, failed_file, store_error};
 use crate::folder::Folder;
 use crate::inspection::{Inspection, existing, require_current};
 use crate::migrations::write_copy;
+#[cfg(test)]
+use crate::reserve::Disk;
+use crate::reserve::Reserve;
 use crate::schema::connect;
 use crate::settings::StoreSettings;
 use crate::state::State;
@@ -31,6 +34,9 @@ pub struct StoppedStore {
 /// A connection that moves the log into the database at its end, so that the database is one file again.
 struct Folding {
     db: Connection,
+    reserve: Reserve,
+    /// The file of the database's log.
+    log: PathBuf,
     /// The damage of a log that lost its end, or may have lost it. Then nothing is changed, the log neither.
     loss: Option<StoreError>,
 }
@@ -44,8 +50,7 @@ impl Folding {
 impl Drop for Folding {
     fn drop(&mut self) {
         if self.loss.is_none() {
-            // The log is read at the next start if this fails.
-            let _ = checkpoint(&self.db, "truncate");
+            fold_log(&self.db, &self.log);
         }
     }
 }
@@ -55,7 +60,8 @@ impl StoppedStore {
     pub fn take(path: &Path) -> Result<Self, OrderError> {
         let place = existing(path)?;
         let folder = Folder::take(path)?;
-        let db = connect(&place, &StoreSettings::new(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let settings = StoreSettings::new(path);
+        let db = connect(&place, &settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         require_current(&db, &place)?;
         // A damaged row, or note, does not hinder a look at the others, and an order that needs it finds it.
         let position = State::read_store_row(&db).map(|state| state.position());
@@ -64,7 +70,18 @@ impl StoppedStore {
             Err(error @ StoreError::Failed(_)) => return Err(error.into()),
             checked => checked.err(),
         };
-        Ok(Self { inspection: Inspection::open(path)?, db: Folding { db, loss }, folder })
+        Ok(Self {
+            inspection: Inspection::open(path)?,
+            db: Folding { db, reserve: Reserve::new(&settings), log: folder.beside("-wal"), loss },
+            folder,
+        })
+    }
+
+    /// As a store on this disk.
+    #[cfg(test)]
+    pub(crate) fn on_disk(mut self, disk: fn(&Path) -> Option<Disk>) -> Self {
+        self.db.reserve = Reserve::new(&StoreSettings::new(self.folder.path())).on_disk(disk);
+        self
     }
 
     /// The damage of a store that lost confirmed entries, or whose note of them is damaged: a look does not show them, and an order that changes something is refused.
@@ -87,7 +104,8 @@ impl StoppedStore {
         Ok(numbers.count())
     }
 
-    /// Puts messages into a mailbox that the store has, after those that wait there: all of them, or none.
+    /// Puts messages into a mailbox that the store has, after those that wait there: all of them, or none. As those from outside at a
+    /// host, they do not get the space that is kept for turns and orders.
     pub fn put_messages(&mut self, mailbox: ActorId, messages: &[PortableMessage]) -> Result<(), StoreError> {
         let last_number = State::read(&self.db.db)?.last_number_of(mailbox, &self.db.db)?;
         let (mut entries, mut entry): (Vec<_>, JournalEntry) = Default::default();
@@ -111,7 +129,12 @@ impl StoppedStore {
             }
         }
         entries.extend(Some(entry).filter(|entry| !entry.ops.is_empty()));
-        if entries.is_empty() { Ok(()) } else { self.write(entries) }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let bytes = entries.iter().map(|entry| entry.bytes.len()).sum();
+        self.db.reserve.shortage(bytes).map_or(Ok(()), |why| Err(StoreError::Full(why)))?;
+        self.write(entries)
     }
 
     /// Changes keys of an actor's state in one step. The bounds of the manifest are not known here, and do not hold.
@@ -139,6 +162,7 @@ impl StoppedStore {
     /// Writes entries as one group, as a host would.
     fn write(&mut self, entries: Vec<JournalEntry>) -> Result<(), StoreError> {
         self.db.require_whole()?;
+        reuse_log(&self.db.db, &self.db.log, &self.db.reserve)?;
         let mut state = State::read(&self.db.db)?;
         let group = JournalGroup { boot: state.boots, first: state.last_entry() + 1, entries };
         let tx = Transaction::new(&mut self.db.db, TransactionBehavior::Immediate).map_err(store_error)?;

@@ -81,7 +81,11 @@ impl Store for SqliteStore {
     }
 
     fn shortage(&self) -> Option<String> {
-        self.reserve.shortage()
+        self.reserve.shortage(0)
+    }
+
+    fn shortage_with(&self, bytes: usize) -> Option<String> {
+        self.reserve.shortage(bytes)
     }
 
     fn outside_bytes(&self) -> usize {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use playhouse_kernel::{Image, JournalGroup, StoreError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::checkpoint::{Checkpoints, checkpoint, give_back_log};
+use crate::checkpoint::{Checkpoints, fold_log, give_back_log, reuse_log};
 use crate::error::store_error;
 use crate::folder::Folder;
 use crate::migrations::{FORMATS, Migrated, open_migrated};
@@ -37,9 +37,11 @@ impl Writer {
         reserve: Arc<Reserve>,
     ) -> Result<(Self, Image, Option<Migrated>), StoreError> {
         let folder = Folder::take(&settings.path)?;
+        reserve.check_disk()?;
         let (mut db, migrated) = open_migrated(&folder, settings, &FORMATS)?;
         let (mut state, mut image) = State::read_with_image(&db)?;
         Note::find(folder.path())?.map_or(Ok(()), |note| note.check(state.position()))?;
+        reuse_log(&db, &folder.beside("-wal"), &reserve)?;
         state.boots += 1;
         image.boots = state.boots;
         state.is_running = true;
@@ -77,6 +79,8 @@ impl Writer {
                 let bytes = group.entries.iter().map(|entry| entry.bytes.len()).sum();
                 self.checkpoints.iter_mut().for_each(|checkpoints| checkpoints.after_group(bytes));
                 self.reserve.note(&self.db);
+                // Whoever learns of the group sees the space that is left then.
+                self.give_back_log_if_short()?;
             }
             // The state in memory is that of a group which was rolled back.
             Err(StoreError::Full(_)) => match State::reread(&self.db) {
@@ -86,6 +90,16 @@ impl Writer {
             Err(error) => self.failure = Some(error.clone()),
         }
         written
+    }
+
+    /// Moves the log into the database when the disk has little space, as long as the database can grow.
+    fn give_back_log_if_short(&mut self) -> Result<(), StoreError> {
+        let log = self.folder.beside("-wal");
+        if !self.reserve.wants_log_back(std::fs::metadata(&log).map_or(0, |file| file.len())) {
+            return Ok(());
+        }
+        let given = give_back_log(&self.db, &log).map(drop);
+        given.inspect_err(|error| self.failure = Some(error.clone()))
     }
 
     /// Gives the space of the log back after a group did not fit. Returns whether there is more space now.
@@ -110,9 +124,6 @@ impl Writer {
     fn try_write(&mut self, group: &JournalGroup) -> Result<(), StoreError> {
         if let Some(checkpoints) = &self.checkpoints {
             checkpoints.before_group(&self.db)?;
-            if self.reserve.wants_growth() {
-                give_back_log(&self.db, &self.folder.beside("-wal"))?;
-            }
         }
         let tx = Transaction::new(&mut self.db, TransactionBehavior::Immediate).map_err(store_error)?;
         self.state.apply(group, &tx)?;
@@ -126,8 +137,7 @@ impl Drop for Writer {
         // Its connection is closed before the last checkpoint.
         drop(self.checkpoints.take());
         if self.failure.is_none() {
-            // The log is read at the next start if this fails.
-            let _ = checkpoint(&self.db, "truncate");
+            fold_log(&self.db, &self.folder.beside("-wal"));
         }
     }
 }

@@ -41,6 +41,10 @@ macro_rules! delegate_store {
             self.$inner.shortage()
         }
 
+        fn shortage_with(&self, bytes: usize) -> Option<String> {
+            self.$inner.shortage_with(bytes)
+        }
+
         fn outside_bytes(&self) -> usize {
             self.$inner.outside_bytes()
         }

@@ -34,6 +34,7 @@ pub struct FaultyStore<S> {
     faults: Mutex<VecDeque<Option<Fault>>>,
     shortage: Shortage,
     outside_bytes: usize,
+    room_bytes: usize,
 }
 
 /// The answer of [`Store::shortage`], which a test changes while the store is in use.
@@ -47,12 +48,18 @@ impl<S: Store> FaultyStore<S> {
             faults: Mutex::new(faults.into_iter().collect()),
             shortage: Shortage::default(),
             outside_bytes: usize::MAX,
+            room_bytes: usize::MAX,
         }
     }
 
     /// With this answer of [`Store::outside_bytes`].
     pub fn with_outside_bytes(self, outside_bytes: usize) -> Self {
         Self { outside_bytes, ..self }
+    }
+
+    /// With space for messages of so many bytes, beyond which [`Store::shortage_with`] refuses them.
+    pub fn with_room_bytes(self, room_bytes: usize) -> Self {
+        Self { room_bytes, ..self }
     }
 
     /// The answer of [`Store::shortage`].
@@ -93,6 +100,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn shortage(&self) -> Option<String> {
         self.shortage.lock().clone()
+    }
+
+    fn shortage_with(&self, bytes: usize) -> Option<String> {
+        self.shortage.lock().clone().or_else(|| (bytes > self.room_bytes).then(|| "little space".to_owned()))
     }
 
     fn outside_bytes(&self) -> usize {

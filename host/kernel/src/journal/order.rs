@@ -193,6 +193,11 @@ impl<O> Journal<O> {
         timeout_at(deadline, space).await.ok()
     }
 
+    /// Whether a message from outside is so large that it is on its way alone.
+    pub(crate) fn is_large_outside(&self, bytes: usize) -> bool {
+        bytes > self.outside_bytes as usize
+    }
+
     /// Enters what `fill` makes, in one step: from here on it is true. `fill` must neither enter nor wait.
     pub(crate) fn enter<T>(
         &self,

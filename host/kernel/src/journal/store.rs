@@ -30,7 +30,14 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Most bytes of messages from outside that are on their way at a time: all of them fit into the space that is kept when
+    /// As [`Store::shortage`], once messages from outside of so many bytes are kept. It is asked for a message of more than
+    /// [`Store::outside_bytes`], while no other one from outside is on its way.
+    fn shortage_with(&self, bytes: usize) -> Option<String> {
+        let _ = bytes;
+        self.shortage()
+    }
+
+    /// Most bytes of messages from outside that are on their way at a time; a larger one is so alone. All of them fit into the space that is kept when
     /// [`Store::shortage`] begins.
     fn outside_bytes(&self) -> usize {
         usize::MAX

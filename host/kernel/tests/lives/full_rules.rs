@@ -117,6 +117,22 @@ async fn messages_on_their_way_from_outside_have_a_bound() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_message_from_outside_leaves_the_kept_space() {
+    let house = House::default();
+    let store = FaultyStore::new(house.store.clone(), []).with_outside_bytes(300).with_room_bytes(1000);
+    let kernel = house.open_on(store, vec![house.stored("/a")]).await;
+    kernel.halt(&addr("/a")).await;
+    tell(&kernel, "/a", &"x".repeat(800)).await;
+    let refused = kernel.tell(&addr("/a"), &[b'x'; 2000], SOON).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the store did not confirm the message for `/a`: the store is full: little space: too little for 2064 bytes more"
+    );
+    tell(&kernel, "/a", "small ones are taken").await;
+    stop(&kernel).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropped_messages_make_space_in_a_full_store() {
     let house = House::default();
     let kernel = Arc::new(house.open_on(full_for(&house, 4, SIX_SECONDS), vec![house.stored("/a")]).await);

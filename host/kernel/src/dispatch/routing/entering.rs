@@ -133,6 +133,9 @@ impl Routing {
         };
         // It may be full since then.
         full().map_or(Ok(()), Err)?;
+        if journal.is_large_outside(records.len()) {
+            self.refusal_of_large(target, records.len()).map_or(Ok(()), Err)?;
+        }
         let entered = self.enter(journal, None, space_in_journal, |draft| {
             let refused = put(draft, &mut space, records).is_some();
             if !refused {
@@ -147,6 +150,14 @@ impl Routing {
     pub(crate) fn refusal_of_store(&self, target: &Actor) -> Option<SendError> {
         let journal = self.journal.as_ref().filter(|_| target.mailbox.is_stored())?;
         journal.full().map(|why| SendError::not_stored(target.address(), &StoreError::Full(why)))
+    }
+
+    /// The refusal of records from outside, of which no others are on their way, that would need the space which the store keeps.
+    #[cold]
+    fn refusal_of_large(&self, target: &Actor, bytes: usize) -> Option<SendError> {
+        let why = self.store().ok()?.shortage_with(bytes)?;
+        let why = StoreError::Full(format!("{why}: too little for {bytes} bytes more"));
+        Some(SendError::not_stored(target.address(), &why))
     }
 
     /// Puts a message of a timer without waiting. Returns the message when the mailbox was closed.
