@@ -137,6 +137,9 @@ fn operator_changes_the_state_of_a_stopped_actor() {
     assert_eq!(host.ok(&["state", "set", "/till", "sum", "41"]), "set 1 key\n");
     assert_eq!(host.ok(&["state", "set", "/till", "note", "x"]), "set 1 key\n");
     assert_eq!(host.ok(&["state", "delete", "/till", "note", "--json"]), "{\"changed\":1}\n");
+    let missing = host.run(&["state", "delete", "/till", "note"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("`/till` has no value under the key `note`"));
     host.ok(&["start", "/till"]);
     assert_eq!(host.ok(&["ask", "/till", "1"]), "42");
     let tree: serde_json::Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();
@@ -160,6 +163,9 @@ fn state_is_moved_with_export_and_import_without_a_host() {
     assert_eq!(text(&state(&home, &["set", "/till", "sum"], "7")), "set 1 key\n");
     assert_eq!(text(&state(&home, &["get", "/till", "sum"], "")), "7");
     assert_eq!(text(&state(&home, &["delete", "/till", "payments"], "")), "deleted 1 key\n");
+    let missing = state(&home, &["delete", "/till", "payments"], "");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("`/till` has no value under the key `payments`"));
     assert_eq!(text(&state(&home, &["keys", "/till"], "")), "sum\n");
     let more: String = (0..2500).map(|n| format!("{{\"key\":\"k{n}\",\"base64\":\"/wA=\"}}\n")).collect();
     assert_eq!(text(&state(&home, &["import", "/till"], &format!("{exported}\n{more}"))), "imported 2502 keys\n");

@@ -15,7 +15,7 @@ pub enum State {
     Get(StateKey),
     /// Give a key a value.
     Set(SetState),
-    /// Remove a key with its value.
+    /// Remove a key with its value; exit code 1 when it has none.
     Delete(StateKey),
     /// Print all keys with their values, as lines of JSON that `import` takes: `{"key":…,"text":…}`, or with `"base64"` for a
     /// value that is no text.

@@ -138,10 +138,7 @@ pub(crate) fn keys(args: &StateKeys) -> Result<(), Exit> {
 
 pub(crate) fn get(args: &StateKey) -> Result<(), Exit> {
     let value = StateOf::open(&args.address, &args.look)?.value(&args.key)?;
-    let Some(value) = value else {
-        let key = args.key.escape_debug();
-        return Err(Exit::with(FAILED, format!("`{}` has no value under the key `{key}`", args.address)));
-    };
+    let Some(value) = value else { return Err(no_value(args)) };
     if args.look.json {
         return print_json_line(&Line { key: args.key.clone(), value: Value::of(value) });
     }
@@ -149,6 +146,10 @@ pub(crate) fn get(args: &StateKey) -> Result<(), Exit> {
         return print_bytes(&value);
     }
     print(&format!("{}\n", for_terminal(&value)))
+}
+
+fn no_value(args: &StateKey) -> Exit {
+    Exit::with(FAILED, format!("`{}` has no value under the key `{}`", args.address, args.key.escape_debug()))
 }
 
 pub(crate) fn set(args: &SetState) -> Result<(), Exit> {
@@ -165,7 +166,11 @@ pub(crate) fn set(args: &SetState) -> Result<(), Exit> {
 }
 
 pub(crate) fn delete(args: &StateKey) -> Result<(), Exit> {
-    StateOf::open(&args.address, &args.look)?.change(vec![(args.key.clone(), None)])?;
+    let mut state = StateOf::open(&args.address, &args.look)?;
+    if state.value(&args.key)?.is_none() {
+        return Err(no_value(args));
+    }
+    state.change(vec![(args.key.clone(), None)])?;
     changed("deleted", 1, &args.look)
 }
 
