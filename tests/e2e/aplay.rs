@@ -241,7 +241,8 @@ fn bad_use_gets_a_typed_error() {
     let ask = host.run(&["ask", "/peer", "who", "--timeout", "50ms"]);
     let said = String::from_utf8_lossy(&ask.stderr).into_owned();
     assert_eq!(ask.status.code(), Some(1));
-    assert!(said.contains("`/peer` is stopped by an operator: `playhouse start /peer` starts it"), "{said}");
+    assert!(said.contains("`/peer` is stopped by an operator, and did not start within 50ms (--timeout)"), "{said}");
+    assert!(said.contains("`playhouse start /peer` starts it; then ask again"), "{said}");
 }
 
 /// An ask to a full mailbox, an ask that would wait for itself, and an ask without an answer in time.

@@ -19,8 +19,10 @@ impl Server {
                 format!("`{to}` did not reply within {timeout:?} (--timeout); it may still handle the message")
             }
             AskError::StoppedByOperator(_) => {
-                let way_out = format!("`playhouse start {to}` starts it, and it handles its waiting messages");
-                format!("`{to}` is stopped by an operator: {way_out}")
+                let way_out = format!(
+                    "`playhouse start {to}` starts it; then ask again, since a question is not handled after its time"
+                );
+                format!("`{to}` is stopped by an operator, and did not start within {timeout:?} (--timeout): {way_out}")
             }
             AskError::Stopped => format!("no reply: {}", self.why_ended(to).await),
             AskError::ActorFailed(_) => {
