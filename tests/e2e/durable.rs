@@ -87,6 +87,9 @@ fn damaged_store_is_refused_with_its_place() {
     let (code, said) = refused(play(&path).path());
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("the store is damaged at the database `store.db`"), "{said}");
+    let at = home.path().join("store").display().to_string();
+    assert!(said.contains(&format!("`playhouse store check --store {at}` names each damage with its place")), "{said}");
+    assert!(said.contains(&format!("`playhouse store restore FILE --replace --store {at}`")), "{said}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The end of the process: its exit code, and the text before it.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::console::Console;
@@ -117,6 +118,9 @@ impl From<PlayError> for Exit {
                 let way_out = "make space, and start it again: everything that was confirmed is there";
                 Self::with(STORE_FAILED, format!("{error}; {way_out}"))
             }
+            PlayError::Store { why: why @ StoreError::Damaged { .. }, path } => {
+                Self::with(BAD_INPUT, format!("{why}; {}", after_damage(&path)))
+            }
             error @ (PlayError::NativeAddress(_)
             | PlayError::NativeMissing(_)
             | PlayError::NativeReserved(_)
@@ -143,6 +147,15 @@ impl From<ClientError> for Exit {
         // The message of a host may quote its guests.
         Self::with(code, Printable(&error.to_string()).to_string())
     }
+}
+
+/// The way out after a damage of the store in a folder. SQLite's own errors do not name the page.
+pub(crate) fn after_damage(path: &Path) -> String {
+    let at = path.display();
+    format!(
+        "`playhouse store check --store {at}` names each damage with its place, and `playhouse store restore FILE --replace --store {at}` \
+         puts a backup in place of the store"
+    )
 }
 
 /// The code for a request that was not done. Stores have codes of their own, as at the start of a play.

@@ -280,6 +280,11 @@ impl RunningPlay {
         self.kernel.store_failure()
     }
 
+    /// The folder of the play's store, if it has one.
+    pub fn store_path(&self) -> Option<&str> {
+        self.tree.store()
+    }
+
     /// The stage of the play.
     pub fn stage(&self) -> Stage {
         self.kernel.stage()

@@ -20,6 +20,7 @@ mod signals;
 mod stall;
 mod summary;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use playhouse_runtime::{
 
 use crate::console::Console;
 use crate::events::{ActorsFailed, InputFailed, PlayUp, StdoutClosed};
-use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED, STORE_FAILED};
+use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED, STORE_FAILED, after_damage};
 use crate::log::start_log;
 use crate::progress::ConsoleProgress;
 use crate::{args, compiler, environment};
@@ -249,12 +250,13 @@ impl Run<'_> {
         if let Some(error) = play.store_failure() {
             let next = match &error {
                 StoreError::Damaged { .. } => {
-                    "everything else that was confirmed is in the store: `playhouse store check --store PATH` names all damages"
+                    let path = Path::new(play.store_path().unwrap_or("PATH"));
+                    format!("everything else that was confirmed is in the store; {}", after_damage(path))
                 }
                 StoreError::Full(_) => {
-                    "everything that was confirmed is in the store: make space, and start the play again"
+                    "everything that was confirmed is in the store: make space, and start the play again".to_owned()
                 }
-                _ => "everything that was confirmed is in the store: start the play again",
+                _ => "everything that was confirmed is in the store: start the play again".to_owned(),
             };
             return Err(Exit::with(STORE_FAILED, format!("{error}; {next}")));
         }

@@ -33,6 +33,11 @@ impl WholeTree {
         Self { store, ..self }
     }
 
+    /// The folder of the play's store.
+    pub(crate) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
     pub(crate) fn kernel(&self) -> &Kernel {
         &self.kernel
     }
