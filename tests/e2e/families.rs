@@ -59,7 +59,12 @@ fn members_come_with_requests_and_outlive_kill_9() {
     assert_eq!(post(&at, "/users/Ada", "1"), (404, "unknown-address".to_owned()));
     let refused = host.run(&["tell", "/user/dan", "1"]);
     assert_eq!(refused.status.code(), Some(1), "an operator is no creator here");
+    let listed = host.ok(&["mailbox", "list"]);
     host.die();
+    let alone = command(home.path()).args(["mailbox", "list", "--store", "store"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&alone.stdout), listed, "without a host, the same mailboxes are there");
+    // The requests were questions, which are in no mailbox: the members have states.
+    assert_eq!(listed.lines().filter(|line| line.starts_with("/user/")).count(), 3, "{listed}");
     let (host, at) = start(&home);
     let tree = host.ok(&["tree"]);
     assert!(

@@ -9,6 +9,7 @@ use playhouse_kernel::{ActorId, Address, STARTS_OF_A_TIMELINE, StateSize, StoreE
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::check::{Checked, check};
+use crate::children;
 use crate::columns::{signed, unsigned};
 use crate::error::{OrderError, store_error};
 use crate::folder::{DATABASE, is_blank};
@@ -69,6 +70,17 @@ pub struct MailboxFacts {
     pub halted: Option<bool>,
     /// The size of its actor's state.
     pub state: StateSize,
+    /// The number of its actor's timers.
+    pub timers: u64,
+    /// Whether its actor was spawned.
+    pub is_child: bool,
+}
+
+impl MailboxFacts {
+    /// Whether the store has more of its actor than the address, or had. An actor of a plan in memory has no more.
+    pub fn is_used(&self) -> bool {
+        self.last_number > 0 || self.state.keys > 0 || self.timers > 0 || self.is_child
+    }
 }
 
 /// A backup that was made.
@@ -104,6 +116,8 @@ impl Inspection {
                 last_number: actor.last_number,
                 halted: actor.halted,
                 state: actor.state,
+                timers: actor.timers,
+                is_child: actor.child.is_some(),
             })
         });
         let mailboxes = mailboxes.collect::<Result<_, StoreError>>()?;
@@ -130,9 +144,19 @@ impl Inspection {
         let tx = self.moment()?;
         let Some((id, known)) = row_of(&tx, "address", address.as_str())? else { return Ok(None) };
         let (held, held_bytes) = held_of(&tx, ActorId(id)).map_err(store_error)?;
-        let Known { waiting, frame_bytes, last_number, halted, state, .. } = known;
-        let (address, bytes) = (address.clone(), frame_bytes + held_bytes);
-        Ok(Some(MailboxFacts { id: ActorId(id), address, waiting, held, bytes, last_number, halted, state }))
+        let Known { waiting, frame_bytes, last_number, halted, state, timers, .. } = known;
+        Ok(Some(MailboxFacts {
+            id: ActorId(id),
+            address: address.clone(),
+            waiting,
+            held,
+            bytes: frame_bytes + held_bytes,
+            last_number,
+            halted,
+            state,
+            timers: timers.rows,
+            is_child: children::row(&tx, id)?.is_some(),
+        }))
     }
 
     /// The id of an actor; none when none has the address.

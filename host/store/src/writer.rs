@@ -79,7 +79,7 @@ impl Writer {
                 let bytes = group.entries.iter().map(|entry| entry.bytes.len()).sum();
                 self.checkpoints.iter_mut().for_each(|checkpoints| checkpoints.after_group(bytes));
                 self.reserve.note(&self.db);
-                // Whoever learns of the group sees the space that is left then.
+                // The kernel asks for the space right after the group.
                 self.give_back_log_if_short()?;
             }
             // The state in memory is that of a group which was rolled back.

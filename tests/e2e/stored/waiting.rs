@@ -128,7 +128,10 @@ fn import_adds_no_message_that_waits_already() {
     assert_eq!(said(&stopped), twice);
     assert_eq!(ok(&home, &["mailbox", "export", "/till", "--store", "store"]).lines().count(), 3);
     let unknown = fed(home.path(), &["mailbox", "import", "/tilt", "--store", "store"], exported.as_bytes());
-    assert!(failed(&unknown).1.contains("did you mean `/till`?"));
+    let (code, said) = failed(&unknown);
+    let expected = "the store has no mailbox of `/tilt`, and an import without a host makes none; it has those of `/till` \
+                    (`playhouse mailbox list --store store`): import into one of them, or start the play with `/tilt` in its manifest";
+    assert!(code == Some(1) && said.contains(expected) && !said.contains("did you mean"), "{said}");
 }
 
 #[test]

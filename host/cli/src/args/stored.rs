@@ -79,7 +79,8 @@ pub struct Restore {
 /// `playhouse mailbox`.
 #[derive(Debug, Subcommand)]
 pub enum Mailbox {
-    /// List the durable mailboxes, also those of actors that are gone from the manifest.
+    /// List the durable mailboxes, also those of actors that are gone from the manifest. A store without a host does not know those of
+    /// the manifest that never had anything.
     List(StoreLook),
     /// Show the messages that wait, in order. The actor does not notice.
     Show(ShowMailbox),

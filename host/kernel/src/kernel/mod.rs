@@ -438,6 +438,14 @@ impl Kernel {
         self.shared.routing.registry.spec(address, |spec| spec.mailbox.keep == Keep::Stored).unwrap_or_default()
     }
 
+    /// Whether an actor of the plan has a stored mailbox, which a store may not tell from one in memory before its first message. A member
+    /// of a family, and a child, is none of the plan.
+    pub fn is_stored_in_plan(&self, address: &Address) -> bool {
+        let registry = &self.shared.routing.registry;
+        let of_plan = registry.get(address).filter(|actor| actor.spawned.is_none() && actor.mailbox.is_stored());
+        of_plan.is_some() && registry.family_of(address).is_none()
+    }
+
     /// Counts of the dead letters of this run, by their reason and their fate.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
         self.shared.routing.dead_letters.counts()

@@ -50,7 +50,7 @@ impl StoreInfo {
             bytes: facts.bytes,
             log_bytes: facts.log_bytes,
             free_bytes: facts.free_bytes,
-            mailboxes: facts.mailboxes.iter().filter(|mailbox| mailbox.last_number > 0).count() as u64,
+            mailboxes: facts.mailboxes.iter().filter(|mailbox| mailbox.is_used()).count() as u64,
             waiting: facts.mailboxes.iter().map(|mailbox| mailbox.waiting).sum(),
             dead_letters: facts.letters,
         }

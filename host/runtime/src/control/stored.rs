@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use playhouse_kernel::{ActorId, Address, Message, MessageId, PortableMessage, StoreError, WaitingNumbers, check_key};
+use playhouse_kernel::{
+    ActorId, Address, Kernel, Message, MessageId, PortableMessage, StoreError, WaitingNumbers, check_key,
+};
 use playhouse_store::{Inspection, MailboxFacts, OrderError, StoppedStore};
 
 use super::protocol::{Body, Refusal, Request, Response, StateEntry};
@@ -14,6 +16,8 @@ use crate::manifest::{MOST_VALUE_BYTES, nearest};
 const PAGE_BYTES: usize = 4 << 20;
 /// Ids of ended messages beyond which the ids of a mailbox are read anew.
 const MOST_ENDED_IDS: u64 = 100_000;
+/// Mailboxes that an error names, of those that a store has.
+const NAMED_MAILBOXES: usize = 5;
 /// Keys of a state that are read at a time.
 const PAGE_KEYS: usize = 1000;
 /// Bytes of keys and values in one response, after which no more are added.
@@ -48,7 +52,7 @@ impl StoppedHost {
                 Ok(Response::MessagesDropped { dropped, left: 0 })
             }
             Request::ImportMessages { to, messages } => {
-                let mailbox = mailbox(self.store.inspection(), to)?;
+                let mailbox = receiver(self.store.inspection(), to, &self.path)?;
                 let (new, there) = new_messages(self.store.inspection(), to, messages, &mut self.ids)?;
                 self.store.put_messages(mailbox.id, &new).map_err(store_refusal)?;
                 Ok(Response::MessagesImported { imported: new.len() as u64, there })
@@ -83,7 +87,7 @@ impl StoppedHost {
                 let entries = entries(self.store.inspection(), of, prefix, after.as_deref())?;
                 Ok(Response::StateEntries { entries })
             }
-            request => look(self.store.inspection(), &self.path, request, |_| None),
+            request => look(self.store.inspection(), &self.path, request, None),
         }
     }
 
@@ -98,13 +102,12 @@ pub fn restore(path: &Path, from: &Path, replaces: bool) -> Result<Option<PathBu
     playhouse_store::restore(path, from, replaces).map_err(refusal)
 }
 
-/// Answers a request that only reads. `in_play`: whether the running play has the durable mailbox of an actor; `None` without
-/// one.
+/// Answers a request that only reads. `play`: the running one; `None` without a host.
 pub(super) fn look(
     store: &mut Inspection,
     path: &Path,
     request: &Request,
-    in_play: impl Fn(&Address) -> Option<bool>,
+    play: Option<&Kernel>,
 ) -> Result<Response, Refusal> {
     match request {
         Request::StoreInfo {} => {
@@ -119,9 +122,9 @@ pub(super) fn look(
         Request::Mailboxes {} => {
             let facts = store.facts().map_err(store_refusal)?;
             let lines = facts.mailboxes.iter().filter_map(|mailbox| {
-                let in_play = in_play(&mailbox.address);
-                let is_mailbox = mailbox.last_number > 0 || in_play == Some(true);
-                is_mailbox.then(|| StoredMailbox::new(mailbox, in_play))
+                let in_play = play.map(|play| play.is_stored(&mailbox.address));
+                let is_planned = || play.is_some_and(|play| play.is_stored_in_plan(&mailbox.address));
+                (mailbox.is_used() || is_planned()).then(|| StoredMailbox::new(mailbox, in_play))
             });
             Ok(Response::Mailboxes(lines.collect()))
         }
@@ -170,6 +173,28 @@ pub(super) fn mailbox(store: &Inspection, of: &Address) -> Result<MailboxFacts, 
         let hint = near.map_or_else(|| hint.to_owned(), |near| format!("did you mean `{near}`?"));
         Refusal::new("unknown-mailbox", format!("the store has no mailbox of `{of}`: {hint}"))
     })
+}
+
+/// The mailbox of an actor, for an import: it makes none.
+fn receiver(store: &Inspection, to: &Address, path: &Path) -> Result<MailboxFacts, Refusal> {
+    if let Some(facts) = store.mailbox(to).map_err(store_refusal)? {
+        return Ok(facts);
+    }
+    let facts = store.facts().map_err(store_refusal)?;
+    let used: Vec<_> = facts.mailboxes.iter().filter(|mailbox| mailbox.is_used()).collect();
+    let some = used.iter().take(NAMED_MAILBOXES).map(|mailbox| format!("`{}`", mailbox.address));
+    let there = match used.len() {
+        0 => "none had messages yet".to_owned(),
+        all => {
+            let more = all.saturating_sub(NAMED_MAILBOXES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("it has those of {}{more}", some.collect::<Vec<_>>().join(", "))
+        }
+    };
+    let way_out = format!("start the play with `{to}` in its manifest, and import into the running host");
+    let list = format!("`playhouse mailbox list --store {}`", path.display());
+    let why = format!("the store has no mailbox of `{to}`, and an import without a host makes none; {there} ({list})");
+    Err(Refusal::new("unknown-mailbox", format!("{why}: import into one of them, or {way_out}")))
 }
 
 /// The facts about an actor that may have a state.

@@ -64,8 +64,7 @@ impl Server {
             Request::ImportMessages { to, messages } => self.import(to, messages, operator).await,
             request => {
                 let (kernel, path) = (self.kernel.clone(), self.store_path()?.to_owned());
-                let in_play = move |address: &Address| Some(kernel.is_stored(address));
-                self.on_store(move |store| look(store, &path, &request, in_play)).await
+                self.on_store(move |store| look(store, &path, &request, Some(&kernel))).await
             }
         }
     }
