@@ -34,7 +34,7 @@ pub struct FaultyStore<S> {
     faults: Mutex<VecDeque<Option<Fault>>>,
     shortage: Shortage,
     outside_bytes: usize,
-    room_bytes: usize,
+    space_bytes: usize,
 }
 
 /// The answer of [`Store::shortage`], which a test changes while the store is in use.
@@ -48,7 +48,7 @@ impl<S: Store> FaultyStore<S> {
             faults: Mutex::new(faults.into_iter().collect()),
             shortage: Shortage::default(),
             outside_bytes: usize::MAX,
-            room_bytes: usize::MAX,
+            space_bytes: usize::MAX,
         }
     }
 
@@ -58,8 +58,8 @@ impl<S: Store> FaultyStore<S> {
     }
 
     /// With space for messages of so many bytes, beyond which [`Store::shortage_with`] refuses them.
-    pub fn with_room_bytes(self, room_bytes: usize) -> Self {
-        Self { room_bytes, ..self }
+    pub fn with_space_bytes(self, space_bytes: usize) -> Self {
+        Self { space_bytes, ..self }
     }
 
     /// The answer of [`Store::shortage`].
@@ -103,7 +103,7 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn shortage_with(&self, bytes: usize) -> Option<String> {
-        self.shortage.lock().clone().or_else(|| (bytes > self.room_bytes).then(|| "little space".to_owned()))
+        self.shortage.lock().clone().or_else(|| (bytes > self.space_bytes).then(|| "little space".to_owned()))
     }
 
     fn outside_bytes(&self) -> usize {

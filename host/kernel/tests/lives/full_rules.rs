@@ -119,7 +119,7 @@ async fn messages_on_their_way_from_outside_have_a_bound() {
 #[tokio::test(start_paused = true)]
 async fn large_message_from_outside_leaves_the_kept_space() {
     let house = House::default();
-    let store = FaultyStore::new(house.store.clone(), []).with_outside_bytes(300).with_room_bytes(1000);
+    let store = FaultyStore::new(house.store.clone(), []).with_outside_bytes(300).with_space_bytes(1000);
     let kernel = house.open_on(store, vec![house.stored("/a")]).await;
     kernel.halt(&addr("/a")).await;
     tell(&kernel, "/a", &"x".repeat(800)).await;
