@@ -323,8 +323,8 @@ mod tests {
     }
 
     /// A disk that other programs filled.
-    fn full_disk(_: &Path) -> Option<Disk> {
-        Some(Disk { bytes: DISK, free_bytes: 0 })
+    fn full_disk(folder: &Path) -> Option<Disk> {
+        small_disk(folder).map(|disk| Disk { free_bytes: 0, ..disk })
     }
 
     /// The blocks are those beyond the end of the log: nobody else gets them.
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(kept(&home), (0, KEPT_LOG_BYTES));
         for taken in 1..=20 {
             let mut stopped = StoppedStore::take(home.path()).expect("a store").on_disk(full_disk);
-            let numbers = WaitingNumbers { in_order: vec![taken..taken + 1], held: Vec::new() };
+            let numbers = WaitingNumbers { in_order: std::iter::once(taken..taken + 1).collect(), held: Vec::new() };
             assert_eq!(stopped.drop_messages(A, &numbers), Ok(1));
             let refused = stopped.put_messages(A, &[portable()]).expect_err("it is full");
             assert!(matches!(refused, StoreError::Full(_)), "{refused}");
