@@ -2,11 +2,15 @@
 //! of Tokio's scheduler for each message that goes alone.
 //!
 //! A thread keeps at most one woken task, and begins it when the poll of the sender has returned: the stack of a hop is never above that
-//! of another one. A chain of hops ends, and the next task goes to the scheduler, after [`MOST_HOPS`] or [`MOST_TIME`], or when Tokio's
-//! budget of the poll is used up. So other tasks of the worker, timers and sockets wait no longer than for a task that is busy.
+//! of another one. A task that yields to a kept one goes on after it, on the same thread. A chain of hops ends, and the next task goes to
+//! the scheduler, after [`MOST_HOPS`] or [`MOST_TIME`], or when Tokio's budget of the poll is used up. So other tasks of the worker, timers
+//! and sockets wait no longer than for a task that is busy.
+//!
+//! To wake another worker costs some microseconds, and more while both cores use the same messages. It is worth that when several tasks
+//! were woken, or when their work is long or large: then the chain spreads, which means that all of its tasks go to the scheduler, from
+//! which other workers take some.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +25,28 @@ use crate::dispatch::actor_task::{ActorTask, Ran};
 /// The most hops of one chain.
 const MOST_HOPS: usize = 256;
 /// No hop begins later than this after the first one of its chain.
-const MOST_TIME: Duration = Duration::from_micros(100);
+const MOST_TIME: Duration = Duration::from_micros(200);
+
+/// A place for a task. Never dropped, so that the thread-local needs no destructor, which each access would check.
+type Slot = ManuallyDrop<Cell<Option<Arc<ActorTask>>>>;
 
 thread_local! {
-    static CHAIN: Chain = const { Chain { state: Cell::new(State::None), next: ManuallyDrop::new(Cell::new(None)) } };
+    static CHAIN: Chain = const {
+        Chain {
+            state: Cell::new(State::None),
+            woken: ManuallyDrop::new(Cell::new(None)),
+            yielded: ManuallyDrop::new(Cell::new(None)),
+        }
+    };
 }
 
 /// The chain of hops of a thread.
 struct Chain {
     state: Cell<State>,
-    /// Empty when no chain is under way. Never dropped, so that the thread-local needs no destructor, which each access would check.
-    next: ManuallyDrop<Cell<Option<Arc<ActorTask>>>>,
+    /// The task that was woken. Empty when no chain is under way, as the next one.
+    woken: Slot,
+    /// A task that lets the woken one run first.
+    yielded: Slot,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +55,7 @@ enum State {
     None,
     /// The thread takes a woken task for its next hop.
     Open,
-    /// Several tasks were woken: the chain ends with the current poll.
+    /// What the thread wakes goes to the scheduler: the chain ends with the current poll.
     Spread,
 }
 
@@ -54,12 +69,41 @@ impl Chain {
         begins
     }
 
-    /// Gives a task that was not begun to the scheduler.
+    /// Gives the tasks that were not begun to the scheduler.
     fn end(&self) {
         self.state.set(State::None);
-        if let Some(task) = self.next.take() {
+        self.hand_over();
+    }
+
+    fn hand_over(&self) {
+        for task in [self.woken.take(), self.yielded.take()].into_iter().flatten() {
             task.schedule();
         }
+    }
+
+    /// Gives all tasks to the scheduler, and all that the current poll wakes.
+    fn spread(&self) {
+        if self.state.get() == State::Open {
+            self.state.set(State::Spread);
+            self.hand_over();
+        }
+    }
+
+    /// The task of the next hop.
+    fn next(&self) -> Option<Arc<ActorTask>> {
+        self.woken.take().or_else(|| self.yielded.take())
+    }
+
+    /// Takes a task that yields: it goes on after the woken one. Returns the task when the scheduler is to have it: nothing waits here for
+    /// which it would make way.
+    fn make_way(&self, task: Arc<ActorTask>) -> Option<Arc<ActorTask>> {
+        let woken = self.woken.take();
+        let waits = woken.is_some();
+        self.woken.set(woken);
+        if !waits || self.state.get() != State::Open {
+            return Some(task);
+        }
+        self.yielded.replace(Some(task))
     }
 
     /// Keeps a task for the next hop. Returns the task when the scheduler is to have it.
@@ -67,14 +111,14 @@ impl Chain {
         if self.state.get() != State::Open {
             return Some(task);
         }
-        match self.next.take() {
+        match self.woken.take() {
             None => {
-                self.next.set(Some(task));
+                self.woken.set(Some(task));
                 None
             }
             Some(first) => {
-                self.state.set(State::Spread);
-                first.schedule();
+                self.woken.set(Some(first));
+                self.spread();
                 Some(task)
             }
         }
@@ -84,7 +128,7 @@ impl Chain {
     fn hop(&self, is_done: impl Fn() -> bool) {
         let mut latest = None;
         for hop in 0..MOST_HOPS {
-            let Some(task) = self.next.take() else { return };
+            let Some(task) = self.next() else { return };
             // The first hop reads no clock, since most chains have no other; later only each fourth does.
             let is_late = hop > 0 && (hop < 4 || hop % 4 == 0) && {
                 let now = Instant::now();
@@ -93,7 +137,9 @@ impl Chain {
             if is_late || !has_budget_remaining() || hop > 0 && is_done() {
                 return task.schedule();
             }
-            if task.run() == Ran::Yields {
+            if task.run() == Ran::Yields
+                && let Some(task) = self.make_way(task)
+            {
                 return task.schedule();
             }
         }
@@ -114,8 +160,7 @@ impl ArcWake for ActorTask {
     }
 }
 
-/// Takes a task that was just woken: for the next hop of this thread, or to the scheduler. When several tasks are woken in one poll, all
-/// of them go to the scheduler, from which other workers take some.
+/// Takes a task that was just woken: for the next hop of this thread, or to the scheduler.
 fn place(task: Arc<ActorTask>) {
     if let Some(task) = CHAIN.with(|chain| chain.keep(task)) {
         task.schedule();
@@ -127,7 +172,9 @@ pub(crate) fn run(task: &Arc<ActorTask>) {
     CHAIN.with(|chain| {
         let begins = chain.begin();
         let ran = task.run();
-        if ran == Ran::Yields {
+        if ran == Ran::Yields
+            && let Some(task) = if begins { chain.make_way(task.clone()) } else { Some(task.clone()) }
+        {
             task.schedule();
         } else if begins {
             chain.hop(|| false);
@@ -155,31 +202,10 @@ pub(crate) fn send_and_run<T>(runtime: &Handle, send: impl FnOnce() -> T, is_don
     })
 }
 
-/// While the result lives, the tasks that this thread wakes go to the scheduler, from which another worker may take them while this task
-/// goes on.
+/// The tasks that this thread keeps go to the scheduler, as do those that its current poll wakes: their work is worth another worker.
 #[inline]
-pub(crate) fn through_scheduler() -> ThroughScheduler {
-    CHAIN.with(|chain| {
-        let before = chain.state.get();
-        if before == State::Open {
-            chain.state.set(State::Spread);
-        }
-        ThroughScheduler { before, _of_this_thread: PhantomData }
-    })
-}
-
-/// See [`through_scheduler`].
-#[must_use]
-pub(crate) struct ThroughScheduler {
-    before: State,
-    _of_this_thread: PhantomData<*const ()>,
-}
-
-impl Drop for ThroughScheduler {
-    #[inline]
-    fn drop(&mut self) {
-        CHAIN.with(|chain| chain.state.set(self.before));
-    }
+pub(crate) fn spread() {
+    CHAIN.with(Chain::spread);
 }
 
 /// Ends a chain, also when the sender panics.
@@ -288,14 +314,49 @@ mod tests {
 
     #[test]
     fn tasks_that_are_to_spread_are_not_kept() {
-        let ([first, _second], polls) = endless_pair(Duration::ZERO);
-        let sender = ActorTask::new(Box::pin(poll_fn(move |_| {
-            let _spread = through_scheduler();
-            ArcWake::wake_by_ref(&first);
-            Poll::Ready(())
-        })));
-        run(&sender);
-        assert_eq!(polls.load(Ordering::Relaxed), 1);
+        for before in [true, false] {
+            let ([first, _second], polls) = endless_pair(Duration::ZERO);
+            let sender = ActorTask::new(Box::pin(poll_fn(move |_| {
+                if before {
+                    spread();
+                }
+                ArcWake::wake_by_ref(&first);
+                spread();
+                Poll::Ready(())
+            })));
+            run(&sender);
+            assert_eq!(polls.load(Ordering::Relaxed), 1);
+        }
+    }
+
+    #[test]
+    fn task_that_yields_goes_on_after_the_woken_one() {
+        let order: Arc<Mutex<Vec<&str>>> = Arc::default();
+        let noted = |name, order: &Arc<Mutex<Vec<_>>>| order.lock().unwrap().push(name);
+        let other = {
+            let order = order.clone();
+            ActorTask::new(Box::pin(poll_fn(move |_| {
+                noted("woken", &order);
+                Poll::Pending
+            })))
+        };
+        assert_eq!(other.run(), Ran::Waits);
+        let yields = {
+            let (order, mut polls) = (order.clone(), 0);
+            ActorTask::new(Box::pin(poll_fn(move |cx| {
+                noted("yields", &order);
+                polls += 1;
+                if polls == 2 {
+                    return Poll::Ready(());
+                }
+                ArcWake::wake_by_ref(&other);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })))
+        };
+        run(&yields);
+        assert_eq!(*order.lock().unwrap(), ["woken", "yields", "woken", "yields"]);
+        assert!(yields.is_over());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::actor::instance::First;
-use crate::dispatch::hops::through_scheduler;
+use crate::dispatch::hops::spread;
 use crate::incarnation::gathering::Gathering;
 use crate::incarnation::state::Incarnation;
 use crate::journal::order::EntrySpace;
@@ -23,6 +23,8 @@ use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Most bytes of one call, after its first message.
 const BATCH_BYTES: usize = 256 << 10;
+/// A batch of so many bytes takes time: what its take woke runs beside it, on another worker.
+const LARGE_BATCH: usize = 64 << 10;
 
 impl Incarnation {
     /// Fills the turn's batch, or returns the supervisor's signal. Messages that were put back go first.
@@ -97,10 +99,13 @@ impl Incarnation {
             } else {
                 let (instance, batch) = (self.instance.index, turn.batch_in_progress());
                 // With retries due later, an orderly stop waits for them.
-                // A sender that has space again, or another instance, does not wait for the end of this turn.
-                let spread = through_scheduler();
                 let took = mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch);
-                drop(spread);
+                if took == Poll::Ready(Took::Messages { shared: true })
+                    && (batch.bytes_taken() >= LARGE_BATCH || self.actor.instances.len() > 1)
+                {
+                    // A sender that has space again, or another instance, does not wait for the end of this turn.
+                    spread();
+                }
                 self.shared.read_back(&self.actor);
                 took
             };

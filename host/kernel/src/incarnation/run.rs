@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::actor::directive_request::DirectiveRequest;
-use crate::dispatch::hops::through_scheduler;
+use crate::dispatch::hops::spread;
 use crate::dispatch::requests::Request;
 use crate::incarnation::behavior::{Behavior, Gate, launcher_of};
 use crate::incarnation::gathering::Gathering;
@@ -25,6 +25,8 @@ use crate::words::watchdog::StartTime;
 const CALL_TARGET: Duration = Duration::from_millis(2);
 /// After full batches for this time, an incarnation lets other tasks run before the next batch.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
+/// After a full batch that took this time, what the incarnation wakes runs beside it, on another worker.
+const LONG_TURN: Duration = Duration::from_micros(100);
 /// Of so many turns of an actor that takes one message at a time, one is measured.
 const SINGLES_FOR_ONE: u32 = 4;
 
@@ -77,7 +79,6 @@ impl Incarnation {
     #[inline]
     pub(super) fn release_sender(&self) {
         if self.actor.mailbox.holds_sender() {
-            let _spread = through_scheduler();
             self.actor.mailbox.wake_held_sender();
         }
     }
@@ -161,6 +162,9 @@ impl Incarnation {
                     if is_timed {
                         most = next_most(most, self.actor.spec.batch, took);
                         ran += took * each;
+                        if took >= LONG_TURN {
+                            spread();
+                        }
                     }
                     match waits {
                         Some(_) => turns.measured(count, took),

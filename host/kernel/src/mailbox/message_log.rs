@@ -192,6 +192,11 @@ impl TakenMessages {
         self.bytes.capacity()
     }
 
+    /// The bytes of its messages.
+    pub(crate) fn bytes_taken(&self) -> usize {
+        self.bytes().len()
+    }
+
     pub(crate) fn clear(&mut self) {
         if !self.lent.is_empty() {
             // The buffer is taken back; if another holder still has it, that holder keeps it.

@@ -1,8 +1,9 @@
 //! Hops: a receiver runs on the thread of its sender, within bounds.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -84,16 +85,65 @@ async fn several_receivers_go_to_the_scheduler() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn receiver_of_many_messages_goes_to_the_scheduler() {
-    let to = ["/b"; 16];
-    for (many, hops) in [(&["/b"; 15][..], true), (&["/b"; 16][..], false)] {
+async fn receiver_of_many_messages_runs_in_the_task_of_its_sender() {
+    let journal = Journal::default();
+    let to = ["/b"; 256];
+    let specs = vec![sends_to(forwards(&journal, &["/b"; 256]).at("/a"), &to), forwards(&journal, &[]).at("/b")];
+    let kernel = start(specs).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.wait_idle().await;
+    let mut tasks = tasks_of(&journal, &["a", "b"]);
+    assert_eq!(tasks.len(), 257);
+    tasks.dedup();
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+}
+
+/// The tasks of `/begins`, whose chain of hops it is, and of the later messages of `/a`, which waits for space in the mailbox of `/b`. Each
+/// body has `bytes` bytes.
+async fn tasks_beside_a_full_mailbox(bytes: usize) -> (String, Vec<String>) {
+    let journal = Journal::default();
+    let mut b = forwards(&journal, &[]).at("/b");
+    b.mailbox.capacity = 4;
+    let specs = vec![
+        sends_to(forwards(&journal, &["/a"; 8]).at("/begins"), &["/a"]),
+        sends_to(forwards(&journal, &["/b"; 8]).at("/a"), &["/b"]),
+        b,
+    ];
+    let kernel = start(specs).await;
+    tell(&kernel, "/begins", &"x".repeat(bytes)).await;
+    kernel.wait_idle().await;
+    assert_eq!(tasks_of(&journal, &["b"]).len(), 64);
+    (tasks_of(&journal, &["begins"]).remove(0), tasks_of(&journal, &["a"]).split_off(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_with_space_again_goes_on_in_the_chain() {
+    let (chain, senders) = tasks_beside_a_full_mailbox(8).await;
+    assert!(senders.contains(&chain), "{chain}: {senders:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_of_large_batches_goes_on_beside_its_receiver() {
+    let (chain, senders) = tasks_beside_a_full_mailbox(100 << 10).await;
+    assert!(senders.len() == 7 && !senders.contains(&chain), "{chain}: {senders:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiver_of_a_long_turn_goes_to_the_scheduler() {
+    for (time, hops) in [(Duration::from_micros(10), true), (Duration::from_millis(1), false)] {
         let journal = Journal::default();
-        let specs = vec![sends_to(forwards(&journal, many).at("/a"), &to), forwards(&journal, &[]).at("/b")];
-        let kernel = start(specs).await;
+        let noted = journal.clone();
+        let a = quick(move |turn| {
+            note_task(&noted, turn);
+            let _ = pin!(tokio::time::advance(time)).poll(&mut Context::from_waker(Waker::noop()));
+            turn.tell("/b", b"x").unwrap();
+            Ok(Outcome::Done(None))
+        });
+        let kernel = start(vec![sends_to(a.at("/a"), &["/b"]), forwards(&journal, &[]).at("/b")]).await;
         tell(&kernel, "/a", "x").await;
         kernel.wait_idle().await;
         let tasks = tasks_of(&journal, &["a", "b"]);
-        assert_eq!((tasks.len(), tasks[0] == tasks[1]), (many.len() + 1, hops));
+        assert_eq!((tasks.len(), tasks[0] == tasks[1]), (2, hops), "{time:?}");
     }
 }
 

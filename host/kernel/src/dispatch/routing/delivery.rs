@@ -11,7 +11,6 @@ use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::actor::pinned::Pinned;
-use crate::dispatch::hops::through_scheduler;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
 use crate::dispatch::routing::reservation::Patience;
@@ -24,9 +23,6 @@ use crate::words::send_error::SendError;
 
 /// Smaller runs are copied: that costs less than a new buffer.
 const MOVED_BYTES: usize = 16 << 10;
-
-/// Runs of this many messages are worth a worker of their own: their receiver does not wait for the thread of the sender.
-const MANY: usize = 16;
 
 /// Sends in a row to one target, recorded and not yet delivered.
 pub(crate) struct Run {
@@ -97,7 +93,6 @@ impl Routing {
         delivered: &mut usize,
     ) -> Result<(), Refused> {
         let whole = run.is_most_of(bytes);
-        let _spread = (run.messages >= MANY).then(through_scheduler);
         let pushed = target.mailbox.push(target, |space| run.fill(space, bytes, delivered, whole));
         pushed.map(|displaced| {
             // The call for none would cost each delivery some instructions.
