@@ -55,7 +55,7 @@ enum State {
     None,
     /// The thread takes a woken task for its next hop.
     Open,
-    /// What the thread wakes goes to the scheduler: the chain ends with the current poll.
+    /// The scheduler gets what the thread wakes: the chain ends with the current poll.
     Spread,
 }
 
