@@ -58,4 +58,5 @@ mod synced;
 mod system_limits;
 mod terminal;
 mod watch;
+mod why;
 mod word_count;

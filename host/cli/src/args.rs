@@ -48,6 +48,9 @@ pub enum Command {
     Inspect(Inspect),
     /// Show the actors of a running host.
     Tree(Tree),
+    /// Say in one paragraph why an actor of a running host does not go on: what it waits for, up to the root cause, and the way
+    /// out.
+    Why(Why),
     /// Say whether a running host is healthy; exit code 1 when it is not, 3 when there is none.
     Health(Health),
     /// Print the last lines of a running host's log, and with `-f` the lines to come until the play is over.
@@ -141,6 +144,17 @@ pub struct Inspect {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `playhouse why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The actor, or the address of a family.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Address,
+    /// The host, and the form of the output.
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// `playhouse logs`.

@@ -127,6 +127,7 @@ impl Time {
             Request::Health {} => Some(HEALTH),
             // The host answers these requests at once.
             Request::Tree {}
+            | Request::Why { .. }
             | Request::Limit { .. }
             | Request::DeadLetters { .. }
             | Request::DeadLetter { .. }
@@ -161,6 +162,7 @@ impl Time {
         let changes = !matches!(
             request,
             Request::Tree {}
+                | Request::Why { .. }
                 | Request::Health {}
                 | Request::Logs(_)
                 | Request::Limit { .. }

@@ -79,6 +79,7 @@ pub fn main(cli: Cli) -> ExitCode {
             Some(interval) => commands::watch::watch(&args, interval),
             None => commands::tree::tree(&args),
         },
+        Command::Why(args) => commands::why::why(&args),
         Command::Health(args) => commands::remote::health(&args),
         Command::Logs(args) => commands::logs::logs(&args, &console),
         Command::LogLevel(args) => commands::log_level::log_level(&args),

@@ -1,6 +1,6 @@
 //! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote`, `letters`, `logs` and `log_level` send
 //! requests to a running host (`host`), `tell_lines` many messages, `store`, `mailbox` and `state` send theirs to a running host or
-//! to the store of a stopped one (`stored`), `tree` and `watch` show actors, `body` shows messages, `table` aligns columns.
+//! to the store of a stopped one (`stored`), `tree` and `watch` show actors, `why` says what one of them waits for, `body` shows messages, `table` aligns columns.
 
 mod body;
 pub(crate) mod check;
@@ -19,6 +19,7 @@ pub(crate) mod table;
 mod tell_lines;
 pub(crate) mod tree;
 pub(crate) mod watch;
+pub(crate) mod why;
 
 use std::fmt::Write as _;
 use std::io::Write;

@@ -6,8 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::actor::Actor;
-use crate::actor::host_waits::{HostWaits, Marked};
+use crate::actor::host_waits::{HostWaits, Marked, Obstacle};
 use crate::actor::instance::Instance;
 
 /// Marks times in which an incarnation's code waits for the host. Made by [`crate::Turn::host_wait`].
@@ -51,6 +53,36 @@ pub(crate) async fn passed_on<T>(instance: &Instance, target: &Actor, future: im
     .await
 }
 
+/// Polls a future of `instance`. While it is pending, the instance is shown as waiting for the obstacle.
+pub(crate) async fn held_up<T>(instance: &Instance, obstacle: Obstacle, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut mark = None;
+    poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() {
+            mark.get_or_insert_with(|| HeldUp::begin(&instance.host_waits, obstacle));
+        }
+        polled
+    })
+    .await
+}
+
+/// A wait for an obstacle that has begun and not ended.
+struct HeldUp<'a>(&'a HostWaits);
+
+impl<'a> HeldUp<'a> {
+    fn begin(waits: &'a HostWaits, obstacle: Obstacle) -> Self {
+        waits.set_obstacle(Some((obstacle, Instant::now())));
+        Self(waits)
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.set_obstacle(None);
+    }
+}
+
 /// A wait for space. The target's waits for the host in that time count as waits of the instance.
 pub(crate) struct BlockedOn<'a> {
     waits: &'a HostWaits,
@@ -59,16 +91,16 @@ pub(crate) struct BlockedOn<'a> {
 }
 
 impl<'a> BlockedOn<'a> {
-    /// Records that `sender` waits for space in the target's mailbox, while the result lives.
-    pub(crate) fn begin(sender: &'a Instance, target: &'a Actor) -> Self {
-        sender.host_waits.set_blocker(Some(target.id));
+    /// Records that `sender` waits for space in the target's mailbox since then, while the result lives.
+    pub(crate) fn begin(sender: &'a Instance, target: &'a Actor, since: Instant) -> Self {
+        sender.host_waits.set_obstacle(Some((Obstacle::Space(target.id), since)));
         Self { waits: &sender.host_waits, target, seen: target.host_waited() }
     }
 }
 
 impl Drop for BlockedOn<'_> {
     fn drop(&mut self) {
-        self.waits.set_blocker(None);
+        self.waits.set_obstacle(None);
         let more = self.target.host_waited().saturating_sub(self.seen);
         if !more.is_zero() {
             self.waits.add(more);

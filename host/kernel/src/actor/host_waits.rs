@@ -1,7 +1,6 @@
-//! The record of one instance's waits for the host, and for space in the mailboxes of others.
+//! The record of one instance's waits outside of its code: for the host, and for space, a slot or the disk.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -35,6 +34,17 @@ impl Drop for Marked<'_> {
     }
 }
 
+/// A wait of an instance outside of its code. These waits are billed to nobody, or bounded elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// Space in the mailbox of this actor.
+    Space(ActorId),
+    /// A slot for a start.
+    Slot,
+    /// An entry of its own that is on its way to the disk, or space for one.
+    Disk,
+}
+
 /// The waits of one instance. Most instances never wait, so the record is made at the first wait.
 #[derive(Default)]
 pub(crate) struct HostWaits(OnceLock<Box<Record>>);
@@ -42,8 +52,8 @@ pub(crate) struct HostWaits(OnceLock<Box<Record>>);
 #[derive(Default)]
 struct Record {
     time: Mutex<Time>,
-    /// The actor in whose mailbox the instance waits for space; 0 for none.
-    blocked_on: AtomicU64,
+    /// The current wait outside of its code, and since when.
+    obstacle: Mutex<Option<(Obstacle, Instant)>>,
 }
 
 #[derive(Default)]
@@ -63,7 +73,12 @@ impl HostWaits {
 
     /// The part of the host that the code waits for now.
     pub(crate) fn waiting_for(&self) -> Option<&'static str> {
-        self.0.get()?.time.lock().since.map(|(_, what)| what)
+        self.host_part().map(|(_, what)| what)
+    }
+
+    /// The part of the host that the code waits for now, and since when.
+    pub(crate) fn host_part(&self) -> Option<(Instant, &'static str)> {
+        self.0.get()?.time.lock().since
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -82,14 +97,21 @@ impl HostWaits {
         self.record().time.lock().total += more;
     }
 
-    /// Records that the instance waits for space in the mailbox of this actor, or (`None`) that it no longer does.
-    pub(crate) fn set_blocker(&self, actor: Option<ActorId>) {
-        self.record().blocked_on.store(actor.map_or(0, |actor| actor.0), Relaxed);
+    /// Records that the instance waits for an obstacle since then, or (`None`) that it no longer does.
+    pub(crate) fn set_obstacle(&self, obstacle: Option<(Obstacle, Instant)>) {
+        *self.record().obstacle.lock() = obstacle;
+    }
+
+    /// The obstacle for which the instance waits, and since when.
+    pub(crate) fn obstacle(&self) -> Option<(Obstacle, Instant)> {
+        *self.0.get()?.obstacle.lock()
     }
 
     /// The actor in whose mailbox the instance waits for space.
     pub(crate) fn blocker(&self) -> Option<ActorId> {
-        let id = self.0.get()?.blocked_on.load(Relaxed);
-        (id != 0).then_some(ActorId(id))
+        match self.obstacle()? {
+            (Obstacle::Space(actor), _) => Some(actor),
+            (Obstacle::Slot | Obstacle::Disk, _) => None,
+        }
     }
 }

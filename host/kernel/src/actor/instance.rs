@@ -16,7 +16,7 @@ use crate::actor::directive_request::DirectiveRequest;
 use crate::actor::host_waits::HostWaits;
 use crate::actor::own_metrics::OwnMetrics;
 use crate::actor::reports::{Report, Reports};
-use crate::actor::turn_counts::TurnCounts;
+use crate::actor::turn_counts::{PendingCall, TurnCounts};
 use crate::mailbox::admission::EvictionState;
 use crate::mailbox::{Keep, MailboxSpec};
 use crate::words::crash::{Crash, CrashReport};
@@ -90,6 +90,11 @@ impl Instance {
     /// The counts of its turns. Only the running incarnation changes them.
     pub(crate) fn turns(&self) -> &TurnCounts {
         self.turns.get_or_init(Box::default)
+    }
+
+    /// A call of its code that did not return at once.
+    pub(crate) fn pending_call(&self) -> Option<PendingCall> {
+        self.turns.get()?.pending()
     }
 
     pub(crate) fn add_turns_to(&self, totals: &mut ActorTotals) {

@@ -4,7 +4,11 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
 use crate::actor::sampled_durations::SampledDurations;
+use crate::words::message::MessageId;
 use crate::words::totals::{ActorTotals, TURN_SIZE_BOUNDS, add_each};
 
 /// Of the turns that return at once, one in this number is measured: reading the clock twice costs as much as a short handler. A
@@ -20,12 +24,32 @@ pub(crate) struct TurnCounts {
     left: AtomicU32,
     /// The distance of the next sample from the one after it.
     gap: AtomicU32,
+    /// A call that did not return at once, until it returns.
+    pending: Mutex<Option<PendingCall>>,
+}
+
+/// A call of the code that did not return at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PendingCall {
+    /// When it first had to wait, or let others run.
+    pub(crate) since: Instant,
+    /// The first message of the call; none in a hook.
+    pub(crate) first: Option<MessageId>,
+}
+
+/// Shows a call as pending until it is dropped.
+pub(crate) struct ShownCall<'a>(&'a TurnCounts);
+
+impl Drop for ShownCall<'_> {
+    fn drop(&mut self) {
+        *self.0.pending.lock() = None;
+    }
 }
 
 impl Default for TurnCounts {
     fn default() -> Self {
         let (sizes, durations) = (Default::default(), SampledDurations::default());
-        Self { sizes, durations, left: AtomicU32::new(1), gap: AtomicU32::new(1) }
+        Self { sizes, durations, left: AtomicU32::new(1), gap: AtomicU32::new(1), pending: Mutex::default() }
     }
 }
 
@@ -36,6 +60,12 @@ impl TurnCounts {
         let left = self.left.load(Relaxed) - 1;
         self.left.store(left, Relaxed);
         left == 0 && self.select()
+    }
+
+    /// Shows operators a call that did not return at once, as long as the result lives.
+    pub(crate) fn show(&self, call: PendingCall) -> ShownCall<'_> {
+        *self.pending.lock() = Some(call);
+        ShownCall(self)
     }
 
     #[cold]
@@ -67,6 +97,11 @@ impl TurnCounts {
         let class = (usize::BITS - (messages - 1).leading_zeros()) as usize;
         let count = &self.sizes[class.min(TURN_SIZE_BOUNDS.len())];
         count.store(count.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// The call that did not return at once.
+    pub(crate) fn pending(&self) -> Option<PendingCall> {
+        *self.pending.lock()
     }
 
     fn turns(&self) -> u64 {

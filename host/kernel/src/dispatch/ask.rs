@@ -50,6 +50,16 @@ struct Waits {
     by_shared: HashMap<u64, (AskingInstance, Address), FxBuildHasher>,
 }
 
+/// The wait of an instance for an answer, for operators.
+pub(crate) struct AskWait {
+    /// The actor that was asked.
+    pub(crate) of: ActorId,
+    /// When the code asked.
+    pub(crate) since: Instant,
+    /// When it waits no longer.
+    pub(crate) deadline: Instant,
+}
+
 /// An ask endpoint: the actor that asks, or the actor that is asked.
 #[derive(Clone, Copy)]
 pub(crate) struct AskEndpoint<'a> {
@@ -80,6 +90,8 @@ struct Wait {
     address: Address,
     shared: Option<u64>,
     token: ReplyToken,
+    /// When the code asked.
+    since: Instant,
 }
 
 impl Wait {
@@ -218,13 +230,13 @@ impl Asks {
         self.shard(token.0).lock().get(&token.0).is_some_and(Open::waits)
     }
 
-    /// Records that an instance of `asker` waits for the answer of `target`, unless it would wait forever.
+    /// Records that an instance of `asker` waits for the answer of `target` since then, unless it would wait forever.
     pub(crate) fn wait_for(
         &self,
         asker: AskEndpoint<'_>,
         instance: usize,
         target: AskEndpoint<'_>,
-        token: ReplyToken,
+        (token, since): (ReplyToken, Instant),
     ) -> Result<Waiting<'_>, AskError> {
         let asking = (asker.id, instance);
         let mut waits = self.waits_for.lock();
@@ -232,7 +244,8 @@ impl Asks {
             return Err(AskError::Deadlock(circle));
         }
         let AskEndpoint { id, instances, shared, .. } = target;
-        waits.by_instance.insert(asking, Wait { id, instances, address: target.address.clone(), shared, token });
+        let wait = Wait { id, instances, address: target.address.clone(), shared, token, since };
+        waits.by_instance.insert(asking, wait);
         if let Some(shared) = asker.shared {
             waits.by_shared.insert(shared, (asking, asker.address.clone()));
         }
@@ -242,6 +255,29 @@ impl Asks {
     /// The actor whose answer an instance waits for.
     pub(crate) fn asked_by(&self, asker: ActorId, instance: usize) -> Option<ActorId> {
         self.waits_for.lock().by_instance.get(&(asker, instance)).map(|wait| wait.id)
+    }
+
+    /// The wait of an instance for an answer.
+    pub(crate) fn wait_of(&self, asker: ActorId, instance: usize) -> Option<AskWait> {
+        let (of, token, since) = {
+            let waits = self.waits_for.lock();
+            let wait = waits.by_instance.get(&(asker, instance))?;
+            (wait.id, wait.token, wait.since)
+        };
+        let deadline = self.shard(token.0).lock().get(&token.0).filter(|open| open.waits())?.deadline;
+        Some(AskWait { of, since, deadline })
+    }
+
+    /// The actors whose instances wait for an answer of `target`, each with the time since when; and the number of all asks that wait
+    /// for one, of those outside of turns as well.
+    pub(crate) fn askers_of(&self, target: ActorId) -> (Vec<(ActorId, Instant)>, usize) {
+        let is_open = |(token, open): (&u64, &Open)| {
+            open.target == target && matches!(open.waiter, Waiter::Asker(_)) && !ReplyToken(*token).is_receipt()
+        };
+        let all = self.waiting.iter().map(|shard| shard.lock().iter().filter(|open| is_open(*open)).count()).sum();
+        let waits = self.waits_for.lock();
+        let inside = waits.by_instance.iter().filter(|(_, wait)| wait.id == target && self.is_waiting(wait.token));
+        (inside.map(|((asker, _), wait)| (*asker, wait.since)).collect(), all)
     }
 
     /// Refuses what [`Asks::wait_for`] would refuse even after the instance has given its recorded answers.

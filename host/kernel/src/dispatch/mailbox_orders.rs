@@ -143,7 +143,8 @@ impl<'a> MailboxOrder<'a> {
         }
         load.bytes = records.len();
         let deadline = later(patience);
-        let entry = routing.enter_records(self.journal, &target, (&records, load), deadline, |_| ()).await?;
+        let entry =
+            routing.enter_records(self.journal, &target, (&records, load, ActorId::OUTSIDE), deadline, |_| ()).await?;
         let messages = messages.len() as u64;
         MessagesImported { subject: target.about(), messages, by: self.by }.log();
         durable_by(self.journal, entry, to, deadline).await

@@ -7,6 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::actor::Actor;
+use crate::actor::host_wait::held_up;
+use crate::actor::host_waits::Obstacle;
 use crate::actor::instance::Instance;
 use crate::incarnation::state::{Broken, Incarnation};
 use crate::mailbox::Signal;
@@ -35,7 +37,7 @@ impl Incarnation {
         }
         let (mailbox, instance) = (&self.actor.mailbox, self.instance.index);
         let mut slot = pin!(Slot::take(bounds, self));
-        poll_fn(|cx| {
+        let admitted = poll_fn(|cx| {
             if let Poll::Ready(slot) = slot.as_mut().poll(cx) {
                 let refused = |message| Broken::Crash(Crash::new(CrashReason::Start { message }));
                 return Poll::Ready(slot.map(Some).map_err(refused));
@@ -49,8 +51,8 @@ impl Incarnation {
                 cx.waker().wake_by_ref();
             }
             Poll::Pending
-        })
-        .await
+        });
+        held_up(&self.instance, Obstacle::Slot, admitted).await
     }
 }
 

@@ -8,20 +8,31 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
+use crate::actor::turn_counts::PendingCall;
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::call_limit::CallLimit;
 use crate::incarnation::state::{Broken, Incarnation};
 use crate::mailbox::Signal;
 use crate::words::crash::{Crash, CrashReason, panic_message};
+use crate::words::message::MessageId;
 use crate::words::watchdog::{StartTime, poll_once, watch};
+
+/// The first wait of a call.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// The first message of the call, for operators; none in a hook.
+    pub(super) first: Option<MessageId>,
+    /// When the call first had to wait.
+    pub(super) since: Option<Instant>,
+}
 
 impl Incarnation {
     /// Polls a call of the actor's code, or a part of its start, under its time limits and the supervisor's kill signal.
-    /// Panics are caught. When the call has to wait, `waits` becomes the time of its first wait.
+    /// Panics are caught. When the call has to wait, `waits` gets the time of its first wait.
     pub(super) async fn guarded<T>(
         &self,
         start: Option<&mut StartTime>,
-        waits: &mut Option<Instant>,
+        waits: &mut Waits,
         call: impl Future<Output = Result<T, Crash>>,
     ) -> Result<T, Broken> {
         let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
@@ -31,7 +42,9 @@ impl Incarnation {
             Poll::Pending => {
                 self.release_sender();
                 let since = Instant::now();
-                *waits = Some(since);
+                waits.since = Some(since);
+                let call_shown = PendingCall { since, first: waits.first };
+                let _shown = start.is_none().then(|| self.instance.turns().show(call_shown));
                 let limit = CallLimit { shared: &self.shared, actor: &self.actor, instance: &self.instance };
                 let watched = watch(&self.shared.clock, limit, since, start, call);
                 match self.unless_killed(pin!(watched)).await? {

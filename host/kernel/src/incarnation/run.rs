@@ -13,7 +13,7 @@ use crate::dispatch::hops::spread;
 use crate::dispatch::requests::Request;
 use crate::incarnation::behavior::{Behavior, Gate, launcher_of};
 use crate::incarnation::gathering::Gathering;
-use crate::incarnation::guard::within_limits_of;
+use crate::incarnation::guard::{Waits, within_limits_of};
 use crate::incarnation::state::{Broken, End, Incarnation};
 use crate::mailbox::{Signal, Took};
 use crate::turn::{Hook, Turn};
@@ -44,7 +44,7 @@ impl Incarnation {
         let code = self.actor.code();
         let launcher = launcher_of(&code);
         let mut time = StartTime::new(self.actor.spec.limits.start_timeout);
-        let launch = self.guarded(Some(&mut time), &mut None, launcher.launch(turn)).await;
+        let launch = self.guarded(Some(&mut time), &mut Waits::default(), launcher.launch(turn)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
@@ -85,7 +85,7 @@ impl Incarnation {
 
     async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
         behavior.turn().begin_hook(Hook::Gate);
-        let answer = self.guarded(Some(time), &mut None, behavior.decide_to_start()).await;
+        let answer = self.guarded(Some(time), &mut Waits::default(), behavior.decide_to_start()).await;
         let answer = answer.and_then(|gate| within_limits_of(behavior).map(|()| gate));
         self.end_hook(behavior, matches!(answer, Ok(Gate::Start))).await?;
         answer
@@ -151,10 +151,10 @@ impl Incarnation {
             full = if count == most { full.wrapping_add(1) } else { full };
             let is_timed = count == most && full.is_multiple_of(each);
             let began = (is_timed || is_sample).then(Instant::now);
-            let mut waits = None;
+            let mut waits = Waits { first: behavior.turn().first_id(), since: None };
             let handled = self.guarded(None, &mut waits, behavior.handle()).await;
             let handled = handled.and_then(|()| within_limits_of(behavior));
-            match (began, waits) {
+            match (began, waits.since) {
                 (None, None) => turns.returned(count),
                 (None, Some(since)) => turns.measured(count, since.elapsed()),
                 (Some(began), waits) => {
@@ -228,7 +228,7 @@ impl Incarnation {
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
         behavior.turn().begin_hook(hook);
-        let result = self.guarded(time, &mut None, call(behavior)).await;
+        let result = self.guarded(time, &mut Waits::default(), call(behavior)).await;
         let result = result.and_then(|()| within_limits_of(behavior));
         // A kill is counted where the supervisor decides on it.
         if hook == Hook::Shutdown && matches!(result, Err(Broken::Crash(_))) {

@@ -5,6 +5,8 @@ use std::pin::pin;
 
 use tokio::sync::OwnedMutexGuard;
 
+use crate::actor::host_wait::held_up;
+use crate::actor::host_waits::Obstacle;
 use crate::incarnation::state::{Broken, Incarnation};
 use crate::journal::entry::Op;
 use crate::journal::order::EntrySpace;
@@ -22,7 +24,8 @@ impl Incarnation {
             let alone = if is_last { Some(self.shared.last_chances.clone().lock_owned().await) } else { None };
             let note = Op::Suspect { mailbox, number, ends, in_process: true };
             let entered = routing.enter(journal, Some(mailbox), EntrySpace::NONE, |draft| draft.op(note));
-            if journal.durable(entered.number).await.is_err() {
+            let durable = held_up(&self.instance, Obstacle::Disk, journal.durable(entered.number));
+            if durable.await.is_err() {
                 // The store has failed, and the play ends: a signal comes. The message is not handed over without a note.
                 std::future::pending::<()>().await;
             }

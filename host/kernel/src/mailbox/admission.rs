@@ -270,6 +270,11 @@ impl Slots {
         Lent(self.clone())
     }
 
+    /// The bound's name in errors, and the number of starts that wait for a slot.
+    pub(crate) fn queue_view(&self) -> (&str, usize) {
+        (&self.rule, self.queue.length())
+    }
+
     /// The number of slots in use, and the number of all slots.
     pub(crate) fn usage(&self) -> (usize, usize) {
         (self.most.saturating_sub(self.free.available_permits()), self.most)

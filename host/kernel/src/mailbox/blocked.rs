@@ -9,17 +9,32 @@ use crate::mailbox::load::Load;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::space::Space;
 use crate::words::event::Described;
-use crate::words::message::Message;
+use crate::words::message::{ActorId, Message};
 
 impl Mailbox {
     /// Takes a place in the queue of senders that wait for space.
-    pub(crate) fn queue_up(&self) -> Place<'_> {
+    pub(crate) fn queue_up(&self, sender: ActorId) -> Place<'_> {
+        let since = Instant::now();
         let mut inner = self.inner.lock();
         let ticket = inner.blocked.back().map_or(0, |last| last.ticket + 1);
-        inner.blocked.push_back(Blocked::new(ticket));
+        inner.blocked.push_back(Blocked::new(ticket, sender, since));
         drop(inner);
         self.pressure.begins_to_wait();
-        Place { mailbox: self, ticket, since: Instant::now() }
+        Place { mailbox: self, ticket, since }
+    }
+
+    /// The senders that wait for space, each with the time since when, in the order in which they are served.
+    pub(crate) fn blocked_senders(&self) -> Vec<(ActorId, Instant)> {
+        self.inner.lock().blocked.iter().map(|blocked| (blocked.sender, blocked.since)).collect()
+    }
+
+    /// Since when a sender waits for space here. Mailboxes in which nobody ever waited take no lock.
+    pub(crate) fn is_blocked_since(&self, sender: ActorId) -> Option<Instant> {
+        if !self.pressure.is_used() {
+            return None;
+        }
+        let inner = self.inner.lock();
+        inner.blocked.iter().find(|blocked| blocked.sender == sender).map(|blocked| blocked.since)
     }
 
     /// Whether a sender waits although a take made space.
@@ -54,18 +69,18 @@ impl Place<'_> {
 
     /// Goes to the end of the queue: the sender got some space, and waits for more.
     pub(crate) fn queue_up_again(&mut self) {
+        let now = Instant::now();
         let woken = {
             let mut inner = self.mailbox.inner.lock();
             let ticket = inner.blocked.back().map_or(0, |last| last.ticket + 1);
             let at = inner.blocked.iter().position(|blocked| blocked.ticket == self.ticket);
             let blocked = at.and_then(|at| inner.blocked.remove(at));
             let mut blocked = blocked.expect("a place stays in the queue until it is dropped");
-            blocked.ticket = ticket;
+            (blocked.ticket, blocked.since) = (ticket, now);
             inner.blocked.push_back(blocked);
             self.ticket = ticket;
             inner.next_sender(&self.mailbox.spec)
         };
-        let now = Instant::now();
         self.mailbox.pressure.waited(now.duration_since(self.since), now);
         self.mailbox.pressure.begins_to_wait();
         self.since = now;

@@ -64,6 +64,11 @@ pub struct PressureView {
 }
 
 impl Pressure {
+    /// Whether a message ever found no space, or became a dead letter.
+    pub(super) fn is_used(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     fn counters(&self) -> &Counters {
         self.0.get_or_init(Box::default)
     }

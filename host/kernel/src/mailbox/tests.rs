@@ -218,7 +218,7 @@ async fn take_reports_a_woken_sender_only_with_messages_left() {
     let mailbox = Mailbox::new(spec, None, 1);
     let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &Payload::default()) {};
     mailbox.push(&owner(), fill).expect("it is open");
-    let (place, owner) = (mailbox.queue_up(), owner());
+    let (place, owner) = (mailbox.queue_up(ActorId::OUTSIDE), owner());
     let cx = &mut Context::from_waker(Waker::noop());
     let mut waits = std::pin::pin!(place.push(&owner, 0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
     assert!(waits.as_mut().poll(cx).is_pending());
@@ -238,7 +238,7 @@ async fn take_reports_a_woken_sender_only_with_messages_left() {
 async fn takes_before_wakes(mailbox: &Mailbox, body: &[u8], turn: Duration) -> [usize; 3] {
     let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &Payload::plain(body)) {};
     mailbox.push(&owner(), fill).expect("it is open");
-    let (_place, alarm) = (mailbox.queue_up(), Arc::<Alarm>::default());
+    let (_place, alarm) = (mailbox.queue_up(ActorId::OUTSIDE), Arc::<Alarm>::default());
     let mut counts = [0; 3];
     for takes in &mut counts {
         mailbox.inner.lock().blocked[0].wait(&Context::from_waker(&Waker::from(alarm.clone())));
@@ -294,7 +294,7 @@ async fn sender_is_woken_by_the_take_of_the_last_message() {
 async fn held_sender_is_woken_at_the_end_of_a_poll() {
     let mailbox = bounded(32, 1 << 20);
     assert_eq!(takes_before_wakes(&mailbox, b"x", QUICK).await, [1, 8, 8]);
-    let (_place, alarm) = (mailbox.queue_up(), Arc::<Alarm>::default());
+    let (_place, alarm) = (mailbox.queue_up(ActorId::OUTSIDE), Arc::<Alarm>::default());
     let take = || {
         let (cx, mut batch) = (&mut Context::from_waker(Waker::noop()), TakenMessages::default());
         mailbox.inner.lock().blocked[0].wait(&Context::from_waker(&Waker::from(alarm.clone())));

@@ -232,3 +232,16 @@ pub struct View {
     /// The failure, if the actor itself is failed, and not only an actor above it.
     pub failed: Option<Failed>,
 }
+
+/// The wait of a node, as far as the tree knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// When its phase began.
+    pub since: Duration,
+    /// When the phase ends at the latest, or the node is started.
+    pub until: Option<Duration>,
+    /// The node whose step comes before: a parent that is asked for a directive or is down, or a sibling or child whose turn it is.
+    pub waits_for: Option<Node>,
+    /// Whether it waits for an operator's first start.
+    pub is_new: bool,
+}

@@ -129,6 +129,8 @@ pub(super) struct Entry {
     /// In start order. A map, since a parent of ten thousand children may lose any one of them.
     pub(super) children: BTreeMap<u64, Node>,
     pub(super) phase: Phase,
+    /// When the phase began; of a node that an operator stopped while it was down, when the order came.
+    pub(super) since: Duration,
     /// The course of its children, if they stop or start one after another.
     pub(super) turns: Option<Turns>,
     /// Whether its incarnation exists, from `Start` to `Ended`.
@@ -180,6 +182,7 @@ impl Entry {
             place,
             children: BTreeMap::new(),
             phase: Phase::Down,
+            since: Duration::ZERO,
             turns: None,
             alive: false,
             incarnation: 0,
@@ -202,6 +205,14 @@ impl Entry {
             window: BTreeMap::new(),
             timer: None,
         }
+    }
+
+    /// Moves to a phase. The time of the same phase goes on.
+    pub(super) fn enter(&mut self, phase: Phase, now: Duration) {
+        if std::mem::discriminant(&self.phase) != std::mem::discriminant(&phase) {
+            self.since = now;
+        }
+        self.phase = phase;
     }
 
     /// Whether an incarnation of its parent spawned it, and it ends with that incarnation.

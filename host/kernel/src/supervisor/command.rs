@@ -11,7 +11,7 @@ use crate::incarnation::End;
 use crate::journal::entry::EntryNumber;
 use crate::supervision::events::Node;
 use crate::supervisor::start_error::{StartError, StartedActor};
-use crate::supervisor::views::Seen;
+use crate::supervisor::views::{Seen, Stands};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::keyed_state::StateChange;
@@ -35,6 +35,8 @@ pub(crate) enum Command {
         answer: oneshot::Sender<Result<EntryNumber, Option<State>>>,
     },
     Look(oneshot::Sender<Vec<Seen>>),
+    /// One actor, with what each of its instances waits for.
+    LookAt(ActorId, oneshot::Sender<Option<Stands>>),
     States(oneshot::Sender<HashMap<ActorId, (State, u32)>>),
     /// A message came for a node without an incarnation.
     Wanted(Node),

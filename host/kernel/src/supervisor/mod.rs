@@ -27,4 +27,4 @@ pub(crate) use command::{Command, Commands};
 pub use start_error::{StartError, StartedActor};
 pub(crate) use state::Supervisor;
 pub use views::InstanceView;
-pub(crate) use views::Seen;
+pub(crate) use views::{Seen, Stands, StandsInstance};

@@ -183,6 +183,10 @@ impl Supervisor {
                 let _ = answer.send(self.look());
                 Vec::new()
             }
+            Command::LookAt(actor, answer) => {
+                let _ = answer.send(self.look_at(actor));
+                Vec::new()
+            }
             Command::Wanted(node) => vec![Event::Wanted(node)],
             Command::Request(request) => self.events_of_request(request),
             Command::Shutdown => {

@@ -154,7 +154,7 @@ impl Turn {
     async fn deliver_remaining(&mut self, target: &Actor, pushed: Result<(), Refused>, patience: Patience) {
         let next = self.outbox.next_run();
         let bytes_before = next.bytes.len();
-        let (routing, how) = (&self.shared.routing, (patience, &*self.instance));
+        let (routing, how) = (&self.shared.routing, (patience, (self.actor.id, &*self.instance)));
         routing.deliver_remaining(target, next.run, next.bytes, next.delivered, pushed, how).await;
         self.outbox.end_run(bytes_before);
     }

@@ -13,6 +13,8 @@ use super::effect::{ChildChange, Effect};
 use super::entered::Entered;
 use super::spawn;
 use crate::actor::Actor;
+use crate::actor::host_wait::held_up;
+use crate::actor::host_waits::Obstacle;
 use crate::actor::pinned::Pinned;
 use crate::dispatch::kept_children::child_leaves;
 use crate::dispatch::kept_timers::KeptTimer;
@@ -77,7 +79,10 @@ impl Turn {
                     return false;
                 }
                 let space_in_journal = match patience {
-                    Patience::Yes => journal.space(self.entry_bytes(&sends)).await,
+                    Patience::Yes => {
+                        let space = journal.space(self.entry_bytes(&sends));
+                        held_up(&self.instance, Obstacle::Disk, space).await
+                    }
                     Patience::No => EntrySpace::NONE,
                 };
                 self.enter(journal, space_in_journal, sends);
@@ -91,7 +96,7 @@ impl Turn {
                 && patience == Patience::Yes
             {
                 // A child could act at once, and a timer could tell others. When the store fails, the play ends.
-                let _ = journal.durable(entered.number).await;
+                let _ = held_up(&self.instance, Obstacle::Disk, journal.durable(entered.number)).await;
             }
             if let Some(entered) = self.entered.take() {
                 for _ in 0..entered.places {
@@ -153,7 +158,8 @@ impl Turn {
             wanted[place].load.bytes += to - from;
             runs.push((at, place));
         }
-        let mut given = self.shared.routing.reserve_all(&wanted, (patience, &self.instance)).await;
+        let sender = (self.actor.id, &*self.instance);
+        let mut given = self.shared.routing.reserve_all(&wanted, (patience, sender)).await;
         for (place, reason) in not_made {
             given[place] = Err(reason);
         }

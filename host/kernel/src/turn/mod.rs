@@ -186,6 +186,11 @@ impl Turn {
         self.content().map_or(0, |content| content.sequence)
     }
 
+    /// The id of the first message of this call.
+    pub(crate) fn first_id(&self) -> Option<MessageId> {
+        (!self.is_empty()).then(|| self.batch.messages.cause(0).id)
+    }
+
     /// Whether the current message has metadata.
     pub fn has_metadata(&self) -> bool {
         self.current().is_some_and(|index| self.batch.messages.parts(index).has(Parts::METADATA))

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::Turn;
 use crate::actor::Actor;
-use crate::actor::host_wait::passed_on;
+use crate::actor::host_wait::{held_up, passed_on};
+use crate::actor::host_waits::Obstacle;
 use crate::dispatch::ask::AskEndpoint;
 use crate::dispatch::open_question::{OpenQuestion, digest_of};
 use crate::dispatch::routing::entering::check_size;
@@ -76,7 +77,8 @@ impl Turn {
         let route = self.route(to, sender).map_err(|error| self.ask_refused(error))?;
         let target = self.routes.at(route).target.clone();
         // Pinned until it has the question: then it stays in memory for that.
-        let deadline = Instant::now() + timeout;
+        let began = Instant::now();
+        let deadline = began + timeout;
         let mut pinned = None;
         if target.member().is_some() {
             let found = Box::pin(self.pinned_for_ask(route, &target));
@@ -104,7 +106,7 @@ impl Turn {
             // If the time is over in here, the next commit goes on.
             let committed = async {
                 self.commit().await;
-                !waits_for_disk || shared.routing.all_durable().await
+                !waits_for_disk || held_up(&instance, Obstacle::Disk, shared.routing.all_durable()).await
             };
             match tokio::time::timeout_at(deadline, committed).await {
                 Ok(true) => {}
@@ -115,7 +117,8 @@ impl Turn {
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.
             let (endpoint, index) = (AskEndpoint::of(&self.actor), self.instance.index);
-            let _waiting = shared.routing.asks.wait_for(endpoint, index, AskEndpoint::of(&target), ask.token())?;
+            let question = (ask.token(), began);
+            let _waiting = shared.routing.asks.wait_for(endpoint, index, AskEndpoint::of(&target), question)?;
             let mut before = QuestionParts::new(shared.time_of(deadline));
             let (parts, before) = before.with(metadata);
             let envelope = self.caused_envelope(ask.token(), parts);

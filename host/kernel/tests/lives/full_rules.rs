@@ -243,3 +243,18 @@ async fn full_store_does_not_keep_the_host_from_ending() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert!(matches!(kernel.store_failure(), Some(StoreError::Full(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn chain_of_an_asker_leads_to_the_full_store() {
+    let house = House::default();
+    let kernel = house.open_on(full_for(&house, 1, FOR_EVER), vec![house.stored("/a")]).await;
+    let kernel = Arc::new(kernel);
+    sleep(SOON).await;
+    let asker = kernel.clone();
+    tokio::spawn(async move { asker.ask(&addr("/a"), b"set k v;answer", Duration::from_hours(1)).await });
+    sleep(SOON).await;
+    let why = kernel.why(&addr("/a")).await.unwrap();
+    let worst = why.links[0].worst().unwrap();
+    assert!(matches!(&worst.reason, playhouse_kernel::Reason::Disk { full: Some(_), .. }), "{worst:?}");
+    assert_eq!(why.blocked.for_answers, 1);
+}

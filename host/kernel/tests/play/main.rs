@@ -39,3 +39,4 @@ mod timers;
 mod troubles;
 mod turns;
 mod watches;
+mod why;

@@ -7,6 +7,7 @@
 //! | `refusal` | the response to a request that was not done |
 //! | `wire` | bodies and addresses as JSON text |
 //! | `views`, `failed_line` | actors, their failures and crashes in responses |
+//! | `why_views`, `why_words` | why an actor does not go on, in responses: data, and its sentences |
 //! | `letter_views` | dead letters in responses |
 //! | `store_views` | stores, mailboxes and their messages in responses, and the lines of exported messages |
 //! | `stored` | requests about a store, answered from the store itself: beside a running host, and without one |
@@ -25,4 +26,6 @@ pub mod store_views;
 pub mod stored;
 pub mod views;
 pub(crate) mod whole_tree;
+pub mod why_views;
+mod why_words;
 mod wire;

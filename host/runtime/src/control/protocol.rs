@@ -4,6 +4,7 @@
 //! {"v":1,"request":"tell","to":"/count","body":"aGVsbG8="}   ->  {"v":1,"told":{"id":"5d1f…"}}
 //! {"v":1,"request":"ask","to":"/count","body":"","timeout_ms":5000} -> {"v":1,"answer":{"body":"NDI="}}
 //! {"v":1,"request":"tree"}                                   ->  {"v":1,"tree":{…}}
+//! {"v":1,"request":"why","address":"/count"}                 ->  {"v":1,"why":{…}}
 //! {"v":1,"request":"health"}                                 ->  {"v":1,"health":{"healthy":true,"ready":true,…}}
 //! {"v":1,"request":"stop","address":"/count"}                ->  {"v":1,"moved":{"before":"idle","now":"stopped"}}
 //! {"v":1,"request":"limit","to":"/count"}                    ->  {"v":1,"limit":{"message_bytes":1048576}}
@@ -47,6 +48,7 @@ pub use super::wire::{AddressText, Body};
 use super::letter_views::{KeptLetter, Letter, Letters};
 use super::store_views::{MessagesPage, StoreChecked, StoreInfo, StoredMailbox};
 use super::views::Tree;
+use super::why_views::WhyView;
 
 /// The longest key of a message, in bytes.
 pub const MOST_KEY_BYTES: usize = 255;
@@ -64,6 +66,8 @@ pub const FOREIGN_USER: &str = "foreign-user";
 pub enum Response {
     /// The response to [`Request::Tree`].
     Tree(Tree),
+    /// The response to [`Request::Why`].
+    Why(Box<WhyView>),
     /// The response to [`Request::Health`].
     Health {
         /// Whether the kernel answers.

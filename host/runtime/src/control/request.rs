@@ -12,6 +12,12 @@ use super::wire::{AddressText, Body, as_text};
 pub enum Request {
     /// All actors and their states.
     Tree {},
+    /// Why an actor does not go on.
+    Why {
+        /// The actor, or the address of a family.
+        #[serde(with = "as_text")]
+        address: Address,
+    },
     /// Whether the kernel answers, and whether the play takes work.
     Health {},
     /// Read the log.

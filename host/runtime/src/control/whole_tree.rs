@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use playhouse_gateway::Statuses;
-use playhouse_kernel::{ActorView, Kernel};
+use playhouse_kernel::{ActorView, Address, Kernel, Progress};
 use playhouse_observe::Sampler;
 use playhouse_sandbox::Sandbox;
 use tokio::time::Instant;
 
 use super::views::{ActorLine, StoreView, Tree, UsageView, fates};
+use super::why_views::WhyView;
 
 /// Reads a running play.
 #[derive(Clone)]
@@ -45,6 +46,14 @@ impl WholeTree {
     /// The samples of the play's actors.
     pub(crate) fn sampler(&self) -> &Arc<Sampler> {
         &self.sampler
+    }
+
+    /// Why an actor does not go on; none when there is no such actor.
+    pub(crate) async fn why(&self, address: &Address) -> Option<WhyView> {
+        let why = self.kernel.why(address).await?;
+        let (now, memory_short) = (Instant::now().into_std(), self.kernel.memory_pressure());
+        let recent = |progress: &Progress| self.sampler.recent(progress, now);
+        Some(WhyView::new(&why, recent, |of| self.statuses.get(of), memory_short.as_deref()))
     }
 
     pub(crate) async fn read(&self) -> Tree {

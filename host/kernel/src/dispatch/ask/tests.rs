@@ -25,7 +25,8 @@ impl Cast {
     /// An ask from the instance `instance` of `from` to `to`; or the cycle that it would close.
     fn ask(&self, from: usize, instance: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
         let ask = self.asks.open(self.endpoint(to).id, Instant::now());
-        let waiting = self.asks.wait_for(self.endpoint(from), instance, self.endpoint(to), ask.token());
+        let waiting =
+            self.asks.wait_for(self.endpoint(from), instance, self.endpoint(to), (ask.token(), Instant::now()));
         waiting.map(|waiting| (ask, waiting)).map_err(|error| error.to_string())
     }
 

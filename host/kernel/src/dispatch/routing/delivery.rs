@@ -9,11 +9,10 @@ use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::actor::host_wait::BlockedOn;
-use crate::actor::instance::Instance;
 use crate::actor::pinned::Pinned;
 use crate::dispatch::routing::Routing;
 use crate::dispatch::routing::entering::{PlayJournal, check_size, found_full};
-use crate::dispatch::routing::reservation::Patience;
+use crate::dispatch::routing::reservation::{Patience, Sender};
 use crate::journal::entry::EntryNumber;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
@@ -111,7 +110,7 @@ impl Routing {
         bytes: &mut Vec<u8>,
         delivered: &mut usize,
         mut pushed: Result<(), Refused>,
-        (patience, sender): (Patience, &Instance),
+        (patience, sender): (Patience, Sender<'_>),
     ) {
         let whole = run.is_most_of(bytes);
         let block_timeout = target.mailbox.spec().block_timeout;
@@ -134,8 +133,11 @@ impl Routing {
                     if let Some((place, _)) = &mut place {
                         place.queue_up_again();
                     }
-                    let place =
-                        place.get_or_insert_with(|| (target.mailbox.queue_up(), BlockedOn::begin(sender, target)));
+                    let place = place.get_or_insert_with(|| {
+                        let place = target.mailbox.queue_up(sender.0);
+                        let since = place.since();
+                        (place, BlockedOn::begin(sender.1, target, since))
+                    });
                     deadline = Some(place.0.since() + block_timeout);
                     None
                 }
@@ -280,7 +282,7 @@ impl Routing {
         if target.mailbox.overflow() != Overflow::Block {
             return Err(found_full(target));
         }
-        let place = target.mailbox.queue_up();
+        let place = target.mailbox.queue_up(envelope.sender);
         let mut inside = false;
         let put = |space: &mut Space<'_>| inside = space.put(envelope, payload);
         let pushed = place.push(&**target, payload.len(), deadline, put).await;

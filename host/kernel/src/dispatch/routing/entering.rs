@@ -107,8 +107,8 @@ impl Routing {
         and: impl FnOnce(&mut Draft<Output>),
     ) -> Result<EntryNumber, SendError> {
         check_size(target, payload.body)?;
-        let record = record_of(envelope, payload);
-        self.enter_records(journal, target, (&record, load_of(payload)), deadline, and).await
+        let (record, sender) = (record_of(envelope, payload), envelope.sender);
+        self.enter_records(journal, target, (&record, load_of(payload), sender), deadline, and).await
     }
 
     /// Puts records of senders outside of turns into a stored mailbox, in one entry, and returns its number. Nothing waits after
@@ -117,11 +117,11 @@ impl Routing {
         &self,
         journal: &PlayJournal,
         target: &Arc<Actor>,
-        (records, load): (&[u8], Load),
+        (records, load, sender): (&[u8], Load, ActorId),
         deadline: Instant,
         and: impl FnOnce(&mut Draft<Output>),
     ) -> Result<EntryNumber, SendError> {
-        let mut space = match self.reserve_one(target, load, deadline).await {
+        let mut space = match self.reserve_one(target, load, deadline, sender).await {
             Ok(space) => space,
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => return Err(found_full(target)),

@@ -12,6 +12,7 @@ use crate::actor::instance::Instance;
 use crate::dispatch::routing::Routing;
 use crate::mailbox::{Load, Overflow, Refused};
 use crate::words::dead_letter::DeadReason;
+use crate::words::message::ActorId;
 
 /// Whether a delivery may wait for space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub(crate) enum Patience {
     Yes,
     No,
 }
+
+/// The actor whose turn sends, and its instance.
+pub(crate) type Sender<'a> = (ActorId, &'a Instance);
 
 /// Space in one mailbox. Dropping it gives it back, unless it was used.
 pub(crate) struct Reserved {
@@ -65,7 +69,11 @@ pub(crate) type Given = Result<Reserved, DeadReason>;
 impl Routing {
     /// Reserves space for the sends of a turn, one result for each target. May wait, for each target as long as its mailbox
     /// says. If this future is dropped, nothing is reserved.
-    pub(crate) async fn reserve_all(&self, wanted: &[Wanted], (patience, sender): (Patience, &Instance)) -> Vec<Given> {
+    pub(crate) async fn reserve_all(
+        &self,
+        wanted: &[Wanted],
+        (patience, sender): (Patience, Sender<'_>),
+    ) -> Vec<Given> {
         let mut given: Vec<Option<Given>> = wanted.iter().map(|_| None).collect();
         // For each target, when its sender has waited long enough.
         let mut deadlines: Vec<Option<Instant>> = vec![None; wanted.len()];
@@ -95,10 +103,16 @@ impl Routing {
         given.into_iter().map(|given| given.unwrap_or(Err(DeadReason::MailboxFull))).collect()
     }
 
-    async fn wait_reserved(&self, target: &Arc<Actor>, load: Load, mut deadline: Instant, sender: &Instance) -> Given {
+    async fn wait_reserved(
+        &self,
+        target: &Arc<Actor>,
+        load: Load,
+        mut deadline: Instant,
+        (actor, instance): Sender<'_>,
+    ) -> Given {
         let mut waited: Duration = target.host_waited();
-        let _blocked = BlockedOn::begin(sender, target);
-        let place = target.mailbox.queue_up();
+        let place = target.mailbox.queue_up(actor);
+        let _blocked = BlockedOn::begin(instance, target, place.since());
         loop {
             match place.reserve(load, deadline).await {
                 Ok(()) => return Ok(Reserved::new(target, load)),
@@ -118,13 +132,14 @@ impl Routing {
         target: &Arc<Actor>,
         load: Load,
         deadline: Instant,
+        sender: ActorId,
     ) -> Result<Reserved, Refused> {
         if target.mailbox.is_closed() {
             return Err(Refused::Closed);
         }
         match target.mailbox.reserve(&**target, load) {
             Err(Refused::Full) if target.mailbox.overflow() == Overflow::Block => {
-                let place = target.mailbox.queue_up();
+                let place = target.mailbox.queue_up(sender);
                 place.reserve(load, deadline).await?;
             }
             reserved => reserved?,

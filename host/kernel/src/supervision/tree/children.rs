@@ -78,7 +78,7 @@ impl Tree {
             return self.forget(node);
         }
         let entry = &mut self.nodes[node];
-        entry.phase = Phase::Down;
+        entry.enter(Phase::Down, self.now);
         entry.failed = None;
         entry.over = over;
         entry.dismissed = false;

@@ -52,7 +52,7 @@ impl Tree {
             self.nodes[parent].window.remove(&first);
         }
         let entry = &mut self.nodes[child];
-        entry.phase = Phase::Failed;
+        entry.enter(Phase::Failed, self.now);
         let cooldown = entry.spec.cooldown;
         if let Some(cooldown) = cooldown {
             self.set_timer(child, cooldown);
@@ -118,7 +118,7 @@ impl Tree {
         self.clear_timer(node);
         self.reset(node);
         let entry = &mut self.nodes[node];
-        entry.phase = Phase::BackingOff;
+        entry.enter(Phase::BackingOff, self.now);
         (entry.trial, entry.handled) = (true, 0);
         entry.forgive();
         self.start_alone(node);

@@ -34,7 +34,7 @@ impl Tree {
             return self.decide(child, after, Directive::Default);
         }
         let (parent_incarnation, timeout) = (above.incarnation, above.spec.directive_timeout);
-        self.nodes[child].phase = Phase::AwaitingDirective(after);
+        self.nodes[child].enter(Phase::AwaitingDirective(after), self.now);
         self.set_timer(child, timeout);
         let incarnation = self.nodes[child].incarnation;
         self.actions.push(Action::RequestDirective { parent, parent_incarnation, child, incarnation });
@@ -56,7 +56,7 @@ impl Tree {
             return;
         }
         self.clear_timer(child);
-        self.nodes[child].phase = Phase::Down;
+        self.nodes[child].enter(Phase::Down, self.now);
         let restarts = match directive {
             Directive::Restart => true,
             Directive::Stop => false,
@@ -114,7 +114,7 @@ impl Tree {
         let most = self.time_to_come_up(child, after);
         let pause = self.announce_restart(child, &failure, strategy, most);
         let entry = &mut self.nodes[child];
-        entry.phase = Phase::BackingOff;
+        entry.enter(Phase::BackingOff, self.now);
         // After a crash, its next start is no longer a part of its parent's start.
         entry.was_up |= after != After::FailedStart;
         match strategy {

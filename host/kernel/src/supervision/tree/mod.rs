@@ -10,6 +10,7 @@
 //! | `passivation` | actors without an incarnation until a message comes |
 //! | `operator` | orders of operators |
 //! | `circuit` | actors that failed, and their trial starts |
+//! | `standing` | what a node waits for, for operators |
 //!
 //! Every node is in one phase, and every phase but down, up, passivated and waiting ends: by the end of an incarnation that
 //! was told to stop, by a timer, or by the phase of a child. An orderly shutdown takes at most the sum of the `shutdown`
@@ -23,6 +24,7 @@ mod failures;
 mod operator;
 mod passivation;
 mod siblings;
+mod standing;
 mod starts;
 mod stops;
 
@@ -265,7 +267,7 @@ impl Tree {
         if let Event::Ended(node, incarnation, _) = event
             && self.note_end(node, incarnation)
         {
-            self.nodes[node].phase = Phase::Down;
+            self.nodes[node].enter(Phase::Down, self.now);
             if self.alive == 0 {
                 self.end_the_play();
             }

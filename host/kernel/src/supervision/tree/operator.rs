@@ -8,15 +8,17 @@ use crate::words::state::State;
 impl Tree {
     pub(super) fn halt(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
+        let was_halted = std::mem::replace(&mut entry.halted, true);
         // The next start is an ordinary one.
-        (entry.halted, entry.trial) = (true, false);
+        entry.trial = false;
         match self.nodes[node].phase {
             Phase::BackingOff | Phase::AwaitingDirective(_) | Phase::Passivated | Phase::Waiting | Phase::Failed => {
                 self.clear_timer(node);
-                self.nodes[node].phase = Phase::Down;
+                self.nodes[node].enter(Phase::Down, self.now);
                 self.reset(node);
                 self.turn_over(self.parent(node), node);
             }
+            Phase::Down if !was_halted => self.nodes[node].since = self.now,
             Phase::Down | Phase::StoppingChildren(_) | Phase::Stopping(_) => {}
             Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(node, After::Stay),
         }

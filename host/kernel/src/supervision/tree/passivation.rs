@@ -21,7 +21,7 @@ impl Tree {
 
     pub(super) fn lie_down(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
-        entry.phase = Phase::Passivated;
+        entry.enter(Phase::Passivated, self.now);
         entry.wanted = false;
         if entry.ordered.is_some() {
             self.ordered_passivated.push(node);
@@ -60,7 +60,7 @@ impl Tree {
         let refusals = entry.past().refusals.saturating_add(1);
         let pause = entry.spec.backoff.ceiling(refusals).max(SHORTEST_PAUSE);
         (entry.history().refusals, entry.history().asked_again) = (refusals, now.saturating_add(pause));
-        entry.phase = Phase::Waiting;
+        entry.enter(Phase::Waiting, self.now);
         entry.wanted = false;
         entry.ordered = None;
         if let Some(recheck) = recheck {

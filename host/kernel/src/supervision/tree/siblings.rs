@@ -66,7 +66,7 @@ impl Tree {
         if entry.phase != Phase::StartingChildren {
             return;
         }
-        entry.phase = Phase::Up;
+        entry.enter(Phase::Up, self.now);
         entry.up_since = Some(now);
         entry.was_up = true;
         entry.ordered = None;
@@ -129,7 +129,7 @@ impl Tree {
         if stays {
             return self.wait_for_group(child, ran);
         }
-        self.nodes[child].phase = Phase::Down;
+        self.nodes[child].enter(Phase::Down, self.now);
         self.nodes[child].failed = None;
         if self.ends_with_play(child) {
             self.finish(child, Over::ForGood);
@@ -151,7 +151,7 @@ impl Tree {
         }
         let entry = &mut self.nodes[child];
         let starts = !entry.halted && entry.over == Over::No;
-        entry.phase = if starts { Phase::BackingOff } else { Phase::Down };
+        entry.enter(if starts { Phase::BackingOff } else { Phase::Down }, self.now);
     }
 
     /// Restarts siblings together: those from this place on stop, wait for the pause, and start.

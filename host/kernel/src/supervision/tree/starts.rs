@@ -9,7 +9,7 @@ impl Tree {
     pub(super) fn start(&mut self, node: Node) {
         self.clear_timer(node);
         let entry = &mut self.nodes[node];
-        entry.phase = Phase::Starting;
+        entry.enter(Phase::Starting, self.now);
         entry.up_since = None;
         entry.wanted = false;
         // A new incarnation is a new supervisor: earlier failures of its children do not count.
@@ -35,7 +35,7 @@ impl Tree {
     /// Starts the children of a node that is up itself.
     pub(super) fn start_children(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
-        entry.phase = Phase::StartingChildren;
+        entry.enter(Phase::StartingChildren, self.now);
         entry.turns = Some(Turns::starting(0));
         self.advance(node);
     }

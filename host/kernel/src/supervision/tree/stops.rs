@@ -17,7 +17,7 @@ impl Tree {
     pub(super) fn bring_down(&mut self, node: Node, after: After) {
         self.clear_timer(node);
         let entry = &mut self.nodes[node];
-        entry.phase = Phase::StoppingChildren(after);
+        entry.enter(Phase::StoppingChildren(after), self.now);
         entry.turns = Some(Turns::stopping(0, Duration::ZERO));
         let time = entry.spec.supervision.shutdown.saturating_mul(SHUTDOWNS_OF_SPAWNED);
         // Spawned children come after those of the manifest, and stop first.
@@ -44,7 +44,7 @@ impl Tree {
     }
 
     fn give_time_to_stop(&mut self, node: Node, after: After) {
-        self.nodes[node].phase = Phase::Stopping(after);
+        self.nodes[node].enter(Phase::Stopping(after), self.now);
         let time = self.time_to_stop(node);
         self.set_timer(node, time);
     }
@@ -100,7 +100,7 @@ impl Tree {
         if matches!(after, After::Stay | After::Restart) {
             self.note_stable_spell(node);
         }
-        self.nodes[node].phase = Phase::Down;
+        self.nodes[node].enter(Phase::Down, self.now);
         self.nodes[node].turns = None;
         let ordered = self.nodes[node].ordered.take().filter(|_| after == After::FailedStart);
         self.stop_waiting_for_children(node, after == After::GaveUp || self.ends_with_play(node));
@@ -169,7 +169,7 @@ impl Tree {
         } else if in_turn {
             self.pass(node, true);
         } else if wanted {
-            self.nodes[node].phase = Phase::BackingOff;
+            self.nodes[node].enter(Phase::BackingOff, self.now);
             if after.is_failure() {
                 self.restart_meanwhile(node, after);
             }
@@ -266,7 +266,7 @@ impl Tree {
             }
             entry.timer = None;
             entry.turns = None;
-            entry.phase = if entry.alive { Phase::Stopping(After::Stay) } else { Phase::Down };
+            entry.enter(if entry.alive { Phase::Stopping(After::Stay) } else { Phase::Down }, self.now);
         }
         if self.alive == 0 {
             self.end_the_play();
@@ -276,7 +276,7 @@ impl Tree {
     pub(super) fn end_the_play(&mut self) {
         self.clear_timer(ROOT);
         self.forget_dynamic_below(ROOT);
-        self.nodes[ROOT].phase = Phase::Down;
+        self.nodes[ROOT].enter(Phase::Down, self.now);
         self.ending = Ending::Over;
         self.actions.push(Action::Over(self.gave_up));
     }
