@@ -302,8 +302,8 @@ impl Kernel {
     /// Sets or clears (`None`) the memory shortage, with its reason. While memory is short, no new message from outside is
     /// taken, whether told, asked or replayed: its sender gets [`SendError::MemoryPressure`]. Waiting messages are handled,
     /// and actors send to each other as before.
-    pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
-        self.shared.memory_gate.set(why);
+    pub fn set_memory_pressure(&self, reason: Option<Arc<str>>) {
+        self.shared.memory_gate.set(reason);
     }
 
     /// Says that the play stops soon: it is not ready for work that others could take. Messages are taken as before.

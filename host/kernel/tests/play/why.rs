@@ -86,7 +86,7 @@ async fn asker_waits_for_the_code_of_the_asked_actor() {
     assert_eq!(chain(&kernel, "/a").await, ["/a running: answer /b 400", "/b running: code 400"]);
     assert_eq!(blocked(&kernel, "/b").await, (0, 1, vec!["/a answer 400".into()]));
     let Reason::Answer { ends_in, .. } = reason(&kernel, "/a").await else { panic!("it asks") };
-    assert_eq!(ends_in, SOON - Duration::from_millis(400));
+    assert_eq!(ends_in + Duration::from_millis(400), SOON);
     let Reason::Code { first: Some(_), messages: 1, .. } = reason(&kernel, "/b").await else { panic!("it waits") };
     sleep(10 * SOON).await;
     assert_eq!(chain(&kernel, "/a").await, ["/a idle: idle"], "the marks are gone");
@@ -245,7 +245,7 @@ async fn refused_start_says_when_the_code_is_asked_again() {
     sleep(HALF).await;
     assert_eq!(chain(&kernel, "/a").await, ["/a waiting: gate 500"]);
     let Reason::Gate { asked_in } = reason(&kernel, "/a").await else { panic!("it refused") };
-    assert_eq!(asked_in, Some(MINUTE - HALF));
+    assert_eq!(asked_in.map(|asked_in| asked_in + HALF), Some(MINUTE));
 }
 
 #[tokio::test(start_paused = true)]

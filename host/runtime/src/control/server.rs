@@ -144,8 +144,8 @@ impl Server {
                     HostError::Accept.count();
                     if said.is_none_or(|said| said.elapsed() >= PAUSE_BETWEEN_COMPLAINTS) {
                         said = Some(Instant::now());
-                        let why = SystemLimit::explained(&error);
-                        ControlFailed { subject: AboutHost, why: &why }.log();
+                        let explained = SystemLimit::explained(&error);
+                        ControlFailed { subject: AboutHost, why: &explained }.log();
                     }
                     let closed = tokio::time::timeout(ACCEPT_AGAIN, connections.close_longest_idle());
                     if !(SystemLimit::behind(&error, false).is_some() && closed.await.unwrap_or(false)) {

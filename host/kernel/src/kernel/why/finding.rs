@@ -33,7 +33,7 @@ impl Finder<'_> {
         let actor = &*stands.actor;
         if actor.is_head() {
             let finding = Finding { state: stands.state, lasts: None, reason: Reason::Family };
-            return (vec![finding], self.longest_waiting_member(actor));
+            return (vec![finding], longest_waiting_member(actor));
         }
         let found = stands.instances.iter().map(|instance| {
             let (mut reason, mut lasts, mut next) = self.found(actor, instance);
@@ -50,8 +50,8 @@ impl Finder<'_> {
         (found.into_iter().map(|(finding, _)| finding).collect(), next)
     }
 
-    fn since(&self, since: Instant) -> Option<Duration> {
-        Some(self.now.saturating_duration_since(since))
+    fn lasts(&self, since: Instant) -> Duration {
+        self.now.saturating_duration_since(since)
     }
 
     /// The reason of one instance.
@@ -81,7 +81,7 @@ impl Finder<'_> {
         {
             let ends_in = wait.deadline.saturating_duration_since(self.now);
             let reason = Reason::Answer { of: asked.address().clone(), ends_in };
-            return Some((reason, self.since(wait.since), Some(asked)));
+            return Some((reason, Some(self.lasts(wait.since)), Some(asked)));
         }
         match instance.host_waits.obstacle() {
             Some((Obstacle::Space(of), since)) => {
@@ -89,27 +89,27 @@ impl Finder<'_> {
                     return Some(self.space(full, since));
                 }
             }
-            Some((Obstacle::Slot, since)) => return Some((self.slot(actor)?, self.since(since), None)),
-            Some((Obstacle::Disk, since)) => return Some((self.disk()?, self.since(since), None)),
+            Some((Obstacle::Slot, since)) => return Some((self.slot(actor)?, Some(self.lasts(since)), None)),
+            Some((Obstacle::Disk, since)) => return Some((self.disk()?, Some(self.lasts(since)), None)),
             None => {}
         }
         if let Some((since, part)) = instance.host_waits.host_part() {
             if part != SHARED_INSTANCE {
-                return Some((Reason::Host(part), self.since(since), None));
+                return Some((Reason::Host(part), Some(self.lasts(since)), None));
             }
             let with = self.holder_of_shared(actor);
             let reason = Reason::Shared { with: with.as_ref().map(|with| with.address().clone()) };
-            return Some((reason, self.since(since), with));
+            return Some((reason, Some(self.lasts(since)), with));
         }
         let call = instance.pending_call()?;
         let messages = if call.first.is_some() { instance.in_call() } else { 0 };
         let reason = Reason::Code { first: call.first, messages, limit: instance.call_timeout() };
-        Some((reason, self.since(call.since), None))
+        Some((reason, Some(self.lasts(call.since)), None))
     }
 
     fn space(&self, full: Arc<Actor>, since: Instant) -> Found {
         let reason = Reason::Space { of: full.address().clone(), limit: full.mailbox.spec().block_timeout };
-        (reason, self.since(since), Some(full))
+        (reason, Some(self.lasts(since)), Some(full))
     }
 
     /// The bound under which a start waits: the one with a queue.
@@ -198,19 +198,19 @@ impl Finder<'_> {
             _ => Reason::Idle,
         }
     }
+}
 
-    /// The member of a family whose wait began first.
-    fn longest_waiting_member(&self, head: &Actor) -> Option<Arc<Actor>> {
-        let waits_since = |member: &Actor| {
-            let begins = member.instances.iter().flat_map(|instance| {
-                let obstacle = instance.host_waits.obstacle().map(|(_, since)| since);
-                let host = instance.host_waits.host_part().map(|(since, _)| since);
-                [obstacle, host, instance.pending_call().map(|call| call.since)]
-            });
-            begins.flatten().min()
-        };
-        let members: Vec<_> = head.children.lock().values().cloned().collect();
-        let waiting = members.into_iter().filter_map(|member| Some((waits_since(&member)?, member)));
-        waiting.min_by_key(|(since, member)| (*since, member.id)).map(|(_, member): (Instant, Arc<Actor>)| member)
-    }
+/// The member of a family whose wait began first.
+fn longest_waiting_member(head: &Actor) -> Option<Arc<Actor>> {
+    let waits_since = |member: &Actor| {
+        let begins = member.instances.iter().flat_map(|instance| {
+            let obstacle = instance.host_waits.obstacle().map(|(_, since)| since);
+            let host = instance.host_waits.host_part().map(|(since, _)| since);
+            [obstacle, host, instance.pending_call().map(|call| call.since)]
+        });
+        begins.flatten().min()
+    };
+    let members: Vec<_> = head.children.lock().values().cloned().collect();
+    let waiting = members.into_iter().filter_map(|member| Some((waits_since(&member)?, member)));
+    waiting.min_by_key(|(since, member)| (*since, member.id)).map(|(_, member): (Instant, Arc<Actor>)| member)
 }
