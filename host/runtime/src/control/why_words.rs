@@ -1,17 +1,34 @@
 //! The sentences about an actor that does not go on, and the way out of each reason.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use playhouse_kernel::{Blocked, BlockedBy, ChainEnd, FailedActor, FamilyView, PolicyState, Reason, State, WhyLink};
+use playhouse_kernel::{
+    Blocked, BlockedBy, ChainEnd, FailedActor, FamilyView, Finding, PolicyState, Reason, State, WhyLink,
+};
+use playhouse_observe::Recent;
 
 use super::failed_line::FailedLine;
-use super::why_views::Seen;
 use crate::printable::{Printable, age, counted, preview, size, timestamp};
 
 /// Maximum length of a crash reason.
 const REASON_CHARS: usize = 160;
 /// The share of a core from which on code computes, rather than waits.
 const COMPUTES: f64 = 0.5;
+
+/// One actor of the chain with what the host knows beside the kernel.
+pub(super) struct Seen<'a> {
+    pub(super) link: &'a WhyLink,
+    pub(super) finding: &'a Finding,
+    /// The actor for which it waits.
+    pub(super) next: Option<&'a WhyLink>,
+    pub(super) recent: Recent,
+    pub(super) now: SystemTime,
+}
+
+/// The state as `playhouse tree` shows it.
+pub(super) fn state(link: &WhyLink) -> String {
+    if link.family.is_some() { "family".to_owned() } else { link.state.name().to_owned() }
+}
 
 /// `3.2s`, `42s`, `3m`.
 fn shown(time: Duration) -> String {
