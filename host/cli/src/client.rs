@@ -104,6 +104,8 @@ pub(crate) struct Client {
     /// The host's process.
     pid: i32,
     stream: UnixStream,
+    /// The user of the host, if it is another one: then this one only looks.
+    foreign: Option<u32>,
     /// Bytes after the last response.
     read: Vec<u8>,
 }
@@ -218,10 +220,12 @@ impl Client {
                     |error: Errno| ClientError::Unreachable { path: path.to_owned(), error: error.into() };
                 let peer = socket_peercred(&stream).map_err(unreachable)?;
                 let (owner, me) = (peer.uid.as_raw(), rustix::process::geteuid().as_raw());
-                if !is_ours(owner, me) {
+                let foreign = if is_ours(owner, me) { None } else { Some(owner) };
+                if foreign.is_some() && !is_for_readers(path, owner) {
                     return Err(ClientError::Foreign { path: path.to_owned(), owner, me });
                 }
-                Ok(Self { path: path.to_owned(), pid: peer.pid.as_raw_nonzero().get(), stream, read: Vec::new() })
+                let pid = peer.pid.as_raw_nonzero().get();
+                Ok(Self { path: path.to_owned(), pid, stream, foreign, read: Vec::new() })
             }
             Err(error) if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) => {
                 Err(ClientError::NoHost(path.to_owned()))
@@ -244,6 +248,10 @@ impl Client {
 
     /// Like [`Client::request`], for a request that prepares `other`, within the time of `other`.
     pub(crate) fn request_within(&mut self, request: &Request, other: &Request) -> Result<Response, ClientError> {
+        if let Some(owner) = self.foreign.filter(|_| request.has_data()) {
+            let me = rustix::process::geteuid().as_raw();
+            return Err(ClientError::Foreign { path: self.path.clone(), owner, me });
+        }
         let time = Time { changes: Time::new(request).changes, ..Time::new(other) };
         let line = encode(request);
         let mut reconnects = 0;
@@ -348,6 +356,11 @@ fn is_ours(owner: u32, me: u32) -> bool {
     owner == me || owner == 0 || me == 0
 }
 
+/// Whether the socket of another user's host is one that its owner has opened to a group of readers.
+fn is_for_readers(path: &Path, owner: u32) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.uid() == owner && found.mode() & 0o666 == 0o660)
+}
+
 /// The owner of a path, or of the nearest folder above it that can be read.
 fn owner_of(path: &Path) -> Option<u32> {
     path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok()).map(|found| found.uid())
@@ -402,6 +415,13 @@ mod tests {
         let said = said.await.expect("no panic");
         assert!(said.iter().all(|said| matches!(said, Ok(Response::Tree(_)))), "{said:?}");
         play.stop().await;
+    }
+
+    #[test]
+    fn host_of_another_user_gets_no_data_of_a_reader() {
+        let (stream, _host) = UnixStream::pair().expect("a pair");
+        let mut client = Client { path: "s".into(), pid: 1, stream, foreign: Some(5), read: Vec::new() };
+        assert!(matches!(client.request(&ask(1)), Err(ClientError::Foreign { owner: 5, .. })));
     }
 
     #[test]

@@ -117,9 +117,9 @@ pub use journal::store::{
 pub use kernel::metrics::{ActorMetrics, Metrics};
 pub use kernel::plan::{OpenError, Plan, PlanError};
 pub use kernel::progress::Progress;
-pub use kernel::why::blocked::{Blocked, BlockedActor, BlockedBy};
-pub use kernel::why::reason::{Finding, Reason};
-pub use kernel::why::{ChainEnd, Why, WhyLink};
+pub use kernel::wait_chain::blocked::{Blocked, BlockedActor, BlockedBy};
+pub use kernel::wait_chain::reason::{Finding, Reason};
+pub use kernel::wait_chain::{ChainEnd, Why, WhyLink};
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::admission::{MaxInstances, Reserve};
 pub use mailbox::policy::{

@@ -209,8 +209,47 @@ log_events! {
     }
     text(why: &'a dyn Display, more: &'a str) "{why}{more}";
     example "refused a connection of user 1001";
-    advice "The text names the cause: another user (only the user who runs the host, and root, may use its socket), a request that is \
+    advice "The text names the cause: another user (the user who runs the host, and root, may use its socket; members of the group `readers` in `[play.control]` may look), a request that is \
             no request of this version, or too many connections.";
+
+    /// An operator acted through the control socket: `stop`, `start`, `log-level`, `dead-letters replay` and `drop`, `mailbox drop` and
+    /// `import`, `state set`, `delete` and `import`, `store backup`. A request that a reader (`readers` in `[play.control]`) may not
+    /// send is one, too. `tell` and `ask` are none. At most 100 such lines are logged in 10 seconds, and 10 about readers.
+    pub(crate) struct OperatorAction<'a>("operator-action", INFO, CONTROL_TARGET) about AboutHost {
+        /// The user's number.
+        uid: u64,
+        /// The user's name, if the system has it in `/etc/passwd`.
+        user: Option<&'a str>,
+        /// The client's process.
+        pid: Option<u64>,
+        /// The command of `playhouse`.
+        command: &'a str,
+        /// The address, the id, the pattern or the path that it is about.
+        of: Option<&'a str>,
+        /// `done`, `refused`, or `unknown` when the client left before its end.
+        result: &'a str,
+        /// The kind of the refusal, as on the control socket.
+        reason: Option<&'a str>,
+        /// Number of letters, messages or keys.
+        count: Option<u64>,
+        /// Such lines that were not logged before this one.
+        left_out: Option<u64>,
+    }
+    text(who: &'a str, about: &'a str, end: &'a str, more: &'a str) "{who}: {command}{about}: {end}{more}";
+    example "user 1000 (ada): stop /shop: done";
+
+    /// The group `readers` of `[play.control]` cannot reach the control socket.
+    pub(crate) struct ReadersShutOut<'a>("readers-shut-out", WARN, CONTROL_TARGET) about AboutHost {
+        /// The group.
+        group: &'a str,
+        /// The folder that does not let it through.
+        folder: &'a str,
+        /// The mode of the folder.
+        mode: &'a str,
+    }
+    text() "members of the group {group} cannot reach the control socket: {folder} (mode {mode}) does not let them through";
+    example "members of the group ops cannot reach the control socket: /srv/play/.playhouse (mode 0700) does not let them through";
+    advice "Name a socket in a folder of its own that the group may enter (that group, and mode 0710 or 0750) with `--socket`.";
 
     /// The control socket cannot accept a connection. The host closes idle connections and tries again.
     pub(crate) struct ControlFailed<'a>("control-failed", WARN, CONTROL_TARGET) about AboutHost {

@@ -36,6 +36,7 @@
 //! | `gateways`, `http_feed`, `gateway_feed` | the ways into and out of a play, placed in its plan; their counts |
 //! | `control` | the control socket of a running play: protocol and server |
 //! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
+//! | `users` | names and numbers of users and groups of the system |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
 //!
 //! Nothing of the process is taken without being asked for: no signal handler, no log subscriber, no exit. `docs/embedding.md`
@@ -61,6 +62,7 @@ mod running;
 mod runtimes;
 pub mod secrets;
 pub mod system_limits;
+mod users;
 
 pub use descriptors::raise as raise_descriptor_limit;
 pub use errors::{PlayError, RequestError};

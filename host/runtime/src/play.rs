@@ -30,6 +30,7 @@ use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
 use crate::running::{ControlSocket, RunningPlay};
 use crate::secrets::{Secrets, Variables};
+use crate::users::{self, ReadersGroup};
 use crate::{plan, runtimes};
 
 /// The settings that a manifest does not have.
@@ -190,6 +191,9 @@ impl Play {
             let problem = cannot_listen(listen, place.clone(), &why);
             PlayError::Listen(Problems::new(self.settings.source.clone(), vec![problem]))
         };
+        if self.options.socket.is_some() {
+            readers(&self.settings)?;
+        }
         if self.http.is_empty() {
             for server in &self.settings.http {
                 let listen = server.settings.listen;
@@ -326,6 +330,7 @@ impl LoadedPlay {
         let sandbox = plugins.sandbox();
         let socket = ControlSocket {
             path: options.socket.as_deref(),
+            readers: if options.socket.is_some() { readers(&settings)? } else { None },
             connections: shares.connections,
             log: options.log.clone(),
         };
@@ -351,6 +356,21 @@ fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
     let spawnable = settings.spawnable.iter();
     let spawnable = spawnable.filter_map(|one| Some((one.settings.plugin.clone(), level(&one.settings)?)));
     levels.set(actors, spawnable);
+}
+
+/// The group of `readers` in `[play.control]`, as the system knows it.
+fn readers(settings: &PlaySettings) -> Result<Option<ReadersGroup>, PlayError> {
+    let Some(readers) = &settings.readers else { return Ok(None) };
+    let name = readers.get_ref();
+    let Some(number) = users::group_number(name) else {
+        let problem =
+            Problem::at(readers.span(), format!("this system has no group `{name}` in /etc/group"), "`readers`");
+        let problem = problem.help(
+            "make the group (`groupadd`), name another one, or give the number of a group of a directory service",
+        );
+        return Err(PlayError::Listen(Problems::new(settings.source.clone(), vec![problem])));
+    };
+    Ok(Some(ReadersGroup { name: name.clone(), number }))
 }
 
 /// The problem that a server has no port.

@@ -25,13 +25,14 @@ use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
 use crate::errors::{PlayError, RequestError};
-use crate::events::{PlayDraining, StoreMigrated};
+use crate::events::{PlayDraining, ReadersShutOut, StoreMigrated};
 use crate::gateway_feed;
 use crate::gateways::Gateways;
 use crate::http_feed::HttpFeed;
 use crate::manifest::PlaySettings;
 use crate::manifest::units::Time;
 use crate::memory::Watch;
+use crate::users::ReadersGroup;
 
 /// Opens the store, and starts a plan on it.
 async fn open(plan: &Plan, settings: &StoreSettings) -> Result<Kernel, PlayError> {
@@ -102,8 +103,19 @@ pub(crate) struct ControlSocket<'a> {
     pub(crate) path: Option<&'a Path>,
     /// Maximum number of connections at a time.
     pub(crate) connections: usize,
+    /// The group whose members may look.
+    pub(crate) readers: Option<ReadersGroup>,
     /// The log that operators read.
     pub(crate) log: Option<Log>,
+}
+
+/// Warns when a folder above the socket does not let the readers through.
+fn warn_shut_out(path: &Path, readers: &ReadersGroup) {
+    if let Some((folder, mode)) = socket::shut_folder(path, readers.number) {
+        let folder = folder.display().to_string();
+        ReadersShutOut { subject: AboutHost, group: &readers.name, folder: &folder, mode: &format!("{mode:04o}") }
+            .log();
+    }
 }
 
 /// The runtime of the actors. Its end waits for no call that blocks.
@@ -127,9 +139,13 @@ impl RunningPlay {
         socket: ControlSocket<'_>,
         gateways: Gateways,
     ) -> Result<Self, PlayError> {
-        let ControlSocket { path, connections, log } = socket;
+        let ControlSocket { path, connections, readers, log } = socket;
         let actors = ActorThreads(Some(actors));
-        let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
+        let group = readers.as_ref().map(|readers| readers.number);
+        let (socket, listener) = path.map(|path| socket::listen_for(path, group)).transpose()?.unzip();
+        if let (Some(path), Some(readers)) = (path, &readers) {
+            warn_shut_out(path, readers);
+        }
         let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
         let kernel = match &settings.store {
             None => Kernel::start(plan)?,
@@ -150,7 +166,7 @@ impl RunningPlay {
                 plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).chain(values).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
             let server = server.with_store(settings.store.as_ref().map(|store| &*store.path));
-            let server = server.with_connections(connections).with_log(log);
+            let server = server.with_connections(connections).with_readers(readers).with_log(log);
             log_readers = Some(server.subscriptions().clone());
             tasks.push(tokio::spawn(server.serve(listener)).abort_handle());
         }

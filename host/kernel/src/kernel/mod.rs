@@ -9,7 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 mod restore;
 mod shared;
-pub(crate) mod why;
+pub(crate) mod wait_chain;
 
 use std::collections::HashMap;
 use std::sync::Arc;

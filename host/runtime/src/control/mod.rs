@@ -3,7 +3,8 @@
 //! | file | content |
 //! |---|---|
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
-//! | `request` | the requests |
+//! | `request` | the requests, and the right that each needs |
+//! | `access` | the roles of clients |
 //! | `refusal` | the response to a request that was not done |
 //! | `wire` | bodies and addresses as JSON text |
 //! | `views`, `failed_line` | actors, their failures and crashes in responses |
@@ -13,8 +14,9 @@
 //! | `stored` | requests about a store, answered from the store itself: beside a running host, and without one |
 //! | `whole_tree` | the whole play, read for a response |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side: `line` reads requests, `client` writes responses, `letters` handles dead letters, `mailboxes` the store and its mailboxes, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `client` writes responses, `letters` handles dead letters, `mailboxes` the store and its mailboxes, `levels` the levels of the log, `logs` sends the log, `subscriptions` bounds its readers, `complaints` limits log lines, `audit` logs operators' actions |
 
+mod access;
 mod failed_line;
 pub mod letter_views;
 pub mod protocol;

@@ -60,6 +60,9 @@ pub const CLOSED_IDLE: &str = "closed-idle";
 /// The kind of the refusal of another user's connection.
 pub const FOREIGN_USER: &str = "foreign-user";
 
+/// The kind of the refusal of a request that a reader may not send.
+pub const NOT_PERMITTED: &str = "not-permitted";
+
 /// A response of a host.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

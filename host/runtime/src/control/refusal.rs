@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[error("{message}")]
 pub struct Refusal {
     /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `ambiguous-flow`,
-    /// `no-log`, `refused`, `busy`, `closed-idle`, `foreign-user`; of a request about a state `not-stopped`, `no-state`, `bad-key`,
+    /// `no-log`, `not-permitted`, `refused`, `busy`, `closed-idle`, `foreign-user`; of a request about a state `not-stopped`, `no-state`, `bad-key`,
     /// `value-too-large`, `state-full`; of one about a store `no-store`, `unknown-mailbox`, `unknown-message`, `ambiguous-message`,
     /// `store-damaged`, `store-newer`, `store-taken`, `store-failed`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
     /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`, `not-stored`; or the reason why an ask has no reply: `timeout`,

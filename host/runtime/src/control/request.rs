@@ -1,5 +1,7 @@
 //! The requests to a running host.
 
+mod rights;
+
 use playhouse_kernel::Address;
 use serde::{Deserialize, Serialize};
 

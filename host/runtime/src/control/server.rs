@@ -1,6 +1,8 @@
 //! The running host's side of the control socket. Each connection has a task, which does its requests one after another.
 
+mod actions;
 mod asks;
+mod audit;
 mod client;
 mod complaints;
 mod connections;
@@ -13,7 +15,7 @@ mod orders;
 mod start_outcome;
 mod states;
 pub(crate) mod subscriptions;
-mod why;
+mod wait_chain;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,17 +29,20 @@ use playhouse_sandbox::SystemLimit;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 
+use self::actions::{Action, Audit, Client};
 use self::client::{is_gone, refuse, say, write};
 use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, PATIENCE, read_line};
 use self::start_outcome::outcome_of_start;
 use self::subscriptions::Subscriptions;
+use super::access::{Peer, Role, role};
 use super::protocol::{CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode};
 use super::stored::WaitingIds;
 use super::whole_tree::WholeTree;
 use crate::events::ControlFailed;
 use crate::manifest::nearest;
+use crate::users::ReadersGroup;
 
 /// Default maximum of connections at a time.
 const CONNECTIONS: usize = 256;
@@ -56,7 +61,7 @@ const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
 /// The server, with the data that it needs of the play.
 ///
-/// It has many methods: one or two for each kind of request, in the files of its folder by their subject.
+/// It has many methods: one or two for each kind of request, in the files of its folder by their subject. Its fields are what these need.
 #[derive(Clone)]
 pub(crate) struct Server {
     kernel: Kernel,
@@ -77,8 +82,12 @@ pub(crate) struct Server {
     subscriptions: Arc<Subscriptions>,
     /// Most connections at once.
     connections: usize,
-    /// Whether a process of the first user may give orders to a host of the second.
-    may_connect: fn(u32, u32) -> bool,
+    /// The group whose members may look.
+    readers: Option<Arc<ReadersGroup>>,
+    /// The limits on log lines about actions.
+    audit: Arc<Audit>,
+    /// The role of a process at a host of a user, with the group that may look.
+    role: fn(&Peer, u32, Option<u32>) -> Option<Role>,
 }
 
 impl Server {
@@ -97,7 +106,9 @@ impl Server {
             log: None,
             subscriptions: Subscriptions::among(CONNECTIONS),
             connections: CONNECTIONS,
-            may_connect,
+            readers: None,
+            audit: Arc::default(),
+            role,
         }
     }
 
@@ -111,6 +122,12 @@ impl Server {
     #[must_use]
     pub(crate) fn with_log(self, log: Option<Log>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The host whose socket members of this group reach, to look.
+    #[must_use]
+    pub(crate) fn with_readers(self, readers: Option<ReadersGroup>) -> Self {
+        Self { readers: readers.map(Arc::new), ..self }
     }
 
     /// The readers of the log.
@@ -157,15 +174,14 @@ impl Server {
     }
 
     async fn converse(&self, mut stream: UnixStream, connection: &Connection) {
-        let me = rustix::process::geteuid().as_raw();
-        let operator = match stream.peer_cred() {
-            Ok(peer) if (self.may_connect)(peer.uid(), me) => format!("user {}", peer.uid()),
-            Ok(peer) => {
-                self.complaints.say(format_args!("refused a connection of user {}", peer.uid()));
-                let you = peer.uid();
-                let message = format!("this host belongs to user {me}, and you are user {you}: run this as user {me}");
-                return say(&stream, FOREIGN_USER, message);
-            }
+        let client = match stream.peer_cred() {
+            Ok(peer) => match self.client(&peer) {
+                Ok(client) => client,
+                Err(message) => {
+                    self.complaints.say(format_args!("refused a connection of user {}", peer.uid()));
+                    return say(&stream, FOREIGN_USER, message);
+                }
+            },
             Err(error) => return self.complaints.say(format_args!("refused a connection: {error}")),
         };
         let mut buffer = Vec::new();
@@ -190,10 +206,13 @@ impl Server {
             };
             let response = match request {
                 Ok(request) => {
-                    let answered = match request {
-                        Request::Logs(wanted) => self.send_logs(wanted, &mut stream).await,
-                        request => self.answer_while_there(request, &operator, &mut stream).await,
+                    let action = Action::from(&request);
+                    let answered = match (self.permit(&request, &client), request) {
+                        (Err(refusal), _) => Some(Response::Error(refusal)),
+                        (Ok(()), Request::Logs(wanted)) => self.send_logs(wanted, &mut stream).await,
+                        (Ok(()), request) => self.answer_while_there(request, &client, &mut stream).await,
                     };
+                    self.log_action(&action, &client, answered.as_ref());
                     match answered {
                         Some(response) => response,
                         None => return,
@@ -213,8 +232,8 @@ impl Server {
 
     /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the
     /// request.
-    async fn answer_while_there(&self, request: Request, operator: &str, stream: &mut UnixStream) -> Option<Response> {
-        let mut answer = std::pin::pin!(self.answer(request, operator));
+    async fn answer_while_there(&self, request: Request, client: &Client, stream: &mut UnixStream) -> Option<Response> {
+        let mut answer = std::pin::pin!(self.answer(request, client));
         let mut looks = 0_u32;
         loop {
             tokio::select! {
@@ -229,7 +248,8 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request, operator: &str) -> Result<Response, Refusal> {
+    async fn answer(&self, request: Request, client: &Client) -> Result<Response, Refusal> {
+        let operator = &*client.shown;
         match request {
             Request::Health {} => {
                 let (health, ready) = (Health::of(Some(&self.kernel)).await, Readiness::of(Some(&self.kernel)));
@@ -271,7 +291,7 @@ impl Server {
                     }
                 }
             }
-            Request::DeadLetters { which, bodies } => Ok(self.letters(which, bodies)),
+            Request::DeadLetters { which, bodies } => Ok(self.letters(which, bodies, client.role)),
             Request::DeadLetter { id } => self.letter(&id),
             Request::ReplayLetter { id } => self.replay(&id).await,
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
@@ -327,11 +347,6 @@ fn hint_for(wanted: &Address, known: &[(&Address, bool)]) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`playhouse tree` shows who is there".into(),
     }
-}
-
-/// Whether a process of this user may send requests: the host's own user may, and root, which has all rights anyway.
-fn may_connect(user: u32, me: u32) -> bool {
-    user == me || user == 0
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The path of the control socket, and the lock that makes sure that one host owns it.
 //!
 //! Only its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after the mode was checked,
-//! and each side checks the user of the other process. Another user cannot replace the socket either: a folder in which other
+//! and each side checks the user of the other process. With a group of readers, its mode becomes 0660 with that group before it listens. Another user cannot replace the socket either: a folder in which other
 //! users may rename files is refused.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -62,6 +62,18 @@ pub enum SocketError {
         /// The owner, or the mode that lets other users write.
         problem: String,
     },
+    /// The socket could not be given to the group of readers.
+    #[error(
+        "the control socket `{path}` cannot be given to the group {group} of `readers` in [play.control]: {error}\nthe user who runs the host must be in that group, or root"
+    )]
+    Group {
+        /// The path.
+        path: PathBuf,
+        /// The group's number.
+        group: u32,
+        /// The reason.
+        error: io::Error,
+    },
     /// The socket could not be made.
     #[error(
         "the control socket `{path}` cannot be made: {error}\nname another one with --socket (or none with --no-socket)"
@@ -86,6 +98,11 @@ pub struct Socket {
 
 /// Takes the socket at `path`, and replaces the socket of a host that died.
 pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
+    listen_for(path, None)
+}
+
+/// As [`listen`]; members of the group `readers` may connect, too.
+pub fn listen_for(path: &Path, readers: Option<u32>) -> Result<(Socket, UnixListener), SocketError> {
     check_length(path)?;
     let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
@@ -108,8 +125,25 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
         // On some systems the mode of a socket does not become that of its file. No process can connect yet.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
     }
+    if let Some(group) = readers {
+        let given = std::os::unix::fs::lchown(path, None, Some(group));
+        let given = given.and_then(|()| std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)));
+        given.map_err(|error| SocketError::Group { path: path.to_owned(), group, error })?;
+    }
     rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
     Ok((socket, UnixListener::from(listener)))
+}
+
+/// The nearest folder above a path that does not let members of a group through, and its mode.
+pub fn shut_folder(path: &Path, group: u32) -> Option<(PathBuf, u32)> {
+    let path = std::path::absolute(path).ok()?;
+    let folders = path.ancestors().skip(1).filter_map(|folder| Some((folder, std::fs::metadata(folder).ok()?)));
+    let mut shut = folders.filter(|(_, found)| !lets_through(found.gid(), found.mode(), group));
+    shut.next().map(|(folder, found)| (folder.to_owned(), found.mode() & 0o7777))
+}
+
+fn lets_through(of_group: u32, mode: u32, group: u32) -> bool {
+    mode & if of_group == group { 0o010 } else { 0o001 } != 0
 }
 
 /// Refuses a path that no socket can have.

@@ -6,7 +6,7 @@ use playhouse_kernel::{BlockedBy, ChainEnd, Finding, Progress, Reason, Why, WhyL
 use playhouse_observe::Recent;
 use serde::{Deserialize, Serialize};
 
-use super::why_words::{Seen, about_blocked, about_end, advice, sentence};
+use super::why_words::{Seen, about_blocked, about_end, advice, sentence, state};
 use crate::printable::{Printable, timestamp};
 
 /// Why an actor does not go on. Its fields are those of the JSON that `playhouse why --json` prints.
@@ -187,11 +187,6 @@ impl WhyView {
             },
         }
     }
-}
-
-/// The state as `playhouse tree` shows it.
-pub(super) fn state(link: &WhyLink) -> String {
-    if link.family.is_some() { "family".to_owned() } else { link.state.name().to_owned() }
 }
 
 fn on(reason: &Reason) -> Option<String> {

@@ -10,6 +10,11 @@ use playhouse_observe::Recent;
 use super::failed_line::FailedLine;
 use crate::printable::{Printable, age, counted, preview, size, timestamp};
 
+/// Maximum length of a crash reason.
+const REASON_CHARS: usize = 160;
+/// The share of a core from which on code computes, rather than waits.
+const COMPUTES: f64 = 0.5;
+
 /// One actor of the chain with what the host knows beside the kernel.
 pub(super) struct Seen<'a> {
     pub(super) link: &'a WhyLink,
@@ -20,10 +25,10 @@ pub(super) struct Seen<'a> {
     pub(super) now: SystemTime,
 }
 
-/// Maximum length of a crash reason.
-const REASON_CHARS: usize = 160;
-/// The share of a core from which on code computes, rather than waits.
-const COMPUTES: f64 = 0.5;
+/// The state as `playhouse tree` shows it.
+pub(super) fn state(link: &WhyLink) -> String {
+    if link.family.is_some() { "family".to_owned() } else { link.state.name().to_owned() }
+}
 
 /// `3.2s`, `42s`, `3m`.
 fn shown(time: Duration) -> String {

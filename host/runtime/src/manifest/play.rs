@@ -21,6 +21,7 @@ use playhouse_kernel::{
 use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 use playhouse_store::StoreSettings;
+use toml::Spanned;
 
 pub use super::http_server::{HttpKey, HttpServer, HttpTls};
 use super::problem::Source;
@@ -63,6 +64,8 @@ pub struct PlaySettings {
     pub http: Vec<HttpServer>,
     /// The log of `playhouse run`.
     pub log: Log,
+    /// The group whose members may look over the control socket, as written.
+    pub readers: Option<Spanned<String>>,
     /// The addresses of native actors, which the program that embeds the play provides.
     pub natives: Vec<Address>,
     /// The actors, in start order.
@@ -344,6 +347,7 @@ impl PlaySettings {
             drain_delay: Duration::ZERO,
             http: Vec::new(),
             log: Log::default(),
+            readers: None,
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),

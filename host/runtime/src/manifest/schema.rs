@@ -35,7 +35,7 @@ pub use secrets::{SecretSource, UrlText};
 pub use state::ActorState;
 pub use store::{Store, Survives};
 pub use supervision::{Restart, RestartKind, Strategy, Supervision};
-pub use watching::{ActorLog, Log, LogLevel, Metrics};
+pub use watching::{ActorLog, Control, Log, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, MemoryMark, Text, Time};
 
@@ -159,6 +159,9 @@ pub struct Play {
     /// The log of `playhouse run`.
     #[serde(default)]
     pub log: Log,
+    /// The control socket.
+    #[serde(default)]
+    pub control: Control,
 }
 
 /// `[play.limits]`.

@@ -14,23 +14,34 @@ const LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// The limit on log lines about input of the control socket.
-#[derive(Default)]
 pub(super) struct Complaints(Mutex<Window>);
 
-#[derive(Default)]
-struct Window {
+impl Default for Complaints {
+    fn default() -> Self {
+        Self(Mutex::new(Window::of(LINES)))
+    }
+}
+
+/// The lines of one period.
+pub(super) struct Window {
+    most: u32,
     began: Option<Instant>,
     lines: u32,
     left_out: u64,
 }
 
 impl Window {
+    /// For this maximum of lines in one period.
+    pub(super) fn of(most: u32) -> Self {
+        Self { most, began: None, lines: 0, left_out: 0 }
+    }
+
     /// The number of lines that were left out before this one; `None` if this line is left out as well.
-    fn admit(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.began.is_none_or(|began| now.duration_since(began) >= PERIOD) {
             (self.began, self.lines) = (Some(now), 0);
         }
-        if self.lines == LINES {
+        if self.lines == self.most {
             self.left_out += 1;
             return None;
         }
@@ -55,7 +66,7 @@ mod tests {
 
     #[test]
     fn flood_logs_a_few_lines_and_counts_the_others() {
-        let mut window = Window::default();
+        let mut window = Window::of(LINES);
         let now = Instant::now();
         let logged = (0..1000).filter(|_| window.admit(now).is_some()).count();
         assert_eq!(logged, LINES as usize);

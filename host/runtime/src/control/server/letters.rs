@@ -3,14 +3,21 @@
 use playhouse_kernel::{LetterError, LetterFilter, LettersMoved, SendError};
 
 use super::Server;
+use crate::control::access::Role;
 use crate::control::letter_views::{KeptLetter, Letter, Letters};
 use crate::control::protocol::{AddressText, Refusal, Response, Which};
 
 impl Server {
-    pub(super) fn letters(&self, which: Which, bodies: bool) -> Response {
+    /// The letters; a reader gets them without what senders put into them.
+    pub(super) fn letters(&self, which: Which, bodies: bool, role: Role) -> Response {
         let filter = filter(which);
         let letters: Vec<_> = self.kernel.dead_letters().into_iter().filter(|letter| filter.matches(letter)).collect();
-        Response::DeadLetters(Letters::new(&self.kernel.dead_letter_counts(), &letters, bodies))
+        let counts = self.kernel.dead_letter_counts();
+        let mut letters = Letters::new(&counts, &letters, bodies && role == Role::Operator);
+        if role == Role::Reader {
+            letters.letters.iter_mut().for_each(|letter| letter.metadata.clear());
+        }
+        Response::DeadLetters(letters)
     }
 
     pub(super) fn letter(&self, id: &str) -> Result<Response, Refusal> {

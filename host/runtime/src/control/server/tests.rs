@@ -1,7 +1,7 @@
 //! Connections, requests and refusals of a host without actors.
 
 use super::*;
-use crate::control::protocol::{decode_response, encode};
+use crate::control::protocol::{Body, Which, decode_response, encode};
 use tokio::io::AsyncWriteExt;
 
 #[test]
@@ -17,10 +17,12 @@ fn hint_names_the_family_of_a_member_that_is_not_there() {
 
 /// A host without actors that serves on a socket of its own.
 fn host() -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
-    host_for(may_connect)
+    host_for(role)
 }
 
-fn host_for(may_connect: fn(u32, u32) -> bool) -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
+fn host_for(
+    role: fn(&Peer, u32, Option<u32>) -> Option<Role>,
+) -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s");
     let listener = UnixListener::bind(&path).expect("bound");
@@ -38,14 +40,16 @@ fn host_for(may_connect: fn(u32, u32) -> bool) -> (tempfile::TempDir, std::path:
         log: None,
         subscriptions: Subscriptions::among(CONNECTIONS),
         connections: CONNECTIONS,
-        may_connect,
+        readers: None,
+        audit: Arc::default(),
+        role,
     };
     (folder, path, tokio::spawn(host.serve(listener)))
 }
 
 #[tokio::test]
 async fn other_user_is_told_the_owner_of_the_host() {
-    let (_folder, path, serving) = host_for(|_, _| false);
+    let (_folder, path, serving) = host_for(|_, _, _| None);
     let mut stream = UnixStream::connect(&path).await.expect("it listens");
     let mut said = Vec::new();
     tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said).await.expect("it is closed");
@@ -130,8 +134,28 @@ async fn silent_client_stays_connected() {
     serving.abort();
 }
 
-#[test]
-fn only_its_own_user_and_root_may_send_requests() {
-    assert!(may_connect(5, 5) && may_connect(0, 5));
-    assert!(!may_connect(6, 5) && !may_connect(6, 0));
+#[tokio::test]
+async fn reader_looks_and_is_refused_anything_else() {
+    let (_folder, path, serving) = host_for(|_, _, _| Some(Role::Reader));
+    let mut stream = UnixStream::connect(&path).await.expect("it listens");
+    let address = Address::parse("/a").expect("good");
+    let requests = [
+        Request::Tree {},
+        Request::DeadLetters { which: Which::default(), bodies: true },
+        Request::Stop { address: address.clone() },
+        Request::Tell { to: address, body: Body::default(), key: None },
+    ];
+    let lines: Vec<u8> = requests.iter().flat_map(encode).collect();
+    stream.write_all(&lines).await.expect("still open");
+    stream.shutdown().await.expect("still open");
+    let mut said = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut said).await.expect("it is closed");
+    let said: Vec<_> = said.lines().map(|line| decode_response(line.as_bytes()).expect("an answer")).collect();
+    assert!(matches!(&said[..2], [Response::Tree(_), Response::DeadLetters(_)]), "{said:?}");
+    for (response, command) in said[2..].iter().zip(["stop", "tell"]) {
+        let Response::Error(refusal) = response else { panic!("{response:?}") };
+        assert_eq!(refusal.kind, "not-permitted");
+        assert!(refusal.message.starts_with(&format!("`playhouse {command}` is for user ")), "{refusal}");
+    }
+    serving.abort();
 }

@@ -122,6 +122,7 @@ pub fn understand(
         drain_delay: manifest.play.drain.delay.map_or(Duration::ZERO, |time| time.0),
         http,
         log: manifest.play.log,
+        readers: manifest.play.control.readers,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,
         pipeline,

@@ -1,4 +1,4 @@
-//! `[play.metrics]` and `[play.log]`: a play as others watch it.
+//! `[play.metrics]`, `[play.log]` and `[play.control]`: a play as others watch it.
 
 use std::fmt;
 
@@ -40,6 +40,18 @@ pub struct Log {
     /// Example: `memory = "16MiB"`. Default: `"64MiB"`.
     #[serde(default)]
     pub memory: RingMemory,
+}
+
+/// `[play.control]`: the control socket. The user who runs the host, and root, do everything there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// A group of the system, by its name in `/etc/group` or its number, whose members may look and not act: `playhouse tree`, `why`,
+    /// `health`, `logs`, `log-level` without arguments, `dead-letters list` and `mailbox list` without bodies, `state keys`, `store
+    /// info`. The socket then belongs to the group, with mode 0660. The user who runs the host must be root, or in the group; and the folder of
+    /// the socket must let the group through, which `.playhouse` (mode 0700) does not: see `--socket`. Example: `readers = "ops"`.
+    /// Default: none.
+    pub readers: Option<Spanned<String>>,
 }
 
 /// The memory of the log's ring in bytes.

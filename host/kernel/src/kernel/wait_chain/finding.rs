@@ -10,7 +10,7 @@ use crate::actor::Actor;
 use crate::actor::host_waits::Obstacle;
 use crate::actor::instance::Instance;
 use crate::dispatch::Shared;
-use crate::kernel::why::reason::{Finding, Reason};
+use crate::kernel::wait_chain::reason::{Finding, Reason};
 use crate::supervisor::{Stands, StandsInstance};
 use crate::words::state::State;
 
