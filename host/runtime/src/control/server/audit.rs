@@ -28,17 +28,15 @@ impl Server {
             // The mode of the socket let it connect; this asks again, since a mode can be changed.
             peer.others = process.and_then(|process| users::groups_of(process, user)).unwrap_or_default();
         }
-        match (self.role)(&peer, me, readers) {
-            Some(role) => Ok(Client { role, user, process, shown: format!("user {user}") }),
-            None => {
-                let group = self
-                    .readers
-                    .as_ref()
-                    .map(|readers| format!(", and not in the group `{}` of `readers` in [play.control]", readers.name));
-                let group = group.unwrap_or_default();
-                Err(format!("this host belongs to user {me}, and you are user {user}{group}: run this as user {me}"))
-            }
+        if let Some(role) = (self.role)(&peer, me, readers) {
+            return Ok(Client { role, user, process, shown: format!("user {user}") });
         }
+        let group = self
+            .readers
+            .as_ref()
+            .map(|readers| format!(", and not in the group `{}` of `readers` in [play.control]", readers.name));
+        let group = group.unwrap_or_default();
+        Err(format!("this host belongs to user {me}, and you are user {user}{group}: run this as user {me}"))
     }
 
     /// Refuses a request that the client has no right to.
