@@ -414,7 +414,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `health`, `logs`, `tell`, `tell-all`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `state-keys`, `state-value`, `state-entries`, `change-state`, `store-info`, `check-store`, `back-up-store`, `mailboxes`, `messages`, `drop-messages`, `import-messages`, `log-levels`, `set-log-level`, `reset-log-level`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `why`, `health`, `logs`, `tell`, `tell-all`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`, `state-keys`, `state-value`, `state-entries`, `change-state`, `store-info`, `check-store`, `back-up-store`, `mailboxes`, `messages`, `drop-messages`, `import-messages`, `log-levels`, `set-log-level`, `reset-log-level`"
             ]],
         );
         check(
