@@ -17,7 +17,7 @@ static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// A number of actors that evens out one-time costs and tables that have just doubled.
 const ADDRESSES: usize = 20_000;
 /// The kernel's own part, without a component's launcher: below the 2 KiB that docs/invariants.md promises.
-const MOST_BYTES: usize = 1_800;
+const MOST_BYTES: usize = 1_820;
 
 struct Nobody;
 
